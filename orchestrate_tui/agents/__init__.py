@@ -1,0 +1,1 @@
+"""Who does a stage's work: one small contract, and one module per kind of agent."""

@@ -1,0 +1,91 @@
+"""What an agent is told, what it answers, and what it needs to start processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from orchestrate_tui.domain.pipeline import Agent, Pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackIdentity:
+    """The rollback that an undo belongs to."""
+
+    rollback_id: int
+    failed_stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One attempt of a stage, or of an undo when `rollback` is set.
+
+    `task` is rendered; `values` fill the `${name}` of the agent's own texts and of `stage_env`.
+    `variables` are the environment variables that carry those values to a process. `timeout_s`
+    None means no limit. `log_path` is created when there is something to write.
+    """
+
+    run_id: int
+    stage_name: str
+    agent: Agent
+    task: str
+    attempt: int
+    workdir: Path
+    log_path: Path
+    idempotency_key: str
+    environment: str | None = None
+    timeout_s: float | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    stage_env: Pairs = ()
+    rollback: RollbackIdentity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended. `reason` is one sentence, "" on success.
+
+    `exit_code` is that of the process, or the status of the HTTP answer; None without either.
+    """
+
+    succeeded: bool
+    exit_code: int | None = None
+    reason: str = ""
+    outputs: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A process to start: its standard output and error are appended to `log_path`."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    workdir: Path
+    log_path: Path
+
+
+class Process(Protocol):
+    """A started process and all that it started in its session."""
+
+    @property
+    def pid(self) -> int:
+        """The process at the head of the tree."""
+        ...
+
+    def signal_tree(self, signal: int) -> None:
+        """Send `signal` to the whole tree; nothing happens when it is gone."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for the head of the tree; its exit code, or minus the signal that ended it."""
+        ...
+
+
+class Launcher(Protocol):
+    """What starts processes; the only way by which agents do."""
+
+    async def start(self, program: Program) -> Process:
+        """Start `program`. Raises OSError when it cannot be started."""
+        ...

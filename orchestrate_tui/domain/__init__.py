@@ -1,0 +1,1 @@
+"""Pure values and rules of pipelines, runs and rollbacks; imports only the standard library."""

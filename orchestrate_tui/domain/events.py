@@ -1,0 +1,102 @@
+"""What is recorded of changes: the append-only events, and rollbacks with their steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
+
+
+def utc_now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One recorded change of a run, a stage, an approval or a rollback; never altered.
+
+    `stage_name` and `rollback_id` are None where the change is not theirs. `actor` is "" for
+    what the executor did by itself.
+    """
+
+    id: int
+    run_id: int
+    at: datetime
+    kind: str
+    stage_name: str | None = None
+    rollback_id: int | None = None
+    from_status: str | None = None
+    to_status: str | None = None
+    attempt: int | None = None
+    actor: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackEvent:
+    """One rollback of one run. `id` None means it is not stored yet.
+
+    `retry_of` names the failed rollback that this one repeats. `waiting_since` is set while it
+    waits for the operator. `plan` and `plan_hash` are "" until it is planned. `epoch` is the
+    executor that carries it out.
+    """
+
+    run_id: int
+    failed_stage_name: str
+    rollback_to_stage: str
+    trigger_type: RollbackTriggerType
+    status: RollbackStatus = RollbackStatus.PENDING
+    error_message: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    created_at: datetime = field(default_factory=utc_now)
+    id: int | None = None
+    actor: str = ""
+    reason: str = ""
+    components: tuple[str, ...] = ()
+    retry_of: int | None = None
+    waiting_since: datetime | None = None
+    accept_irreversible: bool = False
+    plan: str = ""
+    plan_hash: str = ""
+    epoch: int | None = None
+
+    def mark_running(self, at: datetime | None = None) -> RollbackEvent:
+        """The event as it is once its first step may start."""
+        return replace(self, status=RollbackStatus.RUNNING, started_at=at or utc_now())
+
+    def mark_succeeded(self, at: datetime | None = None) -> RollbackEvent:
+        """The event as it is once every step is done."""
+        return replace(self, status=RollbackStatus.SUCCEEDED, completed_at=at or utc_now())
+
+    def mark_failed(self, error_message: str, at: datetime | None = None) -> RollbackEvent:
+        """The event as it is once it cannot go on, with the sentence that says why."""
+        return replace(
+            self,
+            status=RollbackStatus.FAILED,
+            error_message=error_message,
+            completed_at=at or utc_now(),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackStep:
+    """One recorded step of a rollback; `position` counts from 0 in the order of the plan.
+
+    `component` None means the stage as a whole. `attempt` 0 means it has not started.
+    """
+
+    rollback_id: int
+    position: int
+    stage_name: str
+    agent: str
+    task: str
+    status: StepStatus = StepStatus.PENDING
+    component: str | None = None
+    attempt: int = 0
+    exit_code: int | None = None
+    error_message: str = ""
+    started_at: datetime | None = None
+    completed_at: datetime | None = None

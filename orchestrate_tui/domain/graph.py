@@ -1,0 +1,142 @@
+"""Which stage waits for which: the rules of `depends_on` and `parallel_with` made explicit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
+
+from orchestrate_tui.domain.pipeline import Stage
+
+
+@dataclass(frozen=True)
+class StageGraph:
+    """The stages in file order, what each waits for, and what waits for each.
+
+    A stage without `depends_on` waits for everything above it in the file; of these only the
+    ones that no other stage above waits for are listed, which means the same and keeps the
+    graph of a plain list linear.
+    """
+
+    names: tuple[str, ...]
+    dependencies: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, stages: Sequence[Stage]) -> StageGraph:
+        """The graph of `stages`; references to stages that do not exist are left out."""
+        return cls(tuple(stage.name for stage in stages), _dependencies(stages))
+
+    @cached_property
+    def dependants(self) -> Mapping[str, tuple[str, ...]]:
+        """For every stage the stages that wait for it, in file order."""
+        found: dict[str, list[str]] = {name: [] for name in self.names}
+        for name in self.names:
+            for dependency in self.dependencies[name]:
+                found[dependency].append(name)
+        return {name: tuple(waiting) for name, waiting in found.items()}
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """Where each stage stands in the file, from 0."""
+        return {name: index for index, name in enumerate(self.names)}
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """A topological order, ties in file order; stages on a cycle are missing."""
+        waiting = {name: len(self.dependencies[name]) for name in self.names}
+        ready = [self.position[name] for name, count in waiting.items() if not count]
+        heapify(ready)
+        ordered = []
+        while ready:
+            name = self.names[heappop(ready)]
+            ordered.append(name)
+            for dependant in self.dependants[name]:
+                waiting[dependant] -= 1
+                if not waiting[dependant]:
+                    heappush(ready, self.position[dependant])
+        return tuple(ordered)
+
+    def downstream(self, *starts: str) -> frozenset[str]:
+        """The stages that wait for one of `starts`, directly or not; without `starts` themselves."""
+        return _reachable(self.dependants, starts)
+
+    def upstream(self, *starts: str) -> frozenset[str]:
+        """The stages that one of `starts` waits for, directly or not; without themselves."""
+        return _reachable(self.dependencies, starts)
+
+    def cycles(self) -> tuple[tuple[str, ...], ...]:
+        """One cycle for each knot of stages that wait for each other, each from its first stage."""
+        return find_cycles(self.names, self.dependencies)
+
+
+def find_cycles(
+    names: Sequence[str], edges: Mapping[str, Iterable[str]]
+) -> tuple[tuple[str, ...], ...]:
+    """One cycle for each knot in `edges`, each starting with its first stage in the order of `names`."""
+    left = {name: tuple(edges[name]) for name in names}
+    position = {name: index for index, name in enumerate(names)}
+    found: list[tuple[str, ...]] = []
+    while True:
+        try:
+            TopologicalSorter(left).prepare()
+        except CycleError as error:
+            cycle: list[str] = error.args[1][:-1]
+            first = cycle.index(min(cycle, key=position.__getitem__))
+            found.append((*cycle[first:], *cycle[:first]))
+            for name in cycle:
+                del left[name]
+        else:
+            return tuple(sorted(found, key=lambda cycle: position[cycle[0]]))
+
+
+def _reachable(edges: Mapping[str, Sequence[str]], starts: Iterable[str]) -> frozenset[str]:
+    begin = tuple(starts)
+    seen: set[str] = set()
+    stack = list(begin)
+    while stack:
+        for target in edges[stack.pop()]:
+            if target not in seen:
+                seen.add(target)
+                stack.append(target)
+    return frozenset(seen.difference(begin))
+
+
+def parallel_groups(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
+    """For every stage in a `parallel_with` group the members of its group, in file order."""
+    links: dict[str, list[str]] = {stage.name: [] for stage in stages}
+    for stage in stages:
+        for partner in stage.parallel_with:
+            if partner in links:
+                links[stage.name].append(partner)
+                links[partner].append(stage.name)
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, partners in links.items():
+        if partners and name not in groups:
+            members = _reachable(links, (name,)) | {name}
+            group = tuple(other for other in links if other in members)
+            groups.update(dict.fromkeys(group, group))
+    return groups
+
+
+def _dependencies(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
+    known = {stage.name for stage in stages}
+    groups = parallel_groups(stages)
+    found: dict[str, tuple[str, ...]] = {}
+    ends: dict[str, None] = {}  # the stages so far that no stage so far waits for
+    waited_for: set[str] = set()
+    for stage in stages:
+        first = groups.get(stage.name, (stage.name,))[0]
+        own = tuple(name for name in stage.depends_on or () if name in known)
+        if first != stage.name:
+            own = tuple(dict.fromkeys((*found[first], *own)))
+        elif stage.depends_on is None:
+            own = tuple(ends)
+        found[stage.name] = tuple(dict.fromkeys(own))
+        waited_for.update(own)
+        for name in own:
+            ends.pop(name, None)
+        if stage.name not in waited_for:
+            ends[stage.name] = None
+    return found

@@ -1,0 +1,255 @@
+"""The rollback planner: what is undone, in which order, and what stands in the way.
+
+The scope of a rollback is everything downstream of its target that started in the run and was
+not undone before. Undoing goes against the direction of the dependencies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from heapq import heapify, heappop, heappush
+
+from orchestrate_tui.domain.graph import StageGraph, find_cycles
+from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
+from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.status import StageStatus
+
+NOTHING_TO_UNDO = "nothing to undo"
+DID_NOT_RUN = "did not run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanStep:
+    """One undo. `restores` names what is put back from a snapshot before the agent runs."""
+
+    stage_name: str
+    agent: str
+    task: str
+    restores: tuple[str, ...] = ()
+    irreversible: bool = False
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSkip:
+    """A stage that belongs to the rollback but has no step, and why."""
+
+    stage_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackPlan:
+    """What a rollback from `failed_stage` to `target` would do, in order.
+
+    `refusal` is the sentence that says why it cannot be carried out, "" when it can.
+    `irreversible` names the stages in scope whose effects cannot be taken back. `hash` covers
+    the target, the components, the started stages in scope and each undo, so that a plan shown
+    to an operator can be compared with the plan at the moment of the request.
+    """
+
+    failed_stage: str
+    target: str
+    components: tuple[str, ...] = ()
+    steps: tuple[PlanStep, ...] = ()
+    skipped: tuple[PlanSkip, ...] = ()
+    warnings: tuple[str, ...] = ()
+    irreversible: tuple[str, ...] = ()
+    scope: tuple[str, ...] = ()
+    refusal: str = ""
+    hash: str = ""
+
+
+def plan_rollback(
+    pipeline: Pipeline,
+    graph: StageGraph,
+    stages: Mapping[str, StageRun],
+    *,
+    failed_stage: str,
+    target: str | None = None,
+    simulated: bool = False,
+) -> RollbackPlan:
+    """The plan to undo `target` and everything downstream of it; pure.
+
+    `target` None means the failed stage itself. In a simulated run every agent exists, the
+    rollback agent too. Raises KeyError for a stage that the pipeline does not have.
+    """
+    goal = target or failed_stage
+    defined = {stage.name: stage for stage in pipeline.stages}
+    closure = _closure(defined, graph, (goal, failed_stage))
+    scope = _in_undo_order(closure, defined, graph, stages)
+    has_rollback_agent = simulated or pipeline.agent(ROLLBACK_AGENT) is not None
+    undos = {name: undo_of(defined[name], goal, has_rollback_agent) for name in scope}
+    steps = tuple(_step(defined[name], undo) for name in scope if (undo := undos[name]))
+    return RollbackPlan(
+        failed_stage=failed_stage,
+        target=goal,
+        steps=steps,
+        skipped=_skips(goal, closure, scope, undos, stages),
+        warnings=tuple(_warnings(scope, undos, stages)),
+        irreversible=tuple(step.stage_name for step in steps if step.irreversible),
+        scope=scope,
+        refusal=_refusal(goal, steps, undos, stages),
+        hash=_hash(goal, steps, scope),
+    )
+
+
+def possible_targets(
+    pipeline: Pipeline, graph: StageGraph, stages: Mapping[str, StageRun], failed_stage: str
+) -> tuple[str, ...]:
+    """The stages that a manual rollback of `failed_stage` may go back to, in file order."""
+    candidates = graph.upstream(failed_stage) | {failed_stage}
+    return tuple(
+        stage.name
+        for stage in pipeline.stages
+        if stage.name in candidates and stages[stage.name].started
+    )
+
+
+def undo_of(stage: Stage, target: str, has_rollback_agent: bool) -> Undo | None:
+    """How `stage` is undone in a rollback to `target`; None when nothing undoes it."""
+    if stage.rollback is not None:
+        return stage.rollback
+    if stage.name == target and has_rollback_agent:
+        return Undo(agent=ROLLBACK_AGENT, task=f"Rollback {stage.name}")
+    return None
+
+
+def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...], ...]:
+    """The cycles that `rollback.then` makes with the reverse order of the dependencies."""
+    defined = {stage.name: stage for stage in pipeline.stages}
+    return find_cycles(graph.names, {name: _before(defined[name], graph) for name in graph.names})
+
+
+def _before(stage: Stage, graph: StageGraph) -> tuple[str, ...]:
+    """The stages whose undo comes after that of `stage`."""
+    chained = stage.rollback.then if stage.rollback else ()
+    return (*graph.dependencies[stage.name], *(name for name in chained if name in graph.position))
+
+
+def _closure(
+    defined: Mapping[str, Stage], graph: StageGraph, starts: Iterable[str]
+) -> frozenset[str]:
+    """`starts`, everything downstream, what `then` adds to these, and so on."""
+    closed: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        name = waiting.pop()
+        if name in closed:
+            continue
+        closed.add(name)
+        waiting.extend(graph.dependants[name])
+        undo = defined[name].rollback
+        waiting.extend(undo.then if undo else ())
+    return frozenset(closed)
+
+
+def _in_undo_order(
+    closure: frozenset[str],
+    defined: Mapping[str, Stage],
+    graph: StageGraph,
+    stages: Mapping[str, StageRun],
+) -> tuple[str, ...]:
+    """The started, not yet undone stages of the closure: dependants first, latest start first.
+
+    Stages that did not start are walked through, so that the order of what lies on both sides
+    of a skipped stage is kept.
+    """
+    after = {
+        name: [other for other in _before(defined[name], graph) if other in closure]
+        for name in closure
+    }
+    waiting = dict.fromkeys(closure, 0)
+    for others in after.values():
+        for other in others:
+            waiting[other] += 1
+    ready = [_priority(stages[name]) for name, count in waiting.items() if not count]
+    heapify(ready)
+    ordered = []
+    while ready:
+        *_, name = heappop(ready)
+        if is_in_scope(stages[name]):
+            ordered.append(name)
+        for other in after[name]:
+            waiting[other] -= 1
+            if not waiting[other]:
+                heappush(ready, _priority(stages[other]))
+    return tuple(ordered)
+
+
+def is_in_scope(stage: StageRun) -> bool:
+    """Whether effects of the stage may be there: it started and was not undone."""
+    return stage.started and stage.status is not StageStatus.ROLLED_BACK
+
+
+def _priority(stage: StageRun) -> tuple[int, float, int, str]:
+    started_at = stage.started_at
+    if started_at is None or not is_in_scope(stage):
+        return (0, 0.0, 0, stage.stage_name)
+    return (1, -_seconds(started_at), -stage.position, stage.stage_name)
+
+
+def _seconds(moment: datetime) -> float:
+    return moment.timestamp()
+
+
+def _step(stage: Stage, undo: Undo) -> PlanStep:
+    return PlanStep(
+        stage_name=stage.name,
+        agent=undo.agent or stage.agent,
+        task=undo.task,
+        irreversible=undo.irreversible,
+        idempotent=undo.idempotent,
+    )
+
+
+def _skips(
+    target: str,
+    closure: frozenset[str],
+    scope: tuple[str, ...],
+    undos: Mapping[str, Undo | None],
+    stages: Mapping[str, StageRun],
+) -> tuple[PlanSkip, ...]:
+    reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None}
+    for name in closure:
+        if stages[name].status is StageStatus.ROLLED_BACK:
+            reasons[name] = f"already undone by rollback {stages[name].rolled_back_by}"
+    if not stages[target].started:
+        reasons[target] = DID_NOT_RUN
+    in_order = sorted(reasons, key=lambda name: stages[name].position)
+    return tuple(PlanSkip(stage_name=name, reason=reasons[name]) for name in in_order)
+
+
+def _warnings(
+    scope: tuple[str, ...], undos: Mapping[str, Undo | None], stages: Mapping[str, StageRun]
+) -> Iterable[str]:
+    for name in scope:
+        undo = undos[name]
+        if undo is None:
+            yield f"stage '{name}' ran and has nothing to undo it"
+        elif undo.irreversible:
+            yield f"stage '{name}' is irreversible: its effects cannot be taken back"
+        if stages[name].status is StageStatus.RUNNING:
+            yield f"stage '{name}' still runs and will be cancelled first"
+
+
+def _refusal(
+    target: str,
+    steps: tuple[PlanStep, ...],
+    undos: Mapping[str, Undo | None],
+    stages: Mapping[str, StageRun],
+) -> str:
+    if target in undos and undos[target] is None:
+        return f"Stage '{target}' has nothing to undo it"
+    if not steps:
+        reason = "did not run" if not stages[target].started else "has no step left to undo"
+        return f"Nothing to roll back: stage '{target}' {reason}"
+    return ""
+
+
+def _hash(target: str, steps: tuple[PlanStep, ...], scope: tuple[str, ...]) -> str:
+    undos = [(step.stage_name, step.agent, step.task, step.restores) for step in steps]
+    return sha256(repr((target, (), sorted(scope), undos)).encode()).hexdigest()

@@ -1,0 +1,82 @@
+"""A run of a pipeline and its stages, as they stand at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrate_tui.domain.conditions import Circumstances
+from orchestrate_tui.domain.pipeline import Pairs
+from orchestrate_tui.domain.status import RunStatus, StageStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerContext:
+    """Why and for what a run was started.
+
+    `branch` None means none was given. `changed` None means the changed paths are unknown, ()
+    that nothing changed. `variables` come before those of the pipeline.
+    """
+
+    event: str = "manual"
+    branch: str | None = None
+    labels: tuple[str, ...] = ()
+    changed: tuple[str, ...] | None = None
+    variables: Pairs = ()
+
+    def circumstances(self, variables: Mapping[str, str]) -> Circumstances:
+        """What the conditions of the stages are asked about, under these values."""
+        return Circumstances(
+            branch=self.branch, changed=self.changed, labels=self.labels, variables=variables
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageRun:
+    """One stage of one run. `attempt` 0 means it has not started; times are aware UTC.
+
+    `reason` says why it was skipped, rejected, cancelled or failed; "" otherwise. `exit_code`
+    None means there is none: not started, still running, or no process was involved.
+    """
+
+    run_id: int
+    stage_name: str
+    position: int
+    status: StageStatus = StageStatus.PENDING
+    attempt: int = 0
+    agent: str = ""
+    environment: str | None = None
+    reason: str = ""
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    rolled_back_by: int | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether an attempt was ever begun, and so effects may exist."""
+        return self.started_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a pipeline. `actor` is the operating system's user who started it.
+
+    `epoch` is the executor that owns it, None before one does. `reason` says why it did not
+    succeed; "" otherwise.
+    """
+
+    id: int
+    pipeline: str
+    status: RunStatus
+    simulated: bool
+    trigger: TriggerContext
+    actor: str
+    definition_hash: str
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    reason: str = ""
+    epoch: int | None = None
+    workdir: str = ""

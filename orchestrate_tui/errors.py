@@ -1,0 +1,123 @@
+"""Every error an operator can meet, in one tree.
+
+OrchestrateError
+├── PipelineFileError      a pipeline file has problems (all of them at once)
+├── CannotStart            a run is refused before anything started
+├── NotFound               an unknown run, stage or rollback
+├── Refused                an action the present state does not allow
+│   ├── RollbackRefused
+│   │   ├── RollbackLoop
+│   │   └── StalePlan
+│   └── StaleTransition
+└── StoreError             the database cannot be used as it is
+
+Each error carries what happened and the next step, both one sentence, and the exit code of the
+command that meets it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Severity(StrEnum):
+    """How much a problem in a file matters."""
+
+    ERROR = "error"
+    """The file cannot be used."""
+    WARNING = "warning"
+    """The file can be used; somebody should look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong in a file, where it stands and what to do.
+
+    `line` and `column` count from 1; 0 means the file as a whole.
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        text = f"{self.file}:{self.line}:{self.column}: "
+        if self.severity is Severity.WARNING:
+            text += "warning: "
+        return text + self.message + (f" ({self.hint})" if self.hint else "")
+
+
+class OrchestrateError(Exception):
+    """The root: what happened, and what the operator can do next."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.next_step}" if self.next_step else self.message
+
+
+class PipelineFileError(OrchestrateError):
+    """A pipeline file, or a file it needs, has problems."""
+
+    exit_code = 1
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class CannotStart(OrchestrateError):
+    """A run was refused before anything started; nothing was changed."""
+
+
+class NotFound(OrchestrateError):
+    """A run, stage or rollback that is not in the database."""
+
+
+class Refused(OrchestrateError):
+    """The present state does not allow the action; nothing was changed."""
+
+
+class RollbackRefused(Refused):
+    """A rollback that may not start; no event was written."""
+
+
+class RollbackLoop(RollbackRefused):
+    """A stage that was the target of a rollback in this run already."""
+
+    def __init__(self, stage_name: str, times: int) -> None:
+        super().__init__(
+            f"Rollback loop detected: stage '{stage_name}' has already been "
+            f"rolled back to {times} time(s)",
+            next_step="Choose another target, or repeat a failed rollback with --retry",
+        )
+        self.stage_name = stage_name
+        self.times = times
+
+
+class StalePlan(RollbackRefused):
+    """The run changed between the plan that was shown and the request."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The run changed since this plan was made",
+            next_step="Look at the new plan and ask again",
+        )
+
+
+class StaleTransition(Refused):
+    """A guarded change found another status, or another owner, than it expected."""
+
+
+class StoreError(OrchestrateError):
+    """The database cannot be opened or used as it is; it was left untouched."""
