@@ -78,8 +78,19 @@ class Process(Protocol):
         """Send `signal` to the whole tree; nothing happens when it is gone."""
         ...
 
+    def tree_lives(self) -> bool:
+        """Whether the head has not been waited for, or anything that it started is left."""
+        ...
+
     async def wait(self) -> int:
-        """Wait for the head of the tree; its exit code, or minus the signal that ended it."""
+        """Wait for the head of the tree; its exit code, or minus the signal that ended it.
+
+        May be cancelled and called again, but not twice at the same time.
+        """
+        ...
+
+    async def wait_tree(self) -> None:
+        """Wait until nothing of the tree runs any more, its head included."""
         ...
 
 
@@ -87,5 +98,9 @@ class Launcher(Protocol):
     """What starts processes; the only way by which agents do."""
 
     async def start(self, program: Program) -> Process:
-        """Start `program`. Raises OSError when it cannot be started."""
+        """Start `program`.
+
+        Raises OSError when it cannot be started, ValueError when the system cannot be given its
+        arguments or environment.
+        """
         ...

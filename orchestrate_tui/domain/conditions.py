@@ -54,7 +54,8 @@ class Condition:
         rest = (self.branch, self.paths, self.labels, self.variable, self.all_of, self.none_of)
         return any(part is not None for part in rest)
 
-    def _holds(self, patterns: Iterable[str], test: Callable[[str], bool]) -> bool:
+    def holds(self, patterns: Iterable[str], test: Callable[[str], bool]) -> bool:
+        """Whether `test` is true for one of `patterns`, or with `every` for all of them."""
         return all(map(test, patterns)) if self.every else any(map(test, patterns))
 
     def variable_names(self) -> Iterator[str]:
@@ -71,7 +72,7 @@ def _branch(condition: Condition, given: Circumstances) -> str | None:
         return None
     if branch is None:
         return f"no branch was given; it must match {_listed(patterns)}"
-    if condition._holds(patterns, lambda pattern: matches(pattern, branch)):
+    if condition.holds(patterns, lambda pattern: matches(pattern, branch)):
         return None
     return f"branch '{branch}' does not match {_listed(patterns)}"
 
@@ -80,14 +81,14 @@ def _paths(condition: Condition, given: Circumstances) -> str | None:
     patterns, changed = condition.paths, given.changed
     if patterns is None or changed is None:
         return None
-    if condition._holds(patterns, lambda one: any(matches(one, path) for path in changed)):
+    if condition.holds(patterns, lambda one: any(matches(one, path) for path in changed)):
         return None
     return f"no changed path matches {_listed(patterns)}"
 
 
 def _labels(condition: Condition, given: Circumstances) -> str | None:
     labels = condition.labels
-    if labels is None or condition._holds(labels, lambda label: label in given.labels):
+    if labels is None or condition.holds(labels, lambda label: label in given.labels):
         return None
     return f"label {_listed(labels)} is not set"
 

@@ -59,7 +59,7 @@ class StageGraph:
         return tuple(ordered)
 
     def downstream(self, *starts: str) -> frozenset[str]:
-        """The stages that wait for one of `starts`, directly or not; without `starts` themselves."""
+        """The stages that wait for one of `starts`, directly or not; without themselves."""
         return _reachable(self.dependants, starts)
 
     def upstream(self, *starts: str) -> frozenset[str]:
@@ -74,7 +74,7 @@ class StageGraph:
 def find_cycles(
     names: Sequence[str], edges: Mapping[str, Iterable[str]]
 ) -> tuple[tuple[str, ...], ...]:
-    """One cycle for each knot in `edges`, each starting with its first stage in the order of `names`."""
+    """One cycle for each knot in `edges`, each starting with its first stage in `names`."""
     left = {name: tuple(edges[name]) for name in names}
     position = {name: index for index, name in enumerate(names)}
     found: list[tuple[str, ...]] = []

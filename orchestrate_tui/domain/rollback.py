@@ -82,7 +82,9 @@ def plan_rollback(
     closure = _closure(defined, graph, (goal, failed_stage))
     scope = _in_undo_order(closure, defined, graph, stages)
     has_rollback_agent = simulated or pipeline.agent(ROLLBACK_AGENT) is not None
-    undos = {name: undo_of(defined[name], goal, has_rollback_agent) for name in scope}
+    undos = {
+        name: undo_of(defined[name], goal, has_rollback_agent=has_rollback_agent) for name in scope
+    }
     steps = tuple(_step(defined[name], undo) for name in scope if (undo := undos[name]))
     return RollbackPlan(
         failed_stage=failed_stage,
@@ -109,7 +111,7 @@ def possible_targets(
     )
 
 
-def undo_of(stage: Stage, target: str, has_rollback_agent: bool) -> Undo | None:
+def undo_of(stage: Stage, target: str, *, has_rollback_agent: bool) -> Undo | None:
     """How `stage` is undone in a rollback to `target`; None when nothing undoes it."""
     if stage.rollback is not None:
         return stage.rollback

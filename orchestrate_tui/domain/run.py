@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from orchestrate_tui.domain.conditions import Circumstances
 from orchestrate_tui.domain.pipeline import Pairs
@@ -38,6 +39,8 @@ class StageRun:
 
     `reason` says why it was skipped, rejected, cancelled or failed; "" otherwise. `exit_code`
     None means there is none: not started, still running, or no process was involved.
+    `requested_at` is when its approval was asked for. `rolled_back_by` is the rollback that
+    undid it.
     """
 
     run_id: int
@@ -49,6 +52,7 @@ class StageRun:
     environment: str | None = None
     reason: str = ""
     exit_code: int | None = None
+    requested_at: datetime | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
     rolled_back_by: int | None = None
@@ -59,12 +63,34 @@ class StageRun:
         return self.started_at is not None
 
 
+class Decision(StrEnum):
+    """What somebody said about an approval."""
+
+    APPROVED = "approved"
+    """The stage may start, as far as this entry goes."""
+    REJECTED = "rejected"
+    """The stage must not start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRecord:
+    """One decision on one stage; `entry` is the listed approver that it satisfies."""
+
+    run_id: int
+    stage_name: str
+    decision: Decision
+    entry: str
+    actor: str
+    comment: str
+    decided_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of a pipeline. `actor` is the operating system's user who started it.
 
     `epoch` is the executor that owns it, None before one does. `reason` says why it did not
-    succeed; "" otherwise.
+    succeed; "" otherwise. `pipeline_dir` is the folder of its file, "" without one.
     """
 
     id: int
@@ -80,3 +106,4 @@ class Run:
     reason: str = ""
     epoch: int | None = None
     workdir: str = ""
+    pipeline_dir: str = ""

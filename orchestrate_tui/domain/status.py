@@ -108,7 +108,7 @@ STAGE_TRANSITIONS: Mapping[StageStatus, frozenset[StageStatus]] = MappingProxyTy
 R = RunStatus
 RUN_TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
     {
-        R.PENDING: frozenset({R.RUNNING, R.CANCELLED}),
+        R.PENDING: frozenset({R.RUNNING, R.CANCELLED, R.INTERRUPTED}),
         R.RUNNING: frozenset({R.SUCCEEDED, R.FAILED, R.CANCELLED, R.INTERRUPTED}),
         R.INTERRUPTED: frozenset({R.RUNNING, R.CANCELLED}),
         R.SUCCEEDED: frozenset(),

@@ -19,8 +19,38 @@ STAGE_OUTPUT = "stages."
 """The prefix of `${stages.<stage>.<key>}`."""
 
 INTERPRETERS = frozenset(
-    "sh bash dash zsh ksh ash busybox fish python python2 python3 pypy pypy3 perl ruby node deno bun"
-    " php lua Rscript osascript pwsh powershell env awk gawk mawk nawk tclsh".split()
+    [
+        "sh",
+        "bash",
+        "dash",
+        "zsh",
+        "ksh",
+        "ash",
+        "busybox",
+        "fish",
+        "python",
+        "python2",
+        "python3",
+        "pypy",
+        "pypy3",
+        "perl",
+        "ruby",
+        "node",
+        "deno",
+        "bun",
+        "php",
+        "lua",
+        "Rscript",
+        "osascript",
+        "pwsh",
+        "powershell",
+        "env",
+        "awk",
+        "gawk",
+        "mawk",
+        "nawk",
+        "tclsh",
+    ]
 )
 """Programs that run their `-c` or `-e` argument as program text."""
 

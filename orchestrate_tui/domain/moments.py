@@ -1,0 +1,20 @@
+"""Moments: always aware, always UTC, and one way to write them down."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
+
+
+def to_text(moment: datetime) -> str:
+    """The moment as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts by time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def from_text(text: str) -> datetime:
+    """The moment that `to_text` wrote. Raises ValueError for other text."""
+    return datetime.fromisoformat(text)

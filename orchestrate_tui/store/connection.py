@@ -1,0 +1,66 @@
+"""Connections to the database: one kind that writes, one that only reads."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+from orchestrate_tui.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUSY_TIMEOUT_S = 30.0
+
+
+class ImmediateConnection(sqlite3.Connection):
+    """A connection whose transactions take the write lock at once.
+
+    A deferred transaction that reads before it writes fails with "database is locked" the
+    moment somebody else wrote in between, and no busy timeout helps.
+    """
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """Execute `sql`; a plain BEGIN becomes BEGIN IMMEDIATE."""
+        return super().execute("BEGIN IMMEDIATE" if sql == "BEGIN" else sql, parameters)
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """A connection for the one thread that writes."""
+    connection = sqlite3.connect(
+        path,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        factory=ImmediateConnection,
+        check_same_thread=False,
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error as error:
+        connection.close()
+        raise cannot_open(path, error) from error
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; it belongs to the thread that opens it."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+    except sqlite3.Error as error:
+        raise cannot_open(path, error) from error
+    return connection
+
+
+def cannot_open(path: Path, error: sqlite3.Error) -> StoreError:
+    """The error an operator sees when `path` is no database that can be used."""
+    return StoreError(
+        f"Cannot use the database {path}: {error}",
+        next_step="Check the path and its permissions, or name another one with --db",
+    )

@@ -1,0 +1,105 @@
+"""The database and the files beside it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from orchestrate_tui.store.connection import connect_reader
+from orchestrate_tui.store.writer import Change, Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from types import TracebackType
+    from typing import Self
+
+
+T = TypeVar("T")
+
+
+class Database:
+    """One database, open for reading and writing; it may be used from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = StoreFiles(path)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._writer = Writer(path, self.files.write_lock)
+        self._local = threading.local()
+
+    def submit(self, change: Change[T]) -> Future[T]:
+        """Have `change` committed by the writer; the future ends after the commit."""
+        return self._writer.submit(change)
+
+    def write(self, change: Change[T]) -> T:
+        """Commit `change` and return its result. Raises what it raised, or StoreError."""
+        return self._writer.submit(change).result()
+
+    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` on a connection of this thread that cannot write."""
+        return query(self.reader())
+
+    def reader(self) -> sqlite3.Connection:
+        """This thread's connection for reading."""
+        if not hasattr(self._local, "connection"):
+            self._local.connection = connect_reader(self.path)
+        connection: sqlite3.Connection = self._local.connection
+        return connection
+
+    def close(self) -> None:
+        """Commit what is waiting and close; reading connections of other threads stay theirs."""
+        if hasattr(self._local, "connection"):
+            self._local.connection.close()
+            del self._local.connection
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class StoreFiles:
+    """Where the files beside a database lie; nothing is created by asking."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self.write_lock = database.with_name(f"{database.name}.writelock")
+        self.owners = database.with_name(f"{database.name}.owners")
+        self.runs = database.with_name(f"{database.name}.runs")
+
+    def owner_lock(self, epoch: int) -> Path:
+        """The file whose lock says that the executor of that epoch lives."""
+        return self.owners / f"{epoch}.lock"
+
+    def log(self, run_id: int, stage_name: str, attempt: int) -> Path:
+        """What one attempt of a stage wrote."""
+        return self.runs / str(run_id) / f"{_file_name(stage_name)}.{attempt}.log"
+
+    def undo_log(self, run_id: int, rollback_id: int, stage_name: str, attempt: int) -> Path:
+        """What one attempt of an undo wrote."""
+        name = f"{_file_name(stage_name)}.rollback-{rollback_id}.{attempt}.log"
+        return self.runs / str(run_id) / name
+
+
+def open_database(path: Path | str) -> Database:
+    """Open the database, made or brought up to date as needed.
+
+    Raises StoreError for one that is newer, foreign, damaged or cannot be written.
+    """
+    return Database(Path(path))
+
+
+def _file_name(stage_name: str) -> str:
+    """The name as a file name: what could leave the folder is percent-encoded."""
+    return quote(stage_name, safe=" !#$&'()+,;=@[]{}~") if "/" in stage_name else stage_name

@@ -1,0 +1,61 @@
+"""Pipelines and plans as JSON, exactly as they were when a run or a rollback began."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.rollback import RollbackPlan
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_encode = msgspec.json.Encoder().encode
+_decode_pipeline = msgspec.json.Decoder(Pipeline).decode
+_decode_plan = msgspec.json.Decoder(RollbackPlan).decode
+
+
+def encode_pipeline(pipeline: Pipeline) -> tuple[str, str]:
+    """The JSON of the pipeline and its hash."""
+    body = _encode(pipeline)
+    return body.decode(), sha256(body).hexdigest()
+
+
+@lru_cache(maxsize=32)
+def decode_pipeline(body: str) -> Pipeline:
+    """The pipeline of that JSON."""
+    return _decode_pipeline(body)
+
+
+def encode_plan(plan: RollbackPlan) -> str:
+    """The JSON of a rollback plan."""
+    return _encode(plan).decode()
+
+
+def decode_plan(body: str) -> RollbackPlan | None:
+    """The plan of that JSON; None for "", a rollback that was not planned yet."""
+    return _decode_plan(body) if body else None
+
+
+def insert_definition(
+    connection: sqlite3.Connection, pipeline: Pipeline, source: str, at: str
+) -> str:
+    """Keep the pipeline, once per distinct content, and return its hash."""
+    body, digest = encode_pipeline(pipeline)
+    connection.execute(
+        "INSERT INTO definitions VALUES (?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+        (digest, pipeline.name, body, source, at),
+    )
+    return digest
+
+
+def read_definition(connection: sqlite3.Connection, digest: str) -> Pipeline:
+    """The pipeline that was kept under that hash. Raises LookupError for an unknown one."""
+    row = connection.execute("SELECT body FROM definitions WHERE hash = ?", (digest,)).fetchone()
+    if row is None:
+        raise LookupError(f"no definition {digest}")
+    return decode_pipeline(row["body"])

@@ -1,0 +1,130 @@
+"""Brings a database to the schema of this version: the .sql files of `migrations/`, in order.
+
+Each file runs in one transaction together with the record that it ran and the hash of its text,
+so that an edited file, a newer database and a foreign one are noticed before anything changes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlite_utils.db import Database
+
+MIGRATION_SET = "orchestrate-tui"
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@cache
+def migration_files() -> tuple[tuple[str, str], ...]:
+    """Name and text of every migration, in order; from the package, else from the repository."""
+    places = (_PACKAGE / "migrations", _PACKAGE.parent / "migrations")
+    folder = next((place for place in places if place.is_dir()), None)
+    if folder is None:
+        raise StoreError(
+            "The migrations are missing from this installation",
+            next_step="Install orchestrate-tui again",
+        )
+    return tuple((file.stem, file.read_text("utf-8")) for file in sorted(folder.glob("*.sql")))
+
+
+def is_current(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the database has exactly this version's schema.
+
+    Raises StoreError for a database that is newer, foreign, or was made from edited files.
+    """
+    applied = _applied(connection, path)
+    expected = {name: _hash(text) for name, text in migration_files()}
+    unknown = sorted(applied.keys() - expected.keys())
+    if unknown:
+        raise StoreError(
+            f"The database {path} is newer than this program (it has migration {unknown[-1]})",
+            next_step="Use the version of orchestrate-tui that wrote it, or a later one",
+        )
+    edited = sorted(name for name, found in applied.items() if found != expected[name])
+    if edited:
+        raise StoreError(
+            f"Migration {edited[0]} was edited after {path} was made with it",
+            next_step="Install the released orchestrate-tui again",
+        )
+    return len(applied) == len(expected)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Apply what is missing; the caller holds the file lock.
+
+    Raises StoreError for a database that cannot be used, which is left as it was.
+    """
+    if is_current(connection, path):
+        return
+    import sqlite_utils  # noqa: PLC0415  (slow to import, and seldom needed)
+    from sqlite_utils.migrations import Migrations  # noqa: PLC0415
+
+    migrations = Migrations(MIGRATION_SET)
+    for name, text in migration_files():
+        migrations(name=name)(_migration(name, text))
+    try:
+        migrations.apply(sqlite_utils.Database(connection))
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"The schema of {path} could not be brought up to date: {error}",
+            next_step="Nothing was changed; check free space and permissions and try again",
+        ) from error
+
+
+def _migration(name: str, text: str) -> Callable[[Database], None]:
+    def apply(database: Database) -> None:
+        connection = database.conn
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migration_files"
+            " (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL) STRICT"
+        )
+        for statement in _statements(text):
+            connection.execute(statement)
+        connection.execute("INSERT INTO migration_files VALUES (?, ?)", (name, _hash(text)))
+
+    return apply
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; a `;` inside a trigger or a string ends none."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
+    try:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if "migration_files" in tables:
+            return dict(map(tuple, connection.execute("SELECT name, sha256 FROM migration_files")))
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"{path} is not a database of orchestrate-tui: {error}",
+            next_step="Name another one with --db; this one was left untouched",
+        ) from error
+    if tables - {"_sqlite_migrations"} and not all(map(_is_own_bookkeeping, tables)):
+        raise StoreError(
+            f"{path} is a database of another program",
+            next_step="Name another one with --db; this one was left untouched",
+        )
+    return {}
+
+
+def _is_own_bookkeeping(name: str) -> bool:
+    return name.startswith(("_sqlite_migrations", "idx__sqlite_migrations", "sqlite_"))
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

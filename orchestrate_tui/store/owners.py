@@ -1,0 +1,48 @@
+"""Who works on a run: an epoch in its row, and a lock on a file that says its holder lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.store.locks import hold_for_life, is_held
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+
+    from orchestrate_tui.store.database import Database, StoreFiles
+
+
+class Ownership:
+    """This executor's epoch, from its first use until `release` or the end of the process."""
+
+    def __init__(self, database: Database, actor: str, at: datetime) -> None:
+        self._files = database.files
+        self._files.owners.mkdir(mode=0o700, exist_ok=True)
+        self.epoch, self._descriptor = database.write(
+            lambda connection: self._register(connection, actor, at)
+        )
+
+    def _register(
+        self, connection: sqlite3.Connection, actor: str, at: datetime
+    ) -> tuple[int, int]:
+        """Take a new epoch; its lock is held before anybody can see the row."""
+        epoch = connection.execute(
+            "INSERT INTO owners (pid, host, actor, started_at) VALUES (?, ?, ?, ?)",
+            (os.getpid(), socket.gethostname(), actor, to_text(at)),
+        ).lastrowid
+        assert epoch is not None  # noqa: S101  (an INSERT always has one)
+        return epoch, hold_for_life(self._files.owner_lock(epoch))
+
+    def release(self) -> None:
+        """Say that this executor works on nothing any more."""
+        self._files.owner_lock(self.epoch).unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+
+def is_alive(files: StoreFiles, epoch: int | None) -> bool:
+    """Whether the executor of that epoch lives; None is nobody."""
+    return epoch is not None and is_held(files.owner_lock(epoch))

@@ -1,0 +1,281 @@
+"""Rollback events and their steps: inserted under the rules, changed under guard."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.domain.status import (
+    ENDED_ROLLBACKS,
+    ROLLBACK_TRANSITIONS,
+    STAGE_TRANSITIONS,
+    STEP_TRANSITIONS,
+    RollbackStatus,
+    StageStatus,
+    StepStatus,
+)
+from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
+from orchestrate_tui.store.record import record
+from orchestrate_tui.store.rows import rollback_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+
+    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.store.database import Database
+
+_COLUMNS = (
+    "run_id", "failed_stage_name", "rollback_to_stage", "trigger_type", "status",
+    "error_message", "started_at", "completed_at", "created_at", "actor", "reason",
+    "components", "retry_of", "waiting_since", "accept_irreversible", "plan", "plan_hash",
+    "epoch",
+)  # fmt: skip
+_INSERT = (
+    f"INSERT INTO rollback_events ({', '.join(_COLUMNS)})"  # noqa: S608  (names of our own)
+    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
+)
+_UPDATE = (
+    f"UPDATE rollback_events SET {', '.join(f'{name} = ?' for name in _COLUMNS)}"  # noqa: S608
+    " WHERE id = ? AND status = ?"
+)
+
+
+def insert_rollback_event(database: Database, event: RollbackEvent) -> int:
+    """Store a new rollback event; returns its id."""
+    return database.write(lambda connection: insert(connection, event))
+
+
+def get_rollback_event(database: Database, rollback_id: int) -> RollbackEvent:
+    """The rollback event of that id. Raises NotFound."""
+    return database.read(lambda connection: read(connection, rollback_id))
+
+
+def update_rollback_event(database: Database, event: RollbackEvent) -> None:
+    """Store the new state of an event; the stored one must be allowed to become it.
+
+    Raises NotFound for an event without an id or an unknown one, and StaleTransition for a
+    change of status that the table of transitions does not have.
+    """
+    database.write(lambda connection: update(connection, event))
+
+
+def list_rollback_events(
+    database: Database,
+    run_id: int | None = None,
+    *,
+    status: RollbackStatus | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> tuple[RollbackEvent, ...]:
+    """Rollback events, newest first; None does not narrow. `before` is the id to go on from."""
+    return database.read(
+        lambda connection: list_events(
+            connection, run_id, status=status, before=before, limit=limit
+        )
+    )
+
+
+def count_rollback_events_for_stage(database: Database, run_id: int, stage_name: str) -> int:
+    """How often the stage was the target of a rollback of this run, whatever became of it."""
+    return database.read(lambda connection: count_for_stage(connection, run_id, stage_name))
+
+
+def insert(connection: sqlite3.Connection, event: RollbackEvent) -> int:
+    """Store a new event and its record; returns its id."""
+    rollback_id = connection.execute(_INSERT, _values(event)).lastrowid
+    assert rollback_id is not None  # noqa: S101  (an INSERT always has one)
+    record(
+        connection, event.run_id, to_text(event.created_at), "rollback",
+        stage_name=event.rollback_to_stage, rollback_id=rollback_id, to_status=event.status,
+        actor=event.actor, detail=event.reason,
+    )  # fmt: skip
+    return rollback_id
+
+
+def read(connection: sqlite3.Connection, rollback_id: int) -> RollbackEvent:
+    """The event of that id. Raises NotFound."""
+    query = "SELECT * FROM rollback_events WHERE id = ?"
+    row = connection.execute(query, (rollback_id,)).fetchone()
+    if row is None:
+        raise NotFound(
+            f"There is no rollback {rollback_id}",
+            next_step="List them with: orchestrate-tui rollbacks",
+        )
+    return rollback_of(row)
+
+
+def update(connection: sqlite3.Connection, event: RollbackEvent) -> None:
+    """Store the new state of an event; see update_rollback_event."""
+    if event.id is None:
+        raise NotFound("The rollback event was never stored")
+    stored = read(connection, event.id)
+    changes_status = event.status is not stored.status
+    if changes_status and event.status not in ROLLBACK_TRANSITIONS[stored.status]:
+        raise StaleTransition(
+            f"Rollback {event.id} cannot go from {stored.status} to {event.status}"
+        )
+    connection.execute(_UPDATE, (*_values(event), event.id, stored.status))
+    if changes_status:
+        at = event.completed_at or event.started_at or event.created_at
+        record(
+            connection, event.run_id, to_text(at), "rollback",
+            stage_name=event.rollback_to_stage, rollback_id=event.id,
+            from_status=stored.status, to_status=event.status,
+            detail=event.error_message or "",
+        )  # fmt: skip
+
+
+def list_events(
+    connection: sqlite3.Connection,
+    run_id: int | None = None,
+    *,
+    status: RollbackStatus | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> tuple[RollbackEvent, ...]:
+    """Events, newest first; see list_rollback_events."""
+    conditions = {"run_id = ?": run_id, "status = ?": status, "id < ?": before}
+    given = {clause: value for clause, value in conditions.items() if value is not None}
+    where = f"WHERE {' AND '.join(given)}" if given else ""
+    query = f"SELECT * FROM rollback_events {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+    rows = connection.execute(query, (*given.values(), limit))
+    return tuple(rollback_of(row) for row in rows)
+
+
+def count_for_stage(connection: sqlite3.Connection, run_id: int, stage_name: str) -> int:
+    """How often the stage was the target of a rollback of this run."""
+    query = "SELECT count(*) FROM rollback_events WHERE run_id = ? AND rollback_to_stage = ?"
+    (count,) = connection.execute(query, (run_id, stage_name)).fetchone()
+    return int(count)
+
+
+def check_loop(connection: sqlite3.Connection, run_id: int, target: str) -> None:
+    """Raise RollbackLoop when the target was one already in this run."""
+    times = count_for_stage(connection, run_id, target)
+    if times:
+        raise RollbackLoop(target, times)
+
+
+def check_none_under_way(connection: sqlite3.Connection, run_id: int) -> None:
+    """Raise RollbackRefused while a rollback of the run is pending or running."""
+    query = """
+        SELECT id, actor, status FROM rollback_events
+        WHERE run_id = ? AND status IN ('pending', 'running') ORDER BY id LIMIT 1
+    """
+    row = connection.execute(query, (run_id,)).fetchone()
+    if row is not None:
+        by = f" by {row['actor']}" if row["actor"] else ""
+        raise RollbackRefused(
+            f"Rollback {row['id']}{by} of run {run_id} is {row['status']}",
+            next_step="Wait for its end",
+        )
+
+
+def insert_steps(connection: sqlite3.Connection, rollback_id: int, plan: RollbackPlan) -> None:
+    """Record the steps of a plan, all pending."""
+    connection.executemany(
+        "INSERT INTO rollback_steps (rollback_id, position, stage_name, agent, task)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [
+            (rollback_id, position, step.stage_name, step.agent, step.task)
+            for position, step in enumerate(plan.steps)
+        ],
+    )
+
+
+def check_rollback_owner(connection: sqlite3.Connection, rollback_id: int, epoch: int) -> None:
+    """Raise StaleTransition unless `epoch` carries the rollback out and it has not ended."""
+    event = read(connection, rollback_id)
+    if event.epoch != epoch or event.status in ENDED_ROLLBACKS:
+        raise StaleTransition(
+            f"Rollback {rollback_id} is {event.status}, or another executor carries it out",
+            next_step=f"See it with: orchestrate-tui show {event.run_id}",
+        )
+
+
+def change_step(
+    connection: sqlite3.Connection,
+    run_id: int,
+    step: RollbackStep,
+    status: StepStatus,
+    at: datetime,
+    *,
+    epoch: int,
+    attempt: int = 0,
+    exit_code: int | None = None,
+    error_message: str = "",
+) -> None:
+    """Bring a step from the status it has in `step` to `status`.
+
+    Raises StaleTransition when it has another by now, or the rollback another owner.
+    """
+    check_rollback_owner(connection, step.rollback_id, epoch)
+    if status is not step.status and status not in STEP_TRANSITIONS[step.status]:
+        raise StaleTransition(f"A rollback step cannot go from {step.status} to {status}")
+    moment = to_text(at)
+    is_running = status is StepStatus.RUNNING
+    changed = connection.execute(
+        """
+        UPDATE rollback_steps SET status = ?, attempt = max(attempt, ?), exit_code = ?,
+            error_message = ?, started_at = coalesce(started_at, ?), completed_at = ?
+        WHERE rollback_id = ? AND position = ? AND status = ?
+        """,
+        (
+            status,
+            attempt,
+            exit_code,
+            error_message,
+            moment if is_running else None,
+            None if is_running else moment,
+            step.rollback_id,
+            step.position,
+            step.status,
+        ),
+    ).rowcount  # fmt: skip
+    if not changed:
+        raise StaleTransition(
+            f"Step {step.position + 1} of rollback {step.rollback_id} is no longer {step.status}"
+        )
+    record(
+        connection, run_id, moment, "step", stage_name=step.stage_name,
+        rollback_id=step.rollback_id, from_status=step.status, to_status=status,
+        attempt=attempt or step.attempt, detail=error_message,
+    )  # fmt: skip
+
+
+def mark_rolled_back(
+    connection: sqlite3.Connection, run_id: int, stage_name: str, rollback_id: int, at: datetime
+) -> None:
+    """Note on the stage that the rollback has undone it; what became of it before stays known."""
+    query = "SELECT position, status FROM stages WHERE run_id = ? AND stage_name = ?"
+    row = connection.execute(query, (run_id, stage_name)).fetchone()
+    before = StageStatus(row["status"])
+    if StageStatus.ROLLED_BACK not in STAGE_TRANSITIONS[before]:
+        raise StaleTransition(f"Stage '{stage_name}' is {before} and cannot be rolled back")
+    connection.execute(
+        "UPDATE stages SET status = 'rolled_back', rolled_back_by = ?"
+        " WHERE run_id = ? AND position = ?",
+        (rollback_id, run_id, row["position"]),
+    )
+    record(
+        connection, run_id, to_text(at), "stage", stage_name=stage_name, rollback_id=rollback_id,
+        from_status=before, to_status=StageStatus.ROLLED_BACK,
+        detail=f"undone by rollback {rollback_id}",
+    )  # fmt: skip
+
+
+def _values(event: RollbackEvent) -> tuple[object, ...]:
+    return (
+        event.run_id, event.failed_stage_name, event.rollback_to_stage, event.trigger_type,
+        event.status, event.error_message, _text(event.started_at), _text(event.completed_at),
+        to_text(event.created_at), event.actor, event.reason, json.dumps(event.components),
+        event.retry_of, _text(event.waiting_since), event.accept_irreversible, event.plan,
+        event.plan_hash, event.epoch,
+    )  # fmt: skip
+
+
+def _text(moment: datetime | None) -> str | None:
+    return to_text(moment) if moment else None

@@ -1,0 +1,155 @@
+"""Rows of the database as values, once, at the edge."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.events import Event, RollbackEvent, RollbackStep
+from orchestrate_tui.domain.moments import from_text
+from orchestrate_tui.domain.run import (
+    ApprovalRecord,
+    Decision,
+    Run,
+    StageRun,
+    TriggerContext,
+)
+from orchestrate_tui.domain.status import (
+    RollbackStatus,
+    RollbackTriggerType,
+    RunStatus,
+    StageStatus,
+    StepStatus,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+
+
+def moment(text: str | None) -> datetime | None:
+    """The moment in a column that may be NULL."""
+    return from_text(text) if text else None
+
+
+def run_of(row: sqlite3.Row) -> Run:
+    """A row of `runs`."""
+    return Run(
+        id=row["id"],
+        pipeline=row["pipeline"],
+        status=RunStatus(row["status"]),
+        simulated=bool(row["simulated"]),
+        trigger=_trigger_of(row),
+        actor=row["actor"],
+        definition_hash=row["definition_hash"],
+        created_at=from_text(row["created_at"]),
+        started_at=moment(row["started_at"]),
+        completed_at=moment(row["completed_at"]),
+        reason=row["reason"],
+        epoch=row["epoch"],
+        workdir=row["workdir"],
+        pipeline_dir=row["pipeline_dir"],
+    )
+
+
+def _trigger_of(row: sqlite3.Row) -> TriggerContext:
+    changed = row["changed"]
+    return TriggerContext(
+        event=row["trigger_event"],
+        branch=row["branch"],
+        labels=tuple(json.loads(row["labels"])),
+        changed=None if changed is None else tuple(json.loads(changed)),
+        variables=tuple((name, value) for name, value in json.loads(row["variables"])),
+    )
+
+
+def stage_of(row: sqlite3.Row) -> StageRun:
+    """A row of `stages`."""
+    return StageRun(
+        run_id=row["run_id"],
+        stage_name=row["stage_name"],
+        position=row["position"],
+        status=StageStatus(row["status"]),
+        attempt=row["attempt"],
+        agent=row["agent"],
+        environment=row["environment"],
+        reason=row["reason"],
+        exit_code=row["exit_code"],
+        requested_at=moment(row["requested_at"]),
+        started_at=moment(row["started_at"]),
+        completed_at=moment(row["completed_at"]),
+        rolled_back_by=row["rolled_back_by"],
+    )
+
+
+def event_of(row: sqlite3.Row) -> Event:
+    """A row of `events`."""
+    return Event(
+        id=row["id"],
+        run_id=row["run_id"],
+        at=from_text(row["at"]),
+        kind=row["kind"],
+        stage_name=row["stage_name"],
+        rollback_id=row["rollback_id"],
+        from_status=row["from_status"],
+        to_status=row["to_status"],
+        attempt=row["attempt"],
+        actor=row["actor"],
+        detail=row["detail"],
+    )
+
+
+def rollback_of(row: sqlite3.Row) -> RollbackEvent:
+    """A row of `rollback_events`."""
+    return RollbackEvent(
+        id=row["id"],
+        run_id=row["run_id"],
+        failed_stage_name=row["failed_stage_name"],
+        rollback_to_stage=row["rollback_to_stage"],
+        trigger_type=RollbackTriggerType(row["trigger_type"]),
+        status=RollbackStatus(row["status"]),
+        error_message=row["error_message"],
+        started_at=moment(row["started_at"]),
+        completed_at=moment(row["completed_at"]),
+        created_at=from_text(row["created_at"]),
+        actor=row["actor"],
+        reason=row["reason"],
+        components=tuple(json.loads(row["components"])),
+        retry_of=row["retry_of"],
+        waiting_since=moment(row["waiting_since"]),
+        accept_irreversible=bool(row["accept_irreversible"]),
+        plan=row["plan"],
+        plan_hash=row["plan_hash"],
+        epoch=row["epoch"],
+    )
+
+
+def step_of(row: sqlite3.Row) -> RollbackStep:
+    """A row of `rollback_steps`."""
+    return RollbackStep(
+        rollback_id=row["rollback_id"],
+        position=row["position"],
+        stage_name=row["stage_name"],
+        component=row["component"],
+        agent=row["agent"],
+        task=row["task"],
+        status=StepStatus(row["status"]),
+        attempt=row["attempt"],
+        exit_code=row["exit_code"],
+        error_message=row["error_message"],
+        started_at=moment(row["started_at"]),
+        completed_at=moment(row["completed_at"]),
+    )
+
+
+def approval_of(row: sqlite3.Row) -> ApprovalRecord:
+    """A row of `approvals`."""
+    return ApprovalRecord(
+        run_id=row["run_id"],
+        stage_name=row["stage_name"],
+        decision=Decision(row["decision"]),
+        entry=row["entry"],
+        actor=row["actor"],
+        comment=row["comment"],
+        decided_at=from_text(row["decided_at"]),
+    )

@@ -1,0 +1,234 @@
+"""Runs and their stages: creating them, and changing them under guard.
+
+Every change says which status, and which owner, it expects to find. When it finds another, it
+raises StaleTransition and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.domain.status import (
+    ENDED_RUNS,
+    ENDED_STAGES,
+    RUN_TRANSITIONS,
+    STAGE_TRANSITIONS,
+    RunStatus,
+    StageStatus,
+)
+from orchestrate_tui.errors import StaleTransition
+from orchestrate_tui.store.definitions import insert_definition
+from orchestrate_tui.store.record import record, record_all
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from orchestrate_tui.domain.pipeline import Pipeline
+    from orchestrate_tui.domain.run import TriggerContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """Everything that is known of a run before it starts. `epoch` is its first owner."""
+
+    pipeline: Pipeline
+    source: str
+    trigger: TriggerContext
+    actor: str
+    simulated: bool
+    workdir: str
+    pipeline_dir: str
+    epoch: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageChange:
+    """One guarded step of one stage. `attempt` is the attempt it is about; see StageRun.reason."""
+
+    stage_name: str
+    position: int
+    expected: StageStatus
+    status: StageStatus
+    at: datetime
+    attempt: int = 0
+    reason: str = ""
+    exit_code: int | None = None
+    actor: str = ""
+    outputs: tuple[tuple[str, str], ...] = ()
+
+
+def insert_run(connection: sqlite3.Connection, new: NewRun) -> int:
+    """Record a run and its stages, all pending; returns the id of the run."""
+    at = to_text(new.at)
+    trigger = new.trigger
+    digest = insert_definition(connection, new.pipeline, new.source, at)
+    cursor = connection.execute(
+        """
+        INSERT INTO runs (pipeline, definition_hash, status, simulated, trigger_event, branch,
+            labels, changed, variables, actor, workdir, pipeline_dir, epoch, created_at)
+        VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        (
+            new.pipeline.name,
+            digest,
+            new.simulated,
+            trigger.event,
+            trigger.branch,
+            json.dumps(trigger.labels),
+            None if trigger.changed is None else json.dumps(trigger.changed),
+            json.dumps(trigger.variables),
+            new.actor,
+            new.workdir,
+            new.pipeline_dir,
+            new.epoch,
+            at,
+        ),
+    )
+    run_id = cursor.lastrowid
+    assert run_id is not None  # noqa: S101  (an INSERT always has one)
+    connection.executemany(
+        "INSERT INTO stages (run_id, position, stage_name, agent, environment)"
+        " VALUES (?, ?, ?, ?, ?)",
+        [
+            (run_id, position, stage.name, stage.agent, stage.environment)
+            for position, stage in enumerate(new.pipeline.stages)
+        ],
+    )
+    record(connection, run_id, at, "run", to_status=RunStatus.PENDING, actor=new.actor)
+    return run_id
+
+
+def change_run(
+    connection: sqlite3.Connection,
+    run_id: int,
+    *,
+    epoch: int | None,
+    expected: RunStatus,
+    status: RunStatus,
+    at: datetime,
+    reason: str = "",
+    actor: str = "",
+) -> None:
+    """Bring a run from `expected` to `status`; `epoch` None claims no ownership.
+
+    Raises StaleTransition when it is in another status or has another owner.
+    """
+    if status not in RUN_TRANSITIONS[expected]:
+        raise StaleTransition(f"Run {run_id} cannot go from {expected} to {status}")
+    moment = to_text(at)
+    changed = connection.execute(
+        """
+        UPDATE runs SET status = ?, reason = ?, started_at = coalesce(started_at, ?),
+            completed_at = ?
+        WHERE id = ? AND status = ? AND (? IS NULL OR epoch = ?)
+        """,
+        (
+            status,
+            reason,
+            moment if status is RunStatus.RUNNING else None,
+            moment if status in ENDED_RUNS else None,
+            run_id,
+            expected,
+            epoch,
+            epoch,
+        ),
+    ).rowcount
+    if not changed:
+        raise StaleTransition(
+            f"Run {run_id} is no longer {expected}, or another executor owns it",
+            next_step=f"See it with: orchestrate-tui show {run_id}",
+        )
+    record(
+        connection, run_id, moment, "run",
+        from_status=expected, to_status=status, actor=actor, detail=reason,
+    )  # fmt: skip
+
+
+def take_over(connection: sqlite3.Connection, run_id: int, *, seen: int | None, epoch: int) -> None:
+    """Become the owner of a run whose owner was `seen` and is gone.
+
+    Raises StaleTransition when somebody else took it over in between.
+    """
+    changed = connection.execute(
+        "UPDATE runs SET epoch = ? WHERE id = ? AND epoch IS ?", (epoch, run_id, seen)
+    ).rowcount
+    if not changed:
+        raise StaleTransition(f"Run {run_id} was taken over by another executor")
+
+
+def check_owner(connection: sqlite3.Connection, run_id: int, epoch: int) -> None:
+    """Raise StaleTransition unless `epoch` owns the run; good until the transaction ends."""
+    row = connection.execute("SELECT epoch FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if row is None or row["epoch"] != epoch:
+        raise StaleTransition(
+            f"Run {run_id} is owned by another executor",
+            next_step="This process stops working on it",
+        )
+
+
+_CHANGE_STAGE = """
+    UPDATE stages SET status = ?, attempt = max(attempt, ?), reason = ?, exit_code = ?,
+        requested_at = coalesce(requested_at, ?), started_at = coalesce(started_at, ?),
+        completed_at = ?
+    WHERE run_id = ? AND position = ? AND status = ?
+"""
+
+
+def change_stages(
+    connection: sqlite3.Connection, run_id: int, epoch: int, changes: Sequence[StageChange]
+) -> None:
+    """Carry out all of `changes` or none of them.
+
+    Raises StaleTransition when the run has another owner or a stage another status.
+    """
+    check_owner(connection, run_id, epoch)
+    for change in changes:
+        if change.status not in STAGE_TRANSITIONS[change.expected]:
+            raise StaleTransition(
+                f"Stage '{change.stage_name}' cannot go from {change.expected} to {change.status}"
+            )
+    rows = [_update_of(run_id, change) for change in changes]
+    if connection.executemany(_CHANGE_STAGE, rows).rowcount != len(rows):
+        raise StaleTransition(
+            f"A stage of run {run_id} is not in the status that was expected",
+            next_step=f"See it with: orchestrate-tui show {run_id}",
+        )
+    record_all(
+        connection,
+        [
+            (
+                run_id, to_text(change.at), "stage", change.stage_name, None,
+                change.expected, change.status, change.attempt, change.actor, change.reason,
+            )
+            for change in changes
+        ],
+    )  # fmt: skip
+    outputs = [
+        (run_id, change.stage_name, key, value)
+        for change in changes
+        for key, value in change.outputs
+    ]
+    if outputs:
+        connection.executemany("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?)", outputs)
+
+
+def _update_of(run_id: int, change: StageChange) -> tuple[str | int | None, ...]:
+    at = to_text(change.at)
+    return (
+        change.status,
+        change.attempt,
+        change.reason,
+        change.exit_code,
+        at if change.status is StageStatus.WAITING_APPROVAL else None,
+        at if change.status is StageStatus.RUNNING else None,
+        at if change.status in ENDED_STAGES else None,
+        run_id,
+        change.position,
+        change.expected,
+    )

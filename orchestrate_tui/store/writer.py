@@ -1,0 +1,131 @@
+"""The one thread that writes.
+
+All changes that are waiting are committed together, so that a burst costs one sync. Each stands
+in a savepoint of its own: one that fails takes no other with it. The file lock is held around
+every transaction, and so around every checkpoint, because SQLite before 3.51.3 can corrupt a
+database whose checkpoints race its writers (sqlite.org/wal.html#walresetbug).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from orchestrate_tui.errors import StoreError
+from orchestrate_tui.store.connection import connect_writer
+from orchestrate_tui.store.locks import FileLock
+from orchestrate_tui.store.migrator import migrate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T")
+Change = Callable[[sqlite3.Connection], T]
+"""What one caller wants changed, within a transaction that somebody else begins and ends."""
+
+_Waiting = tuple[Change[Any], "Future[Any]"]
+LARGEST_BATCH = 1024
+
+
+class Writer:
+    """Commits changes in the order in which they are submitted."""
+
+    def __init__(self, path: Path, lock_path: Path) -> None:
+        self._path = path
+        self._lock = FileLock(lock_path)
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        try:
+            with self._lock.held():
+                self._connection = connect_writer(path)
+                try:
+                    migrate(self._connection, path)
+                except StoreError:
+                    self._connection.close()
+                    raise
+        except StoreError:
+            self._lock.close()
+            raise
+        self._thread = Thread(target=self._work, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, change: Change[T]) -> Future[T]:
+        """Have `change` committed; the future ends after the commit, or with the error."""
+        future: Future[T] = Future()
+        self._queue.put((change, future))
+        return future
+
+    def close(self) -> None:
+        """Commit what is waiting and end; a second call does nothing."""
+        if not self._thread.is_alive():
+            return
+        self._queue.put(None)
+        self._thread.join()
+        with self._lock.held():
+            self._connection.close()
+        self._lock.close()
+
+    def _work(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch, is_last = self._drain(first)
+            self._commit(batch)
+            if is_last:
+                return
+
+    def _drain(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
+        batch = [first]
+        while len(batch) < LARGEST_BATCH:
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                break
+            if item is None:
+                return batch, True
+            batch.append(item)
+        return batch, False
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            with self._lock.held():
+                self._connection.execute("BEGIN")
+                for change, future in batch:
+                    self._attempt(change, future, done)
+                self._connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(self._failure(error))
+        else:
+            for future, result in done:
+                future.set_result(result)
+
+    def _attempt(
+        self, change: Change[Any], future: Future[Any], done: list[tuple[Future[Any], Any]]
+    ) -> None:
+        """Run one change in its savepoint; its own error ends only its own future.
+
+        Trouble with the database itself is everybody's: it ends the whole batch.
+        """
+        self._connection.execute("SAVEPOINT change")
+        try:
+            result = change(self._connection)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001  (the edge of the thread: it goes to the caller)
+            self._connection.execute("ROLLBACK TO change")
+            future.set_exception(error)
+        else:
+            done.append((future, result))
+        self._connection.execute("RELEASE change")
+
+    def _failure(self, error: sqlite3.Error | OSError) -> StoreError:
+        return StoreError(
+            f"The database {self._path} could not be written: {error}",
+            next_step="Nothing of this change was kept; check free space and permissions",
+        )
