@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 
 from orchestrate_tui.domain.pipeline import Stage
@@ -67,28 +66,43 @@ class StageGraph:
         return _reachable(self.dependencies, starts)
 
     def cycles(self) -> tuple[tuple[str, ...], ...]:
-        """One cycle for each knot of stages that wait for each other, each from its first stage."""
+        """At least one cycle for each knot of stages that wait for each other; see find_cycles."""
         return find_cycles(self.names, self.dependencies)
 
 
 def find_cycles(
     names: Sequence[str], edges: Mapping[str, Iterable[str]]
 ) -> tuple[tuple[str, ...], ...]:
-    """One cycle for each knot in `edges`, each starting with its first stage in `names`."""
-    left = {name: tuple(edges[name]) for name in names}
+    """Cycles in `edges` that share no stage, at least one for each knot.
+
+    Each starts with its first stage in the order of `names`, and each stage waits for the one
+    before it.
+    """
     position = {name: index for index, name in enumerate(names)}
     found: list[tuple[str, ...]] = []
-    while True:
-        try:
-            TopologicalSorter(left).prepare()
-        except CycleError as error:
-            cycle: list[str] = error.args[1][:-1]
-            first = cycle.index(min(cycle, key=position.__getitem__))
-            found.append((*cycle[first:], *cycle[:first]))
-            for name in cycle:
-                del left[name]
-        else:
-            return tuple(sorted(found, key=lambda cycle: position[cycle[0]]))
+    done: set[str] = set()
+    for start in names:
+        path = {} if start in done else {start: iter(edges[start])}
+        while path:
+            target = next(path[next(reversed(path))], None)
+            if target is None:
+                done.add(path.popitem()[0])
+            elif target in path:
+                cycle = _unwind(path, target)
+                done.update(cycle)
+                first = cycle.index(min(cycle, key=position.__getitem__))
+                found.append((*cycle[first:], *cycle[:first]))
+            elif target not in done:
+                path[target] = iter(edges.get(target, ()))
+    return tuple(sorted(found, key=lambda cycle: position[cycle[0]]))
+
+
+def _unwind(path: dict[str, Iterator[str]], start: str) -> list[str]:
+    """Take everything from the end of `path` back to `start`, in that order."""
+    taken = []
+    while start in path:
+        taken.append(path.popitem()[0])
+    return taken
 
 
 def _reachable(edges: Mapping[str, Sequence[str]], starts: Iterable[str]) -> frozenset[str]:
@@ -106,6 +120,7 @@ def _reachable(edges: Mapping[str, Sequence[str]], starts: Iterable[str]) -> fro
 def parallel_groups(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
     """For every stage in a `parallel_with` group the members of its group, in file order."""
     links: dict[str, list[str]] = {stage.name: [] for stage in stages}
+    position = {name: index for index, name in enumerate(links)}
     for stage in stages:
         for partner in stage.parallel_with:
             if partner in links:
@@ -115,7 +130,7 @@ def parallel_groups(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
     for name, partners in links.items():
         if partners and name not in groups:
             members = _reachable(links, (name,)) | {name}
-            group = tuple(other for other in links if other in members)
+            group = tuple(sorted(members, key=position.__getitem__))
             groups.update(dict.fromkeys(group, group))
     return groups
 
