@@ -1,11 +1,18 @@
-"""Globs for branches and paths: `*` and `?` stop at `/`, `**` does not."""
+"""Globs for branches and paths: `*` and `?` stop at `/`, `**` does not.
+
+`**/` at the beginning of a folder's name stands for any number of folders, none too.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-_TOKENS = re.compile(r"\*\*/|\*\*|\*|\?|\[[!^]?\]?[^\]/]*\]|[^*?\[]+|\[")
+_TOKENS = re.compile(
+    r"(?P<folders>(?<![^/])(?:\*\*+/)+)|(?P<any>\*\*+)|\*|\?"
+    r"|\[(?P<negated>[!^]?+)(?P<members>\]?+[^\]/]*)\]|(?P<text>[^*?\[]+|\[)"
+)
+_NOT_PLAIN_IN_A_SET = re.compile(r"[\\\[\]&|~]|-(?=-)")
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -15,31 +22,22 @@ def matches(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    expression = "".join(_translate(token) for token in _TOKENS.findall(pattern))
     try:
-        return re.compile(expression, re.DOTALL)
+        return re.compile(_TOKENS.sub(_translate, pattern), re.DOTALL)
     except re.error:  # a range such as [z-a]: the pattern then means its own text
         return re.compile(re.escape(pattern))
 
 
-def _translate(token: str) -> str:
-    match token:
-        case "**/":
+def _translate(token: re.Match[str]) -> str:
+    match token.lastgroup:
+        case "folders":
             return "(?:.*/)?"
-        case "**":
+        case "any":
             return ".*"
-        case "*":
-            return "[^/]*"
-        case "?":
-            return "[^/]"
-        case _ if token.startswith("[") and len(token) > 1:
-            return _translate_set(token[1:-1])
+        case "members":
+            members = _NOT_PLAIN_IN_A_SET.sub(r"\\\g<0>", token["members"])
+            return f"(?!/)[{'^' if token['negated'] else ''}{members}]"
+        case "text":
+            return re.escape(token.group())
         case _:
-            return re.escape(token)
-
-
-def _translate_set(body: str) -> str:
-    negated = body[0] in "!^"
-    members = body[1:] if negated else body
-    escaped = members.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
-    return f"[^/{escaped}]" if negated else f"[{escaped}]"
+            return "[^/]" if token.group() == "?" else "[^/]*"
