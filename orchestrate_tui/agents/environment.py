@@ -1,0 +1,74 @@
+"""What a process is told: the values of its texts and its environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrate_tui.agents.contract import Work
+from orchestrate_tui.domain.pipeline import Pairs
+from orchestrate_tui.domain.variables import UnsafeValue, substitute
+
+_OWN = "ORCHESTRATE_"
+_SCRUBBED = frozenset({"BASH_ENV", "ENV"})
+_SCRUBBED_PREFIXES = ("BASH_FUNC_", _OWN)
+
+
+def build_environment(work: Work) -> dict[str, str]:
+    """The environment of a process that does `work`; later sources win over earlier ones.
+
+    Inherited, the pipeline's variables, the agent's `env`, the stage's, and what is ours. Of the
+    inherited, what makes shells run something and what belongs to another stage is left out.
+    Raises UnknownVariable, or UnsafeValue for what no environment can hold.
+    """
+    values = text_values(work)
+    environment = dict(_inherited())
+    environment.update(work.variables)
+    environment.update(_rendered(work.agent.env, values))
+    environment.update(_rendered(work.stage_env, values))
+    environment.update((_OWN + name, value) for name, value in _identity(work))
+    for name, value in environment.items():
+        if "\0" in value:
+            raise UnsafeValue(f"the environment variable '{name}' contains a NUL character")
+    return environment
+
+
+def text_values(work: Work) -> dict[str, str]:
+    """The values of `${name}` in the texts of an agent and in the `env` of a stage."""
+    return {
+        **work.values,
+        "task": work.task,
+        "stage": work.stage_name,
+        "run_id": str(work.run_id),
+    }
+
+
+def output_path(work: Work) -> Path:
+    """The file that a process may append `key=value` lines to; it does not exist beforehand."""
+    return work.log_path.absolute().with_suffix(".out")
+
+
+def _inherited() -> Iterator[tuple[str, str]]:
+    for name, value in os.environ.items():
+        if name not in _SCRUBBED and not name.startswith(_SCRUBBED_PREFIXES):
+            yield name, value
+
+
+def _rendered(pairs: Pairs, values: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for name, text in pairs:
+        yield name, substitute(text, values)
+
+
+def _identity(work: Work) -> Iterator[tuple[str, str]]:
+    yield "RUN_ID", str(work.run_id)
+    yield "STAGE", work.stage_name
+    yield "AGENT", work.agent.name
+    yield "TASK", work.task
+    yield "ATTEMPT", str(work.attempt)
+    yield "ENVIRONMENT", work.environment or ""
+    yield "OUTPUT", str(output_path(work))
+    yield "IDEMPOTENCY_KEY", work.idempotency_key
+    if work.rollback:
+        yield "ROLLBACK_ID", str(work.rollback.rollback_id)
+        yield "FAILED_STAGE", work.rollback.failed_stage

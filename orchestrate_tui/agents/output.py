@@ -1,0 +1,71 @@
+"""The values a stage hands on: `key=value` lines in the file named by $ORCHESTRATE_OUTPUT."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from orchestrate_tui.domain.pipeline import Pairs
+from orchestrate_tui.domain.variables import NAME
+
+MAX_OUTPUT_BYTES = 1024 * 1024
+"""How large the file may be."""
+
+_SHOWN_CHARACTERS = 60
+
+
+class BadOutput(ValueError):
+    """What a stage wrote cannot be read; the message names the line."""
+
+
+def read_outputs(path: Path) -> Pairs:
+    """The values in `path`; () when the stage wrote none. Raises BadOutput."""
+    try:
+        with open(path, "rb", opener=_open_regular) as source:
+            return parse_outputs(source.read(MAX_OUTPUT_BYTES + 1))
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise BadOutput(f"cannot read the outputs: {error.strerror}") from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open `path`, never through a link and never waiting for somebody to write into a pipe."""
+    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise BadOutput("cannot read the outputs: not a regular file")
+    return file
+
+
+def parse_outputs(content: bytes) -> Pairs:
+    """The values, each key once with its last value. Blank lines mean nothing. Raises BadOutput."""
+    if len(content) > MAX_OUTPUT_BYTES:
+        raise BadOutput(f"the outputs are larger than {MAX_OUTPUT_BYTES} bytes")
+    found: dict[str, str] = {}
+    for number, line in enumerate(content.split(b"\n"), start=1):
+        if line.strip():
+            key, value = _parse_line(line.removesuffix(b"\r"), number)
+            found[key] = value
+    return tuple(found.items())
+
+
+def _parse_line(line: bytes, number: int) -> tuple[str, str]:
+    try:
+        text = line.decode()
+    except UnicodeDecodeError:
+        raise BadOutput(f"line {number} of the outputs is not UTF-8 text") from None
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise BadOutput(f"line {number} of the outputs is not key=value: {_shown(text)}")
+    if not NAME.match(key) or "." in key:
+        raise BadOutput(f"line {number} of the outputs has a key that is no name: {_shown(key)}")
+    if "\0" in value:
+        raise BadOutput(f"line {number} of the outputs contains a NUL character")
+    return key, value
+
+
+def _shown(text: str) -> str:
+    short = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    return repr(short)

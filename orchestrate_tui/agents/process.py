@@ -1,0 +1,103 @@
+"""One attempt that is a process: what command, shell and python agents have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrate_tui.agents import wording
+from orchestrate_tui.agents.contract import Launcher, Outcome, Program, Work
+from orchestrate_tui.agents.environment import build_environment, output_path, text_values
+from orchestrate_tui.agents.log import append_note
+from orchestrate_tui.agents.output import BadOutput, read_outputs
+from orchestrate_tui.agents.supervision import Ending, supervise
+from orchestrate_tui.domain.variables import substitute
+
+_NO_VARIABLES: Mapping[str, str] = {}
+
+
+async def run_program(
+    work: Work,
+    launcher: Launcher,
+    argv: tuple[str, ...],
+    extra_environment: Mapping[str, str] = _NO_VARIABLES,
+) -> Outcome:
+    """Start `argv` for `work`, wait for its end and read what it hands on.
+
+    Raises UnknownVariable or UnsafeValue before anything is started.
+    """
+    program = Program(
+        argv=argv,
+        environment={**build_environment(work), **extra_environment},
+        workdir=_workdir(work),
+        log_path=work.log_path,
+    )
+    outputs = output_path(work)
+    _remove(outputs)  # of an attempt that an interrupted executor did not finish
+    try:
+        outcome = await _start_and_supervise(work, launcher, program)
+        return _with_outputs(outcome, outputs, work.log_path)
+    finally:
+        _remove(outputs)
+
+
+async def _start_and_supervise(work: Work, launcher: Launcher, program: Program) -> Outcome:
+    try:
+        process = await launcher.start(program)
+    except (OSError, ValueError) as error:
+        reason = wording.cannot_start(program.argv[0], error)
+        append_note(work.log_path, reason)
+        return Outcome(succeeded=False, reason=reason)
+    ending = await supervise(process, timeout_s=work.timeout_s, grace_s=work.agent.grace_s)
+    for sentence in _notes(ending, work.timeout_s):
+        append_note(work.log_path, sentence)
+    return _outcome(ending, work)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # mostly there is none, and a stage may have made it a folder
+        path.unlink()
+
+
+def _workdir(work: Work) -> Path:
+    if work.agent.workdir is None:
+        return work.workdir
+    return work.workdir / substitute(work.agent.workdir, text_values(work))
+
+
+def _notes(ending: Ending, timeout_s: float | None) -> list[str]:
+    notes = []
+    if ending.timed_out:
+        notes.append(wording.timed_out(timeout_s))
+    if ending.left_running:
+        notes.append(
+            "ended what was left running in the background; a service is started with setsid, "
+            "by an agent with `leaves_processes: true`"
+        )
+    if ending.survived:
+        notes.append("a process did not end even after SIGKILL")
+    return notes
+
+
+def _outcome(ending: Ending, work: Work) -> Outcome:
+    if ending.timed_out or ending.code is None:
+        reason = wording.timed_out(work.timeout_s)
+    elif ending.code not in work.agent.success_codes:
+        reason = wording.ended_with(ending.code)
+    else:
+        return Outcome(succeeded=True, exit_code=ending.code)
+    return Outcome(succeeded=False, exit_code=ending.code, reason=reason)
+
+
+def _with_outputs(outcome: Outcome, path: Path, log_path: Path) -> Outcome:
+    """`outcome` with what the stage handed on; a failed stage may do so too."""
+    try:
+        outputs = read_outputs(path)
+    except BadOutput as error:
+        append_note(log_path, str(error))
+        if not outcome.succeeded:
+            return outcome
+        return replace(outcome, succeeded=False, reason=str(error))
+    return replace(outcome, outputs=outputs) if outputs else outcome

@@ -1,0 +1,64 @@
+"""The end of a process tree: its own, at its time limit, or because the stage was cancelled."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+import anyio
+
+from orchestrate_tui.agents.contract import Process
+
+_KILL_PATIENCE_S = (1.0, 4.0)
+"""How long to wait after each SIGKILL; the second is for what was forked during the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a process tree ended.
+
+    `code` None means that its head was still there after SIGKILL. `left_running` says that the
+    head had ended by itself before the rest of its tree, and `survived` that something is left.
+    """
+
+    code: int | None
+    timed_out: bool
+    left_running: bool = False
+    survived: bool = False
+
+
+async def supervise(process: Process, *, timeout_s: float | None, grace_s: float) -> Ending:
+    """Wait for the end of `process` and end what is left of its tree.
+
+    `timeout_s` None means no limit. When the limit is reached, or the task is cancelled, the tree
+    gets SIGTERM, after `grace_s` SIGKILL. A cancellation is raised again when that is done.
+    """
+    code: int | None = None
+    lives = survived = False
+    try:
+        with anyio.move_on_after(timeout_s):
+            code = await process.wait()
+    finally:
+        lives = process.tree_lives()
+        if lives:
+            survived = not await end_tree(process, grace_s)
+    timed_out = code is None
+    if timed_out and not survived:
+        code = await process.wait()
+    return Ending(
+        code=code, timed_out=timed_out, left_running=lives and not timed_out, survived=survived
+    )
+
+
+async def end_tree(process: Process, grace_s: float) -> bool:
+    """End the tree, not to be disturbed by a cancellation; whether that succeeded in time."""
+    patience_s = (grace_s, *_KILL_PATIENCE_S)
+    for number, limit_s in zip(_SIGNALS, patience_s, strict=True):
+        process.signal_tree(number)
+        with anyio.move_on_after(limit_s, shield=True):
+            await process.wait_tree()
+            return True
+    return False
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)

@@ -1,0 +1,42 @@
+"""How the end of an attempt is told in one sentence."""
+
+from __future__ import annotations
+
+import signal
+
+_UNITS = ((3600, "h"), (60, "m"))
+
+
+def timed_out(timeout_s: float | None) -> str:
+    """Why an attempt ended that reached its limit."""
+    return f"timed out after {duration(timeout_s or 0.0)}"
+
+
+def ended_with(code: int) -> str:
+    """Why an attempt failed whose process ended with `code`, negative for a signal."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:  # a real-time signal has no name
+        return f"killed by signal {-code}"
+
+
+def cannot_start(program: str, error: OSError | ValueError) -> str:
+    """Why a program did not start; names the folder or log if one of these was the obstacle."""
+    if not isinstance(error, OSError):
+        return f"cannot start '{program}': {error}"
+    obstacle = "" if error.filename in (None, program) else f": '{error.filename}'"
+    return f"cannot start '{program}': {error.strerror}{obstacle}"
+
+
+def duration(seconds: float) -> str:
+    """`seconds` as it would stand in a pipeline file, such as 1h30m."""
+    parts = []
+    for size, unit in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count:g}{unit}")
+    if seconds or not parts:
+        parts.append(f"{seconds:g}s")
+    return "".join(parts)

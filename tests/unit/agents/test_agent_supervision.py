@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.agents.conftest import MakeWork, Run, Signals
+
+    from orchestrate_tui.agents.contract import Outcome, Work
+
+pytestmark = pytest.mark.anyio
+
+FOREVER = "exec tail -f /dev/null"
+STUBBORN = f"trap '' TERM; echo $$ >../ready; {FOREVER}"
+LEAVES_SERVICE = (
+    "mkfifo started; setsid sh -c 'echo $$ >started; exec tail -f /dev/null' & cat started"
+)
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+async def run_until_heard_then_cancel(run: Run, ready: Signals, work: Work) -> str:
+    """Cancel the stage when it has reported; what it said."""
+    said = ""
+    async with anyio.create_task_group() as group:
+        group.start_soon(run, work)
+        said = await ready.heard()
+        group.cancel_scope.cancel()
+    return said
+
+
+async def test_a_stage_that_takes_too_long_is_ended(make_work: MakeWork, run: Run) -> None:
+    work = make_work(shell=FOREVER, timeout_s=0.05)
+    outcome = await run(work)
+    assert not outcome.succeeded
+    assert outcome.reason == "timed out after 0.05s"
+    assert outcome.exit_code == -15
+    assert work.log_path.read_text() == "orchestrate-tui: timed out after 0.05s\n"
+
+
+async def test_a_stage_may_tidy_up_before_its_grace_is_over(
+    make_work: MakeWork, run: Run, ready: Signals
+) -> None:
+    script = "tail -f /dev/null & trap 'echo tidied; exit 0' TERM; echo >../ready; wait"
+    work = make_work(shell=script, grace_s=30)
+    await run_until_heard_then_cancel(run, ready, work)
+    assert "tidied\n" in work.log_path.read_text()
+
+
+async def test_a_stage_that_ignores_sigterm_is_killed_after_its_grace(
+    make_work: MakeWork, run: Run, ready: Signals, is_running: Callable[[str], bool]
+) -> None:
+    work = make_work(shell=STUBBORN, grace_s=0.05)
+    pid = await run_until_heard_then_cancel(run, ready, work)
+    assert not is_running(pid)
+
+
+async def test_the_whole_tree_is_ended(
+    make_work: MakeWork, run: Run, ready: Signals, is_running: Callable[[str], bool]
+) -> None:
+    script = f"sh -c 'sh -c \"echo $$ \\$\\$ >../ready; {FOREVER}\" & wait' & wait"
+    pids = await run_until_heard_then_cancel(run, ready, make_work(shell=script))
+    assert len(set(pids.split())) == 2
+    assert not any(map(is_running, pids.split()))
+
+
+async def test_another_process_group_of_the_session_is_ended_too(
+    make_work: MakeWork, run: Run, ready: Signals, is_running: Callable[[str], bool]
+) -> None:
+    script = f"set -m; sh -c 'echo $$ >../ready; {FOREVER}' & wait"
+    pid = await run_until_heard_then_cancel(run, ready, make_work(shell=script))
+    assert not is_running(pid)
+
+
+async def test_cancelling_is_raised_again(make_work: MakeWork, run: Run, ready: Signals) -> None:
+    work = make_work(shell=f"echo >../ready; {FOREVER}")
+    outcomes: list[Outcome] = []
+
+    async def keep() -> None:
+        outcomes.append(await run(work))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep)
+        await ready.heard()
+        group.cancel_scope.cancel()
+    assert outcomes == []
+
+
+async def test_what_a_stage_leaves_in_the_background_is_ended_and_told(
+    make_work: MakeWork, run: Run, is_running: Callable[[str], bool]
+) -> None:
+    work = make_work(shell="tail -f /dev/null & echo $! >pid")
+    outcome = await run(work)
+    assert outcome.succeeded
+    assert not is_running((work.workdir / "pid").read_text().strip())
+    assert "ended what was left running in the background" in work.log_path.read_text()
+
+
+async def test_a_service_that_left_the_session_is_kept(
+    make_work: MakeWork, run: Run, is_running: Callable[[str], bool]
+) -> None:
+    work = make_work(shell=LEAVES_SERVICE, leaves_processes=True)
+    outcome = await run(work)
+    pid = int(work.log_path.read_text().split()[0])
+    try:
+        assert outcome.succeeded
+        assert is_running(str(pid))
+    finally:
+        os.kill(pid, 9)
+
+
+async def test_a_grandchild_that_keeps_the_output_open_does_not_hold_the_stage(
+    make_work: MakeWork, run: Run
+) -> None:
+    work = make_work(shell=LEAVES_SERVICE)
+    with anyio.fail_after(10):
+        outcome = await run(work)
+    os.kill(int(work.log_path.read_text().split()[0]), 9)
+    assert outcome.succeeded
+
+
+async def test_many_stages_run_at_once_and_none_is_left(make_work: MakeWork, run: Run) -> None:
+    outcomes: list[Outcome] = []
+
+    async def keep(number: int, folder: Path) -> None:
+        work = make_work(shell=f"exit {number}", log_path=folder / f"{number}.1.log")
+        outcomes.append(await run(work))
+
+    folder = make_work(shell="").log_path.parent
+    async with anyio.create_task_group() as group:
+        for number in range(100):
+            group.start_soon(keep, number, folder)
+    assert sorted(outcome.exit_code or 0 for outcome in outcomes) == list(range(100))
+    assert not has_children()
+
+
+async def test_no_descriptor_is_left_open(make_work: MakeWork, run: Run) -> None:
+    await run(make_work(shell="exit 0"))
+    before = open_descriptors()
+    await run(make_work(shell="exit 1"))
+    await run(make_work(command=("no-such-program",)))
+    await run(make_work(shell=FOREVER, timeout_s=0.01))
+    assert open_descriptors() == before
+
+
+async def test_a_stage_inherits_no_descriptor(make_work: MakeWork, run: Run) -> None:
+    work = make_work(command=("ls", "/proc/self/fd"))
+    kept = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(kept, True)
+    await run(work)
+    os.close(kept)
+    assert len(work.log_path.read_text().split()) == 4  # the three streams, and what ls opened
