@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from orchestrate_tui.domain.globs import matches
@@ -54,10 +54,6 @@ class Condition:
         rest = (self.branch, self.paths, self.labels, self.variable, self.all_of, self.none_of)
         return any(part is not None for part in rest)
 
-    def holds(self, patterns: Iterable[str], test: Callable[[str], bool]) -> bool:
-        """Whether `test` is true for one of `patterns`, or with `every` for all of them."""
-        return all(map(test, patterns)) if self.every else any(map(test, patterns))
-
     def variable_names(self) -> Iterator[str]:
         """Every variable that this condition or one inside it asks for."""
         yield from (name for name, _ in self.variable or ())
@@ -71,26 +67,24 @@ def _branch(condition: Condition, given: Circumstances) -> str | None:
     if patterns is None:
         return None
     if branch is None:
-        return f"no branch was given; it must match {_listed(patterns)}"
-    if condition.holds(patterns, lambda pattern: matches(pattern, branch)):
-        return None
-    return f"branch '{branch}' does not match {_listed(patterns)}"
+        return f"no branch was given; it must match {_listed(patterns, every=condition.every)}"
+    lacking = _lacking(condition, patterns, lambda pattern: matches(pattern, branch))
+    return lacking and f"branch '{branch}' does not match {lacking}"
 
 
 def _paths(condition: Condition, given: Circumstances) -> str | None:
     patterns, changed = condition.paths, given.changed
     if patterns is None or changed is None:
         return None
-    if condition.holds(patterns, lambda one: any(matches(one, path) for path in changed)):
-        return None
-    return f"no changed path matches {_listed(patterns)}"
+    lacking = _lacking(condition, patterns, lambda one: any(matches(one, path) for path in changed))
+    return lacking and f"no changed path matches {lacking}"
 
 
 def _labels(condition: Condition, given: Circumstances) -> str | None:
-    labels = condition.labels
-    if labels is None or condition.holds(labels, lambda label: label in given.labels):
+    if condition.labels is None:
         return None
-    return f"label {_listed(labels)} is not set"
+    lacking = _lacking(condition, condition.labels, lambda label: label in given.labels)
+    return lacking and f"label {lacking} is not set"
 
 
 def _variable(condition: Condition, given: Circumstances) -> str | None:
@@ -117,5 +111,15 @@ def _none_of(condition: Condition, given: Circumstances) -> str | None:
 _CHECKS = (_branch, _paths, _labels, _variable, _all_of, _none_of)
 
 
-def _listed(items: tuple[str, ...]) -> str:
-    return " or ".join(f"'{item}'" for item in items) or "anything (the list is empty)"
+def _lacking(
+    condition: Condition, wanted: tuple[str, ...], test: Callable[[str], bool]
+) -> str | None:
+    """The items of `wanted` that make it false, in one phrase; None when it is true."""
+    failing = tuple(item for item in wanted if not test(item))
+    holds = not failing if condition.every else len(failing) < len(wanted)
+    return None if holds else _listed(failing, every=condition.every)
+
+
+def _listed(items: tuple[str, ...], *, every: bool = False) -> str:
+    link = " and " if every else " or "
+    return link.join(f"'{item}'" for item in items) or "anything (the list is empty)"
