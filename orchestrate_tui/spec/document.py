@@ -1,0 +1,97 @@
+"""The node tree of one file: looking up what stands where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from orchestrate_tui.spec.report import Place
+
+_NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A key of a mapping and its value."""
+
+    key: ScalarNode
+    value: Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One file that could be read as YAML."""
+
+    file: str
+    text: str
+    root: Node
+
+    def at(self, *path: str | int) -> Place:
+        """Where `path` stands, or the nearest thing around it that exists."""
+        return Place.of(descend(self.root, *path))
+
+    def item_indexes(self, key: str) -> tuple[int, ...]:
+        """The positions of the mappings in the list under `key` at the top."""
+        node = descend(self.root, key)
+        items = node.value if isinstance(node, SequenceNode) else [node]
+        return tuple(index for index, item in enumerate(items) if isinstance(item, MappingNode))
+
+
+def descend(node: Node, *path: str | int) -> Node:
+    """The node at `path`: keys of mappings, and positions or texts in lists.
+
+    Where the path leads nowhere, the last node on it that exists; a single value that stands
+    without its list is such a node.
+    """
+    for step in path:
+        child = _child(node, step)
+        if child is None:
+            return node
+        node = child
+    return node
+
+
+def _child(node: Node, step: str | int) -> Node | None:
+    if isinstance(node, MappingNode) and isinstance(step, str):
+        entry = entries(node).get(step)
+        return entry.value if entry else None
+    if isinstance(node, SequenceNode):
+        return next((item for i, item in enumerate(node.value) if _is_step(i, item, step)), None)
+    return None
+
+
+def _is_step(index: int, item: Node, step: str | int) -> bool:
+    if isinstance(step, int):
+        return index == step
+    return isinstance(item, ScalarNode) and item.value == step
+
+
+def entries(node: MappingNode) -> dict[str, Entry]:
+    """The keys of a mapping; its own come before those that `<<` merges into it."""
+    found: dict[str, Entry] = {}
+    for key, value in node.value:
+        if isinstance(key, ScalarNode) and not _is_merge(key):
+            found.setdefault(key.value, Entry(key=key, value=value))
+    for source in merged(node):
+        if isinstance(source, MappingNode):
+            for name, entry in entries(source).items():
+                found.setdefault(name, entry)
+    return found
+
+
+def merged(node: MappingNode) -> Iterator[Node]:
+    """What the `<<` keys of a mapping name: each one mapping or a list of them."""
+    for key, value in node.value:
+        if _is_merge(key):
+            yield from value.value if isinstance(value, SequenceNode) else [value]
+
+
+def _is_merge(key: Node) -> bool:
+    return isinstance(key, ScalarNode) and key.style is None and key.value == "<<"
+
+
+def is_nothing(node: Node) -> bool:
+    """Whether a key has no value: nothing, `~` or `null`, without quotes."""
+    return isinstance(node, ScalarNode) and node.style is None and node.value in _NOTHING

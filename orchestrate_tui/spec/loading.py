@@ -1,0 +1,137 @@
+"""Reading a pipeline file, and the files of agents that belong to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from yaml.nodes import MappingNode
+
+from orchestrate_tui.errors import PipelineFileError
+from orchestrate_tui.spec.advice import advise
+from orchestrate_tui.spec.agents import AGENTS_FILE
+from orchestrate_tui.spec.compose import LONGEST_FILE, TOO_LONG, compose
+from orchestrate_tui.spec.document import Document
+from orchestrate_tui.spec.loaded import LoadedPipeline
+from orchestrate_tui.spec.pipelines import PIPELINE
+from orchestrate_tui.spec.readers import kind_of
+from orchestrate_tui.spec.references import StageReferences
+from orchestrate_tui.spec.report import Place, Report
+from orchestrate_tui.spec.templates import templates
+from orchestrate_tui.spec.variables import check_variables
+
+AGENTS_FILE_NAME = "agents.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The text of a file."""
+
+    file: str
+    text: str
+
+
+def load_pipeline(path: Path, *, user_agents: Path | None = None) -> LoadedPipeline:
+    """The pipeline in the file at `path`, with the agents that stand beside it and the user's.
+
+    `user_agents` None means the file in the user's configuration; either may be missing.
+    Raises PipelineFileError with every problem of these files.
+    """
+    beside = path.parent / AGENTS_FILE_NAME
+    users = user_agents_file() if user_agents is None else user_agents
+    report = Report(str(path), str(beside), str(users))
+    source = _read(path, report)
+    agents = [_read(file, report, may_be_missing=True) for file in (beside, users)]
+    return _load(source, [one for one in agents if one is not None], report)
+
+
+def parse_pipeline(
+    text: str, *, file: str = "<pipeline>", agents: Sequence[Source] = ()
+) -> LoadedPipeline:
+    """The pipeline in `text`, which messages call `file`; earlier `agents` come before later ones.
+
+    Raises PipelineFileError with every problem of these texts.
+    """
+    report = Report(file, *(source.file for source in agents))
+    return _load(Source(file=file, text=text), agents, report)
+
+
+def user_agents_file() -> Path:
+    """Where the user's own agents are defined."""
+    from platformdirs import user_config_path  # noqa: PLC0415  # only who reads files needs it
+
+    return user_config_path("orchestrate-tui") / AGENTS_FILE_NAME
+
+
+def _read(path: Path, report: Report, *, may_be_missing: bool = False) -> Source | None:
+    place = Place(file=str(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST_FILE + 1)
+    except FileNotFoundError:
+        if not may_be_missing:
+            report.error(place, "there is no such file", "check the path")
+        return None
+    except OSError as error:
+        report.error(place, f"the file cannot be read: {error.strerror}")
+        return None
+    if len(content) > LONGEST_FILE:
+        report.error(place, TOO_LONG)
+        return None
+    return _decoded(content, place, report)
+
+
+def _decoded(content: bytes, place: Place, report: Report) -> Source | None:
+    try:
+        return Source(file=place.file, text=content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        here = replace(place, line=line, column=column)
+        report.error(here, "the file is not UTF-8 text", "save it as UTF-8")
+        return None
+
+
+def _load(source: Source | None, agents: Iterable[Source], report: Report) -> LoadedPipeline:
+    document = None if source is None else _document(source, "a pipeline", report)
+    others = [one for one in (_document(a, "an agents file", report) for a in agents) if one]
+    loaded = None if document is None else _assemble(document, others, report)
+    if report.errors or loaded is None:
+        raise PipelineFileError(report.errors)
+    advise(loaded, report)
+    return replace(loaded, warnings=report.warnings)
+
+
+def _document(source: Source, what: str, report: Report) -> Document | None:
+    root = compose(source.text, source.file, report)
+    if root is None:
+        return None
+    if not isinstance(root, MappingNode):
+        message = f"{what} is a mapping of keys to values, not {kind_of(root)}"
+        report.error(root, message)
+        return None
+    return Document(file=source.file, text=source.text, root=root)
+
+
+def _assemble(
+    document: Document, others: Iterable[Document], report: Report
+) -> LoadedPipeline | None:
+    pipeline = PIPELINE.read(document.root, "a pipeline", report)
+    if pipeline is None:
+        return None
+    found = {agent.name: (agent, document) for agent in pipeline.agents}
+    for other in others:
+        for agent in AGENTS_FILE.read(other.root, "an agents file", report) or ():
+            found.setdefault(agent.name, (agent, other))
+    pipeline = replace(pipeline, agents=tuple(agent for agent, _ in found.values()))
+    loaded = LoadedPipeline(
+        pipeline=pipeline,
+        source=document.text,
+        file=document.file,
+        graph=StageReferences(pipeline, document, report).check(),
+        document=document,
+        agent_documents={name: where for name, (_, where) in found.items()},
+    )
+    check_variables(loaded, templates(loaded), report)
+    return loaded

@@ -1,0 +1,139 @@
+"""A whole pipeline file: its settings, and what has to hold between them."""
+
+from __future__ import annotations
+
+from orchestrate_tui.domain.pipeline import DEFAULT_MAX_PARALLEL, Pipeline, Trigger
+from orchestrate_tui.spec.agents import AGENTS
+from orchestrate_tui.spec.names import (
+    VARIABLES,
+    collisions,
+    environment_names,
+    why_reserved,
+)
+from orchestrate_tui.spec.readers import NAMES, WORDS, Flag, ListOf, Text, Whole
+from orchestrate_tui.spec.records import Field, Record, Shorthand, Values
+from orchestrate_tui.spec.stages import STAGE
+
+_TRIGGER = Shorthand(
+    plain=WORDS,
+    expand=lambda event: Trigger(event=event),
+    record=Record(
+        title="a trigger",
+        definition="trigger",
+        build=lambda values: Trigger(event=values["event"], branches=values["branches"]),
+        fields=(
+            Field(
+                key="event",
+                reader=Text(),
+                description="The event, such as pull_request.merged.",
+                default="",
+                required="a trigger must name its event",
+            ),
+            Field(
+                key="branches",
+                reader=NAMES,
+                description="Globs of the branches it counts for; any branch when not written.",
+                default=(),
+            ),
+        ),
+    ),
+)
+
+
+def _pipeline(values: Values) -> Pipeline:
+    _check_variables(values)
+    return Pipeline(
+        name=values["name"],
+        description=values["description"],
+        version=values["version"],
+        triggers=values["triggers"],
+        variables=values["variables"],
+        agents=values["agents"],
+        max_parallel=values["max_parallel"],
+        fail_fast=values["fail_fast"],
+        parallel_rollback=values["parallel_rollback"],
+        stages=values["stages"],
+    )
+
+
+def _check_variables(values: Values) -> None:
+    names = [name for name, _ in values["variables"]]
+    for name in names:
+        reason = why_reserved(name)
+        if reason:
+            values.error(("variables", name), f"the variable '{name}' {reason}", "rename it")
+    for name, first, variable in collisions(environment_names(names, (), ())):
+        values.error(
+            ("variables", name),
+            f"'{name}' and '{first}' would both be the environment variable {variable}",
+            "rename one of them",
+        )
+
+
+PIPELINE = Record(
+    title="a pipeline",
+    build=_pipeline,
+    fields=(
+        Field(
+            key="name",
+            reader=Text(one_line=True),
+            description="What the pipeline is called.",
+            default="",
+            required="Pipeline name cannot be empty",
+        ),
+        Field(
+            key="description",
+            reader=Text(),
+            description="What the pipeline does.",
+            default="",
+        ),
+        Field(key="version", reader=Text(), description="The version of this file.", default="1"),
+        Field(
+            key="triggers",
+            reader=ListOf(item=_TRIGGER),
+            description="The events that start the pipeline.",
+            default=(),
+        ),
+        Field(
+            key="variables",
+            reader=VARIABLES,
+            description="Values for ${variable}; a trigger may bring others.",
+            default=(),
+        ),
+        AGENTS,
+        Field(
+            key="max_parallel",
+            reader=Whole(least=1, most=1000),
+            description="How many stages run at the same time.",
+            default=DEFAULT_MAX_PARALLEL,
+        ),
+        Field(
+            key="fail_fast",
+            reader=Flag(),
+            description="Whether a halting failure cancels what still runs.",
+            default=False,
+        ),
+        Field(
+            key="parallel_rollback",
+            reader=Flag(),
+            description="Whether steps of a rollback that do not depend on each other run at the"
+            " same time.",
+            default=False,
+        ),
+        Field(
+            key="stages",
+            reader=ListOf(item=STAGE, single=False),
+            description="The stages, in the order in which they run unless depends_on says else.",
+            default=(),
+            required="Pipeline must have at least one stage",
+        ),
+        Field(key="secrets", reader=None, description="Values that are masked in logs."),
+        Field(key="notify", reader=None, description="Who is told how a run ended."),
+        Field(
+            key="protected",
+            reader=None,
+            description="Environments that only some people may change.",
+        ),
+    ),
+)
+"""The whole file."""

@@ -1,0 +1,82 @@
+"""What `${name}` refers to: names that nothing defines, and outputs that cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from orchestrate_tui.domain.variables import BUILT_IN, output_name, output_reference
+from orchestrate_tui.errors import Severity
+from orchestrate_tui.spec.loaded import LoadedPipeline
+from orchestrate_tui.spec.names import collisions, environment_names
+from orchestrate_tui.spec.report import Place, Report, shown
+from orchestrate_tui.spec.templates import Template
+
+_NOT_YET = ("snapshot.", "previous.")
+
+
+def is_not_yet(name: str, declared: Collection[str]) -> bool:
+    """Whether `${name}` is a form that later versions fill, and not a variable of the file."""
+    return name not in declared and (name == "component" or name.startswith(_NOT_YET))
+
+
+def check_variables(loaded: LoadedPipeline, used: Iterable[Template], report: Report) -> None:
+    """Refuse forms that are not yet available, and names that meet in one environment variable."""
+    declared = dict(loaded.pipeline.variables)
+    outputs: dict[tuple[str, str], Place] = {}
+    for template in used:
+        for name in template.names:
+            if is_not_yet(name, declared):
+                report.error(template.place, f"'${{{shown(name)}}}' is not yet available")
+            output = output_reference(name)
+            if output is not None and output not in outputs:
+                outputs[output] = template.place
+    _refuse_collisions(declared, outputs, report)
+    _refuse_output_names(loaded, declared, report)
+
+
+def _refuse_collisions(
+    declared: Collection[str], outputs: dict[tuple[str, str], Place], report: Report
+) -> None:
+    places = {f"stages.{stage}.{key}": place for (stage, key), place in outputs.items()}
+    for name, first, variable in collisions(environment_names(declared, (), outputs)):
+        if name in places:
+            report.error(
+                places[name],
+                f"'{name}' and '{first}' would both be the environment variable {variable}",
+                "rename one of them",
+            )
+
+
+def _refuse_output_names(loaded: LoadedPipeline, declared: Collection[str], report: Report) -> None:
+    prefixes = {output_name(stage, ""): stage for stage in loaded.graph.names}
+    for name in declared:
+        stage = next((s for prefix, s in prefixes.items() if name.startswith(prefix)), None)
+        if stage is not None:
+            message = f"the variable '{name}' looks like an output of stage '{stage}'"
+            report.error(loaded.document.at("variables", name), message, "rename it")
+
+
+def report_unknown(
+    loaded: LoadedPipeline,
+    used: Iterable[Template],
+    given: Iterable[str],
+    report: Report,
+    severity: Severity,
+) -> None:
+    """Report every `${name}` that neither the file nor `given` nor a stage defines."""
+    known = {*dict(loaded.pipeline.variables), *given, *BUILT_IN}
+    tell = report.error if severity is Severity.ERROR else report.warning
+    for template, name in _unknown(loaded, used, known):
+        hint = report.suggestion(name, known) or "declare it under variables: or give it with --var"
+        tell(template.place, f"unknown variable '${{{shown(name)}}}'", hint)
+
+
+def _unknown(
+    loaded: LoadedPipeline, used: Iterable[Template], known: Collection[str]
+) -> Iterator[tuple[Template, str]]:
+    for template in used:
+        for name in template.names:
+            output = output_reference(name)
+            is_output = output is not None and output[0] in loaded.graph.position
+            if name not in known and not is_output:
+                yield template, name
