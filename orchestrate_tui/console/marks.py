@@ -1,0 +1,111 @@
+"""How each status looks: a glyph of one cell, a tone for its colour, and a word.
+
+The glyphs of one kind differ, so that a status can be read without colours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
+
+
+class Tone(StrEnum):
+    """What a colour says; each is a component class `tone--…`."""
+
+    QUIET = "quiet"
+    """Nothing happened or will happen."""
+    ACTIVE = "active"
+    """Work is under way."""
+    ATTENTION = "attention"
+    """Somebody has to decide."""
+    GOOD = "good"
+    """It ended well."""
+    BAD = "bad"
+    """It ended badly."""
+    UNDONE = "undone"
+    """It was taken back."""
+
+
+TONE_CLASSES = frozenset(f"tone--{tone}" for tone in Tone)
+SPINNER = "◐◓◑◒"
+ARROW = "→"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One status as it is shown; `moves` asks for the spinner instead of the glyph."""
+
+    glyph: str
+    tone: Tone
+    word: str
+    moves: bool = False
+
+    def frame(self, tick: int) -> str:
+        """The glyph at one moment of the animation."""
+        return SPINNER[tick % len(SPINNER)] if self.moves else self.glyph
+
+
+ALLOWED_FAILURE = Mark("!", Tone.ATTENTION, "failed (allowed)")
+WAITING_FOR_OPERATOR = Mark("◇", Tone.ATTENTION, "waits for you")
+
+_STAGES = {
+    StageStatus.PENDING: Mark("○", Tone.QUIET, "pending"),
+    StageStatus.WAITING_APPROVAL: Mark("◇", Tone.ATTENTION, "waits for approval"),
+    StageStatus.RUNNING: Mark("◐", Tone.ACTIVE, "running", moves=True),
+    StageStatus.RETRYING: Mark("↻", Tone.ACTIVE, "retrying"),
+    StageStatus.SUCCEEDED: Mark("✓", Tone.GOOD, "succeeded"),
+    StageStatus.FAILED: Mark("✗", Tone.BAD, "failed"),
+    StageStatus.REJECTED: Mark("⊘", Tone.BAD, "rejected"),
+    StageStatus.SKIPPED: Mark("»", Tone.QUIET, "skipped"),
+    StageStatus.CANCELLED: Mark("■", Tone.ATTENTION, "cancelled"),
+    StageStatus.INTERRUPTED: Mark("?", Tone.ATTENTION, "interrupted"),
+    StageStatus.ROLLED_BACK: Mark("↶", Tone.UNDONE, "rolled back"),
+}
+_RUNS = {
+    RunStatus.PENDING: Mark("○", Tone.QUIET, "pending"),
+    RunStatus.RUNNING: Mark("◐", Tone.ACTIVE, "running", moves=True),
+    RunStatus.SUCCEEDED: Mark("✓", Tone.GOOD, "succeeded"),
+    RunStatus.FAILED: Mark("✗", Tone.BAD, "failed"),
+    RunStatus.CANCELLED: Mark("■", Tone.ATTENTION, "cancelled"),
+    RunStatus.INTERRUPTED: Mark("?", Tone.ATTENTION, "interrupted"),
+}
+_ROLLBACKS = {
+    RollbackStatus.PENDING: Mark("○", Tone.QUIET, "pending"),
+    RollbackStatus.RUNNING: Mark("◐", Tone.ACTIVE, "running", moves=True),
+    RollbackStatus.SUCCEEDED: Mark("✓", Tone.GOOD, "succeeded"),
+    RollbackStatus.FAILED: Mark("✗", Tone.BAD, "failed"),
+}
+_STEPS = {
+    StepStatus.PENDING: Mark("○", Tone.QUIET, "pending"),
+    StepStatus.RUNNING: Mark("◐", Tone.ACTIVE, "running", moves=True),
+    StepStatus.SUCCEEDED: Mark("✓", Tone.GOOD, "undone"),
+    StepStatus.FAILED: Mark("✗", Tone.BAD, "failed"),
+    StepStatus.INTERRUPTED: Mark("?", Tone.ATTENTION, "interrupted"),
+}
+
+
+def stage_mark(status: StageStatus, *, may_fail: bool = False) -> Mark:
+    """The mark of a stage; `may_fail` when the pipeline goes on after its failure."""
+    if may_fail and status is StageStatus.FAILED:
+        return ALLOWED_FAILURE
+    return _STAGES[status]
+
+
+def run_mark(status: RunStatus) -> Mark:
+    """The mark of a run."""
+    return _RUNS[status]
+
+
+def rollback_mark(event: RollbackEvent) -> Mark:
+    """The mark of a rollback."""
+    if event.status is RollbackStatus.RUNNING and event.waiting_since is not None:
+        return WAITING_FOR_OPERATOR
+    return _ROLLBACKS[event.status]
+
+
+def step_mark(status: StepStatus) -> Mark:
+    """The mark of a step of a rollback."""
+    return _STEPS[status]

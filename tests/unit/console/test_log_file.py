@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrate_tui.console.log_file import BLOCK_BYTES, LINE_BYTES, LogFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "build.1.log"
+
+
+def opened(path: Path) -> LogFile:
+    log = LogFile(path)
+    while log.catch_up():
+        pass
+    return log
+
+
+def test_a_log_that_does_not_exist_yet_has_no_lines(path: Path) -> None:
+    log = opened(path)
+    assert (log.exists, log.line_count, log.lines(0, 5)) == (False, 0, [])
+
+
+def test_lines_that_are_written_later_are_found(path: Path) -> None:
+    path.write_text("one\ntw")
+    log = opened(path)
+    assert log.lines(0, 5) == ["one", "tw"]
+    with path.open("a") as file:
+        file.write("o\nthree\n")
+    assert log.catch_up()
+    assert log.lines(0, 5) == ["one", "two", "three"]
+    assert not log.catch_up()
+
+
+def test_a_log_that_was_replaced_is_read_from_its_start(path: Path) -> None:
+    path.write_text("one\ntwo\nthree\n")
+    log = opened(path)
+    path.unlink()
+    path.write_text("new\n")
+    assert log.catch_up()
+    assert log.lines(0, 5) == ["new"]
+
+
+def test_lines_are_found_across_blocks(path: Path) -> None:
+    lines = [f"line {number} {'x' * (number % 97)}" for number in range(20_000)]
+    path.write_text("\n".join(lines))
+    log = opened(path)
+    assert log.size_bytes > 10 * BLOCK_BYTES
+    assert log.line_count == len(lines)
+    for first in (0, 1, 1_333, 9_999, 19_998):
+        assert log.lines(first, 3) == lines[first : first + 3]
+
+
+@given(st.binary(max_size=300), st.integers(1, 50))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_it_counts_lines_however_they_arrive(path: Path, data: bytes, step: int) -> None:
+    path.unlink(missing_ok=True)
+    log = LogFile(path)
+    for end in range(0, len(data) + step, step):
+        path.write_bytes(data[:end])
+        log.catch_up()
+    expected = data.split(b"\n")
+    assert log.line_count == len(expected) - (expected[-1] == b"")
+    assert len(log.lines(0, 1000)) == log.line_count
+
+
+def test_a_line_without_end_is_cut_and_the_next_one_is_still_found(path: Path) -> None:
+    path.write_bytes(b"x" * (3 * BLOCK_BYTES) + b"\nlast\n")
+    log = opened(path)
+    long, last = log.lines(0, 2)
+    assert long.startswith("x" * LINE_BYTES)
+    assert long.endswith("not shown)")
+    assert last == "last"
+
+
+def test_colours_are_left_out_and_other_sequences_are_shown(path: Path) -> None:
+    path.write_bytes(b"\x1b[1;31mred\x1b[0m\ta \x1b]52;c;eA==\x07 \xff\r\n")
+    assert opened(path).lines(0, 1) == ["red     a ␛]52;c;eA==␇ \\xff"]
+
+
+def test_searching_finds_the_nearest_line_in_both_directions(path: Path) -> None:
+    path.write_text("".join(f"{n} {'ERROR' if n in (3, 1500) else 'ok'}\n" for n in range(2000)))
+    log = opened(path)
+    assert log.find("error", 4) == 1500
+    assert log.find("error", 1499, forward=False) == 3
+    assert log.find("error", 1501) is None
+    assert log.find("error", 2, forward=False) is None
