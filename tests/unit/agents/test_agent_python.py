@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.unit.agents.conftest import MakeWork, Run
-
     from orchestrate_tui.agents.contract import Work
+    from tests.unit.agents.conftest import MakeWork, Run
 
 pytestmark = pytest.mark.anyio
 

@@ -9,9 +9,8 @@ import anyio
 import pytest
 
 if TYPE_CHECKING:
-    from tests.unit.agents.conftest import MakeWork, Run, Signals
-
     from orchestrate_tui.agents.contract import Outcome, Work
+    from tests.unit.agents.conftest import MakeWork, Run, Signals
 
 pytestmark = pytest.mark.anyio
 
