@@ -7,7 +7,9 @@ meets it as an environment variable.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from orchestrate_tui.domain.interpreters import Interpreter, interpreter
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 """What a variable may be called."""
@@ -18,48 +20,10 @@ BUILT_IN = frozenset({"task", "stage", "run_id"})
 STAGE_OUTPUT = "stages."
 """The prefix of `${stages.<stage>.<key>}`."""
 
-INTERPRETERS = frozenset(
-    [
-        "sh",
-        "bash",
-        "dash",
-        "zsh",
-        "ksh",
-        "ash",
-        "busybox",
-        "fish",
-        "python",
-        "python2",
-        "python3",
-        "pypy",
-        "pypy3",
-        "perl",
-        "ruby",
-        "node",
-        "deno",
-        "bun",
-        "php",
-        "lua",
-        "Rscript",
-        "osascript",
-        "pwsh",
-        "powershell",
-        "env",
-        "awk",
-        "gawk",
-        "mawk",
-        "nawk",
-        "tclsh",
-    ]
-)
-"""Programs that run their `-c` or `-e` argument as program text."""
-
 _REFERENCE = re.compile(r"\$(\$?)\{([^{}]*)\}")
-_PROGRAM_OPTION = re.compile(r"-[A-Za-z]*[ce]\Z|--(?:command|eval|print|execute)\Z")
-_VERSION_SUFFIX = re.compile(r"[\d.]+\Z")
 _START_UP_NAMES = re.compile(
-    r"PATH|HOME|IFS|ENV|(?:LD|DYLD|BASH|PYTHON|GIT|NODE|PERL|RUBY|JAVA|ORCHESTRATE)_.*"
-    r"|(?:PYTHON|PERL|RUBY|NODE|JAVA).*"
+    r"PATH|HOME|IFS|ENV|(?:LD|DYLD|BASH|GIT|NODE|JAVA|ORCHESTRATE)_.*"
+    r"|(?:PYTHON|PERL|RUBY).*"
 )
 
 
@@ -111,11 +75,12 @@ def render_command(items: Sequence[str], values: Mapping[str, str]) -> tuple[str
     Raises UnknownVariable, or UnsafeValue for a value that would be read as an option.
     """
     rendered: list[str] = []
-    for item in items:
+    for position, item in enumerate(items):
         text = substitute(item, values)
         if "\0" in text:
             raise UnsafeValue(f"the value of '{item}' contains a NUL character")
-        if text.startswith("-") and item.startswith("${") and "--" not in items[: len(rendered)]:
+        is_bare = text.startswith("-") and item.startswith("${")
+        if is_bare and not _follows_dashes(items, position):
             raise UnsafeValue(
                 f"the value '{text}' of '{item}' begins with '-' and would be read as an option"
             )
@@ -123,20 +88,46 @@ def render_command(items: Sequence[str], values: Mapping[str, str]) -> tuple[str
     return tuple(rendered)
 
 
+def _follows_dashes(items: Sequence[str], position: int) -> bool:
+    """Whether `--` stands before the item, with at most other values between.
+
+    A `--` further away may belong to a program that starts another, as in `exec pod -- rm ${x}`.
+    """
+    while position and references(items[position - 1]):
+        position -= 1
+    return position > 0 and items[position - 1] == "--"
+
+
 def program_text_items(items: Sequence[str]) -> tuple[int, ...]:
     """The positions in a command where a value would become program text, and so may not stand."""
-    found = [0] if items and references(items[0]) else []
-    programs = [position for position, item in enumerate(items) if _is_interpreter(item)]
-    for position in range(1, len(items)):
-        follows_option = _PROGRAM_OPTION.match(items[position - 1])
-        if follows_option and references(items[position]) and any(p < position for p in programs):
-            found.append(position)
-    return tuple(found)
+    found = {0} if items and references(items[0]) else set()
+    for position, item in enumerate(items):
+        if program := interpreter(item):
+            found.update(_program_text(program, items, position + 1))
+    return tuple(sorted(found))
 
 
-def _is_interpreter(item: str) -> bool:
-    name = item.rsplit("/", 1)[-1]
-    return name in INTERPRETERS or _VERSION_SUFFIX.sub("", name) in INTERPRETERS
+def _program_text(program: Interpreter, items: Sequence[str], start: int) -> Iterator[int]:
+    """Where the options of `program`, which begin at `start`, take program text with values.
+
+    An item behind an option may be that option's argument: only one that follows no option is
+    the script, and what comes after it is the script's own.
+    """
+    is_due = follows_option = False
+    for position, item in enumerate(items[start:], start):
+        is_option = item.startswith(("-", "+"))
+        if program.before_text.fullmatch(item):
+            is_due = follows_option = True
+            continue
+        if program.before_script.fullmatch(item) or not (is_option or is_due or follows_option):
+            return
+        if references(item) and (_holds_text(program, item) if is_option else is_due):
+            yield position
+        is_due, follows_option = is_due and is_option, is_option
+
+
+def _holds_text(program: Interpreter, option: str) -> bool:
+    return program.with_text.fullmatch(option.partition("${")[0]) is not None
 
 
 def changes_how_programs_start(name: str) -> bool:
@@ -172,12 +163,12 @@ def environment_of(
     values: Mapping[str, str],
     outputs: Mapping[tuple[str, str], str],
 ) -> dict[str, str]:
-    """The environment variables that carry `values` and the `outputs` of earlier stages."""
+    """The environment variables that carry `values` and the `outputs` of earlier stages.
+
+    Where names meet, what the pipeline declares comes first.
+    """
     own = frozenset(declared)
-    environment = {
-        declared_name(name) if name in own else trigger_name(name): value
-        for name, value in values.items()
-    }
-    for (stage, key), value in outputs.items():
-        environment[output_name(stage, key)] = value
+    environment = {output_name(*output): value for output, value in outputs.items()}
+    environment |= {trigger_name(name): values[name] for name in values if name not in own}
+    environment |= {declared_name(name): values[name] for name in values if name in own}
     return environment
