@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -25,18 +26,34 @@ class ImmediateConnection(sqlite3.Connection):
         return super().execute("BEGIN IMMEDIATE" if sql == "BEGIN" else sql, parameters)
 
 
+def make_file(path: Path) -> None:
+    """Make the database's file, for its owner alone, unless it is there.
+
+    SQLite gives the files beside it the same mode. An existing file is not opened: closing it
+    would drop the locks that SQLite holds on it for other connections of this process.
+    Raises OSError, or StoreError for what is no file.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError as error:
+        if not path.is_file():
+            raise cannot_open(path, "it is not a file") from error
+
+
 def connect_writer(path: Path) -> sqlite3.Connection:
-    """A connection for the one thread that writes."""
-    connection = sqlite3.connect(
-        path,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,
-        factory=ImmediateConnection,
-        check_same_thread=False,
-    )
+    """A connection for the one thread that writes. Raises StoreError."""
+    try:
+        connection = sqlite3.connect(
+            path,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            factory=ImmediateConnection,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise cannot_open(path, error) from error
     connection.row_factory = sqlite3.Row
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error as error:
@@ -46,19 +63,26 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; it belongs to the thread that opens it."""
+    """A connection that cannot write; it belongs to the thread that opens it.
+
+    Raises StoreError.
+    """
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        connection.row_factory = sqlite3.Row
+    except sqlite3.Error as error:
+        raise cannot_open(path, error) from error
+    connection.row_factory = sqlite3.Row
+    try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
     except sqlite3.Error as error:
+        connection.close()
         raise cannot_open(path, error) from error
     return connection
 
 
-def cannot_open(path: Path, error: sqlite3.Error) -> StoreError:
+def cannot_open(path: Path, error: Exception | str) -> StoreError:
     """The error an operator sees when `path` is no database that can be used."""
     return StoreError(
         f"Cannot use the database {path}: {error}",

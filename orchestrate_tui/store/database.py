@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from orchestrate_tui.store.connection import connect_reader
+from orchestrate_tui.store.connection import cannot_open, connect_reader
 from orchestrate_tui.store.writer import Change, Writer
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ class Database:
     """One database, open for reading and writing; it may be used from any thread."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self.files = StoreFiles(path)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._writer = Writer(path, self.files.write_lock)
+        self.path = self.files.database
+        try:
+            make_folder(self.path.parent)
+        except OSError as error:
+            raise cannot_open(self.path, error) from error
+        self._writer = Writer(self.path, self.files.write_lock)
         self._local = threading.local()
 
     def submit(self, change: Change[T]) -> Future[T]:
@@ -70,9 +74,13 @@ class Database:
 
 
 class StoreFiles:
-    """Where the files beside a database lie; nothing is created by asking."""
+    """Where the files beside a database lie; nothing is created by asking.
 
-    def __init__(self, database: Path) -> None:
+    A database reached by another name, through a link, has the same files: its locks too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        database = Path(os.path.realpath(path))
         self.database = database
         self.write_lock = database.with_name(f"{database.name}.writelock")
         self.owners = database.with_name(f"{database.name}.owners")
@@ -98,6 +106,16 @@ def open_database(path: Path | str) -> Database:
     Raises StoreError for one that is newer, foreign, damaged or cannot be written.
     """
     return Database(Path(path))
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those that lead to it, for their owner alone; others stay as they are.
+
+    Raises OSError.
+    """
+    for place in reversed((folder, *folder.parents)):
+        if not place.exists():
+            place.mkdir(mode=0o700, exist_ok=True)
 
 
 def _file_name(stage_name: str) -> str:

@@ -6,6 +6,7 @@ so that an edited file, a newer database and a foreign one are noticed before an
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from functools import cache
 from hashlib import sha256
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.errors import StoreError
+from orchestrate_tui.store.connection import cannot_open
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,12 +22,16 @@ if TYPE_CHECKING:
     from sqlite_utils.db import Database
 
 MIGRATION_SET = "orchestrate-tui"
+_AFTER_SEMICOLON = re.compile("(?<=;)")
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @cache
 def migration_files() -> tuple[tuple[str, str], ...]:
-    """Name and text of every migration, in order; from the package, else from the repository."""
+    """Name and text of every migration, in order; from the package, else from the repository.
+
+    Raises StoreError when there are none.
+    """
     places = (_PACKAGE / "migrations", _PACKAGE.parent / "migrations")
     folder = next((place for place in places if place.is_dir()), None)
     if folder is None:
@@ -63,7 +69,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises StoreError for a database that cannot be used, which is left as it was.
     """
-    if is_current(connection, path):
+    is_usable = is_current(connection, path)
+    _use_wal(connection, path)
+    if is_usable:
         return
     import sqlite_utils  # noqa: PLC0415  (slow to import, and seldom needed)
     from sqlite_utils.migrations import Migrations  # noqa: PLC0415
@@ -78,6 +86,14 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"The schema of {path} could not be brought up to date: {error}",
             next_step="Nothing was changed; check free space and permissions and try again",
         ) from error
+
+
+def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Let readers read while somebody writes; the file remembers it."""
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.Error as error:
+        raise cannot_open(path, error) from error
 
 
 def _migration(name: str, text: str) -> Callable[[Database], None]:
@@ -95,13 +111,15 @@ def _migration(name: str, text: str) -> Callable[[Database], None]:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script; a `;` inside a trigger or a string ends none."""
+    """The statements of a script; a `;` inside a trigger, a string or a comment ends none."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for part in _AFTER_SEMICOLON.split(script):
+        statement += part
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+    if statement.strip():
+        yield statement
 
 
 def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
@@ -114,7 +132,7 @@ def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
             f"{path} is not a database of orchestrate-tui: {error}",
             next_step="Name another one with --db; this one was left untouched",
         ) from error
-    if tables - {"_sqlite_migrations"} and not all(map(_is_own_bookkeeping, tables)):
+    if not all(map(_is_bookkeeping, tables)):
         raise StoreError(
             f"{path} is a database of another program",
             next_step="Name another one with --db; this one was left untouched",
@@ -122,7 +140,8 @@ def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
     return {}
 
 
-def _is_own_bookkeeping(name: str) -> bool:
+def _is_bookkeeping(name: str) -> bool:
+    """Whether a table without the others is what the making of a database may leave behind."""
     return name.startswith(("_sqlite_migrations", "idx__sqlite_migrations", "sqlite_"))
 
 

@@ -16,7 +16,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.store.connection import connect_writer
+from orchestrate_tui.store.connection import cannot_open, connect_writer, make_file
 from orchestrate_tui.store.locks import FileLock
 from orchestrate_tui.store.migrator import migrate
 
@@ -36,19 +36,8 @@ class Writer:
 
     def __init__(self, path: Path, lock_path: Path) -> None:
         self._path = path
-        self._lock = FileLock(lock_path)
+        self._lock, self._connection = _open(path, lock_path)
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
-        try:
-            with self._lock.held():
-                self._connection = connect_writer(path)
-                try:
-                    migrate(self._connection, path)
-                except StoreError:
-                    self._connection.close()
-                    raise
-        except StoreError:
-            self._lock.close()
-            raise
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -129,3 +118,28 @@ class Writer:
             f"The database {self._path} could not be written: {error}",
             next_step="Nothing of this change was kept; check free space and permissions",
         )
+
+
+def _open(path: Path, lock_path: Path) -> tuple[FileLock, sqlite3.Connection]:
+    """The lock, and a connection to a database that is up to date. Raises StoreError."""
+    try:
+        make_file(path)
+        lock = FileLock(lock_path)
+    except OSError as error:
+        raise cannot_open(path, error) from error
+    try:
+        with lock.held():
+            return lock, _connect(path)
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = connect_writer(path)
+    try:
+        migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection

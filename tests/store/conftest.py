@@ -1,0 +1,63 @@
+"""A database with an owner, somebody who reads it, and other processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrate_tui.store import open_database
+from orchestrate_tui.store.history import History
+from orchestrate_tui.store.owners import Ownership
+from tests.store.scenery import NOON, REPOSITORY, Store
+
+Process = subprocess.Popen[str]
+Spawn = Callable[..., Process]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a database may be made; its folder does not exist yet."""
+    return tmp_path / "state" / "store.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with open_database(path) as database:
+        owner = Ownership(database, "alice", NOON)
+        yield Store(database, owner)
+        owner.release()
+
+
+@pytest.fixture
+def history(store: Store) -> Iterator[History]:
+    opened = History(store.path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Starts a Python process with a script and its arguments; kills it when the test ends."""
+    started: list[Process] = []
+
+    def start(script: str, *arguments: object, package: Path = REPOSITORY) -> Process:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", script, *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": str(package)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
