@@ -71,6 +71,13 @@ async def test_a_command_that_does_not_exist_fails_and_says_so_in_the_log(
     assert work.log_path.read_text() == f"orchestrate-tui: {outcome.reason}\n"
 
 
+async def test_a_command_that_the_system_cannot_be_given_fails(
+    make_work: MakeWork, run: Run
+) -> None:
+    outcome = await run(make_work(shell="echo \0"))
+    assert outcome.reason == "cannot start '/bin/sh': embedded null byte"
+
+
 async def test_a_missing_working_folder_is_named(make_work: MakeWork, run: Run) -> None:
     outcome = await run(make_work(command=("true",), workdir=Path("/no/such/folder")))
     assert outcome.reason == ("cannot start 'true': No such file or directory: '/no/such/folder'")

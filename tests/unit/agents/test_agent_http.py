@@ -3,7 +3,9 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -53,12 +55,13 @@ class Handler(BaseHTTPRequestHandler):
             self.server.left.set()
             return
         status = int(self.path.partition("status=")[2] or 200)
-        content = b"x" * 100_000 if self.path == "/large" else b"all is well"
+        content = b"x" * 2_000_000 if self.path == "/large" else b"all is well"
         self.send_response(status)
         self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        with suppress(ConnectionError):  # nobody reads the whole of a large answer
+            self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -181,6 +184,13 @@ async def test_a_service_that_is_not_there_fails(make_work: MakeWork, run: Run) 
 async def test_an_address_that_is_none_fails(make_work: MakeWork, run: Run, url: str) -> None:
     outcome = await run(make_work(http=HttpRequest(url=url)))
     assert outcome.reason.startswith("the request failed: ")
+
+
+async def test_a_log_that_cannot_be_written_fails_the_request(
+    make_work: MakeWork, run: Run, service: Service, tmp_path: Path
+) -> None:
+    outcome = await run(make_work(http=HttpRequest(url=service.url), log_path=tmp_path))
+    assert outcome.reason.startswith("cannot write the log: ")
 
 
 async def test_secrets_in_an_address_stay_out_of_the_log(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,11 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from orchestrate_tui.agents import perform, supervision
+from orchestrate_tui.agents.contract import Process, Program
+from orchestrate_tui.agents.launcher import DirectLauncher
+from orchestrate_tui.agents.supervision import Ending, supervise
+
 if TYPE_CHECKING:
     from orchestrate_tui.agents.contract import Outcome, Work
     from tests.unit.agents.conftest import MakeWork, Run, Signals
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 FOREVER = "exec tail -f /dev/null"
-STUBBORN = f"trap '' TERM; echo $$ >../ready; {FOREVER}"
+STUBBORN = f"trap '' TERM; sh -c 'echo $PPID >pid'; echo $$ >../ready; {FOREVER}"
 LEAVES_SERVICE = (
     "mkfifo started; setsid sh -c 'echo $$ >started; exec tail -f /dev/null' & cat started"
 )
@@ -76,6 +82,88 @@ async def test_the_whole_tree_is_ended(
     pids = await run_until_heard_then_cancel(run, ready, make_work(shell=script))
     assert len(set(pids.split())) == 2
     assert not any(map(is_running, pids.split()))
+
+
+async def test_a_grandchild_that_ignores_sigterm_is_killed(
+    make_work: MakeWork, run: Run, ready: Signals, is_running: Callable[[str], bool]
+) -> None:
+    work = make_work(shell=f"({STUBBORN}) & wait", grace_s=0.05)
+    await run_until_heard_then_cancel(run, ready, work)
+    assert not is_running((work.workdir / "pid").read_text().strip())
+
+
+async def test_a_stubborn_stage_that_takes_too_long_is_killed(
+    make_work: MakeWork, ready: Signals
+) -> None:
+    work = make_work(shell=STUBBORN)
+    process = await DirectLauncher().start(
+        Program(
+            argv=("sh", "-c", STUBBORN),
+            environment={"PATH": os.environ["PATH"]},
+            workdir=work.workdir,
+            log_path=work.log_path,
+        )
+    )
+    await ready.heard()
+    ending = await supervise(process, timeout_s=0.01, grace_s=0.01)
+    assert ending == Ending(code=-9, timed_out=True)
+
+
+class Immortal:
+    """A process that no signal ends, as one that waits for a broken disk."""
+
+    pid = 1
+
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+
+    def signal_tree(self, signal: int) -> None:
+        self.signals.append(signal)
+
+    def tree_lives(self) -> bool:
+        return True
+
+    async def wait(self) -> int:
+        await anyio.sleep_forever()
+        raise AssertionError("forever is over")
+
+    async def wait_tree(self) -> None:
+        await anyio.sleep_forever()
+
+
+class ImmortalLauncher:
+    """Starts nothing but one process without end."""
+
+    def __init__(self) -> None:
+        self.process = Immortal()
+
+    async def start(self, program: Program) -> Process:
+        del program
+        return self.process
+
+
+async def test_a_process_that_nothing_ends_does_not_hold_the_stage(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "_KILL_PATIENCE_S", (0.0, 0.0))
+    launcher = ImmortalLauncher()
+    work = make_work(shell="", timeout_s=0.01, grace_s=0)
+    outcome = await perform(work, launcher)
+    assert (outcome.exit_code, outcome.reason) == (None, "timed out after 0.01s")
+    assert launcher.process.signals == [15, 9, 9]
+    assert "a process did not end even after SIGKILL" in work.log_path.read_text()
+
+
+async def test_a_process_that_cannot_be_watched_is_not_left_running(
+    make_work: MakeWork, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    outcome = await run(make_work(shell=FOREVER))
+    assert outcome.reason == "cannot start '/bin/sh': Function not implemented"
+    assert not has_children()
 
 
 async def test_another_process_group_of_the_session_is_ended_too(
