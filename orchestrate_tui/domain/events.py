@@ -65,7 +65,12 @@ class RollbackEvent:
 
     def mark_succeeded(self, at: datetime | None = None) -> RollbackEvent:
         """The event as it is once every step is done."""
-        return replace(self, status=RollbackStatus.SUCCEEDED, completed_at=at or utc_now())
+        return replace(
+            self,
+            status=RollbackStatus.SUCCEEDED,
+            completed_at=at or utc_now(),
+            waiting_since=None,
+        )
 
     def mark_failed(self, error_message: str, at: datetime | None = None) -> RollbackEvent:
         """The event as it is once it cannot go on, with the sentence that says why."""
@@ -74,6 +79,7 @@ class RollbackEvent:
             status=RollbackStatus.FAILED,
             error_message=error_message,
             completed_at=at or utc_now(),
+            waiting_since=None,
         )
 
 

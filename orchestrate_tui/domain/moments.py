@@ -16,5 +16,8 @@ def to_text(moment: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
-    """The moment that `to_text` wrote. Raises ValueError for other text."""
-    return datetime.fromisoformat(text)
+    """The moment that `to_text` wrote. Raises ValueError for text that is none in a time zone."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"'{text}' does not say its time zone")
+    return moment.astimezone(UTC)
