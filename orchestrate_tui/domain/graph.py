@@ -59,11 +59,11 @@ class StageGraph:
 
     def downstream(self, *starts: str) -> frozenset[str]:
         """The stages that wait for one of `starts`, directly or not; without themselves."""
-        return _reachable(self.dependants, starts)
+        return reachable(self.dependants, starts)
 
     def upstream(self, *starts: str) -> frozenset[str]:
         """The stages that one of `starts` waits for, directly or not; without themselves."""
-        return _reachable(self.dependencies, starts)
+        return reachable(self.dependencies, starts)
 
     def cycles(self) -> tuple[tuple[str, ...], ...]:
         """At least one cycle for each knot of stages that wait for each other; see find_cycles."""
@@ -105,7 +105,8 @@ def _unwind(path: dict[str, Iterator[str]], start: str) -> list[str]:
     return taken
 
 
-def _reachable(edges: Mapping[str, Sequence[str]], starts: Iterable[str]) -> frozenset[str]:
+def reachable(edges: Mapping[str, Sequence[str]], starts: Iterable[str]) -> frozenset[str]:
+    """What `edges` lead to from `starts`, directly or not; without `starts` themselves."""
     begin = tuple(starts)
     seen: set[str] = set()
     stack = list(begin)
@@ -129,7 +130,7 @@ def parallel_groups(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, tuple[str, ...]] = {}
     for name, partners in links.items():
         if partners and name not in groups:
-            members = _reachable(links, (name,)) | {name}
+            members = reachable(links, (name,)) | {name}
             group = tuple(sorted(members, key=position.__getitem__))
             groups.update(dict.fromkeys(group, group))
     return groups

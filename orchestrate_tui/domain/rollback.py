@@ -7,18 +7,19 @@ not undone before. Undoing goes against the direction of the dependencies.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from heapq import heapify, heappop, heappush
 
-from orchestrate_tui.domain.graph import StageGraph, find_cycles
+from orchestrate_tui.domain.graph import StageGraph, find_cycles, reachable
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 
 NOTHING_TO_UNDO = "nothing to undo"
 DID_NOT_RUN = "did not run"
+IRREVERSIBLE = "irreversible, stays as it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,18 +86,45 @@ def plan_rollback(
     undos = {
         name: undo_of(defined[name], goal, has_rollback_agent=has_rollback_agent) for name in scope
     }
-    steps = tuple(_step(defined[name], undo) for name in scope if (undo := undos[name]))
+    steps = tuple(
+        _step(defined[name], undo) for name in scope if (undo := undos[name]) and undo.task
+    )
     return RollbackPlan(
         failed_stage=failed_stage,
         target=goal,
         steps=steps,
         skipped=_skips(goal, closure, scope, undos, stages),
         warnings=tuple(_warnings(scope, undos, stages)),
-        irreversible=tuple(step.stage_name for step in steps if step.irreversible),
+        irreversible=tuple(name for name in scope if (undo := undos[name]) and undo.irreversible),
         scope=scope,
         refusal=_refusal(goal, steps, undos, stages),
         hash=_hash(goal, steps, scope),
     )
+
+
+def narrowed(plan: RollbackPlan, stage_names: Iterable[str]) -> RollbackPlan:
+    """The plan with only the steps of `stage_names`; what a repeated rollback still has to do."""
+    wanted = frozenset(stage_names)
+    return replace(plan, steps=tuple(step for step in plan.steps if step.stage_name in wanted))
+
+
+def step_predecessors(
+    pipeline: Pipeline, graph: StageGraph, plan: RollbackPlan
+) -> tuple[frozenset[int], ...]:
+    """For each step the positions of the steps that have to be done before it.
+
+    That is the step before it, or with `parallel_rollback` only the undos of its dependants.
+    """
+    if not pipeline.parallel_rollback:
+        return tuple(frozenset(range(i - 1, i) if i else ()) for i in range(len(plan.steps)))
+    defined = {stage.name: stage for stage in pipeline.stages}
+    after = {name: _before(defined[name], graph) for name in graph.names}
+    position = {step.stage_name: index for index, step in enumerate(plan.steps)}
+    found: list[set[int]] = [set() for _ in plan.steps]
+    for name, index in position.items():
+        for later in reachable(after, (name,)) & position.keys():
+            found[position[later]].add(index)
+    return tuple(map(frozenset, found))
 
 
 def possible_targets(
@@ -216,6 +244,7 @@ def _skips(
     stages: Mapping[str, StageRun],
 ) -> tuple[PlanSkip, ...]:
     reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None}
+    reasons |= {name: IRREVERSIBLE for name in scope if (undo := undos[name]) and not undo.task}
     for name in closure:
         if stages[name].status is StageStatus.ROLLED_BACK:
             reasons[name] = f"already undone by rollback {stages[name].rolled_back_by}"

@@ -56,10 +56,14 @@ class Database:
 
     def close(self) -> None:
         """Commit what is waiting and close; reading connections of other threads stay theirs."""
+        self.release_reader()
+        self._writer.close()
+
+    def release_reader(self) -> None:
+        """Close this thread's connection for reading; the next read opens another."""
         if hasattr(self._local, "connection"):
             self._local.connection.close()
             del self._local.connection
-        self._writer.close()
 
     def __enter__(self) -> Self:
         return self

@@ -72,19 +72,13 @@ class History:
 
     def run(self, run_id: int) -> Run:
         """One run. Raises NotFound."""
-        row = self._connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
-        if row is None:
-            raise NotFound(
-                f"There is no run {run_id}", next_step="List them with: orchestrate-tui runs"
-            )
-        return as_it_stands(run_of(row), self.files)
+        return as_it_stands(read_run(self._connection, run_id), self.files)
 
     def stages(self, run_id: int) -> tuple[StageRun, ...]:
         """The stages of a run, in the order of its file. Raises NotFound."""
         run = self.run(run_id)
-        query = "SELECT * FROM stages WHERE run_id = ? ORDER BY position"
-        rows = self._connection.execute(query, (run_id,))
-        return tuple(stage_as_it_stands(stage_of(row), run) for row in rows)
+        stages = stages_of(self._connection, run_id)
+        return tuple(stage_as_it_stands(stage, run) for stage in stages)
 
     def definition(self, run_id: int) -> Pipeline:
         """The pipeline as it was when the run was created. Raises NotFound."""
@@ -92,9 +86,7 @@ class History:
 
     def outputs(self, run_id: int) -> dict[tuple[str, str], str]:
         """What the stages of a run put out: (stage, key) to value."""
-        query = "SELECT stage_name, key, value FROM outputs WHERE run_id = ?"
-        rows = self._connection.execute(query, (run_id,))
-        return {(row["stage_name"], row["key"]): row["value"] for row in rows}
+        return outputs_of(self._connection, run_id)
 
     def approvals(self, run_id: int) -> tuple[ApprovalRecord, ...]:
         """The decisions on a run's stages, oldest first."""
@@ -132,7 +124,7 @@ class History:
 
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""
-        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+        return data_version(self._connection)
 
     def log_path(self, run_id: int, stage_name: str, attempt: int) -> Path:
         """Where the log of an attempt lies; it may not exist."""
@@ -147,3 +139,31 @@ def steps_of(connection: sqlite3.Connection, rollback_id: int) -> tuple[Rollback
     """The steps of a rollback, in their order."""
     query = "SELECT * FROM rollback_steps WHERE rollback_id = ? ORDER BY position"
     return tuple(step_of(row) for row in connection.execute(query, (rollback_id,)))
+
+
+def read_run(connection: sqlite3.Connection, run_id: int) -> Run:
+    """One run, as its row says. Raises NotFound."""
+    row = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if row is None:
+        raise NotFound(
+            f"There is no run {run_id}", next_step="List them with: orchestrate-tui runs"
+        )
+    return run_of(row)
+
+
+def stages_of(connection: sqlite3.Connection, run_id: int) -> tuple[StageRun, ...]:
+    """The stages of a run as their rows say, in the order of its file."""
+    query = "SELECT * FROM stages WHERE run_id = ? ORDER BY position"
+    return tuple(stage_of(row) for row in connection.execute(query, (run_id,)))
+
+
+def outputs_of(connection: sqlite3.Connection, run_id: int) -> dict[tuple[str, str], str]:
+    """What the stages of a run put out: (stage, key) to value."""
+    query = "SELECT stage_name, key, value FROM outputs WHERE run_id = ?"
+    rows = connection.execute(query, (run_id,))
+    return {(row["stage_name"], row["key"]): row["value"] for row in rows}
+
+
+def data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes when another connection has committed."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])

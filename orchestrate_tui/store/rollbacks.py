@@ -204,7 +204,6 @@ def change_step(
     at: datetime,
     *,
     epoch: int,
-    attempt: int = 0,
     exit_code: int | None = None,
     error_message: str = "",
 ) -> None:
@@ -225,7 +224,7 @@ def change_step(
         """,
         (
             status,
-            attempt,
+            step.attempt,
             exit_code,
             error_message,
             moment if is_running else None,
@@ -242,7 +241,7 @@ def change_step(
     record(
         connection, run_id, moment, "step", stage_name=step.stage_name,
         rollback_id=step.rollback_id, from_status=step.status, to_status=status,
-        attempt=attempt or step.attempt, detail=error_message,
+        attempt=step.attempt, detail=error_message,
     )  # fmt: skip
 
 

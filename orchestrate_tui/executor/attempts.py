@@ -1,0 +1,137 @@
+"""What an agent is told for one attempt of a stage, or of its undo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from orchestrate_tui.agents import perform
+from orchestrate_tui.agents.contract import Launcher, Outcome, RollbackIdentity, Work
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
+from orchestrate_tui.domain.rollback import PlanStep
+from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
+from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.store.database import StoreFiles
+
+PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
+"""The environment variable with the folder of the pipeline's file."""
+
+_PRETENCE = Simulation()
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Turns stages into work, with the values that are known so far, and has it done."""
+
+    context: RunContext
+    files: StoreFiles
+    launcher: Launcher
+    outputs: dict[tuple[str, str], str] = field(default_factory=dict)
+    values: dict[str, str] = field(init=False)
+    _declared: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        declared = dict(self.context.pipeline.variables)
+        self._declared = frozenset(declared)
+        self.values = declared | dict(self.context.run.trigger.variables)
+        for (stage, key), value in self.outputs.items():
+            self.values[f"stages.{stage}.{key}"] = value
+
+    def add_outputs(self, stage_name: str, outputs: tuple[tuple[str, str], ...]) -> None:
+        """Make what a stage put out known to the stages after it."""
+        for key, value in outputs:
+            self.outputs[stage_name, key] = value
+            self.values[f"stages.{stage_name}.{key}"] = value
+
+    async def perform_stage(self, stage: Stage, attempt: int) -> Outcome:
+        """Do one attempt of a stage; whatever goes wrong is an outcome with its reason."""
+        agent = self._agent(stage.agent)
+        if isinstance(agent, Outcome):
+            return agent
+        if agent.simulated == _PRETENCE:
+            return Outcome(succeeded=True)
+        log_path = self.files.log(self.context.id, stage.name, attempt)
+        timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s
+        return await self._perform(
+            stage,
+            agent,
+            task=stage.task,
+            attempt=attempt,
+            log_path=log_path,
+            timeout_s=timeout_s,
+        )
+
+    async def perform_undo(
+        self, stage: Stage, undo: Undo, step: PlanStep, event: RollbackEvent, attempt: int
+    ) -> Outcome:
+        """Do one attempt of a stage's undo; whatever goes wrong is an outcome with its reason."""
+        agent = self._agent(step.agent)
+        if isinstance(agent, Outcome):
+            return agent
+        rollback_id = event.id or 0
+        log_path = self.files.undo_log(self.context.id, rollback_id, stage.name, attempt)
+        identity = RollbackIdentity(rollback_id=rollback_id, failed_stage=event.failed_stage_name)
+        return await self._perform(
+            stage,
+            agent,
+            task=step.task,
+            attempt=attempt,
+            log_path=log_path,
+            timeout_s=undo.timeout_s,
+            rollback=identity,
+        )
+
+    async def _perform(
+        self,
+        stage: Stage,
+        agent: Agent,
+        *,
+        task: str,
+        attempt: int,
+        log_path: Path,
+        timeout_s: float | None,
+        rollback: RollbackIdentity | None = None,
+    ) -> Outcome:
+        run = self.context.run
+        fill = partial(substitute, values=self.values, keep_unknown=run.simulated)
+        try:
+            rendered, workdir = fill(task), Path(run.workdir, fill(stage.workdir or ""))
+        except UnknownVariable as error:
+            return Outcome(succeeded=False, reason=str(error))
+        work = Work(
+            run_id=run.id,
+            stage_name=stage.name,
+            agent=agent,
+            task=rendered,
+            attempt=attempt,
+            workdir=workdir,
+            log_path=log_path,
+            idempotency_key=self._idempotency_key(stage, rollback),
+            environment=stage.environment,
+            timeout_s=timeout_s,
+            values=self.values,
+            variables=self._environment(),
+            stage_env=stage.env,
+            rollback=rollback,
+        )
+        return await perform(work, self.launcher)
+
+    def _agent(self, name: str) -> Agent | Outcome:
+        if self.context.run.simulated:
+            return Agent(name=name, kind=AgentKind.SIMULATED, simulated=_PRETENCE)
+        agent = self.context.pipeline.agent(name)
+        return agent or Outcome(succeeded=False, reason=f"agent '{name}' is not defined")
+
+    def _environment(self) -> dict[str, str]:
+        own = dict(self.context.pipeline.variables) | dict(self.context.run.trigger.variables)
+        environment = environment_of(self._declared, own, self.outputs)
+        environment[PIPELINE_DIR] = self.context.run.pipeline_dir
+        return environment
+
+    def _idempotency_key(self, stage: Stage, rollback: RollbackIdentity | None) -> str:
+        """The same for every attempt of the same work, and for no other work."""
+        run = self.context.run
+        key = f"{run.created_at:%Y%m%dT%H%M%S%f}-{run.id}-{stage.name}"
+        return f"{key}-rollback-{rollback.rollback_id}" if rollback else key

@@ -1,0 +1,56 @@
+"""What an executor's parts share: the store, the epoch it writes under, and what it starts with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from orchestrate_tui.agents.contract import Launcher
+from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.executor.hub import Change, Hub
+from orchestrate_tui.executor.people import People
+from orchestrate_tui.store.database import Database
+from orchestrate_tui.store.writer import Change as StoreChange
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorContext:
+    """The surroundings of every run that one executor works on."""
+
+    database: Database
+    epoch: int
+    launcher: Launcher
+    hub: Hub
+    people: People
+    clock: Callable[[], datetime]
+
+    async def commit(self, change: StoreChange[T], *told: Change) -> T:
+        """Commit `change`, then tell the hub. Raises what the change raised, or StoreError."""
+        result = await asyncio.wrap_future(self.database.submit(change))
+        self.publish(told)
+        return result
+
+    def publish(self, told: Iterable[Change]) -> None:
+        """Tell the hub what is committed."""
+        self.hub.publish(told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What does not change about a run while it is worked on."""
+
+    run: Run
+    pipeline: Pipeline
+    graph: StageGraph
+
+    @property
+    def id(self) -> int:
+        """The run's id."""
+        return self.run.id

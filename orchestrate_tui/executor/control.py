@@ -1,0 +1,217 @@
+"""The executor in a thread of its own, for a console whose event loop may stop.
+
+Textual's loop blocks when the terminal stops reading, and does not wait for its workers on exit.
+The executor must not care: it has its own loop, and what is asked of it comes back as futures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.run import Run, TriggerContext
+from orchestrate_tui.executor.executor import PipelineExecutor
+from orchestrate_tui.executor.hub import Hub, Subscription
+from orchestrate_tui.executor.people import People
+from orchestrate_tui.store.database import Database
+
+T = TypeVar("T")
+
+
+class Runnable(Protocol):
+    """A pipeline that was read from a file, with what is kept of that file."""
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What is run."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The text of the file."""
+        ...
+
+    @property
+    def file(self) -> str:
+        """The path of the file."""
+        ...
+
+
+class Control:
+    """What a console may ask; every method may be called from any thread.
+
+    A future fails with an OrchestrateError when what was asked is refused.
+    """
+
+    def __init__(self, database: Database, *, people: People | None = None) -> None:
+        self.hub = Hub()
+        self._portal_context = start_blocking_portal("asyncio")
+        self._portal: BlockingPortal = self._portal_context.__enter__()
+        self._executor = self._portal.call(partial(_open, database, people, self.hub))
+        self._work: set[Future[Any]] = set()
+        self._lock = Lock()
+
+    def subscribe(self) -> Subscription:
+        """Listen to what is committed from now on."""
+        return self.hub.subscribe()
+
+    def active(self) -> tuple[int, ...]:
+        """The runs that this executor works on, rollbacks of ended ones included."""
+        return self._executor.active
+
+    def wait(self) -> None:
+        """Wait until nothing is worked on any more; what fails meanwhile is in the store."""
+        while True:
+            with self._lock:
+                waiting = list(self._work)
+            if not waiting:
+                return
+            for future in waiting:
+                future.exception()
+
+    def close(self) -> None:
+        """Wait for what is worked on, and end the thread."""
+        self.wait()
+        self._portal.call(self._executor.close)
+        self._portal_context.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Runs
+
+    def start_run(
+        self,
+        loaded: Runnable,
+        trigger: TriggerContext | None = None,
+        *,
+        simulated: bool = False,
+        workdir: Path | None = None,
+    ) -> Future[int]:
+        """Create a run and begin to work on it; the future is the run's id."""
+        create = partial(
+            self._executor.create_run,
+            loaded.pipeline,
+            trigger,
+            simulated=simulated,
+            source=loaded.source,
+            workdir=workdir,
+            pipeline_dir=Path(loaded.file).parent,
+        )
+        started: Future[int] = Future()
+        self._begin(self._create_and_execute(create, started), started)
+        return started
+
+    def resume(self, run_id: int) -> Future[Run]:
+        """Go on with an interrupted run; the future is the run as it ended."""
+        return self._begin(partial(self._executor.resume_run, run_id))
+
+    def cancel(self, run_id: int) -> Future[str]:
+        """Stop a run; the future is what that did."""
+        return self._ask(partial(self._executor.cancel, run_id))
+
+    def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        """Approve a waiting stage; the future is what that did."""
+        return self._ask(partial(self._executor.approve, run_id, stage, comment=comment))
+
+    def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        """Reject a waiting stage; the future is what that did."""
+        return self._ask(partial(self._executor.reject, run_id, stage, comment=comment))
+
+    # Rollbacks
+
+    def plan_rollback(
+        self, run_id: int, from_stage: str, to_stage: str | None = None
+    ) -> Future[RollbackPlan]:
+        """What a rollback would do now."""
+        return self._ask(partial(self._executor.plan_rollback, run_id, from_stage, to_stage))
+
+    def rollback(
+        self,
+        run_id: int,
+        from_stage: str,
+        to_stage: str | None = None,
+        *,
+        reason: str = "",
+        plan_hash: str = "",
+        accept_irreversible: bool = False,
+        retry: bool = False,
+    ) -> Future[int]:
+        """Roll a run back; the future is the rollback's id, once it is recorded."""
+        started: Future[int] = Future()
+        trigger = partial(
+            self._executor.trigger_rollback,
+            run_id,
+            from_stage,
+            to_stage,
+            reason=reason,
+            plan_hash=plan_hash,
+            accept_irreversible=accept_irreversible,
+            retry=retry,
+            accepted=started.set_result,
+        )
+        self._begin(trigger, started)
+        return started
+
+    def follow_rollback(self, rollback_id: int) -> Future[RollbackEvent]:
+        """Wait for the end of a rollback, whoever carries it out."""
+        return self._ask(partial(self._executor.follow_rollback, rollback_id))
+
+    def halt(self, rollback_id: int, reason: str) -> Future[str]:
+        """Stop a rollback at its present step; the future is what that did."""
+        return self._ask(partial(self._executor.halt, rollback_id, reason=reason))
+
+    # The thread
+
+    def _create_and_execute(
+        self, create: Callable[[], Awaitable[int]], started: Future[int]
+    ) -> Callable[[], Awaitable[Run]]:
+        async def work() -> Run:
+            run_id = await create()
+            started.set_result(run_id)
+            return await self._executor.execute_run(run_id)
+
+        return work
+
+    def _ask(self, call: Callable[[], Awaitable[T]]) -> Future[T]:
+        return self._portal.start_task_soon(call)
+
+    def _begin(
+        self, call: Callable[[], Awaitable[T]], started: Future[int] | None = None
+    ) -> Future[T]:
+        """Start work that outlives the console; what keeps it from starting fails `started`."""
+        work = self._portal.start_task_soon(call)
+        with self._lock:
+            self._work.add(work)
+
+        def note_end(ended: Future[T]) -> None:
+            with self._lock:
+                self._work.discard(ended)
+            error = None if ended.cancelled() else ended.exception()
+            if started is not None and error is not None and not started.done():
+                started.set_exception(error)
+
+        work.add_done_callback(note_end)
+        return work
+
+
+async def _open(database: Database, people: People | None, hub: Hub) -> PipelineExecutor:
+    return PipelineExecutor(database, people=people, hub=hub)

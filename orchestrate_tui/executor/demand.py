@@ -1,0 +1,150 @@
+"""What an operator demands of a rollback, and the rules under which it is accepted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.rollback import RollbackPlan, possible_targets
+from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType
+from orchestrate_tui.errors import NotFound, RollbackRefused, StalePlan
+from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.executor.rollback import plan_event
+from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.history import stages_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackDemand:
+    """A manual rollback as it was asked for.
+
+    `to_stage` "" means the failed stage itself. `plan_hash` "" means that no plan was shown
+    before, so any plan will do.
+    """
+
+    from_stage: str
+    to_stage: str = ""
+    reason: str = ""
+    plan_hash: str = ""
+    accept_irreversible: bool = False
+    retry: bool = False
+
+    def to_payload(self) -> dict[str, str]:
+        """The demand as a command to another process carries it."""
+        return {
+            "from": self.from_stage,
+            "to": self.to_stage,
+            "reason": self.reason,
+            "plan_hash": self.plan_hash,
+            "accept_irreversible": str(self.accept_irreversible),
+            "retry": str(self.retry),
+        }
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, str]) -> RollbackDemand:
+        """The demand that `to_payload` wrote."""
+        return cls(
+            from_stage=payload["from"],
+            to_stage=payload["to"],
+            reason=payload["reason"],
+            plan_hash=payload["plan_hash"],
+            accept_irreversible=payload["accept_irreversible"] == str(True),
+            retry=payload["retry"] == str(True),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicant:
+    """Who demands a rollback, and the executor that would carry it out."""
+
+    actor: str
+    epoch: int
+    at: datetime
+
+
+def accept(
+    connection: sqlite3.Connection,
+    context: RunContext,
+    demand: RollbackDemand,
+    applicant: Applicant,
+) -> RollbackEvent:
+    """The event of a demand that may be carried out; it is not stored yet.
+
+    Raises NotFound or RollbackRefused when it may not.
+    """
+    check_stages(connection, context, demand.from_stage, demand.to_stage)
+    event = RollbackEvent(
+        run_id=context.id,
+        failed_stage_name=demand.from_stage,
+        rollback_to_stage=demand.to_stage or demand.from_stage,
+        trigger_type=RollbackTriggerType.MANUAL,
+        actor=applicant.actor,
+        reason=demand.reason,
+        accept_irreversible=demand.accept_irreversible,
+        retry_of=_failed_rollback(connection, context, demand) if demand.retry else None,
+        created_at=applicant.at,
+        epoch=applicant.epoch,
+    )
+    check_rules(connection, event)
+    _check_plan(plan_event(context, connection, event), demand)
+    return event
+
+
+def check_rules(connection: sqlite3.Connection, event: RollbackEvent) -> None:
+    """Raise RollbackRefused while another rollback is under way, or for a loop."""
+    rollbacks.check_none_under_way(connection, event.run_id)
+    if event.retry_of is None:
+        rollbacks.check_loop(connection, event.run_id, event.rollback_to_stage)
+
+
+def check_stages(
+    connection: sqlite3.Connection, context: RunContext, from_stage: str, to_stage: str
+) -> None:
+    """Raise NotFound for an unknown stage, RollbackRefused for a target that is not upstream."""
+    for name in filter(None, (from_stage, to_stage)):
+        if name not in context.graph.position:
+            raise NotFound(
+                f"Run {context.id} has no stage '{name}'",
+                next_step=f"Its stages are: {', '.join(context.graph.names)}",
+            )
+    target = to_stage or from_stage
+    if from_stage != target and from_stage not in context.graph.downstream(target):
+        stages = {stage.stage_name: stage for stage in stages_of(connection, context.id)}
+        targets = possible_targets(context.pipeline, context.graph, stages, from_stage)
+        raise RollbackRefused(
+            f"Stage '{from_stage}' does not come after stage '{target}'",
+            next_step=f"Possible targets are: {', '.join(targets) or 'none'}",
+        )
+
+
+def _failed_rollback(
+    connection: sqlite3.Connection, context: RunContext, demand: RollbackDemand
+) -> int:
+    """The rollback that a retry repeats: the last one from and to the same stages, if it failed."""
+    target = demand.to_stage or demand.from_stage
+    for event in rollbacks.list_events(connection, context.id, limit=1000):
+        if (event.failed_stage_name, event.rollback_to_stage) == (demand.from_stage, target):
+            if event.status is RollbackStatus.FAILED and event.id is not None:
+                return event.id
+            raise RollbackRefused(
+                f"Rollback {event.id} is {event.status}; only a failed one is tried again"
+            )
+    raise RollbackRefused(
+        f"Run {context.id} has no rollback from '{demand.from_stage}' to '{target}' to try again",
+        next_step=f"List them with: orchestrate-tui rollbacks {context.id}",
+    )
+
+
+def _check_plan(plan: RollbackPlan, demand: RollbackDemand) -> None:
+    if plan.refusal:
+        raise RollbackRefused(plan.refusal)
+    if plan.irreversible and not demand.accept_irreversible:
+        raise RollbackRefused(
+            f"Stage(s) {', '.join(plan.irreversible)} cannot be taken back: irreversible",
+            next_step="To undo the others all the same, add --accept-irreversible",
+        )
+    if demand.plan_hash and demand.plan_hash != plan.hash:
+        raise StalePlan

@@ -1,0 +1,49 @@
+"""What people ask of a run that is being worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import anyio
+
+from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.store.commands import Command, CommandKind
+
+
+@dataclass(slots=True)
+class Request:
+    """One request and, once it is committed, its answer.
+
+    `command` is set when another process asked; the answer is then kept in the database too.
+    """
+
+    kind: CommandKind
+    actor: str
+    payload: Mapping[str, str]
+    command: Command | None = None
+    _answered: anyio.Event = field(default_factory=anyio.Event)
+    _outcome: str = ""
+    _error: OrchestrateError | None = None
+
+    @classmethod
+    def from_command(cls, command: Command) -> Request:
+        """The request that another process left in the database."""
+        return cls(command.kind, command.actor, command.payload, command)
+
+    def succeed(self, outcome: str) -> None:
+        """Answer with a sentence."""
+        self._outcome = outcome
+        self._answered.set()
+
+    def fail(self, error: OrchestrateError) -> None:
+        """Answer with a refusal."""
+        self._error = error
+        self._answered.set()
+
+    async def answer(self) -> str:
+        """Wait for the answer. Raises the refusal."""
+        await self._answered.wait()
+        if self._error is not None:
+            raise self._error
+        return self._outcome

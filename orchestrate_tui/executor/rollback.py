@@ -1,0 +1,141 @@
+"""Carries a rollback out: plans it, records its steps, and has one undo after the other done."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from functools import partial
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.rollback import RollbackPlan, narrowed, plan_rollback
+from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
+from orchestrate_tui.errors import RollbackLoop
+from orchestrate_tui.executor.attempts import Attempts
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.undo import StepRunner
+from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.definitions import encode_plan
+from orchestrate_tui.store.history import stages_of, steps_of
+
+StopStages = Callable[[Iterable[str], str], Awaitable[None]]
+
+
+async def nothing_runs(names: Iterable[str], reason: str) -> None:
+    """Stop the stages of a run that has ended: there are none."""
+
+
+def plan_event(
+    context: RunContext, connection: sqlite3.Connection, event: RollbackEvent
+) -> RollbackPlan:
+    """The plan of a rollback as the run stands now; of a repeated one, what is left to do."""
+    stages = stages_of(connection, context.id)
+    plan = plan_request(context, stages, event.failed_stage_name, event.rollback_to_stage)
+    if event.retry_of is None:
+        return plan
+    left = [
+        step.stage_name
+        for step in steps_of(connection, event.retry_of)
+        if step.status is not StepStatus.SUCCEEDED
+    ]
+    return narrowed(plan, left) if left else plan
+
+
+def plan_request(
+    context: RunContext, stages: Iterable[StageRun], from_stage: str, to_stage: str | None
+) -> RollbackPlan:
+    """The plan of a rollback of a run whose stages stand as given."""
+    return plan_rollback(
+        context.pipeline,
+        context.graph,
+        {stage.stage_name: stage for stage in stages},
+        failed_stage=from_stage,
+        target=to_stage,
+        simulated=context.run.simulated,
+    )
+
+
+class RollbackRunner:
+    """Carries out the rollbacks of one run, one at a time."""
+
+    def __init__(
+        self,
+        executor: ExecutorContext,
+        context: RunContext,
+        attempts: Attempts,
+        stop_stages: StopStages = nothing_runs,
+    ) -> None:
+        self._executor = executor
+        self._context = context
+        self._attempts = attempts
+        self._stop_stages = stop_stages
+        self._halts: dict[int, str] = {}
+        self._steps: StepRunner | None = None
+
+    def halt(self, rollback_id: int, actor: str, reason: str) -> None:
+        """Stop a rollback at its present step, now or as soon as it would start."""
+        sentence = f"halted by {actor}" + (f": {reason}" if reason else "")
+        self._halts[rollback_id] = sentence
+        if self._steps is not None and self._steps.rollback_id == rollback_id:
+            self._steps.halt(sentence)
+
+    async def carry_out(self, rollback_id: int) -> RollbackEvent:
+        """Carry a pending rollback out, or one that another executor left.
+
+        Returns the event as it ended, when its end is committed.
+        """
+        event = self._executor.database.read(partial(rollbacks.read, rollback_id=rollback_id))
+        if event.status is RollbackStatus.PENDING:
+            event = await self._begin(event)
+        if event.status is RollbackStatus.RUNNING:
+            self._steps = StepRunner(self._executor, self._context, self._attempts, event)
+            if sentence := self._halts.get(rollback_id):
+                self._steps.halt(sentence)
+            event = await self._end(event, await self._steps.run())
+            self._steps = None
+        return event
+
+    async def _begin(self, event: RollbackEvent) -> RollbackEvent:
+        """Plan it, once nothing in its scope runs any more, and record its steps."""
+        is_manual = event.trigger_type is RollbackTriggerType.MANUAL
+        scope = self._context.graph.names if is_manual else self._plan(event).scope
+        await self._stop_stages(scope, f"stopped by rollback {event.id}")
+        plan, at = self._plan(event), self._executor.clock()
+        planned = replace(event, plan=encode_plan(plan), plan_hash=plan.hash)
+
+        def begin(connection: sqlite3.Connection) -> RollbackEvent:
+            obstacle = self._halts.get(event.id or 0) or _obstacle(connection, event, plan)
+            begun = planned.mark_failed(obstacle, at) if obstacle else planned.mark_running(at)
+            rollbacks.update(connection, begun)
+            if not obstacle:
+                rollbacks.insert_steps(connection, event.id or 0, plan)
+            return begun
+
+        return await self._executor.commit(begin, self._told(event))
+
+    def _plan(self, event: RollbackEvent) -> RollbackPlan:
+        return self._executor.database.read(partial(plan_event, self._context, event=event))
+
+    async def _end(self, event: RollbackEvent, problem: str) -> RollbackEvent:
+        at = self._executor.clock()
+        ended = event.mark_failed(problem, at) if problem else event.mark_succeeded(at)
+        await self._executor.commit(partial(rollbacks.update, event=ended), self._told(event))
+        return ended
+
+    def _told(self, event: RollbackEvent) -> Change:
+        return Change(run_id=self._context.id, rollback_id=event.id)
+
+
+def _obstacle(connection: sqlite3.Connection, event: RollbackEvent, plan: RollbackPlan) -> str:
+    """The sentence that says why nothing of the plan may run; "" when it may."""
+    if event.trigger_type is RollbackTriggerType.AUTOMATIC and event.retry_of is None:
+        before = rollbacks.count_for_stage(connection, event.run_id, plan.target) - 1
+        if before:
+            return RollbackLoop(plan.target, before).message
+    if plan.refusal:
+        return plan.refusal
+    if plan.irreversible and not event.accept_irreversible:
+        return f"irreversible: stage(s) {', '.join(plan.irreversible)} cannot be undone"
+    return ""

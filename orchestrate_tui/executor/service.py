@@ -1,0 +1,93 @@
+"""Serves what people ask of a run that is being worked on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+from orchestrate_tui.domain.run import Decision
+from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
+from orchestrate_tui.executor.requests import Request
+from orchestrate_tui.executor.session import RunSession
+from orchestrate_tui.store.commands import CommandKind, CommandStatus, answer_command
+
+Answer = Callable[[], str]
+"""What is said once the request's changes are made, and ids are known."""
+
+
+def ask(session: RunSession, request: Request) -> None:
+    """Have a request served in the session's next turn; it is answered after the commit."""
+    session.post(partial(_serve, session, request))
+
+
+def _serve(session: RunSession, request: Request) -> None:
+    try:
+        answer = _HANDLERS[request.kind](session, request)
+    except OrchestrateError as error:
+        refusal = str(error)
+        _keep(session, request, CommandStatus.REFUSED, lambda: refusal)
+        session.turn.afterwards.append(partial(request.fail, error))
+    else:
+        _keep(session, request, CommandStatus.DONE, answer)
+        session.turn.afterwards.append(lambda: request.succeed(answer()))
+
+
+def _keep(session: RunSession, request: Request, status: CommandStatus, answer: Answer) -> None:
+    """Record what became of another process's request, in the transaction that does it."""
+    command = request.command
+    if command is None:
+        return
+
+    def record(connection: sqlite3.Connection) -> None:
+        answer_command(connection, command, status, answer(), session.executor.clock())
+
+    session.turn.others.append(record)
+
+
+def _decide(decision: Decision, session: RunSession, request: Request) -> Answer:
+    sentence = session.decide(request, decision)
+    return lambda: sentence
+
+
+def _cancel(session: RunSession, request: Request) -> Answer:
+    rollback_id = session.rollbacks.under_way
+    if rollback_id is not None:
+        raise Refused(
+            f"Run {session.context.id} is being rolled back and cannot be cancelled",
+            next_step=f"Stop the rollback with: orchestrate-tui rollback-step {rollback_id} halt",
+        )
+    session.stop(f"cancelled by {request.actor}")
+    return lambda: f"Run {session.context.id} is being cancelled"
+
+
+def _rollback(session: RunSession, request: Request) -> Answer:
+    """Stop the run and queue the rollback; the answer is its id."""
+    executor = session.executor
+    demand = RollbackDemand.from_payload(request.payload)
+    applicant = Applicant(actor=request.actor, epoch=executor.epoch, at=executor.clock())
+    event = executor.database.read(
+        lambda connection: accept(connection, session.context, demand, applicant)
+    )
+    session.stop(f"stopped by {request.actor} for a rollback to '{event.rollback_to_stage}'")
+    queued = session.rollbacks.insert(event, session.turn)
+    return lambda: str(queued.id)
+
+
+def _halt(session: RunSession, request: Request) -> Answer:
+    rollback_id = int(request.payload["rollback"])
+    session.rollbacks.halt(rollback_id, request.actor, request.payload.get("reason", ""))
+    return lambda: f"Rollback {rollback_id} is being halted"
+
+
+_HANDLERS: Mapping[CommandKind, Callable[[RunSession, Request], Answer]] = MappingProxyType(
+    {
+        CommandKind.APPROVE: partial(_decide, Decision.APPROVED),
+        CommandKind.REJECT: partial(_decide, Decision.REJECTED),
+        CommandKind.CANCEL: _cancel,
+        CommandKind.ROLLBACK: _rollback,
+        CommandKind.HALT: _halt,
+    }
+)

@@ -1,0 +1,44 @@
+"""One turn of a run: everything that is decided together is committed together.
+
+What follows from a decision (starting a stage, answering a request) happens only after the
+commit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.store.runs import StageChange, change_stages
+
+
+@dataclass(slots=True)
+class Turn:
+    """Collects changes of stages, other changes of the store, and what to do afterwards."""
+
+    run_id: int
+    epoch: int
+    stages: list[StageChange] = field(default_factory=list)
+    others: list[Callable[[sqlite3.Connection], object]] = field(default_factory=list)
+    afterwards: list[Callable[[], object]] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not self.stages and not self.others
+
+    def apply(self, connection: sqlite3.Connection) -> None:
+        """Make all changes, in one transaction that the caller ends."""
+        if self.stages:
+            change_stages(connection, self.run_id, self.epoch, self.stages)
+        for change in self.others:
+            change(connection)
+
+    def told(self) -> list[Change]:
+        """What the hub is told after the commit."""
+        told = [Change(run_id=self.run_id, stage_name=one.stage_name) for one in self.stages]
+        if self.others:
+            told.append(Change(run_id=self.run_id))
+        return told

@@ -1,0 +1,151 @@
+"""The steps of one rollback: each starts when those before it are done, and is recorded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+import anyio
+
+from orchestrate_tui.agents.contract import Outcome
+from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+from orchestrate_tui.domain.pipeline import Stage, Undo
+from orchestrate_tui.domain.rollback import PlanStep, step_predecessors, undo_of
+from orchestrate_tui.domain.status import StepStatus
+from orchestrate_tui.executor.attempts import Attempts
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.definitions import decode_plan
+from orchestrate_tui.store.history import steps_of
+
+
+class StepRunner:
+    """Runs the recorded steps of a rollback that are not done yet."""
+
+    def __init__(
+        self,
+        executor: ExecutorContext,
+        context: RunContext,
+        attempts: Attempts,
+        event: RollbackEvent,
+    ) -> None:
+        self._executor = executor
+        self._context = context
+        self._attempts = attempts
+        self._event = event
+        plan = decode_plan(event.plan)
+        assert plan is not None  # noqa: S101  (a rollback is running only with its plan)
+        self._plan = plan
+        self._problem = ""
+        self._halted = ""
+        self._scopes: set[anyio.CancelScope] = set()
+        self._stages = {stage.name: stage for stage in context.pipeline.stages}
+
+    @property
+    def rollback_id(self) -> int:
+        """The rollback whose steps these are."""
+        return self._event.id or 0
+
+    def halt(self, sentence: str) -> None:
+        """Stop the undo that runs, and start no other."""
+        self._halted = sentence
+        for scope in self._scopes:
+            scope.cancel()
+
+    async def run(self) -> str:
+        """Run the steps; returns "" when all are done, else the sentence that names the step."""
+        steps = self._executor.database.read(partial(steps_of, rollback_id=self.rollback_id))
+        before = step_predecessors(self._context.pipeline, self._context.graph, self._plan)
+        done = [anyio.Event() for _ in steps]
+        async with anyio.create_task_group() as tasks:
+            for step, planned in zip(steps, self._plan.steps, strict=True):
+                waits_for = [done[position] for position in before[step.position]]
+                tasks.start_soon(self._in_turn, step, planned, waits_for, done[step.position])
+        return self._problem or self._halted
+
+    async def _in_turn(
+        self,
+        step: RollbackStep,
+        planned: PlanStep,
+        waits_for: list[anyio.Event],
+        done: anyio.Event,
+    ) -> None:
+        for earlier in waits_for:
+            await earlier.wait()
+        if step.status is not StepStatus.SUCCEEDED and not self._problem and not self._halted:
+            problem = await self._undo(step, planned)
+            if problem:
+                self._problem = f"step '{step.stage_name}' failed: {problem}"
+        done.set()
+
+    async def _undo(self, step: RollbackStep, planned: PlanStep) -> str:
+        """Undo one stage, with its retries; returns why it failed, "" when it is done."""
+        if step.status is StepStatus.INTERRUPTED and not planned.idempotent:
+            problem = "it was interrupted and is not marked idempotent"
+            await self._change(step, StepStatus.FAILED, Outcome(succeeded=False, reason=problem))
+            return problem
+        stage = self._stages[step.stage_name]
+        undo = undo_of(stage, self._plan.target, has_rollback_agent=True)
+        if undo is None:
+            return "its undo is not in the definition of the run"
+        step, outcome = await self._try(step, partial(self._perform, stage, undo, planned), undo)
+        status = StepStatus.SUCCEEDED if outcome.succeeded else StepStatus.FAILED
+        await self._change(step, status, outcome)
+        return outcome.reason
+
+    async def _try(
+        self, step: RollbackStep, perform: Callable[[int], Awaitable[Outcome]], undo: Undo
+    ) -> tuple[RollbackStep, Outcome]:
+        """Try an undo as often as it may be tried."""
+        outcome = Outcome(succeeded=False, reason=self._halted)
+        for tried in range(undo.retry.attempts):
+            if tried:
+                await anyio.sleep(undo.retry.delay_before(tried + 1))
+            if self._halted:
+                break
+            step = replace(step, attempt=step.attempt + 1)
+            await self._change(step, StepStatus.RUNNING)
+            step = replace(step, status=StepStatus.RUNNING)
+            outcome = await perform(step.attempt)
+            if outcome.succeeded:
+                break
+        return step, outcome
+
+    async def _perform(self, stage: Stage, undo: Undo, planned: PlanStep, attempt: int) -> Outcome:
+        outcome = Outcome(succeeded=False)
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            outcome = await self._attempts.perform_undo(stage, undo, planned, self._event, attempt)
+        self._scopes.discard(scope)
+        return replace(outcome, reason=self._halted) if scope.cancelled_caught else outcome
+
+    async def _change(
+        self, step: RollbackStep, status: StepStatus, outcome: Outcome | None = None
+    ) -> None:
+        at = self._executor.clock()
+
+        def change(connection: sqlite3.Connection) -> None:
+            rollbacks.change_step(
+                connection,
+                self._context.id,
+                step,
+                status,
+                at,
+                epoch=self._executor.epoch,
+                exit_code=outcome.exit_code if outcome else None,
+                error_message=outcome.reason if outcome else "",
+            )
+            if status is StepStatus.SUCCEEDED:
+                rollbacks.mark_rolled_back(
+                    connection, self._context.id, step.stage_name, self.rollback_id, at
+                )
+
+        await self._executor.commit(
+            change,
+            Change(
+                run_id=self._context.id, stage_name=step.stage_name, rollback_id=self.rollback_id
+            ),
+        )
