@@ -1,0 +1,139 @@
+"""A terminal driver that never makes the console wait for the terminal.
+
+A terminal that stops reading (a closed lid at the other end of SSH, a paused tmux) makes writes
+block, and with them the whole event loop. This driver drops frames instead and has everything
+drawn anew once the terminal reads again. A terminal that is gone ends the console.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+from codecs import getincrementaldecoder
+from contextlib import suppress
+from queue import Empty, Full
+from typing import TYPE_CHECKING
+
+from textual._xterm_parser import XTermParser
+from textual.drivers._writer_thread import WriterThread
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import IO
+
+STOP_S = 1.0
+"""How long the end of the console waits for a terminal that does not read."""
+
+INPUT_POLL_S = 0.1
+READ_BYTES = 4096
+
+
+class TerminalLost(Message):
+    """The terminal is gone: its input ended or it cannot be written to any more."""
+
+
+class TerminalRecovered(Message):
+    """The terminal reads again after frames were dropped."""
+
+
+class DroppingWriter(WriterThread):
+    """Writes in a thread of its own; what does not fit into its queue is dropped."""
+
+    def __init__(
+        self, file: IO[str], *, on_lost: Callable[[], None], on_recovered: Callable[[], None]
+    ) -> None:
+        super().__init__(file)
+        self._on_lost = on_lost
+        self._on_recovered = on_recovered
+        self._dropped = False
+        self._is_lost = False
+
+    def write(self, text: str) -> None:
+        """Queue `text`, or drop it when the terminal is too slow or gone."""
+        if self._is_lost:
+            return
+        try:
+            self._queue.put_nowait(text)
+        except Full:
+            self._dropped = True
+
+    def make_room(self) -> None:
+        """Forget what waits, so that what comes next is written."""
+        with suppress(Empty):
+            while True:
+                self._queue.get_nowait()
+
+    def run(self) -> None:
+        """Write until told to stop or until the terminal is gone."""
+        while (text := self._queue.get()) is not None:
+            try:
+                self._write_all(text.encode(errors="replace"))
+            except OSError:
+                self._is_lost = True
+                self.make_room()
+                self._on_lost()
+                return
+            if self._dropped and self._queue.empty():
+                self._dropped = False
+                self._on_recovered()
+
+    def _write_all(self, data: bytes) -> None:
+        # straight to the descriptor: a write that blocks must hold no lock of the file object
+        while data:
+            data = data[os.write(self.fileno(), data) :]
+
+    def stop(self) -> None:
+        """Stop after what is queued; give up on a terminal that does not read."""
+        with suppress(Full):
+            self._queue.put(None, timeout=STOP_S)
+        self.join(STOP_S)
+
+
+class ConsoleDriver(LinuxDriver):
+    """Textual's driver for terminals, without the waiting."""
+
+    _writer_thread: WriterThread | None
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self._writer_thread is None or self._file is None:
+            return
+        self._writer_thread.stop()
+        self._writer_thread = DroppingWriter(
+            self._file,
+            on_lost=lambda: self.send_message(TerminalLost()),
+            on_recovered=lambda: self.send_message(TerminalRecovered()),
+        )
+        self._writer_thread.start()
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back; frames that wait are no longer of interest."""
+        if isinstance(self._writer_thread, DroppingWriter):
+            self._writer_thread.make_room()
+        super().stop_application_mode()
+
+    def run_input_thread(self) -> None:
+        """Turn what is typed into messages; the end of input means the terminal is gone."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(INPUT_POLL_S):
+                    data = self._read()
+                    if not data:
+                        self.send_message(TerminalLost())
+                        return
+                    for message in parser.feed(decode(data)):
+                        self.process_message(message)
+                for message in parser.tick():
+                    self.process_message(message)
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self.fileno, READ_BYTES)
+        except OSError:
+            return b""

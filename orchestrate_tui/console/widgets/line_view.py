@@ -1,0 +1,120 @@
+"""The base of every widget here that draws its own lines: tones, pieces of text, a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from orchestrate_tui.console.marks import TONE_CLASSES
+
+Piece = tuple[str, Style]
+"""A text that is safe to show, and how."""
+
+
+class LineView(ScrollView, can_focus=True):
+    """Draws line by line, so that its cost depends on what is visible and on nothing else."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *TONE_CLASSES,
+        "line--cursor",
+        "line--faint",
+        "line--strong",
+        "line--found",
+    }
+    DEFAULT_CSS = """
+    LineView {
+        scrollbar-size: 1 1;
+        & > .tone--quiet { color: $text-muted; }
+        & > .tone--active { color: $accent; text-style: bold; }
+        & > .tone--attention { color: $warning; text-style: bold; }
+        & > .tone--good { color: $success; }
+        & > .tone--bad { color: $error; text-style: bold; }
+        & > .tone--undone { color: $secondary; }
+        & > .line--faint { color: $text-muted; }
+        & > .line--strong { text-style: bold; }
+        & > .line--cursor { background: $surface-lighten-2; }
+        & > .line--found { background: $warning; color: $background; }
+        &:focus > .line--cursor { background: $primary; color: $text; text-style: bold; }
+    }
+    """
+
+    def look(self, *names: str) -> Style:
+        """The style of a component class, to lay over the style of the widget."""
+        return self.get_component_rich_style(*names, partial=True)
+
+    def strip(self, pieces: Iterable[Piece], *, style: Style | None = None) -> Strip:
+        """One visible line, scrolled sideways and filled up in `style`."""
+        base = self.rich_style if style is None else self.rich_style + style
+        line = Strip([Segment(text, base + look) for text, look in pieces])
+        left, width = self.scroll_offset.x, self.size.width
+        return line.crop_extend(left, left + width, base)
+
+
+class RowView(LineView):
+    """A `LineView` with a cursor that stands on one of its rows, each `ROW_LINES` lines high."""
+
+    ROW_LINES: ClassVar[int] = 1
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "move_page(-1)", "Page up", show=False),
+        Binding("pagedown", "move_page(1)", "Page down", show=False),
+        Binding("home,g", "move_to(0)", "First", show=False),
+        Binding("end,G", "move_to(-1)", "Last", show=False),
+    ]
+
+    cursor = 0
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are to stand on."""
+        raise NotImplementedError
+
+    def row_chosen(self) -> None:
+        """Tell that the cursor came to another row."""
+        raise NotImplementedError
+
+    def place_cursor(self, row: int) -> None:
+        """Put the cursor on a row, or the nearest one, without telling anybody."""
+        row = max(0, min(row, self.row_count - 1))
+        if row != self.cursor:
+            self._refresh_row(self.cursor)
+            self.cursor = row
+        self._refresh_row(row)
+        self._show_cursor()
+
+    def _refresh_row(self, row: int) -> None:
+        self.refresh_lines(row * self.ROW_LINES, self.ROW_LINES)
+
+    def _show_cursor(self) -> None:
+        first, height = self.cursor * self.ROW_LINES, self.ROW_LINES
+        top, room = self.scroll_offset.y, self.scrollable_content_region.height
+        if first < top:
+            self.scroll_to(y=first, animate=False)
+        elif first + height > top + room:
+            self.scroll_to(y=first + height - room, animate=False)
+
+    def _move_cursor(self, row: int) -> None:
+        before = self.cursor
+        self.place_cursor(row)
+        if self.cursor != before:
+            self.row_chosen()
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor."""
+        self._move_cursor(self.cursor + rows)
+
+    def action_move_page(self, pages: int) -> None:
+        """Move the cursor by what is visible."""
+        room = self.scrollable_content_region.height // self.ROW_LINES
+        self._move_cursor(self.cursor + pages * max(room - 1, 1))
+
+    def action_move_to(self, row: int) -> None:
+        """Move the cursor to the first row or (-1) to the last."""
+        self._move_cursor(row if row >= 0 else self.row_count - 1)

@@ -1,0 +1,130 @@
+"""The log of one attempt; it follows what is written until the operator scrolls up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.strip import Strip
+
+from orchestrate_tui.console.log_file import LogFile
+from orchestrate_tui.console.text import cell_width, visible
+from orchestrate_tui.console.widgets.line_view import LineView
+
+AHEAD = 100
+"""Lines that are read around the visible ones."""
+
+
+class LogView(LineView):
+    """Shows a file line by line; `follow_file` gives it one, `catch_up` looks for more."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "scroll_up", "Up", show=False),
+        Binding("down,j", "scroll_down", "Down", show=False),
+        Binding("left,h", "scroll_left", "Left", show=False),
+        Binding("right,l", "scroll_right", "Right", show=False),
+        Binding("home,g", "scroll_home", "Start", show=False),
+        Binding("end,G", "scroll_end", "End", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.is_following = True
+        self.empty_text = ""
+        self._log: LogFile | None = None
+        self._lines: list[str] = []
+        self._first = 0
+        self._widest = 0
+        self._found: int | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file that is shown."""
+        return self._log.path if self._log else None
+
+    @property
+    def line_count(self) -> int:
+        """The lines that are known so far."""
+        return self._log.line_count if self._log else 0
+
+    def follow_file(self, path: Path | None, empty_text: str = "") -> None:
+        """Show a file from its end, or none; `empty_text` stands there while it has no lines."""
+        self.empty_text = empty_text
+        if path == self.path and path is not None:
+            self.refresh()
+            return
+        self._log = LogFile(path) if path else None
+        self._found, self._widest, self.is_following = None, 0, True
+        self._forget()
+        self.scroll_to(x=0, y=0, animate=False)
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Take over what was written since."""
+        if self._log is not None and self._log.catch_up():
+            self._forget()
+
+    def _forget(self) -> None:
+        """Read the visible lines again, at the end of the file while following."""
+        follows = self.is_following
+        self._lines = []
+        self._measure()
+        if follows:
+            self.scroll_to(y=max(self.line_count - self.size.height, 0), animate=False)
+            self.is_following = True
+        self.refresh()
+
+    def _measure(self) -> None:
+        self.virtual_size = Size(self._widest, self.line_count)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Follow as long as the last line is in view."""
+        super().watch_scroll_y(old_value, new_value)
+        self.is_following = new_value >= self.max_scroll_y
+
+    def on_resize(self) -> None:
+        """Keep the end in view."""
+        if self.is_following:
+            self.call_after_refresh(self._forget)
+
+    def search(self, text: str, *, forward: bool = True) -> bool:
+        """Go to the next line that contains `text`, from the last found one or what is visible."""
+        if self._log is None or not text:
+            return False
+        step = 1 if forward else -1
+        start = self.scroll_offset.y if self._found is None else self._found + step
+        line = self._log.find(text, start, forward=forward)
+        if line is None:
+            return False
+        self._found = line
+        self.is_following = False
+        self.scroll_to(y=max(line - self.size.height // 2, 0), animate=False)
+        self.refresh()
+        return True
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line."""
+        number = y + self.scroll_offset.y
+        if number >= self.line_count:
+            text = self.empty_text if number == 0 else ""
+            return self.strip([(f" {visible(text)}", self.look("line--faint"))])
+        look = self.look("line--found") if number == self._found else self.look()
+        return self.strip([(self._line(number), look)])
+
+    def _line(self, number: int) -> str:
+        if not self._first <= number < self._first + len(self._lines):
+            self._first = max(number - AHEAD, 0)
+            count = self.size.height + 2 * AHEAD
+            self._lines = self._log.lines(self._first, count) if self._log else []
+            self._widen()
+        place = number - self._first
+        return self._lines[place] if place < len(self._lines) else ""
+
+    def _widen(self) -> None:
+        """Make room for the widest line seen; later, because this is found while drawing."""
+        widest = max(map(cell_width, self._lines), default=0)
+        if widest > self._widest:
+            self._widest = widest
+            self.call_later(self._measure)

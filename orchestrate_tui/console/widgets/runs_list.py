@@ -1,0 +1,142 @@
+"""All runs, newest first; however many there are, only what is looked at is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.timer import Timer
+
+from orchestrate_tui.console.durations import clock, duration, elapsed_s
+from orchestrate_tui.console.marks import run_mark
+from orchestrate_tui.console.run_pages import Fetch, RunPages
+from orchestrate_tui.console.text import fitted, visible
+from orchestrate_tui.console.widgets.line_view import Piece, RowView
+from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.status import RunStatus
+
+BEATS_PER_SECOND = 2
+ROOMY = 60
+"""From this width on branch, start and user are shown too."""
+
+
+class RunsList(RowView):
+    """A row for each run; `show` gives it what to read, `update_runs` says that runs changed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", show=False),
+    ]
+
+    class RunChosen(Message):
+        """The operator went to a run; `opened` when with Enter."""
+
+        def __init__(self, run_id: int, *, opened: bool = False) -> None:
+            super().__init__()
+            self.run_id = run_id
+            self.opened = opened
+
+    def __init__(self, *, id: str | None = None, clock: Callable[[], datetime] = utc_now) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.chosen: int | None = None
+        self._clock = clock
+        self._pages = RunPages(lambda _before, _limit: ())
+        self._tick = 0
+        self._pulse: Timer | None = None
+
+    def on_mount(self) -> None:
+        """Prepare the animation of what runs."""
+        self._pulse = self.set_interval(1 / BEATS_PER_SECOND, self._beat)
+
+    @property
+    def row_count(self) -> int:
+        """The runs that are known so far."""
+        return self._pages.count
+
+    def show(self, fetch: Fetch) -> None:
+        """Show other runs, the chosen one still chosen if it is among the newest."""
+        self._pages = RunPages(fetch)
+        self.cursor = 0
+        self.scroll_to(y=0, animate=False)
+        self._measure()
+        row = None if self.chosen is None else self._pages.index_of(self.chosen)
+        if row is not None:
+            self.place_cursor(row)
+
+    def update_runs(self) -> None:
+        """Read again what is looked at; new runs push the rest down."""
+        new = self._pages.refresh()
+        if self.cursor:
+            self.cursor += new
+        elif self.chosen is not None:
+            self.cursor = self._pages.index_of(self.chosen) or 0
+        if self.scroll_offset.y:
+            self.scroll_to(y=self.scroll_offset.y + new, animate=False)
+        self._measure()
+
+    def choose(self, run_id: int) -> None:
+        """Put the cursor on a run, if it is among those that are known."""
+        self.chosen = run_id
+        row = self._pages.index_of(run_id)
+        if row is not None:
+            self.place_cursor(row)
+
+    def row_chosen(self) -> None:
+        """Tell which run the cursor came to."""
+        run = self._pages.row(self.cursor)
+        self._measure()
+        if run is not None:
+            self.chosen = run.id
+            self.post_message(self.RunChosen(run.id))
+
+    def action_open(self) -> None:
+        """Tell that the operator wants to go into the run."""
+        run = self._pages.row(self.cursor)
+        if run is not None:
+            self.post_message(self.RunChosen(run.id, opened=True))
+
+    def _measure(self) -> None:
+        self.virtual_size = Size(0, self._pages.count)
+        self.refresh()
+
+    def _beat(self) -> None:
+        """Redraw the visible rows whose run goes on."""
+        self._tick += 1
+        top = self.scroll_offset.y
+        for row in range(top, min(top + self.size.height, self.row_count)):
+            run = self._pages.row(row)
+            if run is not None and run.status is RunStatus.RUNNING:
+                self.refresh_line(row)
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line."""
+        row = y + self.scroll_offset.y
+        run = self._pages.row(row) if row < self.row_count else None
+        if run is None:
+            empty = "No runs yet" if row == 0 and not self.row_count else ""
+            return self.strip([(f" {empty}", self.look("line--faint"))])
+        style = self.look("line--cursor") if row == self.cursor else None
+        return self.strip(self._pieces(run), style=style)
+
+    def _pieces(self, run: Run) -> Iterator[Piece]:
+        now, mark = self._clock(), run_mark(run.status)
+        plain, faint = self.look(), self.look("line--faint")
+        width, is_roomy = self.size.width, self.size.width >= ROOMY
+        seconds = elapsed_s(run.started_at, run.completed_at, now)
+        end = "" if seconds is None else duration(seconds)
+        yield f" {mark.frame(self._tick)} ", self.look(f"tone--{mark.tone}")
+        yield f"{f'#{run.id}':<6}", faint
+        name = visible(run.pipeline) + (" ~simulated" if run.simulated else "")
+        if not is_roomy:
+            yield f"{fitted(name, width - 17)}{end:>8}", plain
+            return
+        yield fitted(name, width - 52), plain
+        yield f" {fitted(mark.word, 11)}", self.look(f"tone--{mark.tone}")
+        yield f" {fitted(visible(run.trigger.branch or ''), 12)}", faint
+        yield f" {clock(run.created_at, now):>12}", faint
+        yield f"{end:>9}", plain

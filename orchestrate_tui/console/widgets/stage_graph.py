@@ -1,0 +1,235 @@
+"""The stages of one run as boxes and lines; the arrow keys follow the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size, Spacing
+from textual.message import Message
+from textual.strip import Strip
+from textual.timer import Timer
+
+from orchestrate_tui.console.diagram import steering
+from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Box, Form, lay_out
+from orchestrate_tui.console.diagram.scan import Scan, border
+from orchestrate_tui.console.durations import NARROW
+from orchestrate_tui.console.stage_label import (
+    COUNTING,
+    StageLabel,
+    allowed_to_fail,
+    label_of,
+    shown_name,
+)
+from orchestrate_tui.console.text import cell_width, fitted
+from orchestrate_tui.console.widgets.line_view import LineView, Piece
+from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.run import StageRun
+
+FRAMES_PER_SECOND = 3
+MARK_CELLS = 2
+"""The glyph of a status and the space after it."""
+
+MANY_CHANGES = 20
+"""From so many changed boxes on, one refresh of everything is cheaper."""
+
+SURROUNDINGS = Spacing(0, 6, 0, 6)
+"""What is kept in view beside the chosen stage."""
+
+Clock = Callable[[], datetime]
+
+
+class StageGraphView(LineView):
+    """Shows a pipeline's graph; `show` gives it a run, `update_stages` what became of it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "go('left')", "Back", show=False),
+        Binding("right,l", "go('right')", "Onwards", show=False),
+        Binding("up,k", "go('above')", "Up", show=False),
+        Binding("down,j", "go('below')", "Down", show=False),
+        Binding("home,g", "go_to(0)", "First stage", show=False),
+        Binding("end,G", "go_to(-1)", "Last stage", show=False),
+        Binding("b", "switch_form", "Boxes", show=False),
+    ]
+
+    class StageChosen(Message):
+        """The operator went to a stage."""
+
+        def __init__(self, stage_name: str) -> None:
+            super().__init__()
+            self.stage_name = stage_name
+
+    def __init__(self, *, id: str | None = None, clock: Clock = utc_now) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.chosen: str | None = None
+        self._clock = clock
+        self._graph = StageGraph((), {})
+        self._may_fail: Mapping[str, bool] = {}
+        self._stages: Mapping[str, StageRun] = {}
+        self._labels: dict[str, StageLabel] = {}
+        self._form: Form | None = None
+        self._scan = _scan(self._graph, COMPACT)
+        self._tick = 0
+        self._pulse: Timer | None = None
+
+    def on_mount(self) -> None:
+        """Prepare the animation; it only runs while something does."""
+        self._pulse = self.set_interval(1 / FRAMES_PER_SECOND, self._beat, pause=True)
+
+    def show(self, pipeline: Pipeline, stages: Sequence[StageRun], chosen: str | None) -> None:
+        """Show another run, with a stage chosen."""
+        self._graph = StageGraph.of(pipeline.stages)
+        self._may_fail = allowed_to_fail(pipeline)
+        self._stages = {stage.stage_name: stage for stage in stages}
+        self._labels = {name: self._label(name) for name in self._graph.names}
+        self.chosen = chosen if chosen in self._stages else None
+        self._form = None
+        self._draw()
+
+    def update_stages(self, stages: Sequence[StageRun]) -> None:
+        """Take over what became of the stages of the run that is shown."""
+        self._stages = {stage.stage_name: stage for stage in stages}
+        self._relabel(self._graph.names)
+        self._pace()
+
+    def choose(self, stage_name: str) -> None:
+        """Put the selection on a stage and bring it into view."""
+        before, self.chosen = self.chosen, stage_name
+        for name in (before, stage_name):
+            if name is not None:
+                self._refresh_box(name)
+        self._reveal()
+
+    def _label(self, name: str) -> StageLabel:
+        return label_of(self._stages[name], may_fail=self._may_fail[name], now=self._clock())
+
+    def _relabel(self, names: Sequence[str]) -> None:
+        """Draw those boxes anew whose label is no longer the same."""
+        labels = {name: self._label(name) for name in names}
+        changed = [name for name, label in labels.items() if label != self._labels[name]]
+        self._labels.update(labels)
+        if len(changed) > MANY_CHANGES:
+            self.refresh()
+        else:
+            for name in changed:
+                self._refresh_box(name)
+
+    def _pace(self) -> None:
+        """Let the animation run exactly while some time goes on."""
+        if self._pulse is not None:
+            goes_on = any(stage.status in COUNTING for stage in self._stages.values())
+            (self._pulse.resume if goes_on else self._pulse.pause)()
+
+    def _beat(self) -> None:
+        self._tick += 1
+        counting = [name for name, stage in self._stages.items() if stage.status in COUNTING]
+        for name in counting:
+            if self._labels[name].mark.moves:
+                self._refresh_box(name)
+        if self._tick % FRAMES_PER_SECOND == 0:
+            self._relabel(counting)
+
+    def _refresh_box(self, name: str) -> None:
+        box = self._scan.layout.boxes.get(name)
+        if box is not None:
+            self.refresh(_region(box).translate(-self.scroll_offset))
+
+    def _draw(self) -> None:
+        """Lay the graph out in the form that suits the room there is."""
+        self._scan = self._suitable() if self._form is None else _scan(self._graph, self._form)
+        self.virtual_size = Size(self._scan.layout.width, self._scan.layout.height)
+        self._pace()
+        self.refresh()
+        self.call_after_refresh(self._reveal)
+
+    def _suitable(self) -> Scan:
+        """Boxes if they all fit, or would have to be scrolled sideways in either form."""
+        compact, room = _scan(self._graph, COMPACT), self.size
+        widest_layer = max(map(len, compact.layout.layers), default=0)
+        if widest_layer * BOXED.height > room.height:
+            return compact
+        boxed = _scan(self._graph, BOXED)
+        fits = boxed.layout.width <= room.width or compact.layout.width > room.width
+        return boxed if fits and boxed.layout.height <= room.height else compact
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Another size may suit another form."""
+        self._draw()
+
+    def _reveal(self) -> None:
+        """Scroll the chosen stage and a little of its surroundings into view."""
+        box = self._scan.layout.boxes.get(self.chosen or "")
+        if box is not None:
+            self.scroll_to_region(_region(box), spacing=SURROUNDINGS, animate=False)
+
+    def action_go(self, direction: str) -> None:
+        """Choose the next stage in a direction."""
+        if self.chosen is None:
+            self.action_go_to(0)
+        else:
+            step = steering.STEPS[direction]
+            self._choose(step(self._scan.layout, self._graph, self.chosen))
+
+    def action_go_to(self, place: int) -> None:
+        """Choose the first stage in the order of the file, or (-1) the last."""
+        if self._graph.names:
+            self._choose(self._graph.names[place])
+
+    def action_switch_form(self) -> None:
+        """Change between boxes and single rows."""
+        self._form = COMPACT if self._scan.layout.form is BOXED else BOXED
+        self._draw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the stage that was clicked."""
+        place = event.offset + self.scroll_offset
+        box = self._scan.box_at(place.x, place.y)
+        if box is not None:
+            self._choose(box.name)
+
+    def _choose(self, name: str) -> None:
+        if name != self.chosen:
+            self.choose(name)
+            self.post_message(self.StageChosen(name))
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line."""
+        return self.strip(self._pieces(y + self.scroll_offset.y))
+
+    def _pieces(self, row: int) -> Iterator[Piece]:
+        start = self.scroll_offset.x
+        faint = self.look("line--faint")
+        for part in self._scan.row(row, start, start + self.size.width):
+            if isinstance(part, str):
+                yield part, faint
+            else:
+                yield from self._box_pieces(part, row - part.y)
+
+    def _box_pieces(self, box: Box, line: int) -> Iterator[Piece]:
+        label = self._labels[box.name]
+        tone = self.look(f"tone--{label.mark.tone}")
+        style = tone + self.look("line--cursor") if box.name == self.chosen else tone
+        text = f"{label.mark.frame(self._tick)} {label.name}"
+        if box.height == 1:
+            yield f" {text} {label.elapsed:>{NARROW}} ", style
+        elif line == box.row - box.y:
+            yield "│", tone
+            yield f" {fitted(text, box.width - 4)} ", style
+            yield "├" if box.left else "│", tone
+        else:
+            yield border(box, line, label.elapsed.strip()), tone
+
+
+def _scan(graph: StageGraph, form: Form) -> Scan:
+    time = NARROW + 1 if form is COMPACT else 0
+    widths = {name: MARK_CELLS + cell_width(shown_name(name)) + time for name in graph.names}
+    return Scan(lay_out(graph, widths, form))
+
+
+def _region(box: Box) -> Region:
+    return Region(box.x, box.y, box.width, box.height)
