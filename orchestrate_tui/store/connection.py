@@ -88,3 +88,11 @@ def cannot_open(path: Path, error: Exception | str) -> StoreError:
         f"Cannot use the database {path}: {error}",
         next_step="Check the path and its permissions, or name another one with --db",
     )
+
+
+def cannot_read(path: Path, error: sqlite3.Error) -> StoreError:
+    """The error an operator sees when a database that was opened can no longer be read."""
+    return StoreError(
+        f"The database {path} could not be read: {error}",
+        next_step="Try again; if it stays so, check with: orchestrate-tui doctor",
+    )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from orchestrate_tui.store.connection import cannot_open, connect_reader
+from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
 from orchestrate_tui.store.writer import Change, Writer
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from concurrent.futures import Future
     from types import TracebackType
@@ -36,7 +36,7 @@ class Database:
         self._local = threading.local()
 
     def submit(self, change: Change[T]) -> Future[T]:
-        """Have `change` committed by the writer; the future ends after the commit."""
+        """Have `change` committed by the writer; see Writer.submit."""
         return self._writer.submit(change)
 
     def write(self, change: Change[T]) -> T:
@@ -44,8 +44,11 @@ class Database:
         return self._writer.submit(change).result()
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `query` on a connection of this thread that cannot write."""
-        return query(self.reader())
+        """Run `query` on a connection of this thread that cannot write. Raises StoreError."""
+        try:
+            return query(self.reader())
+        except sqlite3.Error as error:
+            raise cannot_read(self.path, error) from error
 
     def reader(self) -> sqlite3.Connection:
         """This thread's connection for reading."""

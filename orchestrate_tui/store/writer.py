@@ -11,8 +11,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrate_tui.errors import StoreError
@@ -38,18 +39,28 @@ class Writer:
         self._path = path
         self._lock, self._connection = _open(path, lock_path)
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._submitting = Lock()
+        self._is_open = True
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
     def submit(self, change: Change[T]) -> Future[T]:
-        """Have `change` committed; the future ends after the commit, or with the error."""
+        """Have `change` committed; the future ends after the commit, or with the error.
+
+        A future cancelled before its turn is not carried out. Raises StoreError after `close`.
+        """
         future: Future[T] = Future()
-        self._queue.put((change, future))
+        with self._submitting:
+            if not self._is_open:
+                raise StoreError(f"The database {self._path} is closed", next_step="Open it again")
+            self._queue.put((change, future))
         return future
 
     def close(self) -> None:
         """Commit what is waiting and end; a second call does nothing."""
-        if not self._thread.is_alive():
+        with self._submitting:
+            was_open, self._is_open = self._is_open, False
+        if not was_open:
             return
         self._queue.put(None)
         self._thread.join()
@@ -76,7 +87,8 @@ class Writer:
             batch.append(item)
         return batch, False
 
-    def _commit(self, batch: list[_Waiting]) -> None:
+    def _commit(self, waiting: list[_Waiting]) -> None:
+        batch = [item for item in waiting if item[1].set_running_or_notify_cancel()]
         done: list[tuple[Future[Any], Any]] = []
         try:
             with self._lock.held():
@@ -84,12 +96,8 @@ class Writer:
                 for change, future in batch:
                     self._attempt(change, future, done)
                 self._connection.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(self._failure(error))
+        except BaseException as error:  # noqa: BLE001  (the edge of the thread: it goes to the callers)
+            self._give_up(batch, error)
         else:
             for future, result in done:
                 future.set_result(result)
@@ -99,25 +107,38 @@ class Writer:
     ) -> None:
         """Run one change in its savepoint; its own error ends only its own future.
 
-        Trouble with the database itself is everybody's: it ends the whole batch.
+        When the database gave up the whole transaction, as it does on a full disk, the error is
+        everybody's and ends the batch.
         """
         self._connection.execute("SAVEPOINT change")
         try:
             result = change(self._connection)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001  (the edge of the thread: it goes to the caller)
+        except BaseException as error:
+            if not self._connection.in_transaction:
+                raise
             self._connection.execute("ROLLBACK TO change")
-            future.set_exception(error)
+            is_trouble = isinstance(error, sqlite3.Error)
+            future.set_exception(self._failure(error) if is_trouble else error)
         else:
             done.append((future, result))
         self._connection.execute("RELEASE change")
 
-    def _failure(self, error: sqlite3.Error | OSError) -> StoreError:
-        return StoreError(
+    def _give_up(self, batch: list[_Waiting], error: BaseException) -> None:
+        """Keep nothing of the batch, and tell so to everybody who was not answered yet."""
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(self._failure(error))
+
+    def _failure(self, error: BaseException) -> StoreError:
+        failure = StoreError(
             f"The database {self._path} could not be written: {error}",
             next_step="Nothing of this change was kept; check free space and permissions",
         )
+        failure.__cause__ = error
+        return failure
 
 
 def _open(path: Path, lock_path: Path) -> tuple[FileLock, sqlite3.Connection]:
