@@ -34,7 +34,10 @@ _HARMLESS_TAGS = frozenset(
 
 
 def compose(text: str, file: str, report: Report) -> Node | None:
-    """The root node of `text`, or None when it cannot be read; then `report` says why."""
+    """The root node of `text`, an empty scalar if there is nothing in it.
+
+    None when it cannot be read; then `report` says why.
+    """
     if len(text.encode(errors="replace")) > LONGEST_FILE:
         report.error(Place(file=file), TOO_LONG)
         return None
@@ -58,11 +61,8 @@ def _compose(loader: _StrictLoader, file: str, report: Report) -> Node | None:
         report.error(place, "not valid YAML: a number or an escape is out of range")
         return None
     if root is None:
-        report.error(
-            Place(file=file, line=1, column=1),
-            "the file is empty",
-            "a pipeline needs at least a name and stages",
-        )
+        start = Mark(file, 0, 0, 0, None, 0)
+        return ScalarNode(_TAG + "null", "", start, start)
     return root
 
 
@@ -175,6 +175,11 @@ _WORDS = (
         "could not find expected ':'",
         "a key without ':' and value",
         "check the line, and the indentation of the lines below it",
+    ),
+    (
+        "but found '<stream end>'",
+        "the file ends inside a value",
+        "close the bracket",
     ),
     (
         "expected a single document",

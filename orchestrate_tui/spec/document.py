@@ -34,9 +34,9 @@ class Document:
 
     def item_indexes(self, key: str) -> tuple[int, ...]:
         """The positions of the mappings in the list under `key` at the top."""
-        node = descend(self.root, key)
-        items = node.value if isinstance(node, SequenceNode) else [node]
-        return tuple(index for index, item in enumerate(items) if isinstance(item, MappingNode))
+        node = _child(self.root, key)
+        items = enumerate(node.value if isinstance(node, SequenceNode) else ())
+        return tuple(index for index, item in items if isinstance(item, MappingNode))
 
 
 def descend(node: Node, *path: str | int) -> Node:

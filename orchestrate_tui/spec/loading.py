@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from yaml.nodes import MappingNode
+from yaml.nodes import MappingNode, Node
 
 from orchestrate_tui.errors import PipelineFileError
 from orchestrate_tui.spec.advice import advise
 from orchestrate_tui.spec.agents import AGENTS_FILE
 from orchestrate_tui.spec.compose import LONGEST_FILE, TOO_LONG, compose
-from orchestrate_tui.spec.document import Document
+from orchestrate_tui.spec.document import Document, is_nothing
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.pipelines import PIPELINE
 from orchestrate_tui.spec.readers import kind_of
@@ -43,7 +43,7 @@ def load_pipeline(path: Path, *, user_agents: Path | None = None) -> LoadedPipel
     report = Report(str(path), str(beside), str(users))
     source = _read(path, report)
     agents = [_read(file, report, may_be_missing=True) for file in (beside, users)]
-    return _load(source, [one for one in agents if one is not None], report)
+    return _load(source, agents, report)
 
 
 def parse_pipeline(
@@ -59,9 +59,20 @@ def parse_pipeline(
 
 def user_agents_file() -> Path:
     """Where the user's own agents are defined."""
+    return user_config_folder() / AGENTS_FILE_NAME
+
+
+def user_config_folder() -> Path:
+    """Where the user's configuration lies."""
     from platformdirs import user_config_path  # noqa: PLC0415  # only who reads files needs it
 
-    return user_config_path("orchestrate-tui") / AGENTS_FILE_NAME
+    return user_config_path("orchestrate-tui")
+
+
+def read_document(path: Path, what: str, report: Report) -> Document | None:
+    """The mapping in a file that may be missing or empty; None when it is, or cannot be read."""
+    source = _read(path, report, may_be_missing=True)
+    return None if source is None else _optional_document(source, what, report)
 
 
 def _read(path: Path, report: Report, *, may_be_missing: bool = False) -> Source | None:
@@ -93,25 +104,43 @@ def _decoded(content: bytes, place: Place, report: Report) -> Source | None:
         return None
 
 
-def _load(source: Source | None, agents: Iterable[Source], report: Report) -> LoadedPipeline:
-    document = None if source is None else _document(source, "a pipeline", report)
-    others = [one for one in (_document(a, "an agents file", report) for a in agents) if one]
-    loaded = None if document is None else _assemble(document, others, report)
+def _load(source: Source | None, agents: Iterable[Source | None], report: Report) -> LoadedPipeline:
+    document = None if source is None else _document(source, report)
+    others = [
+        _optional_document(one, "an agents file", report) for one in agents if one is not None
+    ]
+    loaded = None
+    if document is not None:
+        loaded = _assemble(document, [one for one in others if one is not None], report)
     if report.errors or loaded is None:
         raise PipelineFileError(report.errors)
     advise(loaded, report)
     return replace(loaded, warnings=report.warnings)
 
 
-def _document(source: Source, what: str, report: Report) -> Document | None:
+def _document(source: Source, report: Report) -> Document | None:
     root = compose(source.text, source.file, report)
     if root is None:
         return None
-    if not isinstance(root, MappingNode):
-        message = f"{what} is a mapping of keys to values, not {kind_of(root)}"
-        report.error(root, message)
+    if is_nothing(root):
+        start = Place(file=source.file, line=1, column=1)
+        report.error(start, "the file is empty", "a pipeline needs at least a name and stages")
         return None
-    return Document(file=source.file, text=source.text, root=root)
+    return _mapping(source, root, "a pipeline", report)
+
+
+def _optional_document(source: Source, what: str, report: Report) -> Document | None:
+    root = compose(source.text, source.file, report)
+    if root is None or is_nothing(root):
+        return None
+    return _mapping(source, root, what, report)
+
+
+def _mapping(source: Source, root: Node, what: str, report: Report) -> Document | None:
+    if isinstance(root, MappingNode):
+        return Document(file=source.file, text=source.text, root=root)
+    report.error(root, f"{what} is a mapping of keys to values, not {kind_of(root)}")
+    return None
 
 
 def _assemble(

@@ -217,10 +217,12 @@ class ListOf(Generic[T]):
         if not isinstance(node, SequenceNode) and not self.single:
             report.error(node, f"{label} must be a list, not {_found(node)}", self.hint)
             return None
-        items = node.value if isinstance(node, SequenceNode) else [node]
-        if not items and not self.empty:
+        if not isinstance(node, SequenceNode):
+            value = self._read_item(node, label, report)
+            return None if value is None else (value,)
+        if not node.value and not self.empty:
             report.error(node, f"{label} is empty")
-        read = (self._read_item(item, f"an item of {label}", report) for item in items)
+        read = (self._read_item(item, f"an item of {label}", report) for item in node.value)
         return tuple(value for value in read if value is not None)
 
     def _read_item(self, node: Node, label: str, report: Report) -> T | None:

@@ -14,6 +14,7 @@ _SUGGESTIONS = 25
 """Each one compares a word with every candidate, so their number is limited."""
 
 _LONGEST_QUOTE = 80
+_LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class Report:
             file=place.file,
             line=place.line,
             column=place.column,
-            message=visible(message),
+            message=visible(message)[:_LONGEST_MESSAGE],
             hint=visible(hint),
             severity=severity,
         )

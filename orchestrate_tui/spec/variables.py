@@ -78,5 +78,6 @@ def _unknown(
         for name in template.names:
             output = output_reference(name)
             is_output = output is not None and output[0] in loaded.graph.position
-            if name not in known and not is_output:
+            is_itself = name == "task" == template.path[-1]
+            if is_itself or (name not in known and not is_output):
                 yield template, name

@@ -1,0 +1,83 @@
+"""Warnings: the file can be used, somebody should look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from orchestrate_tui.errors import Severity
+from orchestrate_tui.spec import LoadedPipeline
+
+Load = Callable[[str], LoadedPipeline]
+Warnings = Callable[[LoadedPipeline], list[str]]
+
+
+def test_an_agent_that_nobody_defines_is_warned_about(load_stages: Load) -> None:
+    loaded = load_stages("""
+        - {name: one, agent: aa, task: t}
+        - {name: two, agent: a, task: t, rollback: {agent: xyzzy, task: t}}
+    """)
+    first, second = loaded.warnings
+    assert str(first) == (
+        "<pipeline>:5:22: warning: Stage 'one' uses agent 'aa', which nobody defines"
+        " (did you mean 'a'?)"
+    )
+    assert second.message == "Stage 'two' is undone by agent 'xyzzy', which nobody defines"
+    assert (second.line, second.column, second.severity) == (6, 52, Severity.WARNING)
+
+
+def test_a_rollback_target_needs_something_that_undoes_it(
+    load_stages: Load, warnings_of: Warnings
+) -> None:
+    loaded = load_stages("""
+        - {name: one, agent: a, task: t}
+        - {name: two, agent: a, task: t, on_failure: rollback, rollback_to: one}
+        - {name: three, agent: a, task: t, on_failure: rollback}
+        - {name: four, agent: a, task: t, on_failure: rollback, rollback: {task: t}}
+    """)
+    assert warnings_of(loaded) == [
+        "6:69: Stage 'one' is a rollback target but has nothing to undo it",
+        "7:48: Stage 'three' is a rollback target but has nothing to undo it",
+    ]
+
+
+def test_a_rollback_agent_undoes_every_target(load: Load, warnings_of: Warnings) -> None:
+    loaded = load("""\
+        name: p
+        agents: {a: {shell: x}, rollback-agent: {shell: x}}
+        stages: [{name: s, agent: a, task: t, on_failure: rollback}]
+    """)
+    assert warnings_of(loaded) == []
+
+
+def test_a_rollback_target_should_run_before(load_stages: Load, warnings_of: Warnings) -> None:
+    loaded = load_stages("""
+        - {name: one, agent: a, task: t, on_failure: rollback, rollback_to: two}
+        - {name: two, agent: a, task: t, rollback: {task: t}}
+    """)
+    message = "5:69: Stage 'one' rolls back to 'two', which does not run before it"
+    assert warnings_of(loaded) == [message]
+
+
+def test_approvers_without_an_approval_are_warned_about(
+    load_stages: Load, warnings_of: Warnings
+) -> None:
+    loaded = load_stages("- {name: s, agent: a, task: t, approvers: [x]}\n")
+    assert warnings_of(loaded) == ["5:43: Stage 's' has approvers but does not require approval"]
+
+
+def test_stages_whose_outputs_look_the_same_are_warned_about(
+    load_stages: Load, warnings_of: Warnings
+) -> None:
+    loaded = load_stages("- {name: a b, agent: a, task: t}\n- {name: A-B, agent: a, task: t}\n")
+    message = "6:10: Outputs of 'A-B' and 'a b' have the same environment variables"
+    assert warnings_of(loaded) == [message]
+
+
+def test_a_variable_in_a_variable_is_warned_about(load: Load, warnings_of: Warnings) -> None:
+    loaded = load("""\
+        name: p
+        variables: {a: x, b: "${a}/y"}
+        agents: {a: {shell: x}}
+        stages: [{name: s, agent: a, task: t}]
+    """)
+    assert warnings_of(loaded) == ["2:22: '${a}' in the value of a variable is not replaced"]

@@ -1,0 +1,122 @@
+"""The JSON Schema says the same as the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from orchestrate_tui.errors import PipelineFileError
+from orchestrate_tui.spec import json_schema, parse_pipeline
+
+AGENTS = "agents: {a: {shell: x}}\n"
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    schema = json_schema()
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def is_readable(text: str) -> bool:
+    try:
+        parse_pipeline(text)
+    except PipelineFileError:
+        return False
+    return True
+
+
+def stage(line: str = "", head: str = "name: p\n") -> str:
+    extra = f", {line}" if line else ""
+    return f"{head}{AGENTS}stages: [{{name: s, agent: a, task: t{extra}}}]\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        stage(),
+        stage("timeout: 30m"),
+        stage("timeout: 90"),
+        stage("requires_approval: yes, approvers: x, approval: {quorum: 1, timeout: never}"),
+        stage("requires_approval: true, approvers: [x, y]"),
+        stage("on_failure: rollback, rollback: {task: t, then: []}"),
+        stage("rollback: {irreversible: true}"),
+        stage("when: {or: [{branch: x}, {not: {labels: [a, b]}}], all: {paths: [x]}}"),
+        stage("retry: {attempts: 3, delay: 5s, backoff: 1.5}"),
+        stage("env: {A: 1, B: true, C: x}"),
+        stage(head="name: 1.10\nversion: 2\ntriggers: push\nmax_parallel: 4\nfail_fast: no\n"),
+        stage(head="name: p\ntriggers: [{event: push, branches: main}, x]\n"),
+    ],
+)
+def test_what_the_reader_takes_the_schema_takes(validator: Draft202012Validator, text: str) -> None:
+    assert is_readable(text)
+    assert validator.is_valid(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: p\n",
+        "stages: [{name: s, agent: a, task: t}]\n",
+        "name: ''\nstages: [{name: s, agent: a, task: t}]\n",
+        "name: p\nstages: []\n",
+        "name: p\nstages: [{name: s, agent: a}]\n",
+        stage(head="name: p\nnmae: q\n"),
+        stage(head="name: p\nmax_parallel: 0\n"),
+        stage(head="name: p\nfail_fast: 3\n"),
+        stage(head="name: p\nvariables: {1a: x}\n"),
+        stage(head="name: p\nsecrets: [x]\n"),
+        stage("timeout: soon"),
+        stage("timeot: 5s"),
+        stage("on_failure: explode"),
+        stage("rollback_to: s"),
+        stage("approval: {quorum: 1}"),
+        stage("retry: {attempts: 0}"),
+        stage("when: {brunch: x}"),
+        stage("when: {not: {or: [{brunch: x}]}}"),
+        stage("rollback: {agent: a}"),
+        stage("rollback: {irreversible: false}"),
+        stage("snapshot: {paths: [x]}"),
+        stage("components: [x]"),
+        stage("env: {1A: x}"),
+        stage("env: {A: [x]}"),
+        "name: p\nagents: {a: {}}\nstages: [{name: s, agent: a, task: t}]\n",
+        "name: p\nagents: {a: {shell: x, command: [y]}}\nstages: [{name: s, agent: a, task: t}]\n",
+        "name: p\nagents: {a: {command: x}}\nstages: [{name: s, agent: a, task: t}]\n",
+        "name: p\nagents: {a: {http: {}}}\nstages: [{name: s, agent: a, task: t}]\n",
+        "name: p\nagents: {a: {python: x}}\nstages: [{name: s, agent: a, task: t}]\n",
+        "name: p\nstages: [{name: a/b, agent: a, task: t}]\n",
+        "name: p\nstages: [{name: .a, agent: a, task: t}]\n",
+    ],
+)
+def test_what_the_reader_refuses_the_schema_refuses(
+    validator: Draft202012Validator, text: str
+) -> None:
+    assert not is_readable(text)
+    assert not validator.is_valid(yaml.safe_load(text))
+
+
+def properties(schema: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {}).items()
+        for part in schema.values():
+            yield from properties(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from properties(part)
+
+
+def test_every_key_is_described() -> None:
+    found = [(key, part) for key, part in properties(json_schema()) if "const" not in part]
+    assert len(found) > 50
+    assert [key for key, part in found if not part.get("description")] == []
+
+
+@pytest.mark.parametrize("key", ["snapshot", "components", "secrets", "notify", "protected"])
+def test_what_is_not_yet_available_is_documented_so(key: str) -> None:
+    described = json_schema()["$defs"]["stage"]["properties"][key]["description"]
+    assert described.startswith("Not yet available: ")
