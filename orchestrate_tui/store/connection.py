@@ -56,6 +56,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # Without it a REPLACE deletes a row and fires no trigger that forbids it.
+        connection.execute("PRAGMA recursive_triggers = ON")
     except sqlite3.Error as error:
         connection.close()
         raise cannot_open(path, error) from error
