@@ -1,0 +1,84 @@
+"""What changed since the last look, from this process's executor and from all others.
+
+The executor of this process tells by its subscription what it committed. What other processes
+commit is found by the database's version, looked at less often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.events import Event
+    from orchestrate_tui.executor.hub import Change, Subscription
+    from orchestrate_tui.store.history import History
+
+DRAINS_PER_SECOND = 15
+DRAINS_PER_POLL = 5
+"""Every so many drains the database is looked at too."""
+
+MOST_EVENTS = 500
+"""When more happened, everything is read again instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What has to be read again; `everything` when nobody knows."""
+
+    runs: frozenset[int] = frozenset()
+    rollbacks: frozenset[int] = frozenset()
+    everything: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.runs or self.rollbacks or self.everything)
+
+    def concern(self, run_id: int) -> bool:
+        """Whether a run has to be read again."""
+        return self.everything or run_id in self.runs
+
+
+class Bridge:
+    """Between the executor's thread and the console's loop; nobody waits at either end."""
+
+    def __init__(self, history: History, subscription: Subscription | None = None) -> None:
+        self._history = history
+        self._subscription = subscription
+        self._version = history.data_version()
+        self._last_event = history.last_event_id()
+        self._drains = 0
+
+    def drain(self) -> Changes:
+        """What changed since the last call."""
+        self._drains += 1
+        runs: set[int] = set()
+        rollbacks: set[int] = set()
+        is_stale = False
+        if self._subscription is not None:
+            is_stale = self._subscription.take_stale()
+            _note(self._subscription.drain(), runs, rollbacks)
+        if self._subscription is None or self._drains % DRAINS_PER_POLL == 0:
+            is_stale = self._poll(runs, rollbacks) or is_stale
+        return Changes(runs=frozenset(runs), rollbacks=frozenset(rollbacks), everything=is_stale)
+
+    def _poll(self, runs: set[int], rollbacks: set[int]) -> bool:
+        """Note what was committed by anybody; whether that was too much to tell."""
+        version = self._history.data_version()
+        if version == self._version:
+            return False
+        self._version = version
+        events = self._history.events_after(self._last_event, limit=MOST_EVENTS)
+        _note(events, runs, rollbacks)
+        if len(events) == MOST_EVENTS:
+            self._last_event = self._history.last_event_id()
+            return True
+        self._last_event = events[-1].id if events else self._last_event
+        return False
+
+
+def _note(changes: Iterable[Change | Event], runs: set[int], rollbacks: set[int]) -> None:
+    for change in changes:
+        runs.add(change.run_id)
+        if change.rollback_id is not None:
+            rollbacks.add(change.rollback_id)

@@ -1,0 +1,115 @@
+"""What the rollback dialog offers and preselects, and how it words the plan."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.console.marks import Tone
+from orchestrate_tui.console.text import visible
+from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT
+from orchestrate_tui.domain.rollback import (
+    RollbackPlan,
+    is_in_scope,
+    possible_targets,
+    undo_of,
+)
+from orchestrate_tui.domain.status import StageStatus
+
+if TYPE_CHECKING:
+    from orchestrate_tui.console.run_picture import RunPicture
+
+PROGRAM = "orchestrate-tui"
+_WENT_WRONG = (StageStatus.FAILED, StageStatus.REJECTED, StageStatus.INTERRUPTED)
+
+
+@dataclass(frozen=True)
+class RollbackChoice:
+    """The stages that a rollback of one run can go from and to."""
+
+    picture: RunPicture
+
+    @cached_property
+    def graph(self) -> StageGraph:
+        """The run's graph."""
+        return StageGraph.of(self.picture.pipeline.stages)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The stages to roll back from: those with effects left, the latest in the file first."""
+        stages = reversed(self.picture.stages)
+        return tuple(
+            stage.stage_name
+            for stage in stages
+            if (is_in_scope(stage) or stage.status is StageStatus.REJECTED)
+            and self.targets(stage.stage_name)
+        )
+
+    def targets(self, source: str) -> tuple[str, ...]:
+        """The stages to go back to, the nearest first."""
+        picture = self.picture
+        found = possible_targets(picture.pipeline, self.graph, picture.by_name, source)
+        return tuple(reversed([name for name in found if is_in_scope(picture.by_name[name])]))
+
+    def likely_source(self, wished: str | None) -> str | None:
+        """The stage that went wrong, `wished` among several; without any `wished` or the last."""
+        wrong = [name for name in self.sources if self.picture.by_name[name].status in _WENT_WRONG]
+        if wished in wrong or (wished in self.sources and not wrong):
+            return wished
+        return next(iter((*wrong, *self.sources)), None)
+
+    def likely_target(self, source: str) -> str | None:
+        """What the file says, else the nearest stage that can be undone, else the nearest."""
+        targets = self.targets(source)
+        declared = self.picture.defined[source].rollback_target
+        if declared in targets:
+            return declared
+        undoable = [name for name in targets if self._can_be_undone(name)]
+        return next(iter((*undoable, *targets)), None)
+
+    def _can_be_undone(self, name: str) -> bool:
+        run, pipeline = self.picture.run, self.picture.pipeline
+        has_agent = run.simulated or pipeline.agent(ROLLBACK_AGENT) is not None
+        return undo_of(self.picture.defined[name], name, has_rollback_agent=has_agent) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackRequest:
+    """What the operator put together so far."""
+
+    run_id: int
+    source: str
+    target: str
+    reason: str = ""
+    accepts_irreversible: bool = False
+    is_retry: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command that does the same."""
+        words = [PROGRAM, "rollback", str(self.run_id), "--from", self.source, "--to", self.target]
+        words += ["--reason", self.reason or "…"]
+        words += ["--retry"] * self.is_retry + ["--accept-irreversible"] * self.accepts_irreversible
+        return visible(shlex.join(words))
+
+
+PlanLine = tuple[str, Tone | None]
+"""A line that is safe to show, and its tone (None: plain)."""
+
+
+def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
+    """The plan in the order in which it is carried out, then what it leaves out and warns of."""
+    if plan.refusal:
+        yield f"✗ {visible(plan.refusal)}", Tone.BAD
+    for number, step in enumerate(plan.steps, 1):
+        yield visible(f"{number}. {step.stage_name}  {step.agent}: {step.task}"), None
+        if step.restores:
+            yield visible(f"   restores {', '.join(step.restores)}"), None
+    for skip in plan.skipped:
+        yield visible(f"-  {skip.stage_name}  {skip.reason}"), Tone.QUIET
+    for warning in plan.warnings:
+        yield f"!  {visible(warning)}", Tone.ATTENTION

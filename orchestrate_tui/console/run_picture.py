@@ -1,0 +1,97 @@
+"""One run as the main screen shows it: read at once, then asked what to put forward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
+from orchestrate_tui.domain.status import RunStatus, StageStatus
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.pipeline import Pipeline, Stage
+    from orchestrate_tui.store.history import History
+
+_OF_INTEREST = (
+    StageStatus.WAITING_APPROVAL,
+    StageStatus.RUNNING,
+    StageStatus.RETRYING,
+    StageStatus.INTERRUPTED,
+    StageStatus.FAILED,
+    StageStatus.REJECTED,
+    StageStatus.CANCELLED,
+)
+"""What an operator wants to look at first, in this order."""
+
+GOES_ON = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
+"""Runs that can be cancelled."""
+
+
+@dataclass(frozen=True)
+class RunPicture:
+    """A run, its pipeline, its stages in the order of the file, and the decisions on them."""
+
+    run: Run
+    pipeline: Pipeline
+    stages: tuple[StageRun, ...]
+    approvals: tuple[ApprovalRecord, ...]
+
+    @classmethod
+    def read(cls, history: History, run_id: int, before: RunPicture | None = None) -> RunPicture:
+        """The run as it is now; `before` spares reading the pipeline again. Raises NotFound."""
+        is_same = before is not None and before.run.id == run_id
+        pipeline = before.pipeline if before and is_same else history.definition(run_id)
+        stages, approvals = history.stages(run_id), history.approvals(run_id)
+        return cls(history.run(run_id), pipeline, stages, approvals)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, StageRun]:
+        """The stages by their names."""
+        return {stage.stage_name: stage for stage in self.stages}
+
+    @cached_property
+    def defined(self) -> Mapping[str, Stage]:
+        """What the pipeline says of each stage."""
+        return {stage.name: stage for stage in self.pipeline.stages}
+
+    @property
+    def stage_of_interest(self) -> str:
+        """The stage to look at first: what waits or works, what went wrong, or the last to run."""
+        for status in _OF_INTEREST:
+            for stage in self.stages:
+                if stage.status is status:
+                    return stage.stage_name
+        started = [stage for stage in self.stages if stage.started]
+        return (started or self.stages[:1])[-1].stage_name
+
+    def waiting_stage(self, preferred: str | None) -> str | None:
+        """A stage that waits for approval, `preferred` if it does; None when none does."""
+        waiting = [
+            stage.stage_name
+            for stage in self.stages
+            if stage.status is StageStatus.WAITING_APPROVAL
+        ]
+        return preferred if preferred in waiting else next(iter(waiting), None)
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether it is still to end."""
+        return self.run.status in GOES_ON or self.run.status is RunStatus.INTERRUPTED
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether its executor died."""
+        return self.run.status is RunStatus.INTERRUPTED
+
+    @property
+    def can_be_rolled_back(self) -> bool:
+        """Whether something of it started that was not undone yet."""
+        return any(
+            stage.started and stage.status is not StageStatus.ROLLED_BACK for stage in self.stages
+        )
+
+    def decisions_on(self, stage_name: str) -> tuple[ApprovalRecord, ...]:
+        """Who decided on a stage so far."""
+        return tuple(record for record in self.approvals if record.stage_name == stage_name)

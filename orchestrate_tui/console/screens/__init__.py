@@ -1,0 +1,1 @@
+"""The screens of the console, each with the .tcss that arranges it."""

@@ -1,0 +1,93 @@
+"""Approving or rejecting one stage, with a comment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Button, Input, Label, Static
+
+from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.marks import Tone
+from orchestrate_tui.console.screens.dialog import Dialog
+from orchestrate_tui.console.styled import lines, plain, toned
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.console.widgets.stage_detail import approval_state
+from orchestrate_tui.domain.run import Decision
+from orchestrate_tui.errors import OrchestrateError
+
+if TYPE_CHECKING:
+    from orchestrate_tui.console.run_picture import RunPicture
+    from orchestrate_tui.executor.control import Control
+
+_VERBS = {Decision.APPROVED: "Approve", Decision.REJECTED: "Reject"}
+
+
+class DecisionDialog(Dialog[str]):
+    """Shows who decided so far and takes one more decision; answers with what that did."""
+
+    def __init__(
+        self, control: Control, picture: RunPicture, stage_name: str, decision: Decision
+    ) -> None:
+        super().__init__()
+        self._control = control
+        self._picture = picture
+        self._stage_name = stage_name
+        self._decision = decision
+
+    def compose(self) -> ComposeResult:
+        """The stage, its decisions so far, a comment, the buttons."""
+        verb = _VERBS[self._decision]
+        with Vertical(classes="frame") as frame:
+            frame.border_title = Content(f"{verb} a stage of run #{self._picture.run.id}")
+            yield Static(self._about())
+            with Horizontal(classes="field"):
+                yield Label("Comment")
+                yield Input(placeholder="optional", id="comment", compact=True)
+            yield Static(id="problem", classes="problem")
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                yield ArmedButton(verb, id="confirm")
+
+    def _about(self) -> Content:
+        stage = self._picture.defined[self._stage_name]
+        where = f"  in {stage.environment}" if stage.environment else ""
+        return lines(
+            [
+                plain(f"{stage.name}{where}").stylize("bold"),
+                toned(f"{stage.agent}: {stage.task}", Tone.QUIET),
+                toned(approval_state(self._picture, stage), Tone.ATTENTION),
+                *(
+                    plain(f"{one.decision} by {one.actor} for {one.entry}  {one.comment}")
+                    for one in self._picture.decisions_on(stage.name)
+                ),
+            ]
+        )
+
+    def on_mount(self) -> None:
+        """Put the focus on what changes nothing."""
+        self.query_one("#cancel").focus()
+
+    @on(Input.Submitted)
+    def _go_on(self) -> None:
+        self.query_one("#confirm").focus()
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#confirm")
+    @work(exclusive=True)
+    async def _decide(self) -> None:
+        is_approval = self._decision is Decision.APPROVED
+        decide = self._control.approve if is_approval else self._control.reject
+        comment = self.query_one("#comment", Input).value.strip()
+        try:
+            answer = await outcome(decide(self._picture.run.id, self._stage_name, comment))
+        except OrchestrateError as error:
+            self.query_one("#problem", Static).update(plain(str(error)))
+        else:
+            self.dismiss(answer)

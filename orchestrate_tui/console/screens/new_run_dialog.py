@@ -1,0 +1,175 @@
+"""Starting a run: which pipeline, with which variables, for what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.marks import Tone
+from orchestrate_tui.console.new_run import pipeline_files, trigger_of
+from orchestrate_tui.console.screens.dialog import Dialog
+from orchestrate_tui.console.styled import lines, plain, toned
+from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.spec import LoadedPipeline, load_pipeline, problems_for_run
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.run import TriggerContext
+    from orchestrate_tui.executor.control import Control
+
+MOST_PROBLEMS = 5
+
+
+class NewRunDialog(Dialog[int]):
+    """Puts a run together and starts it; answers with its id."""
+
+    CSS_PATH = "new_run_dialog.tcss"
+
+    def __init__(self, control: Control, files: Sequence[Path]) -> None:
+        super().__init__()
+        self._control = control
+        self._files = pipeline_files(files, Path())
+        self._loaded: LoadedPipeline | None = None
+        self._declared: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        """The files, the fields of the chosen pipeline, what is wrong, the buttons."""
+        with Vertical(classes="frame") as frame:
+            frame.border_title = Content("New run")
+            yield OptionList(*(Option(plain(str(path))) for path in self._files), id="files")
+            with VerticalScroll(id="fields", can_focus=False):
+                yield _field("Other file", "a path", "path")
+                yield Vertical(id="variables")
+                yield _field("More variables", "NAME=VALUE, separated by spaces", "more")
+                yield _field("Branch", "none", "branch")
+                yield _field("Labels", "none", "labels")
+                yield _field("Changed paths", "unknown; - when nothing changed", "changed")
+                yield Checkbox("Simulate: run no agent, change nothing", compact=True)
+            yield Static(id="state")
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                yield Button("Start", id="start", variant="primary", compact=True, disabled=True)
+
+    def on_mount(self) -> None:
+        """Choose the first file."""
+        if self._files:
+            self.query_one(OptionList).highlighted = 0
+            self.query_one(OptionList).focus()
+        else:
+            self.query_one("#path").focus()
+            self._say([plain("No pipeline file here; give the path of one")])
+
+    @on(OptionList.OptionHighlighted)
+    def _choose(self, event: OptionList.OptionHighlighted) -> None:
+        self._load(self._files[event.option_index])
+
+    @on(Input.Submitted, "#path")
+    def _choose_other(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            self._load(Path(event.value.strip()).expanduser())
+
+    @work(exclusive=True)
+    async def _load(self, path: Path) -> None:
+        """Read a pipeline and show its variables."""
+        self._loaded = None
+        self._check()
+        try:
+            loaded = await asyncio.to_thread(load_pipeline, path)
+        except OrchestrateError as error:
+            self._say([toned(text, Tone.BAD) for text in str(error).splitlines()])
+            return
+        self._declared = dict(loaded.pipeline.variables)
+        variables = self.query_one("#variables")
+        await variables.remove_children()
+        await variables.mount_all(
+            _field(name, "empty", None, value) for name, value in self._declared.items()
+        )
+        self._loaded = loaded
+        self._check()
+
+    @on(Input.Changed)
+    @on(Checkbox.Changed)
+    def _check(self) -> None:
+        """Say what stands in the way; without anything the run can be started."""
+        start = self.query_one("#start", Button)
+        start.disabled = True
+        if self._loaded is None:
+            return
+        try:
+            trigger = self._trigger()
+        except ValueError as error:
+            self._say([toned(str(error), Tone.BAD)])
+            return
+        problems = problems_for_run(
+            self._loaded, dict(trigger.variables), simulate=self._is_simulated
+        )
+        start.disabled = bool(problems)
+        self._say([toned(str(one), Tone.BAD) for one in problems] or list(self._summary()))
+
+    def _summary(self) -> Iterator[Content]:
+        if self._loaded is not None:
+            pipeline = self._loaded.pipeline
+            yield plain(f"{pipeline.name}: {len(pipeline.stages)} stages. {pipeline.description}")
+            for warning in self._loaded.warnings:
+                yield toned(str(warning), Tone.ATTENTION)
+
+    @property
+    def _is_simulated(self) -> bool:
+        return self.query_one(Checkbox).value
+
+    def _trigger(self) -> TriggerContext:
+        inputs = self.query_one("#variables").query(Input)
+        return trigger_of(
+            dict(zip(self._declared, (field.value for field in inputs), strict=True)),
+            self._declared,
+            more=self._value("more"),
+            branch=self._value("branch"),
+            labels=self._value("labels"),
+            changed=self._value("changed"),
+        )
+
+    def _value(self, field: str) -> str:
+        return self.query_one(f"#{field}", Input).value
+
+    def _say(self, texts: Sequence[Content]) -> None:
+        left_out = len(texts) - MOST_PROBLEMS
+        rest = [plain(f"and {left_out} more")] if left_out > 0 else []
+        self.query_one("#state", Static).update(lines([*texts[:MOST_PROBLEMS], *rest]))
+
+    @on(OptionList.OptionSelected)
+    @on(Input.Submitted)
+    def _go_on(self) -> None:
+        self.focus_next()
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#start")
+    @work(exclusive=True)
+    async def _start(self) -> None:
+        if self._loaded is None:
+            return
+        future = self._control.start_run(
+            self._loaded, self._trigger(), simulated=self._is_simulated
+        )
+        try:
+            run_id = await outcome(future)
+        except OrchestrateError as error:
+            self._say([toned(str(error), Tone.BAD)])
+        else:
+            self.dismiss(run_id)
+
+
+def _field(name: str, hint: str, id: str | None, value: str = "") -> Horizontal:  # noqa: A002
+    field = Input(value, placeholder=hint, id=id, compact=True)
+    return Horizontal(Label(plain(name)), field, classes="field")

@@ -1,0 +1,61 @@
+"""A question whose default answer changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Button, Static
+
+from orchestrate_tui.console.screens.dialog import Dialog
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One possible answer: its id, its label, and whether it changes anything."""
+
+    id: str
+    label: str
+    is_grave: bool = True
+
+
+class Question(Dialog[str]):
+    """Asks, and answers with the id of the chosen answer; the first answer has the focus."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "app.focus_previous", "Previous", show=False),
+        Binding("right,down", "app.focus_next", "Next", show=False),
+    ]
+
+    def __init__(self, title: str, body: Content, answers: Sequence[Answer]) -> None:
+        super().__init__()
+        self._title = title
+        self._body = body
+        self._answers = answers
+
+    def compose(self) -> ComposeResult:
+        """The question above its answers."""
+        with Vertical(classes="frame") as frame:
+            frame.border_title = Content(self._title)
+            yield Static(self._body)
+            with Horizontal(classes="buttons"):
+                for answer in self._answers:
+                    if answer.is_grave:
+                        yield ArmedButton(answer.label, id=answer.id)
+                    else:
+                        yield Button(answer.label, id=answer.id, compact=True)
+
+    def on_mount(self) -> None:
+        """Put the focus on what changes nothing."""
+        self.query_one(f"#{self._answers[0].id}").focus()
+
+    @on(Button.Pressed)
+    def _answer(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id)

@@ -1,0 +1,213 @@
+"""The manual rollback: from which stage to which, what exactly that does, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.marks import stage_mark
+from orchestrate_tui.console.rollback_choice import RollbackChoice, RollbackRequest, plan_lines
+from orchestrate_tui.console.screens.dialog import Dialog
+from orchestrate_tui.console.screens.question import Answer, Question
+from orchestrate_tui.console.styled import joined, lines, plain, toned
+from orchestrate_tui.console.text import visible
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.errors import OrchestrateError, StalePlan
+
+if TYPE_CHECKING:
+    from orchestrate_tui.console.run_picture import RunPicture
+    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.executor.control import Control
+
+
+class RollbackDialog(Dialog[int]):
+    """Puts a rollback together, has it confirmed and asks for it; answers with its id."""
+
+    CSS_PATH = "rollback_dialog.tcss"
+
+    def __init__(
+        self,
+        control: Control,
+        picture: RunPicture,
+        *,
+        source: str | None = None,
+        target: str | None = None,
+        is_retry: bool = False,
+    ) -> None:
+        super().__init__()
+        self._control = control
+        self._picture = picture
+        self._choice = RollbackChoice(picture)
+        self._source = source if is_retry else self._choice.likely_source(source)
+        self._target = target
+        self._is_retry = is_retry
+        self._plan: RollbackPlan | None = None
+
+    def compose(self) -> ComposeResult:
+        """Both stages side by side, the plan, the reason, the command, the buttons."""
+        title = f"Roll back run #{self._picture.run.id}"
+        with Vertical(classes="frame") as frame:
+            frame.border_title = joined([Content(title), plain(self._picture.run.pipeline)], " ")
+            with Horizontal(id="stages"):
+                with Vertical():
+                    yield Label("From stage")
+                    yield OptionList(id="sources")
+                with Vertical():
+                    yield Label("Back to stage (undone too)")
+                    yield OptionList(id="targets")
+            with VerticalScroll(id="plan"):
+                yield Static(id="steps")
+            with Horizontal(classes="field"):
+                yield Label("Reason")
+                yield Input(placeholder="required", id="reason", compact=True)
+            yield Checkbox("Undo the rest although some of it is irreversible", compact=True)
+            yield Static(id="command", classes="note")
+            yield Static(id="problem", classes="problem")
+            with Horizontal(classes="buttons"):
+                yield Button("Cancel", id="cancel", compact=True)
+                yield ArmedButton("Roll back…", id="confirm", is_allowed=False)
+
+    def on_mount(self) -> None:
+        """Offer the stages, the likely ones chosen."""
+        self.query_one("#plan").border_title = "Plan"
+        self.query_one(Checkbox).display = False
+        sources = (self._source,) if self._is_retry and self._source else self._choice.sources
+        self._offer("#sources", sources, self._source)
+        self.query_one("#sources").focus()
+
+    def _offer(self, selector: str, names: Sequence[str], chosen: str | None) -> None:
+        stages = self.query_one(selector, OptionList)
+        stages.clear_options()
+        stages.add_options([Option(self._prompt(name)) for name in names])
+        stages.highlighted = names.index(chosen) if chosen in names else None
+
+    def _prompt(self, name: str) -> Content:
+        mark = stage_mark(self._picture.by_name[name].status)
+        return joined([toned(mark.glyph, mark.tone), plain(name)], " ")
+
+    @on(OptionList.OptionHighlighted, "#sources")
+    def _choose_source(self, event: OptionList.OptionHighlighted) -> None:
+        if not self._is_retry:
+            self._source = self._choice.sources[event.option_index]
+            self._target = self._choice.likely_target(self._source)
+        self._offer("#targets", self._targets, self._target)
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        if self._is_retry:
+            return (self._target,) if self._target else ()
+        return self._choice.targets(self._source) if self._source else ()
+
+    @on(OptionList.OptionHighlighted, "#targets")
+    def _choose_target(self, event: OptionList.OptionHighlighted) -> None:
+        self._target = self._targets[event.option_index]
+        self._plan_anew()
+
+    @work(exclusive=True)
+    async def _plan_anew(self) -> None:
+        """Show what the executor would do now."""
+        if self._source is None:
+            return
+        run_id = self._picture.run.id
+        try:
+            plan = await outcome(self._control.plan_rollback(run_id, self._source, self._target))
+        except OrchestrateError as error:
+            self._plan = None
+            self._complain(str(error))
+        else:
+            self._plan = plan
+            self._complain("")
+            self._show_plan(plan)
+        self._check()
+
+    def _show_plan(self, plan: RollbackPlan) -> None:
+        texts = [toned(text, tone) for text, tone in plan_lines(plan)]
+        self.query_one("#steps", Static).update(lines(texts))
+        count = len(plan.steps)
+        self.query_one(
+            "#plan"
+        ).border_title = f"Plan: {count} step{'s' * (count != 1)} in this order"
+        self.query_one(Checkbox).display = bool(plan.irreversible)
+
+    @on(Input.Changed)
+    @on(Checkbox.Changed)
+    def _check(self) -> None:
+        """Allow the rollback once nothing is missing, and keep the command up to date."""
+        plan, request = self._plan, self._request()
+        is_ready = plan is not None and not plan.refusal and bool(request.reason)
+        if plan is not None and plan.irreversible:
+            is_ready = is_ready and request.accepts_irreversible
+        self.query_one("#confirm", ArmedButton).allow(is_allowed=is_ready)
+        self.query_one("#command", Static).update(plain(f"$ {request.command}"))
+
+    def _request(self) -> RollbackRequest:
+        return RollbackRequest(
+            run_id=self._picture.run.id,
+            source=self._source or "",
+            target=self._target or self._source or "",
+            reason=self.query_one("#reason", Input).value.strip(),
+            accepts_irreversible=self.query_one(Checkbox).value,
+            is_retry=self._is_retry,
+        )
+
+    def _complain(self, text: str) -> None:
+        self.query_one("#problem", Static).update(plain(text))
+
+    @on(OptionList.OptionSelected)
+    @on(Input.Submitted)
+    def _go_on(self) -> None:
+        self.focus_next()
+
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#confirm")
+    def _confirm(self) -> None:
+        plan = self._plan
+        if plan is None:
+            return
+        request = self._request()
+        body = [
+            plain(f"Undo {len(plan.steps)} step(s) of run #{request.run_id}:"),
+            *(plain(f"  {number}. {step.stage_name}") for number, step in enumerate(plan.steps, 1)),
+            plain(f"Reason: {request.reason}"),
+        ]
+        answers = [Answer("no", "Cancel", is_grave=False), Answer("yes", "Roll back")]
+        question = Question("Really roll back?", lines(body), answers)
+        self.app.push_screen(question, self._answered)
+
+    def _answered(self, answer: str | None) -> None:
+        if answer == "yes":
+            self._roll_back()
+
+    @work(exclusive=True)
+    async def _roll_back(self) -> None:
+        """Ask for the rollback; when the plan is out of date, show the new one."""
+        request = self._request()
+        future = self._control.rollback(
+            request.run_id,
+            request.source,
+            request.target,
+            reason=request.reason,
+            plan_hash=self._plan.hash if self._plan else "",
+            accept_irreversible=request.accepts_irreversible,
+            retry=request.is_retry,
+        )
+        try:
+            rollback_id = await outcome(future)
+        except StalePlan as error:
+            self.notify(visible(str(error)), severity="warning", markup=False)
+            self._plan_anew()
+        except OrchestrateError as error:
+            self._complain(str(error))
+        else:
+            self.dismiss(rollback_id)

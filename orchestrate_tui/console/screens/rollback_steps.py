@@ -1,0 +1,113 @@
+"""One rollback in full: who, why, and each step with its status, time and log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from orchestrate_tui.console.bridge import DRAINS_PER_SECOND
+from orchestrate_tui.console.durations import clock, duration, elapsed_s
+from orchestrate_tui.console.marks import ARROW, Tone, rollback_mark, step_mark
+from orchestrate_tui.console.screens.dialog import Dialog
+from orchestrate_tui.console.screens.log_screen import LogScreen
+from orchestrate_tui.console.styled import joined, lines, plain, toned
+from orchestrate_tui.domain.moments import utc_now
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+    from orchestrate_tui.store.history import History
+
+
+class RollbackSteps(Dialog[None]):
+    """Shows the steps as they are carried out; Enter opens the log of one."""
+
+    CSS_PATH = "rollback_steps.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "leave", "Close", show=False),
+    ]
+
+    def __init__(self, history: History, rollback_id: int) -> None:
+        super().__init__()
+        self._history = history
+        self._rollback_id = rollback_id
+        self._steps: Sequence[RollbackStep] = ()
+
+    def compose(self) -> ComposeResult:
+        """What the rollback is, above its steps."""
+        with Vertical(classes="frame") as frame:
+            frame.border_title = Content(f"Rollback {self._rollback_id}")
+            yield Static(id="about")
+            yield OptionList(id="steps")
+            yield Static("Enter: the log of a step   Esc: close", classes="note")
+
+    def on_mount(self) -> None:
+        """Show it, and what becomes of it."""
+        self._read()
+        self.query_one(OptionList).focus()
+        self.set_interval(1 / DRAINS_PER_SECOND * 5, self._read)
+
+    def _read(self) -> None:
+        event = self._history.rollback(self._rollback_id)
+        self._steps = self._history.steps(self._rollback_id)
+        self.query_one("#about", Static).update(lines(_about(event)))
+        steps = self.query_one(OptionList)
+        prompts = [_step_line(step) for step in self._steps]
+        if steps.option_count != len(prompts):
+            steps.clear_options()
+            steps.add_options([Option(prompt) for prompt in prompts])
+            steps.highlighted = 0 if prompts else None
+        for index, prompt in enumerate(prompts):
+            if steps.get_option_at_index(index).prompt != prompt:
+                steps.replace_option_prompt_at_index(index, prompt)
+
+    @on(OptionList.OptionSelected)
+    def _open_log(self, event: OptionList.OptionSelected) -> None:
+        step = self._steps[event.option_index]
+        run_id = self._history.rollback(self._rollback_id).run_id
+        path = self._history.undo_log_path(run_id, self._rollback_id, step.stage_name, step.attempt)
+        title = plain(f"Undo of {step.stage_name} by rollback {self._rollback_id}")
+        self.app.push_screen(LogScreen(path, title, "This step wrote nothing"))
+
+
+def _about(event: RollbackEvent) -> Iterator[Content]:
+    mark, now = rollback_mark(event), utc_now()
+    route = f"{event.failed_stage_name} {ARROW} {event.rollback_to_stage}"
+    seconds = elapsed_s(event.started_at, event.completed_at, now)
+    yield joined(
+        [
+            toned(f"{mark.glyph} {mark.word}", mark.tone),
+            plain(f"run #{event.run_id}"),
+            plain(route),
+            plain("" if seconds is None else duration(seconds)),
+        ]
+    )
+    yield toned(
+        f"{event.trigger_type} by {event.actor or 'the executor'}, {clock(event.created_at, now)}"
+        + (f", repeats rollback {event.retry_of}" if event.retry_of else ""),
+        Tone.QUIET,
+    )
+    if event.reason:
+        yield plain(f"Reason: {event.reason}")
+    if event.error_message:
+        yield toned(f"Error: {event.error_message}", Tone.BAD)
+
+
+def _step_line(step: RollbackStep) -> Content:
+    mark = step_mark(step.status)
+    seconds = elapsed_s(step.started_at, step.completed_at, utc_now())
+    return joined(
+        [
+            toned(f"{mark.glyph} {step.position + 1}. {step.stage_name}", mark.tone),
+            plain(f"{step.agent}: {step.task}"),
+            toned("" if seconds is None else duration(seconds), Tone.QUIET),
+            toned(step.error_message, Tone.BAD),
+        ]
+    )
