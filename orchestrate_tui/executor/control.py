@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -45,6 +46,14 @@ class Runnable(Protocol):
     def file(self) -> str:
         """The path of the file."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunRun:
+    """A run that was begun: its id once it is recorded, and the run as it ended."""
+
+    run_id: Future[int]
+    end: Future[Run]
 
 
 class Control:
@@ -107,6 +116,17 @@ class Control:
         workdir: Path | None = None,
     ) -> Future[int]:
         """Create a run and begin to work on it; the future is the run's id."""
+        return self.begin_run(loaded, trigger, simulated=simulated, workdir=workdir).run_id
+
+    def begin_run(
+        self,
+        loaded: Runnable,
+        trigger: TriggerContext | None = None,
+        *,
+        simulated: bool = False,
+        workdir: Path | None = None,
+    ) -> BegunRun:
+        """Create a run and begin to work on it."""
         create = partial(
             self._executor.create_run,
             loaded.pipeline,
@@ -117,8 +137,8 @@ class Control:
             pipeline_dir=Path(loaded.file).parent,
         )
         started: Future[int] = Future()
-        self._begin(self._create_and_execute(create, started), started)
-        return started
+        end = self._begin(self._create_and_execute(create, started), started)
+        return BegunRun(run_id=started, end=end)
 
     def resume(self, run_id: int) -> Future[Run]:
         """Go on with an interrupted run; the future is the run as it ended."""

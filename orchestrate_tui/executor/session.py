@@ -76,6 +76,7 @@ class RunSession:
         async with anyio.create_task_group() as self.tasks:
             if self.context.run.status is not RunStatus.RUNNING:
                 self._change_run(self.context.run.status, RunStatus.RUNNING)
+                await self._end_turn()
             while True:
                 self._advance()
                 if self._has_ended():

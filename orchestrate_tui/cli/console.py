@@ -1,0 +1,57 @@
+"""The command that opens the console."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.people import People
+from orchestrate_tui.spec.config import load_user_config
+from orchestrate_tui.store.database import open_database
+from orchestrate_tui.store.history import History
+
+
+def open_console(arguments: Namespace) -> int:
+    """Open the console, and when it is left, wait for what was left running."""
+    check_terminal()
+    if arguments.read_only:
+        return _watch_only(arguments)
+    people = People(load_user_config().roles)
+    with (
+        open_database(database_path(arguments)) as database,
+        Control(database, people=people) as control,
+    ):
+        return console_over(database.path, control, files=arguments.files)
+
+
+def console_over(
+    path: Path, control: Control | None, *, files: Sequence[Path] = (), run_id: int | None = None
+) -> int:
+    """Run the app over a database; `control` None offers nothing that changes anything."""
+    from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
+
+    code = run_console(History(path), control, files=files, run_id=run_id)
+    if control is not None and control.active():
+        numbers = ", ".join(map(str, control.active()))
+        say(f"Run {numbers} goes on without the console; this process ends with it", to=sys.stderr)
+        control.wait()
+    return code
+
+
+def check_terminal() -> None:
+    """Raise Refused where there is no terminal to show the console on."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Refused(
+            "The console needs a terminal",
+            next_step="Without one use a command: orchestrate-tui --help lists them",
+        )
+
+
+def _watch_only(arguments: Namespace) -> int:
+    return console_over(database_path(arguments), None, files=arguments.files)

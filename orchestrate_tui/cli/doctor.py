@@ -1,0 +1,87 @@
+"""The command that checks whether everything this program needs is in order."""
+
+from __future__ import annotations
+
+import os
+import platform
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.records import print_json
+from orchestrate_tui.cli.terminal import say_marked
+from orchestrate_tui.console.marks import Mark, Tone
+from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.spec.config import load_user_config
+from orchestrate_tui.store.examination import library_version, quick_check
+from orchestrate_tui.store.history import History
+
+_GOOD = Mark("✓", Tone.GOOD, "fine")
+_BAD = Mark("✗", Tone.BAD, "not fine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found, in a sentence."""
+
+    check: str
+    is_fine: bool
+    text: str
+
+
+def examine(arguments: Namespace) -> int:
+    """Check the database, the folders and the configuration; 1 when something is not fine."""
+    findings = list(_findings(database_path(arguments)))
+    if arguments.json:
+        print_json([{"check": f.check, "fine": f.is_fine, "text": f.text} for f in findings])
+    else:
+        for finding in findings:
+            say_marked(_GOOD if finding.is_fine else _BAD, f"{finding.check}: {finding.text}")
+    return 0 if all(finding.is_fine for finding in findings) else 1
+
+
+def _findings(path: Path) -> Iterator[Finding]:
+    versions = f"Python {platform.python_version()}, SQLite {library_version()}"
+    yield Finding(check="versions", is_fine=True, text=versions)
+    yield _tried("configuration", _configuration)
+    if not path.exists():
+        yield _writable(path)
+        return
+    yield _tried("database", lambda: quick_check(path))
+    yield _tried("runs", lambda: _interrupted(path))
+    yield _writable(path)
+
+
+def _tried(check: str, examine_it: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check=check, is_fine=True, text=examine_it())
+    except OrchestrateError as error:
+        return Finding(check=check, is_fine=False, text=str(error))
+
+
+def _configuration() -> str:
+    roles = load_user_config().roles
+    return f"{len(roles)} role(s)"
+
+
+def _interrupted(path: Path) -> str:
+    history = History(path)
+    under_way = [
+        *history.runs(status=RunStatus.RUNNING),
+        *history.runs(status=RunStatus.INTERRUPTED),
+    ]
+    lost = sorted(run.id for run in under_way if run.status is RunStatus.INTERRUPTED)
+    if not lost:
+        return "none is interrupted"
+    numbers = ", ".join(map(str, lost))
+    return f"interrupted: {numbers}; go on with: orchestrate-tui resume RUN"
+
+
+def _writable(path: Path) -> Finding:
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    is_fine = os.access(folder, os.W_OK)
+    state = "writable" if is_fine else "not writable by you"
+    return Finding(check="folder", is_fine=is_fine, text=f"{folder} is {state}")

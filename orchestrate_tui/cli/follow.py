@@ -1,0 +1,94 @@
+"""Shows a run as it goes, event by event, until something has ended."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from typing import TypeVar
+
+from orchestrate_tui.cli.terminal import say, say_marked
+from orchestrate_tui.console.marks import Mark, Tone, run_mark, stage_mark, step_mark
+from orchestrate_tui.domain.events import Event
+from orchestrate_tui.domain.status import RunStatus, StageStatus, StepStatus
+from orchestrate_tui.store.history import History
+
+T = TypeVar("T")
+
+POLL_INTERVAL_S = 0.1
+_UNDO = Mark("↶", Tone.UNDONE, "rollback")
+
+
+class Follower:
+    """Prints the events of one run as lines; `quiet` leaves only what asks for somebody."""
+
+    def __init__(self, history: History, run_id: int, *, after: int = 0, quiet: bool) -> None:
+        self._history = history
+        self._run_id = run_id
+        self._after = after
+        self._quiet = quiet
+        self._version = -1
+
+    def until(self, future: Future[T]) -> T:
+        """Print what happens until `future` is done; returns its result or raises its error.
+
+        KeyboardInterrupt passes through, and the waiting may be taken up again.
+        """
+        while True:
+            try:
+                result = future.result(timeout=POLL_INTERVAL_S)
+            except NotYet:
+                if future.done():
+                    raise
+                self.catch_up()
+            else:
+                self.catch_up()
+                return result
+
+    def catch_up(self) -> None:
+        """Print what has happened since the last time."""
+        version = self._history.data_version()
+        if version == self._version:
+            return
+        self._version = version
+        while events := self._history.events(self._run_id, after=self._after):
+            for event in events:
+                self._after = event.id
+                self._print(event)
+
+    def _print(self, event: Event) -> None:
+        if event.to_status == StageStatus.WAITING_APPROVAL:
+            self._print_approval(event)
+        elif not self._quiet and event.to_status is not None:
+            mark, text = _line_of(event)
+            if text:
+                say_marked(mark, f"{event.at.astimezone():%H:%M:%S}  {text}")
+
+    def _print_approval(self, event: Event) -> None:
+        what = f"{self._run_id} {event.stage_name}"
+        say(
+            f"Stage '{event.stage_name}' waits for an approval: orchestrate-tui approve {what}",
+            to=sys.stderr,
+        )
+
+
+def _line_of(event: Event) -> tuple[Mark, str]:
+    because = f": {event.detail}" if event.detail else ""
+    status = event.to_status or ""
+    match event.kind:
+        case "run":
+            mark = run_mark(RunStatus(status))
+            return mark, f"run {event.run_id} {mark.word}{because}"
+        case "stage":
+            mark = stage_mark(StageStatus(status))
+            attempt = f" (attempt {event.attempt})" if (event.attempt or 0) > 1 else ""
+            return mark, f"{event.stage_name} {mark.word}{attempt}{because}"
+        case "step":
+            mark = step_mark(StepStatus(status))
+            return mark, f"undo of {event.stage_name} {mark.word}{because}"
+        case "rollback":
+            return _UNDO, f"rollback {event.rollback_id} to {event.stage_name} {status}{because}"
+        case "approval":
+            return _UNDO, f"{event.stage_name} {status} by {event.actor}"
+        case _:
+            return _UNDO, ""

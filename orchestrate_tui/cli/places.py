@@ -1,0 +1,36 @@
+"""Where things lie: the database, and the files that come with the package."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from orchestrate_tui.errors import NotFound
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def database_path(arguments: Namespace) -> Path:
+    """The database that a command means: --db, $ORCHESTRATE_DB, or the one in the state folder."""
+    if arguments.db is not None:
+        return Path(arguments.db)
+    if named := os.environ.get("ORCHESTRATE_DB"):
+        return Path(named)
+    from platformdirs import user_state_path  # noqa: PLC0415  (only when nothing else is named)
+
+    return user_state_path("orchestrate-tui") / "orchestrate.db"
+
+
+def example(name: str) -> Path:
+    """An example that comes with the program, from the package or from the repository.
+
+    Raises NotFound when the installation is incomplete.
+    """
+    for folder in (_PACKAGE / "examples", _PACKAGE.parent / "examples"):
+        if (folder / name).exists():
+            return folder / name
+    raise NotFound(
+        f"The example {name} is missing from this installation",
+        next_step="Install orchestrate-tui again",
+    )

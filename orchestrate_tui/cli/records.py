@@ -1,0 +1,128 @@
+"""Values as JSON objects with the names of the schema."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.run import Run, StageRun
+from orchestrate_tui.store.history import History
+
+JsonObject = dict[str, Any]
+
+
+def print_json(value: Any) -> None:
+    """Print one object or array on standard output."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def run_record(history: History, run: Run) -> JsonObject:
+    """A run with its stages and rollbacks."""
+    return {
+        "id": run.id,
+        "pipeline": run.pipeline,
+        "status": run.status,
+        "simulated": run.simulated,
+        "trigger_event": run.trigger.event,
+        "branch": run.trigger.branch,
+        "labels": run.trigger.labels,
+        "changed": run.trigger.changed,
+        "variables": dict(run.trigger.variables),
+        "actor": run.actor,
+        "reason": run.reason,
+        "created_at": to_text(run.created_at),
+        "started_at": _text(run.started_at),
+        "completed_at": _text(run.completed_at),
+        "stages": [stage_record(stage) for stage in history.stages(run.id)],
+        "rollbacks": [
+            rollback_record(history, event) for event in history.rollbacks(run.id, limit=1000)
+        ],
+    }
+
+
+def stage_record(stage: StageRun) -> JsonObject:
+    """One stage of a run."""
+    return {
+        "stage_name": stage.stage_name,
+        "status": stage.status,
+        "attempt": stage.attempt,
+        "agent": stage.agent,
+        "environment": stage.environment,
+        "reason": stage.reason,
+        "exit_code": stage.exit_code,
+        "started_at": _text(stage.started_at),
+        "completed_at": _text(stage.completed_at),
+        "rolled_back_by": stage.rolled_back_by,
+    }
+
+
+def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
+    """One rollback with its steps."""
+    return {
+        "id": event.id,
+        "run_id": event.run_id,
+        "failed_stage_name": event.failed_stage_name,
+        "rollback_to_stage": event.rollback_to_stage,
+        "trigger_type": event.trigger_type,
+        "status": event.status,
+        "error_message": event.error_message,
+        "started_at": _text(event.started_at),
+        "completed_at": _text(event.completed_at),
+        "created_at": to_text(event.created_at),
+        "actor": event.actor,
+        "reason": event.reason,
+        "components": event.components,
+        "retry_of": event.retry_of,
+        "steps": [_step_record(step) for step in history.steps(event.id or 0)],
+    }
+
+
+def _step_record(step: RollbackStep) -> JsonObject:
+    return {
+        "position": step.position,
+        "stage_name": step.stage_name,
+        "component": step.component,
+        "agent": step.agent,
+        "task": step.task,
+        "status": step.status,
+        "attempt": step.attempt,
+        "exit_code": step.exit_code,
+        "error_message": step.error_message,
+        "started_at": _text(step.started_at),
+        "completed_at": _text(step.completed_at),
+    }
+
+
+def plan_record(plan: RollbackPlan) -> JsonObject:
+    """A rollback plan; its steps are in their order."""
+    return {
+        "failed_stage": plan.failed_stage,
+        "target": plan.target,
+        "steps": [
+            {
+                "stage_name": step.stage_name,
+                "agent": step.agent,
+                "task": step.task,
+                "restores": step.restores,
+                "irreversible": step.irreversible,
+            }
+            for step in plan.steps
+        ],
+        "skipped": [
+            {"stage_name": skip.stage_name, "reason": skip.reason} for skip in plan.skipped
+        ],
+        "warnings": plan.warnings,
+        "irreversible": plan.irreversible,
+        "refusal": plan.refusal,
+        "hash": plan.hash,
+    }
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else to_text(moment)

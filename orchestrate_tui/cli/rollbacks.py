@@ -1,0 +1,125 @@
+"""Commands that roll back: rollback, rollback-step."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from concurrent.futures import Future
+
+from orchestrate_tui.cli.decisions import ask
+from orchestrate_tui.cli.follow import Follower
+from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
+from orchestrate_tui.cli.terminal import confirmed, is_interactive, say
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.status import RollbackStatus
+from orchestrate_tui.errors import Refused, RollbackRefused
+from orchestrate_tui.executor.control import Control
+from orchestrate_tui.store.database import open_database
+from orchestrate_tui.store.history import History
+
+
+def rollback(arguments: Namespace) -> int:
+    """Show the plan, ask, and carry it out; 0 succeeded, 1 failed, 2 refused."""
+    _refuse_not_yet(arguments)
+    with open_database(database_path(arguments)) as database, Control(database) as control:
+        history = History(database.path)
+        stages = arguments.run, arguments.from_stage, arguments.to_stage
+        plan = control.plan_rollback(*stages).result()
+        if arguments.dry_run:
+            return _print_plan(arguments, plan)
+        _check_permission(arguments, plan)
+        after = history.last_event_id()
+        started = control.rollback(
+            *stages,
+            reason=arguments.reason,
+            plan_hash=plan.hash,
+            accept_irreversible=arguments.accept_irreversible,
+            retry=arguments.retry,
+        )
+        shows = sys.stdout.isatty() and not arguments.json
+        follower = Follower(history, arguments.run, after=after, quiet=not shows)
+        end = _follow(follower, control.follow_rollback(started.result()))
+        return _report(arguments, history, end)
+
+
+def decide_step(arguments: Namespace) -> int:
+    """Halt a rollback at its present step."""
+    if arguments.action != "halt":
+        raise Refused(
+            f"rollback-step {arguments.action} is not yet available",
+            next_step="A failed rollback is tried again with: orchestrate-tui rollback … --retry",
+        )
+    return ask(
+        arguments,
+        lambda executor: executor.halt(arguments.rollback, reason=arguments.reason),
+    )
+
+
+def plan_lines(plan: RollbackPlan) -> Iterator[str]:
+    """The plan as an operator reads it: what is undone, in order, and what is not."""
+    yield f"Roll back from '{plan.failed_stage}' to '{plan.target}':"
+    for number, step in enumerate(plan.steps, 1):
+        yield f"  {number}. undo {step.stage_name}: {step.task} ({step.agent})"
+    for skip in plan.skipped:
+        yield f"  -  {skip.stage_name}: {skip.reason}"
+    for warning in plan.warnings:
+        yield f"  !  {warning}"
+
+
+def _refuse_not_yet(arguments: Namespace) -> None:
+    if arguments.component:
+        raise Refused("--component is not yet available", next_step="Roll the whole stage back")
+
+
+def _print_plan(arguments: Namespace, plan: RollbackPlan) -> int:
+    if arguments.json:
+        print_json(plan_record(plan))
+    else:
+        for line in plan_lines(plan):
+            say(line)
+    if plan.refusal:
+        raise RollbackRefused(plan.refusal)
+    return 0
+
+
+def _check_permission(arguments: Namespace, plan: RollbackPlan) -> None:
+    """Raise Refused unless there is a reason, and somebody has said yes to the plan."""
+    if plan.refusal:
+        raise RollbackRefused(plan.refusal)
+    if not arguments.reason.strip():
+        raise Refused("A rollback needs a reason", next_step="Say why with --reason TEXT")
+    if arguments.yes:
+        return
+    if not is_interactive():
+        raise Refused(
+            "Nobody can be asked for confirmation here",
+            next_step="Look at the plan with --dry-run, then confirm it with --yes",
+        )
+    for line in plan_lines(plan):
+        say(line, to=sys.stderr)
+    if not confirmed(f"Roll back run {arguments.run}?"):
+        raise Refused("Not confirmed", next_step="Nothing was changed")
+
+
+def _follow(follower: Follower, end: Future[RollbackEvent]) -> RollbackEvent:
+    """Show a rollback until it has ended; Ctrl-C does not stop it."""
+    while True:
+        try:
+            return follower.until(end)
+        except KeyboardInterrupt:
+            say(
+                "\nThe rollback goes on; `orchestrate-tui rollback-step ROLLBACK halt` stops it",
+                to=sys.stderr,
+            )
+
+
+def _report(arguments: Namespace, history: History, event: RollbackEvent) -> int:
+    if arguments.json:
+        print_json(rollback_record(history, event))
+    else:
+        because = f": {event.error_message}" if event.error_message else ""
+        say(f"Rollback {event.id} of run {event.run_id} {event.status}{because}")
+    return 0 if event.status is RollbackStatus.SUCCEEDED else 1

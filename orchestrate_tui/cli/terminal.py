@@ -1,0 +1,62 @@
+"""What commands print for people: aligned columns, safe text, colour only on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TextIO
+
+from orchestrate_tui.console.marks import Mark, Tone
+from orchestrate_tui.console.text import cell_width, visible
+
+_COLOURS = {
+    Tone.QUIET: "2",
+    Tone.ACTIVE: "36",
+    Tone.ATTENTION: "33",
+    Tone.GOOD: "32",
+    Tone.BAD: "31",
+    Tone.UNDONE: "35",
+}
+
+
+def say(text: str = "", *, to: TextIO | None = None) -> None:
+    """Print one line, with what could move the cursor made visible."""
+    print(visible(text), file=to or sys.stdout, flush=True)
+
+
+def say_marked(mark: Mark, text: str) -> None:
+    """Print one line that begins with the glyph of a status."""
+    print(f"{_coloured(mark)} {visible(text)}", flush=True)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows in columns, the last one as long as it is."""
+    shown = [tuple(map(visible, row)) for row in rows]
+    widths = [max(map(cell_width, column)) for column in zip(heads, *shown, strict=True)]
+    for row in (heads, *shown):
+        cells = (cell + " " * (w - cell_width(cell)) for cell, w in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def local(moment: datetime | None) -> str:
+    """A moment in local time, to the second; "" for None."""
+    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def is_interactive() -> bool:
+    """Whether somebody can be asked: standard input and output are both terminals."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def confirmed(question: str) -> bool:
+    """Whether the answer to a question is yes; no answer is no."""
+    print(f"{visible(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _coloured(mark: Mark) -> str:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return mark.glyph
+    return f"\x1b[{_COLOURS[mark.tone]}m{mark.glyph}\x1b[0m"
