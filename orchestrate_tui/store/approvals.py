@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.errors import Refused
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import approval_of
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def insert_approval(connection: sqlite3.Connection, approval: ApprovalRecord) -> None:
-    """Record one decision. Raises sqlite3.IntegrityError when its entry was decided before."""
+    """Record one decision. Raises Refused when its entry was decided before."""
     at = to_text(approval.decided_at)
-    connection.execute(
+    kept = connection.execute(
         "INSERT INTO approvals (run_id, stage_name, decision, entry, actor, comment, decided_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, stage_name, entry) DO NOTHING",
         (
             approval.run_id,
             approval.stage_name,
@@ -29,7 +30,13 @@ def insert_approval(connection: sqlite3.Connection, approval: ApprovalRecord) ->
             approval.comment,
             at,
         ),
-    )  # fmt: skip
+    ).rowcount
+    if not kept:
+        raise Refused(
+            f"'{approval.entry}' was decided for stage '{approval.stage_name}'"
+            f" of run {approval.run_id} before",
+            next_step=f"See the decisions with: orchestrate-tui show {approval.run_id}",
+        )
     record(
         connection, approval.run_id, at, "approval", stage_name=approval.stage_name,
         to_status=approval.decision, actor=approval.actor,

@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
-from orchestrate_tui.errors import NotFound
+from orchestrate_tui.errors import NotFound, StaleTransition
 from orchestrate_tui.store.record import record
+from orchestrate_tui.store.runs import check_run
 
 if TYPE_CHECKING:
     import sqlite3
@@ -69,8 +70,9 @@ def insert_command(
 ) -> int:
     """Ask something of the owner of a run; the same key again asks nothing new.
 
-    Returns the id of the command.
+    Returns the id of the command. Raises NotFound for an unknown run.
     """
+    check_run(connection, run_id)
     connection.execute(
         "INSERT INTO commands (idempotency_key, run_id, kind, payload, actor, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (idempotency_key) DO NOTHING",
@@ -102,13 +104,18 @@ def answer_command(
     outcome: str,
     at: datetime,
 ) -> None:
-    """Record what became of a command, in the transaction that carries it out."""
+    """Record what became of a command, in the transaction that carries it out.
+
+    Raises StaleTransition when it was answered before.
+    """
     moment = to_text(at)
-    connection.execute(
+    answered = connection.execute(
         "UPDATE commands SET status = ?, outcome = ?, completed_at = ?"
         " WHERE id = ? AND status = 'pending'",
         (status, outcome, moment, command.id),
-    )
+    ).rowcount
+    if not answered:
+        raise StaleTransition(f"Command {command.id} was answered before")
     record(
         connection, command.run_id, moment, "command", to_status=status, actor=command.actor,
         detail=f"{command.kind}: {outcome}",

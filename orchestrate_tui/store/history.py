@@ -14,6 +14,7 @@ from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.migrator import is_current
 from orchestrate_tui.store.recovery import as_it_stands, stage_as_it_stands
 from orchestrate_tui.store.rows import event_of, run_of, stage_of, step_of
+from orchestrate_tui.store.runs import unknown_run
 
 if TYPE_CHECKING:
     import sqlite3
@@ -145,9 +146,7 @@ def read_run(connection: sqlite3.Connection, run_id: int) -> Run:
     """One run, as its row says. Raises NotFound."""
     row = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
     if row is None:
-        raise NotFound(
-            f"There is no run {run_id}", next_step="List them with: orchestrate-tui runs"
-        )
+        raise unknown_run(run_id)
     return run_of(row)
 
 

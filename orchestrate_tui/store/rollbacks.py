@@ -18,6 +18,7 @@ from orchestrate_tui.domain.status import (
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import rollback_of
+from orchestrate_tui.store.runs import check_run
 
 if TYPE_CHECKING:
     import sqlite3
@@ -84,7 +85,16 @@ def count_rollback_events_for_stage(database: Database, run_id: int, stage_name:
 
 
 def insert(connection: sqlite3.Connection, event: RollbackEvent) -> int:
-    """Store a new event and its record; returns its id."""
+    """Store a new event and its record; returns its id.
+
+    Raises NotFound for an unknown run, RollbackRefused when the event cannot stand beside
+    another one: a second running one of its run, a second repetition of one that failed.
+    """
+    check_run(connection, event.run_id)
+    if event.retry_of is not None:
+        _check_repeatable(connection, event.retry_of)
+    if event.status is RollbackStatus.RUNNING:
+        _check_none_running(connection, event.run_id)
     rollback_id = connection.execute(_INSERT, _values(event)).lastrowid
     assert rollback_id is not None  # noqa: S101  (an INSERT always has one)
     record(
@@ -108,7 +118,10 @@ def read(connection: sqlite3.Connection, rollback_id: int) -> RollbackEvent:
 
 
 def update(connection: sqlite3.Connection, event: RollbackEvent) -> None:
-    """Store the new state of an event; see update_rollback_event."""
+    """Store the new state of an event; see update_rollback_event.
+
+    Raises RollbackRefused when it would be the second running one of its run.
+    """
     if event.id is None:
         raise NotFound("The rollback event was never stored")
     stored = read(connection, event.id)
@@ -117,6 +130,8 @@ def update(connection: sqlite3.Connection, event: RollbackEvent) -> None:
         raise StaleTransition(
             f"Rollback {event.id} cannot go from {stored.status} to {event.status}"
         )
+    if changes_status and event.status is RollbackStatus.RUNNING:
+        _check_none_running(connection, event.run_id)
     connection.execute(_UPDATE, (*_values(event), event.id, stored.status))
     if changes_status:
         at = event.completed_at or event.started_at or event.created_at
@@ -171,6 +186,27 @@ def check_none_under_way(connection: sqlite3.Connection, run_id: int) -> None:
         raise RollbackRefused(
             f"Rollback {row['id']}{by} of run {run_id} is {row['status']}",
             next_step="Wait for its end",
+        )
+
+
+def _check_none_running(connection: sqlite3.Connection, run_id: int) -> None:
+    query = "SELECT id FROM rollback_events WHERE run_id = ? AND status = 'running'"
+    row = connection.execute(query, (run_id,)).fetchone()
+    if row is not None:
+        raise RollbackRefused(
+            f"Another rollback of run {run_id} is running: {row['id']}",
+            next_step="Wait for its end",
+        )
+
+
+def _check_repeatable(connection: sqlite3.Connection, rollback_id: int) -> None:
+    read(connection, rollback_id)
+    query = "SELECT id FROM rollback_events WHERE retry_of = ?"
+    row = connection.execute(query, (rollback_id,)).fetchone()
+    if row is not None:
+        raise RollbackRefused(
+            f"Rollback {rollback_id} was repeated before, by rollback {row['id']}",
+            next_step=f"Repeat that one, if it failed: rollback {row['id']}",
         )
 
 
@@ -248,9 +284,14 @@ def change_step(
 def mark_rolled_back(
     connection: sqlite3.Connection, run_id: int, stage_name: str, rollback_id: int, at: datetime
 ) -> None:
-    """Note on the stage that the rollback has undone it; what became of it before stays known."""
+    """Note on the stage that the rollback has undone it; what became of it before stays known.
+
+    Raises NotFound for an unknown stage, StaleTransition for one that has nothing to undo.
+    """
     query = "SELECT position, status FROM stages WHERE run_id = ? AND stage_name = ?"
     row = connection.execute(query, (run_id, stage_name)).fetchone()
+    if row is None:
+        raise NotFound(f"Run {run_id} has no stage '{stage_name}'")
     before = StageStatus(row["status"])
     if StageStatus.ROLLED_BACK not in STAGE_TRANSITIONS[before]:
         raise StaleTransition(f"Stage '{stage_name}' is {before} and cannot be rolled back")

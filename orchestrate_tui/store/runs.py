@@ -21,7 +21,7 @@ from orchestrate_tui.domain.status import (
     RunStatus,
     StageStatus,
 )
-from orchestrate_tui.errors import StaleTransition
+from orchestrate_tui.errors import NotFound, StaleTransition
 from orchestrate_tui.store.definitions import insert_definition
 from orchestrate_tui.store.record import record, record_all
 
@@ -160,6 +160,17 @@ def take_over(connection: sqlite3.Connection, run_id: int, *, seen: int | None, 
     ).rowcount
     if not changed:
         raise StaleTransition(f"Run {run_id} was taken over by another executor")
+
+
+def check_run(connection: sqlite3.Connection, run_id: int) -> None:
+    """Raise NotFound unless the run is in the database."""
+    if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run_id,)).fetchone() is None:
+        raise unknown_run(run_id)
+
+
+def unknown_run(run_id: int) -> NotFound:
+    """The error an operator sees who asks for a run that is not in the database."""
+    return NotFound(f"There is no run {run_id}", next_step="List them with: orchestrate-tui runs")
 
 
 def check_owner(connection: sqlite3.Connection, run_id: int, epoch: int) -> None:
