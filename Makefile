@@ -1,0 +1,48 @@
+# `make demo` shows the product at work, `make test` runs its tests. Both make .venv when it is
+# needed, may be run again, and need no network after the first time.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
+
+.PHONY: demo console test lint bench clean
+
+demo: $(VENV)/installed
+	@$(BIN)/orchestrate-tui demo
+
+console: $(VENV)/installed
+	@$(BIN)/orchestrate-tui
+
+test: $(VENV)/installed-test
+	@command -v tmux >/dev/null || echo "tmux is not installed: the tests that need it are skipped"
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term -q $(TESTS)
+
+lint: $(VENV)/installed-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-test
+	$(BIN)/python benchmarks/engine.py
+
+clean:
+	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# without ensurepip (Debian's python3-venv) the environment is made bare; pip stays outside of it
+$(BIN)/python:
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	@echo "Installing into $(VENV) ..."
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	@$(INSTALL) --editable ".[test]"
+	@touch $@
+
+$(VENV)/installed-lint: $(VENV)/installed-test
+	@$(INSTALL) --editable ".[test,lint]"
+	@touch $@
