@@ -24,6 +24,9 @@ LONGEST_FILE = 4 * 1024 * 1024
 
 TOO_LONG = f"the file is larger than {LONGEST_FILE // 1024**2} MiB"
 
+MOST_NODES = 300_000
+"""Keys, values and items; ten thousand stages have fewer. Each costs memory."""
+
 DEEPEST = 40
 MOST_ALIASED_NODES = 50_000
 
@@ -98,6 +101,8 @@ class _StrictLoader(SafeLoader):
         self._depth -= 1
         if node is not None:
             self._measures[id(node)] = self._measure(node)
+        if len(self._measures) > MOST_NODES:
+            raise _refusal(f"the file holds more than {MOST_NODES:,} values", mark)
         return node
 
     def _count_alias(self, node: Node | None, name: str, mark: Mark) -> None:

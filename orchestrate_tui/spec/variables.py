@@ -49,8 +49,8 @@ def _refuse_collisions(
 
 def _refuse_output_names(loaded: LoadedPipeline, declared: Collection[str], report: Report) -> None:
     prefixes = {output_name(stage, ""): stage for stage in loaded.graph.names}
-    for name in declared:
-        stage = next((s for prefix, s in prefixes.items() if name.startswith(prefix)), None)
+    for name, variable in environment_names(declared, (), ()):
+        stage = next((s for prefix, s in prefixes.items() if variable.startswith(prefix)), None)
         if stage is not None:
             message = f"the variable '{name}' looks like an output of stage '{stage}'"
             report.error(loaded.document.at("variables", name), message, "rename it")

@@ -26,6 +26,7 @@ STAGES = "agents: {a: {shell: x}}\nstages: [{name: s, agent: a, task: t}]\n"
         ("PYTHONPATH", "the variable 'PYTHONPATH' changes how programs start"),
         ("ORCHESTRATE_DB", "the variable 'ORCHESTRATE_DB' changes how programs start"),
         ("OUT_S_X", "the variable 'OUT_S_X' looks like an output of stage 's'"),
+        ("OUT-S-X", "the variable 'OUT-S-X' looks like an output of stage 's'"),
         ("1a", "a name in 'variables' must begin with a letter or '_' and go on with letters"),
         ("a b", "a name in 'variables' must begin with a letter or '_' and go on with letters"),
         ("é", "a name in 'variables' must begin with a letter or '_' and go on with letters"),

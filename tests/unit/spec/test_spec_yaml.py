@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.errors import PipelineFileError, Problem
-from orchestrate_tui.spec import LoadedPipeline, load_pipeline, parse_pipeline
+from orchestrate_tui.spec import LoadedPipeline, compose, load_pipeline, parse_pipeline
 
 Problems = Callable[[str], list[str]]
 Load = Callable[[str], LoadedPipeline]
@@ -93,6 +93,14 @@ def test_nesting_is_limited(problems: Problems) -> None:
 @pytest.mark.parametrize("bracket", ["[", "{", "- ", "{a: ", "[{"])
 def test_two_hundred_thousand_brackets_are_refused(problems: Problems, bracket: str) -> None:
     assert "nested more than 40 levels deep" in problems(bracket * 200_000)[0]
+
+
+def test_a_file_of_too_many_values_is_refused(
+    problems: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compose, "MOST_NODES", 300)
+    text = "name: p\nstages:\n" + "- a\n" * 10_000
+    assert problems(text) == ["300:3: the file holds more than 300 values"]
 
 
 @pytest.mark.timeout(10)
