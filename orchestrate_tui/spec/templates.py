@@ -46,6 +46,11 @@ class Template:
         """Where the text stands."""
         return self.document.at(*self.path)
 
+    @property
+    def is_task(self) -> bool:
+        """Whether this is what an agent is told to do, and so does not know `${task}` itself."""
+        return self.path[0] == "stages" and self.path[2:] in {("task",), ("rollback", "task")}
+
 
 def assignments(loaded: LoadedPipeline) -> Iterator[Assignment]:
     """Everything that the stages and their undos have agents do, in the order of the file."""

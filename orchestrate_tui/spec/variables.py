@@ -78,6 +78,6 @@ def _unknown(
         for name in template.names:
             output = output_reference(name)
             is_output = output is not None and output[0] in loaded.graph.position
-            is_itself = name == "task" == template.path[-1]
+            is_itself = name == "task" and template.is_task
             if is_itself or (name not in known and not is_output):
                 yield template, name

@@ -159,8 +159,15 @@ def test_what_every_agent_knows_is_known(load: Load, warnings_of: Warnings) -> N
 
 
 def test_a_task_does_not_know_itself(load_stages: Load, warnings_of: Warnings) -> None:
-    loaded = load_stages('- {name: s, agent: a, task: "${task}"}\n')
-    assert warnings_of(loaded) == ["5:29: unknown variable '${task}'"]
+    loaded = load_stages("""
+        - {name: s, agent: a, task: "${task}"}
+        - {name: t, agent: a, task: t, rollback: {task: "${task}"}}
+        - {name: u, agent: a, task: t, env: {task: "${task}"}}
+    """)
+    assert warnings_of(loaded) == [
+        "5:29: unknown variable '${task}'",
+        "6:49: unknown variable '${task}'",
+    ]
 
 
 def test_an_output_has_to_come_from_a_stage_that_ended_before(
