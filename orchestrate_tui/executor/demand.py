@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from orchestrate_tui.errors import NotFound, RollbackRefused, StalePlan
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.rollback import plan_event
 from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.history import stages_of
 
 
@@ -66,7 +66,7 @@ class Applicant:
 
 
 def accept(
-    connection: sqlite3.Connection,
+    connection: Connection,
     context: RunContext,
     demand: RollbackDemand,
     applicant: Applicant,
@@ -93,7 +93,7 @@ def accept(
     return event
 
 
-def check_rules(connection: sqlite3.Connection, event: RollbackEvent) -> None:
+def check_rules(connection: Connection, event: RollbackEvent) -> None:
     """Raise RollbackRefused while another rollback is under way, or for a loop."""
     rollbacks.check_none_under_way(connection, event.run_id)
     if event.retry_of is None:
@@ -101,7 +101,7 @@ def check_rules(connection: sqlite3.Connection, event: RollbackEvent) -> None:
 
 
 def check_stages(
-    connection: sqlite3.Connection, context: RunContext, from_stage: str, to_stage: str
+    connection: Connection, context: RunContext, from_stage: str, to_stage: str
 ) -> None:
     """Raise NotFound for an unknown stage, RollbackRefused for a target that is not upstream."""
     for name in filter(None, (from_stage, to_stage)):
@@ -120,9 +120,7 @@ def check_stages(
         )
 
 
-def _failed_rollback(
-    connection: sqlite3.Connection, context: RunContext, demand: RollbackDemand
-) -> int:
+def _failed_rollback(connection: Connection, context: RunContext, demand: RollbackDemand) -> int:
     """The rollback that a retry repeats: the last one from and to the same stages, if it failed."""
     target = demand.to_stage or demand.from_stage
     for event in rollbacks.list_events(connection, context.id, limit=1000):

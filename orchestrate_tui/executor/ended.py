@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -25,6 +24,7 @@ from orchestrate_tui.store.commands import (
     CommandStatus,
     answer_command,
 )
+from orchestrate_tui.store.connection import Connection
 
 _HALTING = frozenset({StageStatus.REJECTED, StageStatus.CANCELLED, StageStatus.ROLLED_BACK})
 
@@ -72,13 +72,13 @@ class EndedRunRollback:
         self._tasks.start_soon(self._executor.commit, record)
 
 
-def left_rollbacks(connection: sqlite3.Connection, run_id: int) -> tuple[RollbackEvent, ...]:
+def left_rollbacks(connection: Connection, run_id: int) -> tuple[RollbackEvent, ...]:
     """The rollbacks of a run that have not ended, oldest first."""
     events = rollbacks.list_events(connection, run_id, limit=1000)
     return tuple(event for event in reversed(events) if event.status not in ENDED_ROLLBACKS)
 
 
-def adopt(connection: sqlite3.Connection, events: Iterable[RollbackEvent], epoch: int) -> None:
+def adopt(connection: Connection, events: Iterable[RollbackEvent], epoch: int) -> None:
     """Become the one who carries these rollbacks out."""
     for event in events:
         rollbacks.update(connection, replace(event, epoch=epoch))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
@@ -37,6 +36,7 @@ from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
 from orchestrate_tui.store.commands import Command, CommandKind
+from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database, open_database
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.history import outputs_of, read_run, stages_of
@@ -182,7 +182,7 @@ class PipelineExecutor:
     async def _take_over(self, run: Run, left: Iterable[RollbackEvent]) -> None:
         epoch = self._context.epoch
 
-        def change(connection: sqlite3.Connection) -> None:
+        def change(connection: Connection) -> None:
             take_over(connection, run.id, seen=run.epoch, epoch=epoch)
             adopt(connection, left, epoch)
 
@@ -284,7 +284,7 @@ class PipelineExecutor:
         context = self._run_context(run)
         applicant = self._applicant(actor)
 
-        def insert(connection: sqlite3.Connection) -> int:
+        def insert(connection: Connection) -> int:
             event = accept(connection, context, demand, applicant)
             return rollbacks.insert(connection, event)
 
@@ -409,7 +409,7 @@ class PipelineExecutor:
     def _rollback(self, rollback_id: int) -> RollbackEvent:
         return self._read(rollbacks.read, rollback_id)
 
-    def _read(self, query: Callable[[sqlite3.Connection, int], T], identity: int) -> T:
+    def _read(self, query: Callable[[Connection, int], T], identity: int) -> T:
         return self.database.read(lambda connection: query(connection, identity))
 
     def _run_context(self, run: Run) -> RunContext:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.undo import StepRunner
 from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_plan
 from orchestrate_tui.store.history import stages_of, steps_of
 
@@ -27,9 +27,7 @@ async def nothing_runs(names: Iterable[str], reason: str) -> None:
     """Stop the stages of a run that has ended: there are none."""
 
 
-def plan_event(
-    context: RunContext, connection: sqlite3.Connection, event: RollbackEvent
-) -> RollbackPlan:
+def plan_event(context: RunContext, connection: Connection, event: RollbackEvent) -> RollbackPlan:
     """The plan of a rollback as the run stands now; of a repeated one, what is left to do."""
     stages = stages_of(connection, context.id)
     plan = plan_request(context, stages, event.failed_stage_name, event.rollback_to_stage)
@@ -105,7 +103,7 @@ class RollbackRunner:
         plan, at = self._plan(event), self._executor.clock()
         planned = replace(event, plan=encode_plan(plan), plan_hash=plan.hash)
 
-        def begin(connection: sqlite3.Connection) -> RollbackEvent:
+        def begin(connection: Connection) -> RollbackEvent:
             obstacle = self._halts.get(event.id or 0) or _obstacle(connection, event, plan)
             begun = planned.mark_failed(obstacle, at) if obstacle else planned.mark_running(at)
             rollbacks.update(connection, begun)
@@ -128,7 +126,7 @@ class RollbackRunner:
         return Change(run_id=self._context.id, rollback_id=event.id)
 
 
-def _obstacle(connection: sqlite3.Connection, event: RollbackEvent, plan: RollbackPlan) -> str:
+def _obstacle(connection: Connection, event: RollbackEvent, plan: RollbackPlan) -> str:
     """The sentence that says why nothing of the plan may run; "" when it may."""
     if event.trigger_type is RollbackTriggerType.AUTOMATIC and event.retry_of is None:
         before = rollbacks.count_for_stage(connection, event.run_id, plan.target) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.executor.turn import Turn
 from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.connection import Connection
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class RollbackQueue:
         queued = QueuedRollback()
         self._waiting.append(queued)
 
-        def insert(connection: sqlite3.Connection) -> None:
+        def insert(connection: Connection) -> None:
             queued.id = rollbacks.insert(connection, event)
 
         turn.others.append(insert)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
@@ -13,6 +12,7 @@ from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
 from orchestrate_tui.executor.requests import Request
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store.commands import CommandKind, CommandStatus, answer_command
+from orchestrate_tui.store.connection import Connection
 
 Answer = Callable[[], str]
 """What is said once the request's changes are made, and ids are known."""
@@ -41,7 +41,7 @@ def _keep(session: RunSession, request: Request, status: CommandStatus, answer: 
     if command is None:
         return
 
-    def record(connection: sqlite3.Connection) -> None:
+    def record(connection: Connection) -> None:
         answer_command(connection, command, status, answer(), session.executor.clock())
 
     session.turn.others.append(record)

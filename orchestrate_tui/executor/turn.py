@@ -6,11 +6,11 @@ commit.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.runs import StageChange, change_stages
 
 
@@ -21,7 +21,7 @@ class Turn:
     run_id: int
     epoch: int
     stages: list[StageChange] = field(default_factory=list)
-    others: list[Callable[[sqlite3.Connection], object]] = field(default_factory=list)
+    others: list[Callable[[Connection], object]] = field(default_factory=list)
     afterwards: list[Callable[[], object]] = field(default_factory=list)
 
     @property
@@ -29,7 +29,7 @@ class Turn:
         """Whether there is nothing to commit."""
         return not self.stages and not self.others
 
-    def apply(self, connection: sqlite3.Connection) -> None:
+    def apply(self, connection: Connection) -> None:
         """Make all changes, in one transaction that the caller ends."""
         if self.stages:
             change_stages(connection, self.run_id, self.epoch, self.stages)

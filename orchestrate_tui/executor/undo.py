@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -18,6 +17,7 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import decode_plan
 from orchestrate_tui.store.history import steps_of
 
@@ -127,7 +127,7 @@ class StepRunner:
     ) -> None:
         at = self._executor.clock()
 
-        def change(connection: sqlite3.Connection) -> None:
+        def change(connection: Connection) -> None:
             rollbacks.change_step(
                 connection,
                 self._context.id,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_S = 30.0
 
+Connection = sqlite3.Connection
+"""What queries and changes are made with, for those who only pass it on."""
+
 
 class ImmediateConnection(sqlite3.Connection):
     """A connection whose transactions take the write lock at once.
