@@ -6,13 +6,15 @@ not undone before. Undoing goes against the direction of the dependencies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from hashlib import sha256
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
+from itertools import chain
+from operator import attrgetter
 
-from orchestrate_tui.domain.graph import StageGraph, find_cycles, reachable
+from orchestrate_tui.domain.graph import StageGraph, find_cycles
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
@@ -20,6 +22,9 @@ from orchestrate_tui.domain.status import StageStatus
 NOTHING_TO_UNDO = "nothing to undo"
 DID_NOT_RUN = "did not run"
 IRREVERSIBLE = "irreversible, stays as it is"
+
+_HASHED = attrgetter("agent", "task", "restores", "irreversible")
+_UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +85,10 @@ def plan_rollback(
     """
     goal = target or failed_stage
     defined = {stage.name: stage for stage in pipeline.stages}
-    closure = _closure(defined, graph, (goal, failed_stage))
-    scope = _in_undo_order(closure, defined, graph, stages)
+    there = {name for name, stage in stages.items() if is_in_scope(stage)}
+    closure = _closure(defined, graph, there, (goal, failed_stage))
+    order = _undo_order(closure, there, defined, graph, stages)
+    scope = tuple(name for name in order if name in there)
     has_rollback_agent = simulated or pipeline.agent(ROLLBACK_AGENT) is not None
     undos = {
         name: undo_of(defined[name], goal, has_rollback_agent=has_rollback_agent) for name in scope
@@ -113,18 +120,33 @@ def step_predecessors(
 ) -> tuple[frozenset[int], ...]:
     """For each step the positions of the steps that have to be done before it.
 
-    That is the step before it, or with `parallel_rollback` only the undos of its dependants.
+    That is the step before it, or with `parallel_rollback` only the undos of its dependants;
+    what has to be done before these is not repeated.
     """
     if not pipeline.parallel_rollback:
         return tuple(frozenset(range(i - 1, i) if i else ()) for i in range(len(plan.steps)))
-    defined = {stage.name: stage for stage in pipeline.stages}
-    after = {name: _before(defined[name], graph) for name in graph.names}
+    after = {stage.name: _before(stage, graph) for stage in pipeline.stages}
     position = {step.stage_name: index for index, step in enumerate(plan.steps)}
     found: list[set[int]] = [set() for _ in plan.steps]
     for name, index in position.items():
-        for later in reachable(after, (name,)) & position.keys():
-            found[position[later]].add(index)
+        for follower in _next(name, after, position):
+            found[position[follower]].add(index)
     return tuple(map(frozenset, found))
+
+
+def _next(start: str, after: Mapping[str, Iterable[str]], stops: Collection[str]) -> Iterator[str]:
+    """The first of `stops` on every way from `start`, and not what comes after them."""
+    seen: set[str] = set()
+    waiting = list(after[start])
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name in stops:
+            yield name
+        else:
+            waiting.extend(after[name])
 
 
 def possible_targets(
@@ -135,7 +157,7 @@ def possible_targets(
     return tuple(
         stage.name
         for stage in pipeline.stages
-        if stage.name in candidates and stages[stage.name].started
+        if stage.name in candidates and is_in_scope(stages[stage.name])
     )
 
 
@@ -156,14 +178,25 @@ def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...],
 
 def _before(stage: Stage, graph: StageGraph) -> tuple[str, ...]:
     """The stages whose undo comes after that of `stage`."""
-    chained = stage.rollback.then if stage.rollback else ()
-    return (*graph.dependencies[stage.name], *(name for name in chained if name in graph.position))
+    return graph.dependencies[stage.name] + _chained(stage, graph)
+
+
+def _chained(stage: Stage, graph: StageGraph) -> tuple[str, ...]:
+    if stage.rollback is None or not stage.rollback.then:
+        return ()
+    return tuple(name for name in stage.rollback.then if name in graph.position)
 
 
 def _closure(
-    defined: Mapping[str, Stage], graph: StageGraph, starts: Iterable[str]
+    defined: Mapping[str, Stage],
+    graph: StageGraph,
+    there: Collection[str],
+    starts: Iterable[str],
 ) -> frozenset[str]:
-    """`starts`, everything downstream, what `then` adds to these, and so on."""
+    """`starts`, everything downstream, what `then` adds to these, and so on.
+
+    Only a stage whose effects are `there` adds others: `then` says what follows its undo.
+    """
     closed: set[str] = set()
     waiting = list(starts)
     while waiting:
@@ -172,58 +205,43 @@ def _closure(
             continue
         closed.add(name)
         waiting.extend(graph.dependants[name])
-        undo = defined[name].rollback
-        waiting.extend(undo.then if undo else ())
+        if name in there:
+            waiting.extend(_chained(defined[name], graph))
     return frozenset(closed)
 
 
-def _in_undo_order(
-    closure: frozenset[str],
+def _undo_order(
+    closure: Collection[str],
+    there: Collection[str],
     defined: Mapping[str, Stage],
     graph: StageGraph,
     stages: Mapping[str, StageRun],
-) -> tuple[str, ...]:
-    """The started, not yet undone stages of the closure: dependants first, latest start first.
+) -> Iterator[str]:
+    """The closure with dependants first, and of independent stages the latest start first.
 
-    Stages that did not start are walked through, so that the order of what lies on both sides
-    of a skipped stage is kept.
+    Stages whose effects are not `there` are in it, at the earliest place, so that the order of
+    what lies on both sides of a skipped stage is kept.
     """
-    after = {
-        name: [other for other in _before(defined[name], graph) if other in closure]
-        for name in closure
-    }
-    waiting = dict.fromkeys(closure, 0)
-    for others in after.values():
-        for other in others:
-            waiting[other] += 1
-    ready = [_priority(stages[name]) for name, count in waiting.items() if not count]
-    heapify(ready)
-    ordered = []
+    after = {name: _before(defined[name], graph) for name in graph.names if name in closure}
+    waits_for = dict(Counter(chain.from_iterable(after.values())))
+    begun = [stages[name] for name in after if name in there]
+    latest_first = sorted(begun, key=attrgetter("started_at", "position"), reverse=True)
+    idle = [name for name in after if name not in there]
+    names = [*idle, *(stage.stage_name for stage in latest_first)]
+    rank = {name: index for index, name in enumerate(names)}
+    ready = [index for index, name in enumerate(names) if name not in waits_for]
     while ready:
-        *_, name = heappop(ready)
-        if is_in_scope(stages[name]):
-            ordered.append(name)
+        name = names[heappop(ready)]
+        yield name
         for other in after[name]:
-            waiting[other] -= 1
-            if not waiting[other]:
-                heappush(ready, _priority(stages[other]))
-    return tuple(ordered)
+            left = waits_for[other] = waits_for[other] - 1
+            if not left and other in after:
+                heappush(ready, rank[other])
 
 
 def is_in_scope(stage: StageRun) -> bool:
     """Whether effects of the stage may be there: it started and was not undone."""
     return stage.started and stage.status is not StageStatus.ROLLED_BACK
-
-
-def _priority(stage: StageRun) -> tuple[int, float, int, str]:
-    started_at = stage.started_at
-    if started_at is None or not is_in_scope(stage):
-        return (0, 0.0, 0, stage.stage_name)
-    return (1, -_seconds(started_at), -stage.position, stage.stage_name)
-
-
-def _seconds(moment: datetime) -> float:
-    return moment.timestamp()
 
 
 def _step(stage: Stage, undo: Undo) -> PlanStep:
@@ -245,7 +263,7 @@ def _skips(
 ) -> tuple[PlanSkip, ...]:
     reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None}
     reasons |= {name: IRREVERSIBLE for name in scope if (undo := undos[name]) and not undo.task}
-    for name in closure:
+    for name in closure.difference(scope):
         if stages[name].status is StageStatus.ROLLED_BACK:
             reasons[name] = f"already undone by rollback {stages[name].rolled_back_by}"
     if not stages[target].started:
@@ -263,7 +281,7 @@ def _warnings(
             yield f"stage '{name}' ran and has nothing to undo it"
         elif undo.irreversible:
             yield f"stage '{name}' is irreversible: its effects cannot be taken back"
-        if stages[name].status is StageStatus.RUNNING:
+        if stages[name].status in _UNDER_WAY:
             yield f"stage '{name}' still runs and will be cancelled first"
 
 
@@ -273,7 +291,7 @@ def _refusal(
     undos: Mapping[str, Undo | None],
     stages: Mapping[str, StageRun],
 ) -> str:
-    if target in undos and undos[target] is None:
+    if target in undos and all(step.stage_name != target for step in steps):
         return f"Stage '{target}' has nothing to undo it"
     if not steps:
         reason = "did not run" if not stages[target].started else "has no step left to undo"
@@ -282,5 +300,6 @@ def _refusal(
 
 
 def _hash(target: str, steps: tuple[PlanStep, ...], scope: tuple[str, ...]) -> str:
-    undos = [(step.stage_name, step.agent, step.task, step.restores) for step in steps]
-    return sha256(repr((target, (), sorted(scope), undos)).encode()).hexdigest()
+    undos = {step.stage_name: _HASHED(step) for step in steps}
+    content = (target, (), [(name, undos.get(name)) for name in sorted(scope)])
+    return sha256(repr(content).encode()).hexdigest()
