@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from yaml.nodes import Node
 
+from orchestrate_tui.domain.text import visible
 from orchestrate_tui.errors import Problem, Severity
 
 _SUGGESTIONS = 25
@@ -91,15 +92,6 @@ class Report:
 
     def _order(self, problem: Problem) -> tuple[int, int, int]:
         return (self._files.get(problem.file, len(self._files)), problem.line, problem.column)
-
-
-def visible(text: str) -> str:
-    """`text` in one line, with its control characters spelt out."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def shown(text: str) -> str:
