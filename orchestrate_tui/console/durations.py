@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+
+Clock = Callable[[], datetime]
+"""What tells the present moment."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NARROW = 4

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.executor.people import People
+from orchestrate_tui.spec import LoadedPipeline, problems_for_run
+from orchestrate_tui.spec.config import load_user_config
 
 NOTHING_CHANGED = "-"
 """What stands in the field of changed paths when there are none."""
@@ -66,3 +69,17 @@ def _assignments(words: Iterable[str]) -> Iterable[tuple[str, str]]:
         if not name or not sign:
             raise ValueError(f"more variables: '{word}' is not NAME=VALUE")
         yield name, value
+
+
+def problems(
+    loaded: LoadedPipeline, trigger: TriggerContext, *, simulated: bool
+) -> tuple[str, ...]:
+    """Everything that keeps a run from starting, one sentence each.
+
+    Raises OrchestrateError when the user's configuration cannot be read.
+    """
+    if simulated:
+        return ()
+    found = problems_for_run(loaded, dict(trigger.variables), simulate=False)
+    people = People(load_user_config().roles)
+    return (*map(str, found), *(reason for _, reason in people.obstacles(loaded.pipeline)))

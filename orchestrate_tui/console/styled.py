@@ -11,11 +11,11 @@ from orchestrate_tui.console.text import visible
 
 COLOURS = {
     Tone.QUIET: "$text-muted",
-    Tone.ACTIVE: "$accent",
+    Tone.ACTIVE: "$text-primary",
     Tone.ATTENTION: "$text-warning",
     Tone.GOOD: "$text-success",
     Tone.BAD: "$text-error",
-    Tone.UNDONE: "$secondary",
+    Tone.UNDONE: "$text-secondary",
 }
 """The colour of each tone in a text."""
 

@@ -78,6 +78,10 @@ class Dialog(ModalScreen[T]):
         background: $boost;
         scrollbar-size: 1 1;
     }
+
+    Dialog OptionList:focus {
+        border: none;
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Close", priority=True),

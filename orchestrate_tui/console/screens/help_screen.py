@@ -21,11 +21,11 @@ _MOVING = (
     ("1 2 3 4", "runs, stages, log, rollbacks"),
     ("arrows  h j k l", "move; in the graph along its lines"),
     ("Home End  g G", "first and last"),
-    ("Enter", "open: a run, a log, the steps of a rollback"),
+    ("Enter", "open: a run, a log, a rollback"),
     ("z", "this pane on the whole screen, and back"),
     ("b", "stages as boxes or in single rows"),
     ("o", "rollbacks of this run only, or of all"),
-    ("L", "the log on the whole screen (there: / n N f)"),
+    ("L", "the log on the whole screen; there / n N search"),
     ("/", "show only some runs"),
     ("ctrl+p  :", "all commands"),
     ("q", "quit"),
@@ -48,7 +48,7 @@ class HelpScreen(Dialog[None]):
         Binding("question_mark,q", "leave", "Close", show=False),
     ]
     DEFAULT_CSS = """
-    HelpScreen > .frame { width: 64; }
+    HelpScreen > .frame { width: 72; }
     """
 
     def __init__(self, *, is_read_only: bool) -> None:

@@ -39,7 +39,7 @@ class LogScreen(Screen[None]):
         yield Static(self._heading, id="heading")
         yield LogView(id="log")
         yield Input(placeholder="search for", id="wanted", compact=True)
-        yield Footer(show_command_palette=False)
+        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Begin to follow."""

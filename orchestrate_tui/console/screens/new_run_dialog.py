@@ -16,17 +16,17 @@ from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.marks import Tone
-from orchestrate_tui.console.new_run import pipeline_files, trigger_of
+from orchestrate_tui.console.new_run import pipeline_files, problems, trigger_of
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, plain, toned
 from orchestrate_tui.errors import OrchestrateError
-from orchestrate_tui.spec import LoadedPipeline, load_pipeline, problems_for_run
+from orchestrate_tui.spec import LoadedPipeline, load_pipeline
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.run import TriggerContext
     from orchestrate_tui.executor.control import Control
 
-MOST_PROBLEMS = 5
+MOST_PROBLEMS = 2
 
 
 class NewRunDialog(Dialog[int]):
@@ -105,15 +105,11 @@ class NewRunDialog(Dialog[int]):
         if self._loaded is None:
             return
         try:
-            trigger = self._trigger()
-        except ValueError as error:
-            self._say([toned(str(error), Tone.BAD)])
-            return
-        problems = problems_for_run(
-            self._loaded, dict(trigger.variables), simulate=self._is_simulated
-        )
-        start.disabled = bool(problems)
-        self._say([toned(str(one), Tone.BAD) for one in problems] or list(self._summary()))
+            found = problems(self._loaded, self._trigger(), simulated=self._is_simulated)
+        except (ValueError, OrchestrateError) as error:
+            found = (str(error),)
+        start.disabled = bool(found)
+        self._say([toned(text, Tone.BAD) for text in found] or list(self._summary()))
 
     def _summary(self) -> Iterator[Content]:
         if self._loaded is not None:

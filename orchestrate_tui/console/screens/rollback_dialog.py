@@ -161,7 +161,14 @@ class RollbackDialog(Dialog[int]):
     def _complain(self, text: str) -> None:
         self.query_one("#problem", Static).update(plain(text))
 
-    @on(OptionList.OptionSelected)
+    @on(OptionList.OptionSelected, "#sources")
+    def _go_to_targets(self) -> None:
+        self.query_one("#targets").focus()
+
+    @on(OptionList.OptionSelected, "#targets")
+    def _go_to_reason(self) -> None:
+        self.query_one("#reason").focus()
+
     @on(Input.Submitted)
     def _go_on(self) -> None:
         self.focus_next()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -14,7 +15,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.bridge import DRAINS_PER_SECOND
-from orchestrate_tui.console.durations import clock, duration, elapsed_s
+from orchestrate_tui.console.durations import Clock, clock, duration, elapsed_s
 from orchestrate_tui.console.marks import ARROW, Tone, rollback_mark, step_mark
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.screens.log_screen import LogScreen
@@ -34,10 +35,11 @@ class RollbackSteps(Dialog[None]):
         Binding("q", "leave", "Close", show=False),
     ]
 
-    def __init__(self, history: History, rollback_id: int) -> None:
+    def __init__(self, history: History, rollback_id: int, *, clock: Clock = utc_now) -> None:
         super().__init__()
         self._history = history
         self._rollback_id = rollback_id
+        self._clock = clock
         self._steps: Sequence[RollbackStep] = ()
 
     def compose(self) -> ComposeResult:
@@ -57,9 +59,9 @@ class RollbackSteps(Dialog[None]):
     def _read(self) -> None:
         event = self._history.rollback(self._rollback_id)
         self._steps = self._history.steps(self._rollback_id)
-        self.query_one("#about", Static).update(lines(_about(event)))
-        steps = self.query_one(OptionList)
-        prompts = [_step_line(step) for step in self._steps]
+        self.query_one("#about", Static).update(lines(_about(event, self._clock())))
+        steps, now = self.query_one(OptionList), self._clock()
+        prompts = [_step_line(step, now) for step in self._steps]
         if steps.option_count != len(prompts):
             steps.clear_options()
             steps.add_options([Option(prompt) for prompt in prompts])
@@ -77,8 +79,8 @@ class RollbackSteps(Dialog[None]):
         self.app.push_screen(LogScreen(path, title, "This step wrote nothing"))
 
 
-def _about(event: RollbackEvent) -> Iterator[Content]:
-    mark, now = rollback_mark(event), utc_now()
+def _about(event: RollbackEvent, now: datetime) -> Iterator[Content]:
+    mark = rollback_mark(event)
     route = f"{event.failed_stage_name} {ARROW} {event.rollback_to_stage}"
     seconds = elapsed_s(event.started_at, event.completed_at, now)
     yield joined(
@@ -100,9 +102,9 @@ def _about(event: RollbackEvent) -> Iterator[Content]:
         yield toned(f"Error: {event.error_message}", Tone.BAD)
 
 
-def _step_line(step: RollbackStep) -> Content:
+def _step_line(step: RollbackStep, now: datetime) -> Content:
     mark = step_mark(step.status)
-    seconds = elapsed_s(step.started_at, step.completed_at, utc_now())
+    seconds = elapsed_s(step.started_at, step.completed_at, now)
     return joined(
         [
             toned(f"{mark.glyph} {step.position + 1}. {step.stage_name}", mark.tone),

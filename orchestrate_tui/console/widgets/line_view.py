@@ -31,29 +31,39 @@ class LineView(ScrollView, can_focus=True):
     LineView {
         scrollbar-size: 1 1;
         & > .tone--quiet { color: $text-muted; }
-        & > .tone--active { color: $accent; text-style: bold; }
-        & > .tone--attention { color: $warning; text-style: bold; }
-        & > .tone--good { color: $success; }
-        & > .tone--bad { color: $error; text-style: bold; }
-        & > .tone--undone { color: $secondary; }
+        & > .tone--active { color: $text-primary; text-style: bold; }
+        & > .tone--attention { color: $text-warning; text-style: bold; }
+        & > .tone--good { color: $text-success; }
+        & > .tone--bad { color: $text-error; text-style: bold; }
+        & > .tone--undone { color: $text-secondary; }
         & > .line--faint { color: $text-muted; }
         & > .line--strong { text-style: bold; }
-        & > .line--cursor { background: $surface-lighten-2; }
         & > .line--found { background: $warning; color: $background; }
-        &:focus > .line--cursor { background: $primary; color: $text; text-style: bold; }
+        & > .line--cursor { background: $surface-lighten-2; }
+        &:focus > .line--cursor {
+            background: $block-cursor-background;
+            color: $block-cursor-foreground;
+            text-style: $block-cursor-text-style;
+        }
     }
     """
 
-    def look(self, *names: str) -> Style:
-        """The style of a component class, to lay over the style of the widget."""
-        return self.get_component_rich_style(*names, partial=True)
+    def look(self, name: str) -> Style:
+        """The colour and weight of a component class, to lay over any background."""
+        style = self.get_component_rich_style(name)
+        return Style(color=style.color, bold=style.bold, underline=style.underline)
+
+    def ground(self, name: str) -> Style:
+        """What a component class sets, its background too; it wins over every look."""
+        return self.get_component_rich_style(name, partial=True)
 
     def strip(self, pieces: Iterable[Piece], *, style: Style | None = None) -> Strip:
         """One visible line, scrolled sideways and filled up in `style`."""
-        base = self.rich_style if style is None else self.rich_style + style
-        line = Strip([Segment(text, base + look) for text, look in pieces])
+        over = style or Style()
+        base = self.rich_style
+        line = Strip([Segment(text, base + look + over) for text, look in pieces])
         left, width = self.scroll_offset.x, self.size.width
-        return line.crop_extend(left, left + width, base)
+        return line.crop_extend(left, left + width, base + over)
 
 
 class RowView(LineView):

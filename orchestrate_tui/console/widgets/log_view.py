@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.strip import Strip
@@ -110,7 +111,7 @@ class LogView(LineView):
         if number >= self.line_count:
             text = self.empty_text if number == 0 else ""
             return self.strip([(f" {visible(text)}", self.look("line--faint"))])
-        look = self.look("line--found") if number == self._found else self.look()
+        look = self.ground("line--found") if number == self._found else Style()
         return self.strip([(self._line(number), look)])
 
     def _line(self, number: int) -> str:

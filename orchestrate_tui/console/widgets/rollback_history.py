@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,7 +10,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from orchestrate_tui.console.durations import clock, duration, elapsed_s
+from orchestrate_tui.console.durations import Clock, clock, duration, elapsed_s
 from orchestrate_tui.console.marks import ARROW, rollback_mark
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.line_view import Piece, RowView
@@ -37,7 +36,7 @@ class RollbackHistory(RowView):
             super().__init__()
             self.rollback_id = rollback_id
 
-    def __init__(self, *, id: str | None = None, clock: Callable[[], datetime] = utc_now) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, clock: Clock = utc_now) -> None:  # noqa: A002
         super().__init__(id=id)
         self._clock = clock
         self._events: list[RollbackEvent] = []
@@ -97,7 +96,7 @@ class RollbackHistory(RowView):
             return self.strip([(f" {empty}", self.look("line--faint"))])
         event = self._events[row]
         pieces = self._summary(event) if line == 0 else self._reason(event)
-        style = self.look("line--cursor") if row == self.cursor and self.has_focus else None
+        style = self.ground("line--cursor") if row == self.cursor and self.has_focus else None
         return self.strip(pieces, style=style)
 
     def _summary(self, event: RollbackEvent) -> Iterator[Piece]:
@@ -111,11 +110,12 @@ class RollbackHistory(RowView):
         yield f" {mark.word}", tone
         seconds = elapsed_s(event.started_at, event.completed_at, now)
         took = "" if seconds is None else f" {duration(seconds)}"
-        yield f"{took} by {visible(event.actor) or 'the executor'}", faint
+        yield took, faint
 
     def _reason(self, event: RollbackEvent) -> Iterator[Piece]:
-        reason = visible(event.reason) or "no reason given"
-        yield f"     {reason}", self.look("line--faint")
+        actor = visible(event.actor) or "the executor"
+        reason = f": {visible(event.reason)}" if event.reason else ""
+        yield f"   by {actor}{reason}", self.look("line--faint")
         if event.error_message:
             yield f"  ✗ {visible(event.error_message)}", self.look("tone--bad")
 

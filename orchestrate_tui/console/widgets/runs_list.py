@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import ClassVar
 
+from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 
-from orchestrate_tui.console.durations import clock, duration, elapsed_s
+from orchestrate_tui.console.durations import Clock, clock, duration, elapsed_s
 from orchestrate_tui.console.marks import run_mark
 from orchestrate_tui.console.run_pages import Fetch, RunPages
 from orchestrate_tui.console.text import fitted, visible
@@ -41,7 +41,7 @@ class RunsList(RowView):
             self.run_id = run_id
             self.opened = opened
 
-    def __init__(self, *, id: str | None = None, clock: Callable[[], datetime] = utc_now) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None, clock: Clock = utc_now) -> None:  # noqa: A002
         super().__init__(id=id)
         self.chosen: int | None = None
         self._clock = clock
@@ -120,12 +120,12 @@ class RunsList(RowView):
         if run is None:
             empty = "No runs yet" if row == 0 and not self.row_count else ""
             return self.strip([(f" {empty}", self.look("line--faint"))])
-        style = self.look("line--cursor") if row == self.cursor else None
+        style = self.ground("line--cursor") if row == self.cursor else None
         return self.strip(self._pieces(run), style=style)
 
     def _pieces(self, run: Run) -> Iterator[Piece]:
         now, mark = self._clock(), run_mark(run.status)
-        plain, faint = self.look(), self.look("line--faint")
+        plain, faint = Style(), self.look("line--faint")
         width, is_roomy = self.size.width, self.size.width >= ROOMY
         seconds = elapsed_s(run.started_at, run.completed_at, now)
         end = "" if seconds is None else duration(seconds)
@@ -135,7 +135,7 @@ class RunsList(RowView):
         if not is_roomy:
             yield f"{fitted(name, width - 17)}{end:>8}", plain
             return
-        yield fitted(name, width - 52), plain
+        yield fitted(name, width - 56), plain
         yield f" {fitted(mark.word, 11)}", self.look(f"tone--{mark.tone}")
         yield f" {fitted(visible(run.trigger.branch or ''), 12)}", faint
         yield f" {clock(run.created_at, now):>12}", faint

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -16,7 +15,7 @@ from textual.timer import Timer
 from orchestrate_tui.console.diagram import steering
 from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Box, Form, lay_out
 from orchestrate_tui.console.diagram.scan import Scan, border
-from orchestrate_tui.console.durations import NARROW
+from orchestrate_tui.console.durations import NARROW, Clock
 from orchestrate_tui.console.stage_label import (
     COUNTING,
     StageLabel,
@@ -41,8 +40,6 @@ MANY_CHANGES = 20
 SURROUNDINGS = Spacing(0, 6, 0, 6)
 """What is kept in view beside the chosen stage."""
 
-Clock = Callable[[], datetime]
-
 
 class StageGraphView(LineView):
     """Shows a pipeline's graph; `show` gives it a run, `update_stages` what became of it."""
@@ -55,6 +52,7 @@ class StageGraphView(LineView):
         Binding("home,g", "go_to(0)", "First stage", show=False),
         Binding("end,G", "go_to(-1)", "Last stage", show=False),
         Binding("b", "switch_form", "Boxes", show=False),
+        Binding("enter", "open", "Log", show=False),
     ]
 
     class StageChosen(Message):
@@ -63,6 +61,9 @@ class StageGraphView(LineView):
         def __init__(self, stage_name: str) -> None:
             super().__init__()
             self.stage_name = stage_name
+
+    class StageOpened(Message):
+        """The operator wants to see more of the chosen stage."""
 
     def __init__(self, *, id: str | None = None, clock: Clock = utc_now) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -185,6 +186,11 @@ class StageGraphView(LineView):
         self._form = COMPACT if self._scan.layout.form is BOXED else BOXED
         self._draw()
 
+    def action_open(self) -> None:
+        """Tell that more of the chosen stage is wanted."""
+        if self.chosen is not None:
+            self.post_message(self.StageOpened())
+
     def on_click(self, event: events.Click) -> None:
         """Choose the stage that was clicked."""
         place = event.offset + self.scroll_offset
@@ -213,7 +219,7 @@ class StageGraphView(LineView):
     def _box_pieces(self, box: Box, line: int) -> Iterator[Piece]:
         label = self._labels[box.name]
         tone = self.look(f"tone--{label.mark.tone}")
-        style = tone + self.look("line--cursor") if box.name == self.chosen else tone
+        style = tone + self.ground("line--cursor") if box.name == self.chosen else tone
         text = f"{label.mark.frame(self._tick)} {label.name}"
         if box.height == 1:
             yield f" {text} {label.elapsed:>{NARROW}} ", style

@@ -1,0 +1,187 @@
+"""The console as a Textual app: screens over the history, and a way out that stops nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.traceback import Traceback
+from textual import on, work
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
+from textual.screen import Screen
+
+from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.bridge import Bridge
+from orchestrate_tui.console.driver import ConsoleDriver, TerminalLost, TerminalRecovered
+from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.line_filter import SafeText
+from orchestrate_tui.console.screens.help_screen import HelpScreen
+from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.screens.operator_screen import OperatorScreen
+from orchestrate_tui.console.screens.quit_question import CANCEL, LEAVE, quit_question
+from orchestrate_tui.console.text import visible
+from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.errors import OrchestrateError
+
+if TYPE_CHECKING:
+    from orchestrate_tui.executor.control import Control
+    from orchestrate_tui.store.history import History
+
+LEAVING = (signal.SIGHUP, signal.SIGTERM)
+"""Signals that mean: leave it running."""
+
+IDLE = "idle"
+"""How the app is left while nothing runs; with something running: "leave" or "cancel"."""
+
+
+class OrchestrateApp(App[str]):
+    """Shows a history; with a `control` it can change things, without one it is read-only."""
+
+    TITLE = "Orchestrate"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help", key_display="?", tooltip="All keys and signs"),
+        Binding("q", "quit", "Quit", tooltip="Leave the console"),
+        Binding("ctrl+q,ctrl+c", "quit", "Quit", show=False, priority=True),
+        Binding("colon", "command_palette", "Commands", show=False),
+    ]
+
+    def __init__(
+        self,
+        history: History,
+        control: Control | None = None,
+        *,
+        files: Sequence[Path] = (),
+        run_id: int | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        super().__init__(driver_class=ConsoleDriver)
+        self._history = history
+        self._control = control
+        self._files = tuple(files)
+        self._first_run_id = run_id
+        self._clock = clock
+        self._safe_text = SafeText()
+        self._own_loop: asyncio.AbstractEventLoop | None = None
+        self._is_hung_up = False
+        if "NO_COLOR" in os.environ:
+            self.theme = "ansi-dark"
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own filters, and after them the one that lets no control character out."""
+        return (*super().get_line_filters(), self._safe_text)
+
+    def on_mount(self) -> None:
+        """Show the main screen, and obey a hang-up that came before."""
+        self._own_loop = asyncio.get_running_loop()
+        self.push_screen(self._main_screen())
+        if self._is_hung_up:
+            self.leave()
+
+    def hang_up(self) -> None:
+        """End the console as soon as possible; made to be called in a signal handler."""
+        self._is_hung_up = True
+        if self._own_loop is not None and not self._own_loop.is_closed():
+            self._own_loop.call_soon_threadsafe(self.leave)
+
+    @on(TerminalLost)
+    def leave(self) -> None:
+        """End the console and leave running what runs."""
+        self.exit(LEAVE.id)
+
+    @on(TerminalRecovered)
+    def _draw_anew(self) -> None:
+        self.screen.refresh(layout=True)
+
+    def _main_screen(self) -> Screen[None]:
+        """The main screen, with or without keys that change things."""
+        subscription = self._control.subscribe() if self._control else None
+        bridge = Bridge(self._history, subscription)
+        if self._control is None:
+            return MainScreen(self._history, bridge, run_id=self._first_run_id, clock=self._clock)
+        return OperatorScreen(
+            self._history,
+            bridge,
+            self._control,
+            files=self._files,
+            run_id=self._first_run_id,
+            clock=self._clock,
+        )
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the palette offers: what our keys do at present, and nothing that writes files."""
+        for node, binding, is_enabled, _ in screen.active_bindings.values():
+            if binding.tooltip and is_enabled and node in {screen, self}:
+                run = partial(self.run_action, binding.action, node)
+                yield SystemCommand(binding.tooltip, f"Key {self.get_key_display(binding)}", run)
+        yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
+
+    def action_help(self) -> None:
+        """Show every key."""
+        self.push_screen(HelpScreen(is_read_only=self._control is None))
+
+    async def action_quit(self) -> None:
+        """Quit; while something runs, ask what becomes of it."""
+        active = self._control.active() if self._control else ()
+        if not active:
+            self.exit(IDLE)
+        else:
+            self.push_screen(quit_question(active), self._quit_answered)
+
+    def _quit_answered(self, answer: str | None) -> None:
+        if answer == LEAVE.id:
+            self.leave()
+        elif answer == CANCEL.id:
+            self._cancel_and_exit()
+
+    @work(exclusive=True)
+    async def _cancel_and_exit(self) -> None:
+        """Have every run cancelled, and go; what may not be cancelled keeps the console here."""
+        control = self._control
+        if control is None:
+            return
+        refusals = []
+        for run_id in control.active():
+            try:
+                await outcome(control.cancel(run_id))
+            except OrchestrateError as error:
+                refusals.append(str(error))
+        if refusals:
+            self.notify(visible("\n".join(refusals)), severity="error", markup=False)
+        else:
+            self.exit(CANCEL.id)
+
+    def _fatal_error(self) -> None:
+        """End after a defect, without the values of variables: they may be secrets."""
+        self._exit_renderables.append(Traceback(show_locals=False))
+        self._close_messages_no_wait()
+
+
+def run_console(
+    history: History,
+    control: Control | None = None,
+    *,
+    files: Sequence[Path] = (),
+    run_id: int | None = None,
+) -> int:
+    """Show the console until it is left; the exit code, 0 unless it broke.
+
+    A hang-up or SIGTERM ends the console only. Both stay harmless afterwards when something was
+    left running: a shell that ends repeats them to its children.
+    """
+    app = OrchestrateApp(history, control, files=files, run_id=run_id)
+    before = {
+        number: signal.signal(number, lambda _number, _frame: app.hang_up()) for number in LEAVING
+    }
+    app.run()
+    if app.return_value != LEAVE.id:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return app.return_code or 0

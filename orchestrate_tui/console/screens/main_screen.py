@@ -1,0 +1,240 @@
+"""The main screen: runs, the stages of the chosen one, the log of the chosen stage, rollbacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer
+
+from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
+from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.run_picture import RunPicture
+from orchestrate_tui.console.screens.filter_dialog import FilterDialog, RunFilter
+from orchestrate_tui.console.screens.log_screen import LogScreen
+from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
+from orchestrate_tui.console.styled import plain
+from orchestrate_tui.console.widgets.log_view import LogView
+from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
+from orchestrate_tui.console.widgets.run_header import RunHeader
+from orchestrate_tui.console.widgets.runs_list import RunsList
+from orchestrate_tui.console.widgets.stage_detail import StageDetail
+from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.domain.moments import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrate_tui.domain.events import RollbackEvent
+    from orchestrate_tui.store.history import History
+
+PANES = {"runs": "1 Runs", "graph": "2 Stages", "log": "3 Log", "rollbacks": "4 Rollbacks"}
+LOWER_PANES = ("log", "rollbacks")
+"""In a small terminal there is room for one of these."""
+
+
+class MainScreen(Screen[None]):
+    """Shows what the history says as it changes; nothing here changes anything."""
+
+    CSS_PATH = "main_screen.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual's way)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "pane('runs')", "Runs", show=False, tooltip="Go to the runs"),
+        Binding("2", "pane('graph')", "Stages", show=False, tooltip="Go to the stages"),
+        Binding("3", "pane('log')", "Log", show=False, tooltip="Go to the log"),
+        Binding("4", "pane('rollbacks')", "Rollbacks", show=False, tooltip="Go to the rollbacks"),
+        Binding("slash", "filter", "Filter", tooltip="Show only some runs"),
+        Binding("L", "full_log", "Log", key_display="L", tooltip="The log on the whole screen"),
+        Binding("o", "only_this_run", "Only this run", show=False, tooltip="Rollbacks of one run"),
+        Binding("z", "zoom", "Zoom", show=False, tooltip="This pane on the whole screen"),
+    ]
+
+    def __init__(
+        self,
+        history: History,
+        bridge: Bridge,
+        *,
+        run_id: int | None = None,
+        read_only: bool = True,
+        clock: Clock = utc_now,
+    ) -> None:
+        super().__init__()
+        self.picture: RunPicture | None = None
+        self.stage_name: str | None = None
+        self._history = history
+        self._bridge = bridge
+        self._clock = clock
+        self._first_run_id = run_id
+        self._is_read_only = read_only
+        self._stage_is_mine = False
+        self._filter = RunFilter()
+        self._only_this_run = False
+
+    def compose(self) -> ComposeResult:
+        """Two groups of panes: beside each other when there is room, else one over the other."""
+        yield RunHeader()
+        with Container(id="body"):
+            yield RunsList(id="runs", clock=self._clock)
+            with Vertical(id="run"):
+                yield StageGraphView(id="graph", clock=self._clock)
+                with Vertical(id="stage"):
+                    yield StageDetail()
+                    yield LogView(id="log")
+                yield RollbackHistory(id="rollbacks", clock=self._clock)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Show the newest run, or the one that was asked for."""
+        for pane, title in PANES.items():
+            self._frame(pane).border_title = Content(title)
+        self.query_one(RunsList).show(self._filter.fetch_from(self._history))
+        self.query_one(RollbackHistory).show(self._fetch_rollbacks)
+        newest = next(iter(self._history.runs(limit=1)), None)
+        run_id = self._first_run_id or (newest.id if newest else None)
+        if run_id is not None:
+            self.choose_run(run_id)
+        self.query_one(StageGraphView if run_id is not None else RunsList).focus()
+        self._tell()
+        self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
+        self.set_interval(1, self._tell)
+
+    def _frame(self, pane: str) -> Widget:
+        """The widget that carries the title of a pane."""
+        return self.query_one("#stage" if pane == "log" else f"#{pane}")
+
+    # What is shown
+
+    def choose_run(self, run_id: int) -> None:
+        """Show a run, beginning with its stage of interest."""
+        self._stage_is_mine = False
+        self.picture = RunPicture.read(self._history, run_id)
+        self.stage_name = self.picture.stage_of_interest
+        self.query_one(RunsList).choose(run_id)
+        self.query_one(StageGraphView).show(
+            self.picture.pipeline, self.picture.stages, self.stage_name
+        )
+        if self._only_this_run:
+            self.query_one(RollbackHistory).show(self._fetch_rollbacks)
+        self._show_stage()
+
+    def _show_stage(self) -> None:
+        """Show detail and log of the chosen stage."""
+        picture, name = self.picture, self.stage_name
+        if picture is None or name is None:
+            return
+        stage = picture.by_name[name]
+        path = self._history.log_path(picture.run.id, name, max(stage.attempt, 1))
+        empty = "No output yet" if stage.started else "This stage has not run"
+        self.query_one(LogView).follow_file(path, empty)
+        self._tell()
+        self.refresh_bindings()
+
+    def _tell(self) -> None:
+        """Say how the run and the stage stand, and since when."""
+        now, run = self._clock(), self.picture.run if self.picture else None
+        self.query_one(RunHeader).show(run, now=now, is_read_only=self._is_read_only)
+        self.query_one(StageDetail).show(self.picture, self.stage_name, now)
+
+    @on(RunsList.RunChosen)
+    def _run_chosen(self, event: RunsList.RunChosen) -> None:
+        if self.picture is None or event.run_id != self.picture.run.id:
+            self.choose_run(event.run_id)
+        if event.opened:
+            self.action_pane("graph")
+
+    @on(StageGraphView.StageChosen)
+    def _stage_chosen(self, event: StageGraphView.StageChosen) -> None:
+        self._stage_is_mine = True
+        self.stage_name = event.stage_name
+        self._show_stage()
+
+    @on(StageGraphView.StageOpened)
+    def _stage_opened(self) -> None:
+        self.action_full_log()
+
+    @on(RollbackHistory.RollbackOpened)
+    def _rollback_opened(self, event: RollbackHistory.RollbackOpened) -> None:
+        self.app.push_screen(RollbackSteps(self._history, event.rollback_id, clock=self._clock))
+
+    # What changes
+
+    def _drain(self) -> None:
+        """Take over what changed; only what is shown is read again."""
+        changes = self._bridge.drain()
+        if changes:
+            self._take_over(changes)
+        self.query_one(LogView).catch_up()
+
+    def _take_over(self, changes: Changes) -> None:
+        self.query_one(RunsList).update_runs()
+        if changes.rollbacks or changes.everything:
+            self.query_one(RollbackHistory).update_rollbacks()
+        if self.picture is None:
+            newest = next(iter(self._history.runs(limit=1)), None)
+            if newest is not None:
+                self.choose_run(newest.id)
+        elif changes.concern(self.picture.run.id):
+            self._update_run(self.picture)
+
+    def _update_run(self, before: RunPicture) -> None:
+        picture = self.picture = RunPicture.read(self._history, before.run.id, before)
+        graph = self.query_one(StageGraphView)
+        graph.update_stages(picture.stages)
+        if not self._stage_is_mine and self.stage_name != picture.stage_of_interest:
+            self.stage_name = picture.stage_of_interest
+            graph.choose(self.stage_name)
+        self._show_stage()
+
+    def _fetch_rollbacks(self, before: int | None) -> Sequence[RollbackEvent]:
+        run_id = self.picture.run.id if self.picture and self._only_this_run else None
+        return self._history.rollbacks(run_id, before=before)
+
+    # What the operator looks at
+
+    def action_pane(self, pane: str) -> None:
+        """Go to a pane; where only one fits, it takes the place of the other."""
+        if pane in LOWER_PANES:
+            self.set_class(pane == "rollbacks", "-rollbacks")
+        for other in PANES:
+            self.remove_class(f"-zoom-{other}")
+        self.query_one(f"#{pane}").focus()
+
+    def action_zoom(self) -> None:
+        """Give the whole screen to the pane with the focus, or take it back."""
+        pane = self.focused.id if self.focused is not None else None
+        if pane in PANES:
+            self.toggle_class(f"-zoom-{pane}")
+
+    def action_only_this_run(self) -> None:
+        """Show the rollbacks of the chosen run only, or of all runs."""
+        self._only_this_run = not self._only_this_run
+        self._frame("rollbacks").border_title = Content(
+            PANES["rollbacks"] + (" of this run" if self._only_this_run else "")
+        )
+        self.query_one(RollbackHistory).show(self._fetch_rollbacks)
+
+    def action_full_log(self) -> None:
+        """Show the log on the whole screen."""
+        log = self.query_one(LogView)
+        if log.path is not None and self.picture is not None:
+            title = f"#{self.picture.run.id} {self.picture.run.pipeline}  {self.stage_name}"
+            self.app.push_screen(LogScreen(log.path, plain(title), log.empty_text))
+
+    def action_filter(self) -> None:
+        """Ask which runs to show."""
+        self.app.push_screen(FilterDialog(self._filter), self._set_filter)
+
+    def _set_filter(self, wanted: RunFilter | None) -> None:
+        if wanted is None:
+            return
+        self._filter = wanted
+        title = PANES["runs"] + (f": only {wanted}" if wanted else "")
+        self._frame("runs").border_title = plain(title)
+        self.query_one(RunsList).show(wanted.fetch_from(self._history))
+        self.action_pane("runs")

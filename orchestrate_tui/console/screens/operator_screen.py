@@ -1,0 +1,208 @@
+"""The main screen of a console that may change things: a key for everything an operator can ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import work
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+
+from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.screens.decision_dialog import DecisionDialog
+from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
+from orchestrate_tui.console.screens.question import Answer, Question
+from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
+from orchestrate_tui.console.styled import plain
+from orchestrate_tui.console.text import visible
+from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
+from orchestrate_tui.console.widgets.runs_list import RunsList
+from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.domain.run import Decision
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
+from orchestrate_tui.errors import OrchestrateError
+
+if TYPE_CHECKING:
+    from orchestrate_tui.console.bridge import Bridge
+    from orchestrate_tui.executor.control import Control
+    from orchestrate_tui.store.history import History
+
+
+class OperatorScreen(MainScreen, inherit_bindings=False):
+    """Opens the dialogs, and asks the executor for what has none."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("R", "roll_back", "Rollback", key_display="R", tooltip="Roll the chosen run back"),
+        Binding("n", "new_run", "New", tooltip="Start a run of a pipeline"),
+        Binding("a", "approve", "Approve", tooltip="Approve the waiting stage"),
+        Binding("x", "reject", "Reject", tooltip="Reject the waiting stage"),
+        Binding("c", "cancel_run", "Cancel", tooltip="Cancel the chosen run"),
+        Binding("u", "resume", "Resume", tooltip="Resume the interrupted run"),
+        Binding("T", "retry_rollback", "Retry", key_display="T", tooltip="Try this rollback again"),
+        Binding("H", "halt_rollback", "Halt", key_display="H", tooltip="Halt this rollback"),
+        *MainScreen.BINDINGS,
+        *Screen.BINDINGS,
+    ]
+
+    def __init__(
+        self,
+        history: History,
+        bridge: Bridge,
+        control: Control,
+        *,
+        files: Sequence[Path] = (),
+        run_id: int | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        super().__init__(history, bridge, run_id=run_id, read_only=False, clock=clock)
+        self._control = control
+        self._files = files
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what the chosen run, stage or rollback allows."""
+        picture = self.picture
+        match action:
+            case "roll_back":
+                return picture is not None and picture.can_be_rolled_back
+            case "approve" | "reject":
+                return picture is not None and picture.waiting_stage(self.stage_name) is not None
+            case "cancel_run":
+                return picture is not None and picture.can_be_cancelled
+            case "resume":
+                return picture is not None and picture.can_be_resumed
+            case "retry_rollback":
+                return self._rollback_status is RollbackStatus.FAILED
+            case "halt_rollback":
+                status = self._rollback_status
+                return status is not None and status not in ENDED_ROLLBACKS
+        return super().check_action(action, parameters)
+
+    @property
+    def _rollback_status(self) -> RollbackStatus | None:
+        """How the rollback under the cursor stands; None while the focus is elsewhere."""
+        history = self.query_one(RollbackHistory)
+        return history.current.status if history.has_focus and history.current else None
+
+    def on_descendant_focus(self) -> None:
+        """Another pane allows other things."""
+        self.refresh_bindings()
+
+    # Runs
+
+    def action_new_run(self) -> None:
+        """Ask which run to start."""
+        self.app.push_screen(NewRunDialog(self._control, self._files), self._go_to_run)
+
+    def _go_to_run(self, run_id: int | None) -> None:
+        if run_id is not None:
+            self.query_one(RunsList).update_runs()
+            self.choose_run(run_id)
+            self.action_pane("graph")
+
+    def action_cancel_run(self) -> None:
+        """Ask whether to cancel the chosen run."""
+        if self.picture is None:
+            return
+        run = self.picture.run
+        body = plain(f"Run #{run.id} of {run.pipeline} stops: what runs is ended, nothing starts.")
+        question = _question("Cancel the run?", body, no="Keep it running", yes="Cancel the run")
+        self._ask_first(question, lambda: self._control.cancel(run.id))
+
+    def action_resume(self) -> None:
+        """Ask whether to resume the chosen run."""
+        if self.picture is None:
+            return
+        run = self.picture.run
+        body = plain(f"Run #{run.id} of {run.pipeline} goes on; finished stages do not run again.")
+        question = _question("Resume the run?", body, no="Cancel", yes="Resume")
+        self._ask_first(question, lambda: self._control.resume(run.id))
+
+    def action_approve(self) -> None:
+        """Ask for a comment and approve the waiting stage."""
+        self._decide(Decision.APPROVED)
+
+    def action_reject(self) -> None:
+        """Ask for a comment and reject the waiting stage."""
+        self._decide(Decision.REJECTED)
+
+    def _decide(self, decision: Decision) -> None:
+        picture = self.picture
+        stage_name = picture.waiting_stage(self.stage_name) if picture else None
+        if picture is not None and stage_name is not None:
+            dialog = DecisionDialog(self._control, picture, stage_name, decision)
+            self.app.push_screen(dialog, self._say)
+
+    # Rollbacks
+
+    def action_roll_back(self) -> None:
+        """Put a rollback of the chosen run together."""
+        if self.picture is not None:
+            dialog = RollbackDialog(self._control, self.picture, source=self.stage_name)
+            self.app.push_screen(dialog, self._go_to_rollback)
+
+    def action_retry_rollback(self) -> None:
+        """Put the repetition of a failed rollback together."""
+        event = self.query_one(RollbackHistory).current
+        if event is None:
+            return
+        self.choose_run(event.run_id)
+        if self.picture is not None:
+            dialog = RollbackDialog(
+                self._control,
+                self.picture,
+                source=event.failed_stage_name,
+                target=event.rollback_to_stage,
+                is_retry=True,
+            )
+            self.app.push_screen(dialog, self._go_to_rollback)
+
+    def action_halt_rollback(self) -> None:
+        """Ask whether to halt a rollback."""
+        event = self.query_one(RollbackHistory).current
+        if event is None or event.id is None:
+            return
+        rollback_id = event.id
+        body = plain(
+            f"Rollback {rollback_id} stops at its present step and is failed; that is final."
+        )
+        question = _question("Halt the rollback?", body, no="Let it go on", yes="Halt it")
+        reason = "halted in the console"
+        self._ask_first(question, lambda: self._control.halt(rollback_id, reason))
+
+    def _go_to_rollback(self, rollback_id: int | None) -> None:
+        if rollback_id is not None:
+            self._say(f"Rollback {rollback_id} begins")
+            self.action_pane("rollbacks")
+
+    # Asking
+
+    def _ask_first(self, question: Question, request: Callable[[], Future[Any]]) -> None:
+        def answered(answer: str | None) -> None:
+            if answer == "yes":
+                self._ask(request)
+
+        self.app.push_screen(question, answered)
+
+    @work()
+    async def _ask(self, request: Callable[[], Future[Any]]) -> None:
+        """Tell what the executor answers."""
+        try:
+            answer = await outcome(request())
+        except OrchestrateError as error:
+            self.notify(visible(str(error)), severity="error", markup=False)
+        else:
+            self._say(answer if isinstance(answer, str) else None)
+
+    def _say(self, text: str | None) -> None:
+        if text:
+            self.notify(visible(text), markup=False)
+
+
+def _question(title: str, body: Content, *, no: str, yes: str) -> Question:
+    return Question(title, body, [Answer("no", no, is_grave=False), Answer("yes", yes)])

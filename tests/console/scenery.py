@@ -1,0 +1,264 @@
+"""Histories to look at, written through the store with fixed times, and a control that answers."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.pipeline import Approval, OnFailure, Pipeline, Retry, Stage, Undo
+from orchestrate_tui.domain.rollback import RollbackPlan, plan_rollback
+from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.domain.status import (
+    RollbackStatus,
+    RollbackTriggerType,
+    RunStatus,
+    StageStatus,
+)
+from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.executor.hub import Hub, Subscription
+from orchestrate_tui.store.database import open_database
+from orchestrate_tui.store.history import History
+from orchestrate_tui.store.owners import Ownership
+from orchestrate_tui.store.rollbacks import insert, update
+from orchestrate_tui.store.runs import NewRun, StageChange, change_run, change_stages, insert_run
+
+T = TypeVar("T")
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+NOW = NOON + timedelta(minutes=10)
+
+
+def now() -> datetime:
+    """The moment at which every picture is taken."""
+    return NOW
+
+
+def stage(name: str, *depends_on: str, agent: str = "deployer", **settings: Any) -> Stage:
+    given = {"name": name, "agent": agent, "task": f"Do {name}", "depends_on": depends_on}
+    return Stage(**(given | settings))
+
+
+DELIVERY = Pipeline(
+    name="shop-delivery",
+    stages=(
+        stage("build", agent="builder"),
+        stage("deploy-staging", "build", environment="staging", rollback=Undo(task="Undo staging")),
+        stage("security-scan", "build", agent="scanner", on_failure=OnFailure.CONTINUE),
+        stage(
+            "smoke-staging",
+            "deploy-staging",
+            agent="tester",
+            retry=Retry(attempts=3),
+            on_failure=OnFailure.ROLLBACK,
+            rollback_to="deploy-staging",
+        ),
+        stage("load-test", "smoke-staging", agent="tester"),
+        stage(
+            "deploy-prod",
+            "load-test",
+            "smoke-staging",
+            "security-scan",
+            environment="production",
+            approval=Approval(approvers=("team-lead", "ops")),
+            rollback=Undo(task="Undo production"),
+        ),
+        stage("smoke-prod", "deploy-prod", agent="tester"),
+    ),
+)
+
+
+class Story:
+    """One database; every step of what happened takes one second of its own clock."""
+
+    def __init__(self, path: Path) -> None:
+        self.database = open_database(path)
+        self._owner = Ownership(self.database, "alice", NOON)
+        self.history = History(path)
+        self.at = NOON
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.history.close()
+        self._owner.release()
+        self.database.close()
+
+    def passes(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+    def run(self, pipeline: Pipeline = DELIVERY, *, simulated: bool = False, **trigger: Any) -> int:
+        """A run that is running, its stages pending."""
+        new = NewRun(
+            pipeline=pipeline,
+            source="",
+            trigger=TriggerContext(**trigger),
+            actor="alice",
+            simulated=simulated,
+            workdir="/srv",
+            pipeline_dir="/srv",
+            epoch=self._owner.epoch,
+            at=self.at,
+        )
+        run_id = self.database.write(lambda connection: insert_run(connection, new))
+        self._change_run(run_id, RunStatus.PENDING, RunStatus.RUNNING)
+        return run_id
+
+    def ends(self, run_id: int, status: RunStatus, reason: str = "") -> None:
+        self._change_run(run_id, RunStatus.RUNNING, status, reason)
+
+    def becomes(self, run_id: int, name: str, *statuses: StageStatus, **details: Any) -> None:
+        """Lead a stage through statuses, a second for each but the first."""
+        for status in statuses:
+            now = next(one for one in self.history.stages(run_id) if one.stage_name == name)
+            attempt = now.attempt + (status is StageStatus.RUNNING)
+            change = StageChange(
+                stage_name=name,
+                position=now.position,
+                expected=now.status,
+                status=status,
+                at=self.at,
+                attempt=attempt,
+                **(details if status is statuses[-1] else {}),
+            )
+            write = partial(change_stages, run_id=run_id, epoch=self._owner.epoch, changes=[change])
+            self.database.write(write)
+            self.passes(1)
+
+    def log(self, run_id: int, name: str, text: str, attempt: int = 1) -> Path:
+        path = self.history.log_path(run_id, name, attempt)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(text)
+        return path
+
+    def rollback(self, run_id: int, **details: Any) -> int:
+        given: dict[str, Any] = {
+            "failed_stage_name": "smoke-staging",
+            "rollback_to_stage": "deploy-staging",
+            "trigger_type": RollbackTriggerType.AUTOMATIC,
+            "created_at": self.at,
+            "started_at": self.at,
+            "epoch": self._owner.epoch,
+        }
+        event = RollbackEvent(run_id=run_id, **(given | details))
+        event_id = self.database.write(
+            lambda connection: insert(connection, replace(event, status=RollbackStatus.PENDING))
+        )
+        if event.status is not RollbackStatus.PENDING:
+            running = replace(event, id=event_id, status=RollbackStatus.RUNNING, completed_at=None)
+            self.database.write(lambda connection: update(connection, running))
+        if event.status not in {RollbackStatus.PENDING, RollbackStatus.RUNNING}:
+            done = replace(event, id=event_id, completed_at=self.at + timedelta(seconds=4))
+            self.database.write(lambda connection: update(connection, done))
+        return event_id
+
+    def _change_run(
+        self, run_id: int, expected: RunStatus, status: RunStatus, reason: str = ""
+    ) -> None:
+        self.database.write(
+            lambda connection: change_run(
+                connection,
+                run_id,
+                epoch=self._owner.epoch,
+                expected=expected,
+                status=status,
+                at=self.at,
+                reason=reason,
+            )
+        )
+
+
+S = StageStatus
+
+
+def delivered(story: Story) -> int:
+    """A run that succeeded, with a failure that was allowed."""
+    run_id = story.run(branch="main")
+    for name in ("build", "deploy-staging"):
+        story.becomes(run_id, name, S.RUNNING, S.SUCCEEDED)
+    story.becomes(run_id, "security-scan", S.RUNNING, S.FAILED, reason="exit code 2", exit_code=2)
+    for name in ("smoke-staging", "load-test", "deploy-prod", "smoke-prod"):
+        story.becomes(run_id, name, S.RUNNING, S.SUCCEEDED)
+    story.ends(run_id, RunStatus.SUCCEEDED)
+    return run_id
+
+
+def failed(story: Story) -> int:
+    """A run that failed at its smoke test and was rolled back."""
+    run_id = story.run(branch="main")
+    for name in ("build", "deploy-staging", "security-scan"):
+        story.becomes(run_id, name, S.RUNNING, S.SUCCEEDED)
+    story.passes(64)
+    story.becomes(run_id, "smoke-staging", S.RUNNING, S.FAILED, reason="exit code 1", exit_code=1)
+    for name in ("load-test", "deploy-prod", "smoke-prod"):
+        story.becomes(run_id, name, S.SKIPPED, reason="stage 'smoke-staging' failed")
+    story.log(run_id, "smoke-staging", "GET /health\n\x1b[31mHTTP 500\x1b[0m\n")
+    story.rollback(run_id, status=RollbackStatus.SUCCEEDED, reason="stage 'smoke-staging' failed")
+    story.ends(run_id, RunStatus.FAILED, "stage 'smoke-staging' failed")
+    return run_id
+
+
+def waiting(story: Story) -> int:
+    """A run that waits for the approval of production while its scan still runs."""
+    run_id = story.run(branch="release/2.1")
+    for name in ("build", "deploy-staging", "smoke-staging", "load-test"):
+        story.becomes(run_id, name, S.RUNNING, S.SUCCEEDED)
+    story.becomes(run_id, "security-scan", S.RUNNING)
+    story.log(run_id, "security-scan", "".join(f"scanned layer {n}\n" for n in range(1, 31)))
+    story.becomes(run_id, "deploy-prod", S.WAITING_APPROVAL)
+    return run_id
+
+
+class Desk:
+    """Stands in for the executor's control: it notes what it is asked, and answers at once."""
+
+    def __init__(self, history: History) -> None:
+        self.hub = Hub()
+        self.asked: list[tuple[Any, ...]] = []
+        self.refusal: OrchestrateError | None = None
+        self.runs: tuple[int, ...] = ()
+        self._history = history
+
+    def subscribe(self) -> Subscription:
+        return self.hub.subscribe()
+
+    def active(self) -> tuple[int, ...]:
+        return self.runs
+
+    def plan_rollback(
+        self, run_id: int, from_stage: str, to_stage: str | None = None
+    ) -> Future[RollbackPlan]:
+        pipeline = self._history.definition(run_id)
+        stages = {one.stage_name: one for one in self._history.stages(run_id)}
+        graph = StageGraph.of(pipeline.stages)
+        plan = plan_rollback(pipeline, graph, stages, failed_stage=from_stage, target=to_stage)
+        return _done(plan)
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*arguments: Any, **options: Any) -> Future[Any]:
+            self.asked.append((name, *arguments, options) if options else (name, *arguments))
+            if self.refusal is not None:
+                future: Future[Any] = Future()
+                future.set_exception(self.refusal)
+                return future
+            return _done(1 if name in {"start_run", "rollback"} else f"{name} done")
+
+        return ask
+
+
+def _done(result: T) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(result)
+    return future
