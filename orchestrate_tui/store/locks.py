@@ -47,11 +47,16 @@ def hold_for_life(path: Path) -> int:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock on `path`; a missing file is not held."""
+    """Whether a living process holds the lock on `path`; a missing file is not held.
+
+    A file that may not be read counts as held: nobody may act as if its holder were gone.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

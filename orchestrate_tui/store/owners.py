@@ -7,6 +7,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.errors import StoreError
+from orchestrate_tui.store.database import make_folder
 from orchestrate_tui.store.locks import hold_for_life, is_held
 
 if TYPE_CHECKING:
@@ -17,30 +19,46 @@ if TYPE_CHECKING:
 
 
 class Ownership:
-    """This executor's epoch, from its first use until `release` or the end of the process."""
+    """This executor's epoch, from its first use until `release` or the end of the process.
+
+    Raises StoreError when it cannot be recorded, or its lock not be taken.
+    """
 
     def __init__(self, database: Database, actor: str, at: datetime) -> None:
         self._files = database.files
-        self._files.owners.mkdir(mode=0o700, exist_ok=True)
-        self.epoch, self._descriptor = database.write(
-            lambda connection: self._register(connection, actor, at)
-        )
+        self._descriptor: int | None = None
+        try:
+            for folder in (self._files.owners, self._files.runs):
+                make_folder(folder)
+            self.epoch = database.write(lambda connection: self._register(connection, actor, at))
+        except OSError as error:
+            raise StoreError(
+                f"Cannot work on runs of {database.path}: {error}",
+                next_step="Check the permissions of the folder and its free space",
+            ) from error
+        except BaseException:
+            self._let_go()
+            raise
 
-    def _register(
-        self, connection: sqlite3.Connection, actor: str, at: datetime
-    ) -> tuple[int, int]:
+    def _register(self, connection: sqlite3.Connection, actor: str, at: datetime) -> int:
         """Take a new epoch; its lock is held before anybody can see the row."""
         epoch = connection.execute(
             "INSERT INTO owners (pid, host, actor, started_at) VALUES (?, ?, ?, ?)",
             (os.getpid(), socket.gethostname(), actor, to_text(at)),
         ).lastrowid
         assert epoch is not None  # noqa: S101  (an INSERT always has one)
-        return epoch, hold_for_life(self._files.owner_lock(epoch))
+        self._descriptor = hold_for_life(self._files.owner_lock(epoch))
+        return epoch
 
     def release(self) -> None:
-        """Say that this executor works on nothing any more."""
+        """Say that this executor works on nothing any more; a second call does nothing."""
         self._files.owner_lock(self.epoch).unlink(missing_ok=True)
-        os.close(self._descriptor)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def is_alive(files: StoreFiles, epoch: int | None) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate_tui.store import open_database
+from orchestrate_tui.store import Database, open_database
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
 from tests.store.scenery import NOON, REPOSITORY, Store
@@ -26,11 +26,16 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with open_database(path) as database:
-        owner = Ownership(database, "alice", NOON)
-        yield Store(database, owner)
-        owner.release()
+def database(path: Path) -> Iterator[Database]:
+    with open_database(path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(database: Database) -> Iterator[Store]:
+    owner = Ownership(database, "alice", NOON)
+    yield Store(database, owner)
+    owner.release()
 
 
 @pytest.fixture

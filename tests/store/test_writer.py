@@ -69,10 +69,9 @@ def allow_pages(database: Database, more: int) -> None:
 
 
 @pytest.fixture
-def database(path: Path) -> Iterator[Database]:
-    with open_database(path) as opened:
-        opened.write(lambda c: c.execute("CREATE TABLE words (word TEXT UNIQUE)").close())
-        yield opened
+def database(database: Database) -> Database:
+    database.write(lambda c: c.execute("CREATE TABLE words (word TEXT UNIQUE)").close())
+    return database
 
 
 def test_a_change_is_committed_when_its_result_is_there(database: Database) -> None:
