@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
@@ -46,5 +47,5 @@ def insert_approval(connection: sqlite3.Connection, approval: ApprovalRecord) ->
 
 def approvals_of(connection: sqlite3.Connection, run_id: int) -> tuple[ApprovalRecord, ...]:
     """The decisions on a run's stages, oldest first."""
-    query = "SELECT * FROM approvals WHERE run_id = ? ORDER BY id"
-    return tuple(approval_of(row) for row in connection.execute(query, (run_id,)))
+    rows = connection.execute("SELECT * FROM approvals WHERE run_id = ?", (run_id,))
+    return tuple(approval_of(row) for row in sorted(rows, key=itemgetter("id")))

@@ -1,23 +1,29 @@
-"""The read side: what happened, newest first, in pages that cost the same at any depth."""
+"""The read side: what happened, and how it stands."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sqlite3
+from typing import TYPE_CHECKING, TypeVar
 
-from orchestrate_tui.domain.moments import to_text
-from orchestrate_tui.errors import NotFound
+from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
-from orchestrate_tui.store.connection import connect_reader
+from orchestrate_tui.store.connection import cannot_read, connect_reader
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.migrator import is_current
-from orchestrate_tui.store.recovery import as_it_stands, stage_as_it_stands
+from orchestrate_tui.store.recovery import (
+    left_by,
+    lost_owners,
+    stage_as_it_stands,
+    step_as_it_stands,
+)
 from orchestrate_tui.store.rows import event_of, run_of, stage_of, step_of
+from orchestrate_tui.store.run_pages import narrow, newest_runs
 from orchestrate_tui.store.runs import unknown_run
 
 if TYPE_CHECKING:
-    import sqlite3
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -26,14 +32,15 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
     from orchestrate_tui.domain.status import RunStatus
 
-_SINCE = """
-    id >= coalesce((SELECT id FROM runs WHERE created_at >= ? ORDER BY created_at LIMIT 1),
-                   (SELECT max(id) + 1 FROM runs))
-"""
+T = TypeVar("T")
 
 
 class History:
-    """Reads a database through a connection that cannot write; it belongs to one thread."""
+    """Reads a database through a connection that cannot write; it belongs to one thread.
+
+    What an executor left when it died is shown as interrupted, whether or not that was written.
+    Every method raises StoreError when the database can no longer be read.
+    """
 
     def __init__(self, path: Path) -> None:
         self.files = StoreFiles(path)
@@ -42,8 +49,12 @@ class History:
                 f"There is no database {path}",
                 next_step="Run a pipeline first, or name another one with --db",
             )
-        self._connection = connect_reader(path)
-        is_current(self._connection, path)
+        self._connection = connect_reader(self.files.database)
+        try:
+            _check_current(self._connection, path)
+        except StoreError:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """Give the connection up."""
@@ -59,73 +70,70 @@ class History:
         since: datetime | None = None,
     ) -> tuple[Run, ...]:
         """Runs, newest first; None does not narrow. `before` is the id to go on from."""
-        given: dict[str, str | int | None] = {
-            "id < ?": before,
-            "pipeline = ?": pipeline,
-            "status = ?": status,
-            _SINCE: to_text(since) if since else None,
-        }
-        clauses = {clause: value for clause, value in given.items() if value is not None}
-        where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
-        query = f"SELECT * FROM runs {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
-        rows = self._connection.execute(query, (*clauses.values(), limit))
-        return tuple(as_it_stands(run_of(row), self.files) for row in rows)
+        narrowing = narrow(before=before, pipeline=pipeline, since=since)
+        return self._read(lambda reader: newest_runs(reader, self.files, status, narrowing, limit))
 
     def run(self, run_id: int) -> Run:
         """One run. Raises NotFound."""
-        return as_it_stands(read_run(self._connection, run_id), self.files)
+        return self._read(lambda reader: run_as_it_stands(reader, run_id, self.files))
 
     def stages(self, run_id: int) -> tuple[StageRun, ...]:
         """The stages of a run, in the order of its file. Raises NotFound."""
         run = self.run(run_id)
-        stages = stages_of(self._connection, run_id)
+        stages = self._read(lambda reader: stages_of(reader, run_id))
         return tuple(stage_as_it_stands(stage, run) for stage in stages)
 
     def definition(self, run_id: int) -> Pipeline:
         """The pipeline as it was when the run was created. Raises NotFound."""
-        return read_definition(self._connection, self.run(run_id).definition_hash)
+        digest = self.run(run_id).definition_hash
+        return self._read(lambda reader: read_definition(reader, digest))
 
     def outputs(self, run_id: int) -> dict[tuple[str, str], str]:
         """What the stages of a run put out: (stage, key) to value."""
-        return outputs_of(self._connection, run_id)
+        return self._read(lambda reader: outputs_of(reader, run_id))
 
     def approvals(self, run_id: int) -> tuple[ApprovalRecord, ...]:
         """The decisions on a run's stages, oldest first."""
-        return approvals_of(self._connection, run_id)
+        return self._read(lambda reader: approvals_of(reader, run_id))
 
     def rollbacks(
         self, run_id: int | None = None, *, before: int | None = None, limit: int = 50
     ) -> tuple[RollbackEvent, ...]:
         """Rollbacks, newest first, of one run or (None) of all."""
-        return rollbacks.list_events(self._connection, run_id, before=before, limit=limit)
+        return self._read(
+            lambda reader: rollbacks.list_events(reader, run_id, before=before, limit=limit)
+        )
 
     def rollback(self, rollback_id: int) -> RollbackEvent:
         """One rollback. Raises NotFound."""
-        return rollbacks.read(self._connection, rollback_id)
+        return self._read(lambda reader: rollbacks.read(reader, rollback_id))
 
     def steps(self, rollback_id: int) -> tuple[RollbackStep, ...]:
-        """The steps of a rollback, in their order."""
-        return steps_of(self._connection, rollback_id)
+        """The steps of a rollback, in their order. Raises NotFound."""
+        lost = self._read(lambda reader: lost_owners(reader, self.files))
+        steps = self._read(lambda reader: steps_of(reader, rollback_id))
+        event = self.rollback(rollback_id)
+        return tuple(step_as_it_stands(step, event, lost) for step in steps)
 
     def events(self, run_id: int, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """The events of one run after an id, oldest first."""
         query = "SELECT * FROM events WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?"
-        rows = self._connection.execute(query, (run_id, after, limit))
-        return tuple(event_of(row) for row in rows)
+        return self._events(query, run_id, after, limit)
 
     def events_after(self, event_id: int, *, limit: int = 1000) -> tuple[Event, ...]:
         """The events of all runs after an id, oldest first."""
-        query = "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?"
-        return tuple(event_of(row) for row in self._connection.execute(query, (event_id, limit)))
+        return self._events(
+            "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", event_id, limit
+        )
 
     def last_event_id(self) -> int:
         """The id of the newest event; 0 when there is none."""
         query = "SELECT coalesce(max(id), 0) FROM events"
-        return int(self._connection.execute(query).fetchone()[0])
+        return self._read(lambda reader: int(reader.execute(query).fetchone()[0]))
 
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""
-        return data_version(self._connection)
+        return self._read(data_version)
 
     def log_path(self, run_id: int, stage_name: str, attempt: int) -> Path:
         """Where the log of an attempt lies; it may not exist."""
@@ -134,6 +142,25 @@ class History:
     def undo_log_path(self, run_id: int, rollback_id: int, stage_name: str, attempt: int) -> Path:
         """Where the log of an attempt of an undo lies; it may not exist."""
         return self.files.undo_log(run_id, rollback_id, stage_name, attempt)
+
+    def _events(self, query: str, *parameters: int) -> tuple[Event, ...]:
+        return self._read(
+            lambda reader: tuple(event_of(row) for row in reader.execute(query, parameters))
+        )
+
+    def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return query(self._connection)
+        except sqlite3.Error as error:
+            raise cannot_read(self.files.database, error) from error
+
+
+def _check_current(connection: sqlite3.Connection, path: Path) -> None:
+    if not is_current(connection, path):
+        raise StoreError(
+            f"The database {path} was made by an earlier version and cannot be read yet",
+            next_step="The next run brings it up to date",
+        )
 
 
 def steps_of(connection: sqlite3.Connection, rollback_id: int) -> tuple[RollbackStep, ...]:
@@ -148,6 +175,15 @@ def read_run(connection: sqlite3.Connection, run_id: int) -> Run:
     if row is None:
         raise unknown_run(run_id)
     return run_of(row)
+
+
+def run_as_it_stands(connection: sqlite3.Connection, run_id: int, files: StoreFiles) -> Run:
+    """One run, shown as interrupted when it is under way and its executor is gone.
+
+    Raises NotFound.
+    """
+    lost = lost_owners(connection, files)
+    return left_by(lost, read_run(connection, run_id))
 
 
 def stages_of(connection: sqlite3.Connection, run_id: int) -> tuple[StageRun, ...]:

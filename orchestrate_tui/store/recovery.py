@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
-from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.runs import StageChange, change_run, change_stages
@@ -15,16 +16,40 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
 
+    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
     from orchestrate_tui.domain.run import Run, StageRun
     from orchestrate_tui.store.database import Database, StoreFiles
 
 _OWNER_DIED = "its executor died"
-_UNDER_WAY = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
+UNDER_WAY = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
+"""Runs that somebody works on, or will."""
 
 
 def as_it_stands(run: Run, files: StoreFiles) -> Run:
-    """The run, shown as interrupted when it is under way and its executor is gone."""
-    if run.status in _UNDER_WAY and not is_alive(files, run.epoch):
+    """The run, shown as interrupted when it is under way and its executor is gone.
+
+    The executor may have ended the run after it was read; run_as_it_stands rules that out.
+    """
+    return run if is_alive(files, run.epoch) else left_by(frozenset({run.epoch}), run)
+
+
+def lost_owners(connection: sqlite3.Connection, files: StoreFiles) -> frozenset[int | None]:
+    """The executors that are gone and have left a run or a rollback under way.
+
+    What is read of their work after this call is the last that they wrote.
+    """
+    query = """
+        SELECT epoch FROM runs INDEXED BY runs_by_status WHERE status IN ('pending', 'running')
+        UNION ALL SELECT epoch FROM rollback_events INDEXED BY rollback_events_by_status
+            WHERE status = 'running'
+    """
+    owners = {row["epoch"] for row in connection.execute(query)}
+    return frozenset(epoch for epoch in owners if not is_alive(files, epoch))
+
+
+def left_by(lost: frozenset[int | None], run: Run) -> Run:
+    """The run, shown as interrupted when it is under way and its owner is one of `lost`."""
+    if run.status in UNDER_WAY and run.epoch in lost:
         return replace(run, status=RunStatus.INTERRUPTED, reason=_OWNER_DIED)
     return run
 
@@ -36,40 +61,40 @@ def stage_as_it_stands(stage: StageRun, run: Run) -> StageRun:
     return stage
 
 
+def step_as_it_stands(
+    step: RollbackStep, event: RollbackEvent, lost: frozenset[int | None]
+) -> RollbackStep:
+    """The step, shown as interrupted when it was running and its rollback's owner is lost."""
+    is_under_way = event.status is RollbackStatus.RUNNING and step.status is StepStatus.RUNNING
+    if is_under_way and event.epoch in lost:
+        return replace(step, status=StepStatus.INTERRUPTED, error_message=_OWNER_DIED)
+    return step
+
+
 def mark_interrupted(database: Database, at: datetime) -> tuple[int, ...]:
     """Mark every run under way whose executor is gone; returns their ids.
 
-    Never touches a run whose owner's lock is held.
+    Rollback steps that were under way are marked too. Never touches what belongs to an owner
+    whose lock is held. Raises StoreError.
     """
-    lost = database.read(lambda connection: _lost_runs(connection, database.files))
-    if not lost:
+    if not database.read(partial(lost_owners, files=database.files)):
         return ()
-    return database.write(lambda connection: _mark(connection, database.files, at))
-
-
-def _lost_runs(
-    connection: sqlite3.Connection, files: StoreFiles
-) -> tuple[tuple[int, int, RunStatus], ...]:
-    rows = connection.execute(
-        "SELECT id, epoch, status FROM runs WHERE status IN ('pending', 'running')"
-    ).fetchall()
-    return tuple(
-        (row["id"], row["epoch"], RunStatus(row["status"]))
-        for row in rows
-        if not is_alive(files, row["epoch"])
-    )
+    return database.write(partial(_mark, files=database.files, at=at))
 
 
 def _mark(connection: sqlite3.Connection, files: StoreFiles, at: datetime) -> tuple[int, ...]:
-    lost = _lost_runs(connection, files)
-    for run_id, epoch, status in lost:
+    lost = lost_owners(connection, files)
+    query = "SELECT id, epoch, status FROM runs WHERE status IN ('pending', 'running')"
+    runs = [row for row in connection.execute(query).fetchall() if row["epoch"] in lost]
+    for row in runs:
+        run_id, epoch = row["id"], row["epoch"]
         change_stages(connection, run_id, epoch, _interruptions(connection, run_id, at))
         change_run(
-            connection, run_id, epoch=epoch, expected=status, status=RunStatus.INTERRUPTED,
-            at=at, reason=_OWNER_DIED,
+            connection, run_id, epoch=epoch, expected=RunStatus(row["status"]),
+            status=RunStatus.INTERRUPTED, at=at, reason=_OWNER_DIED,
         )  # fmt: skip
-    _mark_steps(connection, files, at)
-    return tuple(run_id for run_id, _, _ in lost)
+    _mark_steps(connection, lost, at)
+    return tuple(row["id"] for row in runs)
 
 
 def _interruptions(
@@ -93,25 +118,29 @@ def _interruptions(
     )
 
 
-def _mark_steps(connection: sqlite3.Connection, files: StoreFiles, at: datetime) -> None:
-    """Steps that were under way in rollbacks whose executor is gone; the event stays running."""
+def _mark_steps(connection: sqlite3.Connection, lost: frozenset[int | None], at: datetime) -> None:
+    """Mark steps that were under way; their rollbacks stay running until somebody resumes them."""
     rows = connection.execute(
         """
-        SELECT step.rollback_id, step.position, step.stage_name, event.run_id, event.epoch
+        SELECT step.rollback_id, step.position, step.stage_name, step.attempt,
+            event.run_id, event.epoch
         FROM rollback_events AS event JOIN rollback_steps AS step ON step.rollback_id = event.id
         WHERE event.status = 'running' AND step.status = 'running'
         """
     ).fetchall()
     for row in rows:
-        if is_alive(files, row["epoch"]):
-            continue
-        connection.execute(
-            "UPDATE rollback_steps SET status = 'interrupted'"
-            " WHERE rollback_id = ? AND position = ?",
-            (row["rollback_id"], row["position"]),
-        )
-        record(
-            connection, row["run_id"], to_text(at), "step", stage_name=row["stage_name"],
-            rollback_id=row["rollback_id"], from_status="running", to_status="interrupted",
-            detail=_OWNER_DIED,
-        )  # fmt: skip
+        if row["epoch"] in lost:
+            _mark_step(connection, row, at)
+
+
+def _mark_step(connection: sqlite3.Connection, step: sqlite3.Row, at: datetime) -> None:
+    connection.execute(
+        "UPDATE rollback_steps SET status = 'interrupted', error_message = ?"
+        " WHERE rollback_id = ? AND position = ?",
+        (_OWNER_DIED, step["rollback_id"], step["position"]),
+    )
+    record(
+        connection, step["run_id"], to_text(at), "step", stage_name=step["stage_name"],
+        rollback_id=step["rollback_id"], from_status=StepStatus.RUNNING,
+        to_status=StepStatus.INTERRUPTED, attempt=step["attempt"], detail=_OWNER_DIED,
+    )  # fmt: skip
