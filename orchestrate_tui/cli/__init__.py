@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 
 from orchestrate_tui.cli.parser import parse
+from orchestrate_tui.cli.streams import discard, prepare_streams
 from orchestrate_tui.errors import OrchestrateError
 
 INTERRUPTED = 130
+CANNOT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; an error is one line on standard error."""
+    """Run one command and return its exit code; an error is told on standard error."""
+    prepare_streams()
     arguments = parse(argv)
-    module, _, function = arguments.handler.partition(":")
-    handler = getattr(import_module(f"orchestrate_tui.cli.{module}"), function)
     try:
-        code: int = handler(arguments)
+        code = _carry_out(arguments)
         sys.stdout.flush()
     except OrchestrateError as error:
-        print(f"orchestrate-tui: {error}", file=sys.stderr)
-        return error.exit_code
+        return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # whoever read our output is gone; nothing is left to tell
-        sys.stdout = None
+    except BrokenPipeError:  # whoever read our output is gone; nothing is left to tell
+        discard(sys.stdout)
         return 0
+    except OSError as error:  # a full disk, a file that vanished: no fault of this program
+        discard(sys.stdout)
+        return _fail(str(error), CANNOT)
+    return code
+
+
+def _carry_out(arguments: Namespace) -> int:
+    module, _, function = arguments.handler.partition(":")
+    handler = getattr(import_module(f"orchestrate_tui.cli.{module}"), function)
+    code: int = handler(arguments)
+    return code
+
+
+def _fail(text: str, code: int) -> int:
+    from orchestrate_tui.domain.text import visible  # noqa: PLC0415  (only for what fails)
+
+    lines = f"orchestrate-tui: {text}".split("\n")
+    print(*map(visible, lines), sep="\n", file=sys.stderr)
     return code

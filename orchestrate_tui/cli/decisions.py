@@ -8,7 +8,7 @@ from functools import partial
 
 import anyio
 
-from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.executor.executor import PipelineExecutor
@@ -53,5 +53,5 @@ def ask(arguments: Namespace, request: Request) -> int:
 
 async def _ask(arguments: Namespace, request: Request) -> str:
     people = People(load_user_config().roles)
-    async with PipelineExecutor(database_path(arguments), people=people) as executor:
+    async with PipelineExecutor(existing_database_path(arguments), people=people) as executor:
         return await request(executor)

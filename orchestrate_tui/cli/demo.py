@@ -13,8 +13,9 @@ from pathlib import Path
 
 from orchestrate_tui.cli.console import console_over
 from orchestrate_tui.cli.follow import Follower
+from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import example
-from orchestrate_tui.cli.terminal import is_interactive, say
+from orchestrate_tui.cli.terminal import has_screen, say
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.executor.control import BegunRun, Control
@@ -30,16 +31,17 @@ def demonstrate(arguments: Namespace) -> int:
     """Deploy release 1, see release 2 fail and be rolled back, and prove it over HTTP.
 
     On a terminal the console opens on it; elsewhere what happens is printed. The web service
-    and its files are gone at the end.
+    and its files are gone at the end, and after Ctrl-C too.
     """
     loaded = load_pipeline(example("demo/pipeline.yaml"))
     with (
+        undisturbed() as interrupts,
         _place(arguments.db) as (root, path),
         open_database(path) as database,
         Control(database) as control,
     ):
-        demo = _Demo(loaded, root, control, History(path))
-        if arguments.headless or not is_interactive():
+        demo = _Demo(loaded, root, control, History(path), interrupts)
+        if arguments.headless or not has_screen():
             return demo.run_headless()
         return demo.run_in_console()
 
@@ -48,12 +50,18 @@ class _Demo:
     """Two deployments below one folder, and the question what is live afterwards."""
 
     def __init__(
-        self, loaded: LoadedPipeline, root: Path, control: Control, history: History
+        self,
+        loaded: LoadedPipeline,
+        root: Path,
+        control: Control,
+        history: History,
+        interrupts: Interrupts,
     ) -> None:
         self._loaded = loaded
         self._root = root
         self._control = control
         self._history = history
+        self._interrupts = interrupts
         self._first_run = 0
 
     def run_headless(self) -> int:
@@ -87,9 +95,21 @@ class _Demo:
         return self._control.begin_run(self._loaded, trigger, workdir=self._root)
 
     def _deploy(self, version: str) -> Run:
+        """Deploy a version and print how it goes. Raises KeyboardInterrupt when it was stopped."""
         begun = self._begin(version)
-        Follower(self._history, begun.run_id.result(), quiet=False).until(begun.end)
-        return self._history.run(begun.run_id.result())
+        run_id = begun.run_id.result()
+        is_stopped = False
+
+        def heed_interrupts() -> None:
+            nonlocal is_stopped
+            if self._interrupts.take():
+                is_stopped = True
+                self._control.cancel(run_id)  # refused when it ends, or is being rolled back
+
+        Follower(self._history, run_id, quiet=False).until(begun.end, heed_interrupts)
+        if is_stopped:
+            raise KeyboardInterrupt
+        return self._history.run(run_id)
 
     def _answer(self) -> str:
         """What the web service says of itself, or that there is none."""
@@ -120,4 +140,5 @@ def _place(database: Path | None) -> Iterator[tuple[Path, Path]]:
             yield root, database or Path(folder, "orchestrate.db")
         finally:
             environment = os.environ | {"root": str(root)}
-            subprocess.run(["sh", example("demo/stop.sh")], env=environment, check=True)
+            stop = ("sh", str(example("demo/stop.sh")))
+            subprocess.run(stop, env=environment, check=True, start_new_session=True)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
-from orchestrate_tui.cli.terminal import say, say_marked
+from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say, say_marked
 from orchestrate_tui.console.marks import Mark, Tone, run_mark, stage_mark, step_mark
 from orchestrate_tui.domain.events import Event
-from orchestrate_tui.domain.status import RunStatus, StageStatus, StepStatus
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.store.history import History
 
 T = TypeVar("T")
 
-POLL_INTERVAL_S = 0.1
 _UNDO = Mark("↶", Tone.UNDONE, "rollback")
 
 
@@ -29,21 +28,16 @@ class Follower:
         self._quiet = quiet
         self._version = -1
 
-    def until(self, future: Future[T]) -> T:
-        """Print what happens until `future` is done; returns its result or raises its error.
+    def until(self, work: Future[T], meanwhile: Callable[[], None] = lambda: None) -> T:
+        """Print what happens until `work` is done; returns its result or raises its error.
 
-        KeyboardInterrupt passes through, and the waiting may be taken up again.
+        `meanwhile` is called again and again.
         """
-        while True:
-            try:
-                result = future.result(timeout=POLL_INTERVAL_S)
-            except NotYet:
-                if future.done():
-                    raise
-                self.catch_up()
-            else:
-                self.catch_up()
-                return result
+        while not wait([work], timeout=LOOK_INTERVAL_S).done:
+            self.catch_up()
+            meanwhile()
+        self.catch_up()
+        return work.result()
 
     def catch_up(self) -> None:
         """Print what has happened since the last time."""
@@ -70,6 +64,21 @@ class Follower:
             f"Stage '{event.stage_name}' waits for an approval: orchestrate-tui approve {what}",
             to=sys.stderr,
         )
+
+
+def rollback_under_way(history: History, run_id: int) -> str:
+    """What a rollback of the run is doing, and how to stop it; "" when there is none."""
+    events = history.rollbacks(run_id)
+    event = next((event for event in reversed(events) if event.status not in ENDED_ROLLBACKS), None)
+    if event is None or event.id is None:
+        return ""
+    steps = history.steps(event.id)
+    names = [step.stage_name for step in steps if step.status is StepStatus.RUNNING]
+    doing = f"the undo of {', '.join(names)} is running" if names else "it is about to go on"
+    return (
+        f"Rollback {event.id} to '{event.rollback_to_stage}' goes on ({doing}); stop it with: "
+        f"orchestrate-tui rollback-step {event.id} halt --reason TEXT"
+    )
 
 
 def _line_of(event: Event) -> tuple[Mark, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from orchestrate_tui.store.history import History
 
 def runs(arguments: Namespace) -> int:
     """List runs, newest first."""
+    status, since = _status(arguments.status), _since(arguments.since)
     if not database_path(arguments).exists():
         say("No runs yet", to=sys.stderr)
         if arguments.json:
@@ -32,8 +34,8 @@ def runs(arguments: Namespace) -> int:
     history = History(database_path(arguments))
     found = history.runs(
         pipeline=arguments.pipeline,
-        status=_status(arguments.status),
-        since=_since(arguments.since),
+        status=status,
+        since=since,
         limit=arguments.limit,
     )
     if arguments.json:
@@ -65,7 +67,8 @@ def show(arguments: Namespace) -> int:
         say()
         _print_rollbacks(events)
     if run.status is RunStatus.INTERRUPTED:
-        say(f"\nIts executor died. Go on with: orchestrate-tui resume {run.id}")
+        say()
+        say(f"Its executor died. Go on with: orchestrate-tui resume {run.id}")
     return 0
 
 
@@ -90,32 +93,56 @@ def rollbacks(arguments: Namespace) -> int:
 def logs(arguments: Namespace) -> int:
     """Print what an attempt of a stage wrote; on a terminal with control characters shown."""
     history = History(database_path(arguments))
-    path = _log_path(history, arguments)
+    what, attempt = _attempt(history, arguments)
+    path = _log_path(history, arguments, attempt)
     if arguments.json:
         text = path.read_text("utf-8", "replace") if path.exists() else ""
-        print_json({"path": str(path), "text": text})
-    elif not path.exists():
-        say(f"Stage '{arguments.stage}' of run {arguments.run} wrote nothing", to=sys.stderr)
-    else:
+        print_json({"attempt": attempt, "path": str(path), "text": text})
+    elif path.exists():
         _print_log(path)
+    else:
+        say(f"{what} {'wrote nothing' if attempt else 'did not run'}", to=sys.stderr)
     return 0
 
 
-def _log_path(history: History, arguments: Namespace) -> Path:
+def _attempt(history: History, arguments: Namespace) -> tuple[str, int]:
+    """What is asked for in words, and which attempt: 0 when there was none. Raises NotFound."""
     stages = {stage.stage_name: stage for stage in history.stages(arguments.run)}
-    stage = stages.get(arguments.stage)
-    if stage is None:
+    name = arguments.stage
+    if name not in stages:
         raise NotFound(
-            f"Run {arguments.run} has no stage '{arguments.stage}'",
+            f"Run {arguments.run} has no stage '{name}'",
             next_step=f"Its stages are: {', '.join(stages)}",
         )
+    what, last = f"Stage '{name}' of run {arguments.run}", stages[name].attempt
+    if arguments.rollback is not None:
+        what, last = f"The undo of stage '{name}'", _last_undo(history, arguments)
+    if arguments.attempt is not None and arguments.attempt > last:
+        raise NotFound(
+            f"{what} has no attempt {arguments.attempt}",
+            next_step=f"Its last one is {last}" if last else "It did not run",
+        )
+    return what, arguments.attempt or last
+
+
+def _last_undo(history: History, arguments: Namespace) -> int:
+    """The last attempt to undo the stage in the rollback."""
+    event = history.rollback(arguments.rollback)
+    steps = {step.stage_name: step.attempt for step in history.steps(arguments.rollback)}
+    if event.run_id != arguments.run or arguments.stage not in steps:
+        raise NotFound(
+            f"Rollback {arguments.rollback} has no step for stage '{arguments.stage}' "
+            f"of run {arguments.run}",
+            next_step=f"See them with: orchestrate-tui rollbacks {arguments.run} --json",
+        )
+    return steps[arguments.stage]
+
+
+def _log_path(history: History, arguments: Namespace, attempt: int) -> Path:
+    run_id, name = arguments.run, arguments.stage
     if arguments.rollback is None:
-        return history.log_path(stage.run_id, stage.stage_name, arguments.attempt or stage.attempt)
-    steps = {step.stage_name: step for step in history.steps(arguments.rollback)}
-    if stage.stage_name not in steps:
-        raise NotFound(f"Rollback {arguments.rollback} has no step for '{stage.stage_name}'")
-    attempt = arguments.attempt or steps[stage.stage_name].attempt
-    return history.undo_log_path(stage.run_id, arguments.rollback, stage.stage_name, attempt)
+        return history.log_path(run_id, name, attempt)
+    return history.undo_log_path(run_id, arguments.rollback, name, attempt)
 
 
 def _print_log(path: Path) -> None:
@@ -205,12 +232,17 @@ def _status(text: str | None) -> RunStatus | None:
 
 
 def _since(text: str | None) -> datetime | None:
-    """A moment, or a length of time before now. Raises OrchestrateError for other text."""
+    """A moment, or a length of time before now. Raises Refused for other text."""
     if text is None:
         return None
-    from orchestrate_tui.spec import parse_duration  # noqa: PLC0415  (only when it is asked)
+    from orchestrate_tui.spec.durations import parse_duration  # noqa: PLC0415  (seldom asked)
 
+    with suppress(ValueError):
+        return utc_now() - timedelta(seconds=parse_duration(text))
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        return utc_now() - timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError):
+        raise Refused(
+            f"'{text}' is no time",
+            next_step="Write a date (2026-01-31), a moment (2026-01-31T12:00) or an age (2h)",
+        ) from None

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 DESCRIPTION = """\
 Run deployment pipelines, watch them, and roll them back.
@@ -19,6 +20,19 @@ changed, 130 cancelled
 """
 
 _PIPELINE_FILES = frozenset({".yaml", ".yml"})
+
+
+_LARGEST = 2**63 - 1  # that the database can hold
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what makes no sense in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with 2."""
+        from orchestrate_tui.domain.text import visible  # noqa: PLC0415  (only for mistakes)
+
+        self.exit(2, visible(f"{self.prog}: {message}; see {self.prog} --help") + "\n")
 
 
 class _Commands:
@@ -61,13 +75,14 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     Ends the process with 2 for arguments that make no sense, as every command line does.
     """
     parser, names = build_parser()
-    words = list(sys.argv[1:] if argv is None else argv)
-    return parser.parse_args(_with_command_first(words, names))
+    words = _with_command_first(list(sys.argv[1:] if argv is None else argv))
+    _refuse_senseless(parser, words, names)
+    return parser.parse_args(words)
 
 
 def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
     """The whole command line, and the names of its commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="orchestrate-tui",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -84,18 +99,17 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
     return parser, commands.names
 
 
-def _with_command_first(words: list[str], names: frozenset[str]) -> list[str]:
+def _with_command_first(words: list[str]) -> list[str]:
     """The words with their command in front; without one the console is meant."""
     shared = 0  # options that may stand before the command
     if words and words[0] == "--db":
         shared = 2
     elif words and words[0].startswith("--db="):
         shared = 1
-    if len(words) > shared and words[shared] in names:
-        return [words[shared], *words[:shared], *words[shared + 1 :]]
-    if not words or _belongs_to_console(words[0]):
+    first = words[shared] if len(words) > shared else ""
+    if not first or _belongs_to_console(first):
         return ["console", *words]
-    return words
+    return [first, *words[:shared], *words[shared + 1 :]]
 
 
 def _belongs_to_console(word: str) -> bool:
@@ -104,13 +118,42 @@ def _belongs_to_console(word: str) -> bool:
     return word.startswith("-") or Path(word).suffix in _PIPELINE_FILES
 
 
+def _refuse_senseless(
+    parser: argparse.ArgumentParser, words: list[str], names: frozenset[str]
+) -> None:
+    """End the process for words that nothing can be made of."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            parser.error(f"'{word}' is not valid UTF-8")
+    if words[0] not in names and not words[0].startswith("-"):
+        from difflib import get_close_matches  # noqa: PLC0415  (only for mistakes)
+
+        similar = get_close_matches(words[0], sorted(names), n=1)
+        hint = f", did you mean '{similar[0]}'?" if similar else ""
+        parser.error(f"there is no command '{words[0]}'{hint}")
+
+
+def _whole(text: str) -> int:
+    """A number from 1 that the database can hold."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST))
+    if not is_number or not 0 < int(text) <= _LARGEST:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to {_LARGEST}")
+    return int(text)
+
+
 class _Version(argparse.Action):
     """Prints the version that is installed."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_arguments: object) -> None:
-        from importlib.metadata import version  # noqa: PLC0415  (slow, and seldom asked)
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  (slow)
 
-        sys.stdout.write(f"orchestrate-tui {version('orchestrate-tui')}\n")
+        try:
+            number = version("orchestrate-tui")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        sys.stdout.write(f"orchestrate-tui {number}\n")
         parser.exit()
 
 
@@ -124,6 +167,10 @@ def _add_console(commands: _Commands) -> None:
         "demo",
         "demo:demonstrate",
         "deploy a small web service on this machine, see the second release fail, and roll back",
+        database=False,
+    )
+    demo.add_argument(
+        "--db", type=Path, metavar="FILE", help="keep the record here (default: a temporary file)"
     )
     demo.add_argument(
         "--headless", action="store_true", help="print what happens instead of opening the console"
@@ -138,16 +185,24 @@ def _add_pipelines(commands: _Commands) -> None:
         database=False,
         json=True,
     )
-    validate.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    validate.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="pipeline files, in YAML"
+    )
     graph = commands.add(
         "graph", "pipelines:graph", "draw the stages of a pipeline", database=False, json=True
     )
-    graph.add_argument("file", type=Path, metavar="FILE")
+    _add_file(graph)
     commands.add(
-        "schema", "pipelines:schema", "print the JSON Schema of pipeline files", database=False
+        "schema",
+        "pipelines:schema",
+        "print the JSON Schema of pipeline files",
+        database=False,
+        json=True,
     )
     init = commands.add("init", "pipelines:init", "write a pipeline to start from", database=False)
-    init.add_argument("template", choices=("ci", "cd", "release", "security"))
+    init.add_argument(
+        "template", choices=("ci", "cd", "release", "security"), help="what the pipeline is for"
+    )
     init.add_argument(
         "path", nargs="?", type=Path, default=Path("pipeline.yaml"), metavar="PATH",
         help="the file to write (default: pipeline.yaml); an existing one is left alone",
@@ -156,7 +211,7 @@ def _add_pipelines(commands: _Commands) -> None:
 
 def _add_runs(commands: _Commands) -> None:
     run = commands.add("run", "running:run", "run a pipeline to its end", json=True)
-    run.add_argument("file", type=Path, metavar="FILE")
+    _add_file(run)
     run.add_argument(
         "--var", action="append", default=[], metavar="NAME=VALUE", help="set a variable"
     )
@@ -172,8 +227,9 @@ def _add_runs(commands: _Commands) -> None:
     run.add_argument(
         "--simulate", action="store_true", help="do no work: every agent only pretends"
     )
-    run.add_argument("--detach", action="store_true", help="print the run's id and go on without")
-    run.add_argument("--announce", type=int, help=argparse.SUPPRESS)
+    run.add_argument(
+        "--detach", action="store_true", help="print the run's id and leave it running on its own"
+    )
     resume = commands.add(
         "resume", "running:resume", "go on with a run whose executor died", json=True
     )
@@ -184,7 +240,7 @@ def _add_runs(commands: _Commands) -> None:
     ):
         decide = commands.add(name, f"decisions:{name}", summary, json=True)
         _add_run_id(decide)
-        decide.add_argument("stage", metavar="STAGE")
+        decide.add_argument("stage", metavar="STAGE", help="the name of the stage")
         decide.add_argument("--comment", default="", metavar="TEXT", help="kept with the decision")
     cancel = commands.add("cancel", "decisions:cancel", "stop a run and what it runs", json=True)
     _add_run_id(cancel)
@@ -211,7 +267,7 @@ def _add_rollbacks(commands: _Commands) -> None:
     )  # fmt: skip
     rollback.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     rollback.add_argument(
-        "--force", action="store_true", help="override refusals that say they can be"
+        "--force", action="store_true", help="override a refusal that says it can be forced"
     )
     rollback.add_argument(
         "-C", "--component", action="append", default=[], metavar="NAME", help="not yet available"
@@ -219,8 +275,11 @@ def _add_rollbacks(commands: _Commands) -> None:
     step = commands.add(
         "rollback-step", "rollbacks:decide_step", "decide how a rollback goes on", json=True
     )
-    step.add_argument("rollback", type=int, metavar="ROLLBACK")
-    step.add_argument("action", choices=("halt", "retry", "skip", "done"))
+    step.add_argument("rollback", type=_whole, metavar="ROLLBACK", help="the id of the rollback")
+    step.add_argument(
+        "action", choices=("halt", "retry", "skip", "done"),
+        help="halt ends it as failed; the others are not yet available",
+    )  # fmt: skip
     step.add_argument("--reason", required=True, metavar="TEXT", help="kept with the rollback")
 
 
@@ -231,25 +290,31 @@ def _add_history(commands: _Commands) -> None:
     runs.add_argument(
         "--since", metavar="TIME", help="only runs since then: 2026-01-31, 2026-01-31T12:00, or 2h"
     )
-    runs.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
+    runs.add_argument("--limit", type=_whole, default=50, metavar="N", help="at most so many (50)")
     show = commands.add("show", "history:show", "show one run", json=True)
     _add_run_id(show)
     rollbacks = commands.add("rollbacks", "history:rollbacks", "list rollbacks", json=True)
-    rollbacks.add_argument("run", nargs="?", type=int, metavar="RUN", help="only those of this run")
     rollbacks.add_argument(
-        "--limit", type=int, default=50, metavar="N", help="at most so many (50)"
+        "run", nargs="?", type=_whole, metavar="RUN", help="only those of this run"
+    )
+    rollbacks.add_argument(
+        "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
     )
     logs = commands.add("logs", "history:logs", "print what a stage wrote", json=True)
     _add_run_id(logs)
-    logs.add_argument("stage", metavar="STAGE")
+    logs.add_argument("stage", metavar="STAGE", help="the name of the stage")
     logs.add_argument(
-        "--attempt", type=int, metavar="N", help="of this attempt (default: the last one)"
+        "--attempt", type=_whole, metavar="N", help="of this attempt (default: the last one)"
     )
     logs.add_argument(
-        "--rollback", type=int, metavar="ID", help="of the stage's undo in this rollback"
+        "--rollback", type=_whole, metavar="ID", help="of the stage's undo in this rollback"
     )
     commands.add("doctor", "doctor:examine", "check the database and this machine", json=True)
 
 
 def _add_run_id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=int, metavar="RUN", help="the id of the run")
+    parser.add_argument("run", type=_whole, metavar="RUN", help="the id of the run")
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="a pipeline file, in YAML")

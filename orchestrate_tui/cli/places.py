@@ -22,6 +22,17 @@ def database_path(arguments: Namespace) -> Path:
     return user_state_path("orchestrate-tui") / "orchestrate.db"
 
 
+def existing_database_path(arguments: Namespace) -> Path:
+    """The database that a command means. Raises NotFound rather than have an empty one made."""
+    path = database_path(arguments)
+    if not path.exists():
+        raise NotFound(
+            f"There is no database {path}",
+            next_step="Run a pipeline first, or name another one with --db",
+        )
+    return path
+
+
 def example(name: str) -> Path:
     """An example that comes with the program, from the package or from the repository.
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.moments import to_text
-from orchestrate_tui.domain.rollback import RollbackPlan
-from orchestrate_tui.domain.run import Run, StageRun
-from orchestrate_tui.store.history import History
+
+if TYPE_CHECKING:  # a command that prints other values does not load these
+    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.run import Run, StageRun
+    from orchestrate_tui.store.history import History
 
 JsonObject = dict[str, Any]
 
 
 def print_json(value: Any) -> None:
-    """Print one object or array on standard output."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
+    """Print one object or array on standard output; in ASCII, which is safe on any terminal."""
+    json.dump(value, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 

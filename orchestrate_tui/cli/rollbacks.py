@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from concurrent.futures import Future
 
 from orchestrate_tui.cli.decisions import ask
-from orchestrate_tui.cli.follow import Follower
-from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.follow import Follower, rollback_under_way
+from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
+from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
-from orchestrate_tui.cli.terminal import confirmed, is_interactive, say
+from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
@@ -24,25 +24,16 @@ from orchestrate_tui.store.history import History
 def rollback(arguments: Namespace) -> int:
     """Show the plan, ask, and carry it out; 0 succeeded, 1 failed, 2 refused."""
     _refuse_not_yet(arguments)
-    with open_database(database_path(arguments)) as database, Control(database) as control:
-        history = History(database.path)
-        stages = arguments.run, arguments.from_stage, arguments.to_stage
-        plan = control.plan_rollback(*stages).result()
+    path = existing_database_path(arguments)
+    with open_database(path) as database, Control(database) as control:
+        plan = control.plan_rollback(*_stages(arguments)).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
         _check_permission(arguments, plan)
-        after = history.last_event_id()
-        started = control.rollback(
-            *stages,
-            reason=arguments.reason,
-            plan_hash=plan.hash,
-            accept_irreversible=arguments.accept_irreversible,
-            retry=arguments.retry,
-        )
-        shows = sys.stdout.isatty() and not arguments.json
-        follower = Follower(history, arguments.run, after=after, quiet=not shows)
-        end = _follow(follower, control.follow_rollback(started.result()))
-        return _report(arguments, history, end)
+        with undisturbed() as interrupts:
+            history = History(path)
+            event = _carry_out(arguments, control, history, plan, interrupts)
+            return _report(arguments, history, event)
 
 
 def decide_step(arguments: Namespace) -> int:
@@ -86,14 +77,15 @@ def _print_plan(arguments: Namespace, plan: RollbackPlan) -> int:
 
 
 def _check_permission(arguments: Namespace, plan: RollbackPlan) -> None:
-    """Raise Refused unless there is a reason, and somebody has said yes to the plan."""
-    if plan.refusal:
-        raise RollbackRefused(plan.refusal)
+    """Raise Refused unless there is a reason, and somebody has said yes to the plan.
+
+    Nobody is asked about a plan that the executor will refuse.
+    """
     if not arguments.reason.strip():
         raise Refused("A rollback needs a reason", next_step="Say why with --reason TEXT")
-    if arguments.yes:
+    if arguments.yes or plan.refusal or (plan.irreversible and not arguments.accept_irreversible):
         return
-    if not is_interactive():
+    if not can_ask():
         raise Refused(
             "Nobody can be asked for confirmation here",
             next_step="Look at the plan with --dry-run, then confirm it with --yes",
@@ -104,16 +96,35 @@ def _check_permission(arguments: Namespace, plan: RollbackPlan) -> None:
         raise Refused("Not confirmed", next_step="Nothing was changed")
 
 
-def _follow(follower: Follower, end: Future[RollbackEvent]) -> RollbackEvent:
-    """Show a rollback until it has ended; Ctrl-C does not stop it."""
-    while True:
-        try:
-            return follower.until(end)
-        except KeyboardInterrupt:
-            say(
-                "\nThe rollback goes on; `orchestrate-tui rollback-step ROLLBACK halt` stops it",
-                to=sys.stderr,
-            )
+def _carry_out(
+    arguments: Namespace,
+    control: Control,
+    history: History,
+    plan: RollbackPlan,
+    interrupts: Interrupts,
+) -> RollbackEvent:
+    """Have the plan carried out and show it; nothing that happens here stops it."""
+    after = history.last_event_id()
+    started = control.rollback(
+        *_stages(arguments),
+        reason=arguments.reason,
+        plan_hash=plan.hash,
+        accept_irreversible=arguments.accept_irreversible,
+        retry=arguments.retry,
+    )
+    end = control.follow_rollback(started.result())
+
+    def heed_interrupts() -> None:
+        if interrupts.take():
+            say(rollback_under_way(history, arguments.run), to=sys.stderr)
+
+    shows = sys.stdout.isatty() and not arguments.json
+    follower = Follower(history, arguments.run, after=after, quiet=not shows)
+    return follower.until(end, heed_interrupts)
+
+
+def _stages(arguments: Namespace) -> tuple[int, str, str]:
+    return arguments.run, arguments.from_stage, arguments.to_stage
 
 
 def _report(arguments: Namespace, history: History, event: RollbackEvent) -> int:

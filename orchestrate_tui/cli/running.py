@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from signal import SIG_IGN, SIGHUP, SIGTERM, signal
+from signal import SIGTERM
 
-from orchestrate_tui.cli.follow import Follower
-from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.detached import Announce, detached
+from orchestrate_tui.cli.follow import Follower, rollback_under_way
+from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
+from orchestrate_tui.cli.places import database_path, existing_database_path
 from orchestrate_tui.cli.records import print_json, run_record
-from orchestrate_tui.cli.terminal import confirmed, is_interactive, say
+from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import CannotStart, OrchestrateError, PipelineFileError, Problem
@@ -24,7 +25,7 @@ from orchestrate_tui.executor.people import People
 from orchestrate_tui.spec import load_pipeline, problems_for_run
 from orchestrate_tui.spec.config import load_user_config
 from orchestrate_tui.spec.loaded import LoadedPipeline
-from orchestrate_tui.store.database import Database, open_database
+from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 
 EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 130}
@@ -35,20 +36,30 @@ def run(arguments: Namespace) -> int:
     people = People(load_user_config().roles)
     trigger = _trigger(arguments)
     loaded = load_for_run(arguments.file, trigger, people, simulated=arguments.simulate)
+    path = database_path(arguments)
+
+    def work(announce: Announce) -> int:
+        with _session(arguments, path, people) as session:
+            begun = session.control.begin_run(loaded, trigger, simulated=arguments.simulate)
+            run_id = begun.run_id.result()
+            announce(run_id)
+            simulated = ", simulated" if arguments.simulate else ""
+            session.tell(f"Run {run_id} of {loaded.pipeline.name} started{simulated}")
+            return session.follow(run_id, begun.end)
+
     if arguments.detach:
-        return _detach(arguments)
-    with open_database(database_path(arguments)) as database:
-        return _run(arguments, loaded, trigger, Session(database, people, arguments))
+        log = path.with_name(f"{path.name}.detached.log")
+        return detached(work, log, partial(_report_detached, as_json=arguments.json))
+    return work(lambda _run_id: None)
 
 
 def resume(arguments: Namespace) -> int:
     """Go on with an interrupted run; exits as `run` does."""
     people = People(load_user_config().roles)
-    with open_database(database_path(arguments)) as database:
-        session = Session(database, people, arguments)
-        session.history.run(arguments.run)
-        with session.control:
-            return session.follow(arguments.run, session.control.resume(arguments.run))
+    with _session(arguments, existing_database_path(arguments), people) as session:
+        after = session.history.last_event_id()
+        work = session.control.resume(arguments.run)
+        return session.follow(arguments.run, work, after=after)
 
 
 def load_for_run(
@@ -58,7 +69,7 @@ def load_for_run(
     try:
         loaded = load_pipeline(path)
     except PipelineFileError as error:
-        raise CannotStart(str(error), next_step="Nothing was started") from error
+        raise CannotStart(f"Cannot start {path}\n{error}\nNothing was started") from error
     problems = list(problems_for_run(loaded, dict(trigger.variables), simulate=simulated))
     if not simulated:
         problems += _approval_problems(loaded, people)
@@ -86,7 +97,7 @@ def _trigger(arguments: Namespace) -> TriggerContext:
     variables = {}
     for text in arguments.var:
         name, equals, value = text.partition("=")
-        if not equals:
+        if not (name and equals):
             raise CannotStart(f"--var {text} is not NAME=VALUE", next_step="Nothing was started")
         variables[name] = value
     changed = arguments.changed
@@ -99,107 +110,76 @@ def _trigger(arguments: Namespace) -> TriggerContext:
     )
 
 
+def _report_detached(run_id: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"id": run_id})
+    else:
+        say(str(run_id))
+
+
+@contextmanager
+def _session(arguments: Namespace, path: Path, people: People) -> Iterator[Session]:
+    with (
+        undisturbed() as interrupts,
+        open_database(path) as database,
+        Control(database, people=people) as control,
+    ):
+        yield Session(control, History(database.path), interrupts, as_json=arguments.json)
+
+
 class Session:
     """One command that works on a run: its executor, its history, and what it prints."""
 
-    def __init__(self, database: Database, people: People, arguments: Namespace) -> None:
-        self.control = Control(database, people=people)
-        self.history = History(database.path)
-        self._json = arguments.json
-        self._shows_progress = sys.stdout.isatty() and not arguments.json
+    def __init__(
+        self, control: Control, history: History, interrupts: Interrupts, *, as_json: bool
+    ) -> None:
+        self.control = control
+        self.history = history
+        self._interrupts = interrupts
+        self._json = as_json
+
+    def tell(self, text: str) -> None:
+        """Print one line for people."""
+        if not self._json:
+            say(text)
 
     def follow(self, run_id: int, work: Future[Run], *, after: int = 0) -> int:
         """Show a run until it has ended; returns the exit code that tells how."""
-        follower = Follower(self.history, run_id, after=after, quiet=not self._shows_progress)
-        with _own_signals():
-            while True:
-                try:
-                    follower.until(work)
-                except KeyboardInterrupt:
-                    self._interrupted(run_id)
-                else:
-                    return self._report(run_id)
-
-    def _interrupted(self, run_id: int) -> None:
-        """Cancel the run, after asking when somebody can answer."""
-        try:
-            if is_interactive() and not confirmed(f"\nCancel run {run_id}?"):
-                return
-        except KeyboardInterrupt:
-            pass  # the second Ctrl-C is the answer
-        try:
-            self.control.cancel(run_id).result()
-        except OrchestrateError as error:
-            say(f"orchestrate-tui: {error}", to=sys.stderr)
-
-    def _report(self, run_id: int) -> int:
-        run = self.history.run(run_id)
+        shows = sys.stdout.isatty() and not self._json
+        follower = Follower(self.history, run_id, after=after, quiet=not shows)
+        ended = follower.until(work, lambda: self._heed_interrupts(run_id, work))
+        run = self.history.run(ended.id)
         if self._json:
             print_json(run_record(self.history, run))
-        elif not self._shows_progress:
+        elif not shows:
             because = f": {run.reason}" if run.reason else ""
             say(f"Run {run.id} {run.status}{because}")
         return EXIT_CODES.get(run.status, 1)
 
+    def _heed_interrupts(self, run_id: int, work: Future[Run]) -> None:
+        signal = self._interrupts.take()
+        if signal is None:
+            return
+        if rollback := rollback_under_way(self.history, run_id):
+            say(rollback, to=sys.stderr)
+        elif signal is SIGTERM or not can_ask() or self._is_to_be_cancelled(run_id, work):
+            self._cancel(run_id)
 
-def _run(
-    arguments: Namespace, loaded: LoadedPipeline, trigger: TriggerContext, session: Session
-) -> int:
-    with session.control as control:
-        begun = control.begin_run(loaded, trigger, simulated=arguments.simulate)
-        run_id = begun.run_id.result()
-        _announce(arguments, run_id)
-        if not arguments.json:
-            simulated = ", simulated" if arguments.simulate else ""
-            say(f"Run {run_id} of {loaded.pipeline.name} started{simulated}")
-        return session.follow(run_id, begun.end)
+    def _is_to_be_cancelled(self, run_id: int, work: Future[Run]) -> bool:
+        """Ask; a second Ctrl-C is a yes, and the end of the run makes the question idle."""
 
+        def decided() -> bool | None:
+            return False if work.done() else (bool(self._interrupts.take()) or None)
 
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Take a request to end for Ctrl-C, and a lost terminal for "leave it running"."""
-    before = signal(SIGTERM, _interrupt), signal(SIGHUP, SIG_IGN)
-    try:
-        yield
-    finally:
-        signal(SIGTERM, before[0])
-        signal(SIGHUP, before[1])
+        say(to=sys.stderr)
+        if confirmed(f"Cancel run {run_id}?", decided):
+            return True
+        if not work.done():
+            say(f"Run {run_id} goes on", to=sys.stderr)
+        return False
 
-
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _announce(arguments: Namespace, run_id: int) -> None:
-    """Tell the process that detached us which run it is."""
-    if arguments.announce is not None:
-        os.write(arguments.announce, str(run_id).encode())
-        os.close(arguments.announce)
-
-
-def _detach(arguments: Namespace) -> int:
-    """Have the run done by a process of its own, which needs no terminal."""
-    words = [word for word in sys.argv[1:] if word != "--detach"]
-    log = database_path(arguments).with_suffix(".detached.log")
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    reading, writing = os.pipe()
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "orchestrate_tui", *words, "--announce", str(writing)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(writing,),
-            start_new_session=True,
-        )
-    os.close(writing)
-    with os.fdopen(reading) as announcement:
-        run_id = announcement.read()
-    if not run_id:
-        code = child.wait()
-        raise CannotStart(
-            f"The detached run did not start (exit code {code})", next_step=f"See {log}"
-        )
-    child.returncode = 0  # it goes on without us
-    say(run_id if not arguments.json else f'{{"id": {run_id}}}')
-    return 0
+    def _cancel(self, run_id: int) -> None:
+        try:
+            say(self.control.cancel(run_id).result(), to=sys.stderr)
+        except OrchestrateError as error:
+            say(f"orchestrate-tui: {error}", to=sys.stderr)

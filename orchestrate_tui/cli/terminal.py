@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
-from collections.abc import Iterable, Sequence
+import termios
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TextIO
 
 from orchestrate_tui.console.marks import Mark, Tone
-from orchestrate_tui.console.text import cell_width, visible
+from orchestrate_tui.console.text import cell_width
+from orchestrate_tui.domain.text import visible
 
+LOOK_INTERVAL_S = 0.1
 _COLOURS = {
     Tone.QUIET: "2",
     Tone.ACTIVE: "36",
@@ -45,15 +49,37 @@ def local(moment: datetime | None) -> str:
     return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def is_interactive() -> bool:
-    """Whether somebody can be asked: standard input and output are both terminals."""
+def has_screen() -> bool:
+    """Whether there is a terminal to type on and to draw on."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def confirmed(question: str) -> bool:
-    """Whether the answer to a question is yes; no answer is no."""
-    print(f"{visible(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+def can_ask() -> bool:
+    """Whether somebody sees a question and can answer it."""
+    return sys.stdin.isatty() and (sys.stderr.isatty() or sys.stdout.isatty())
+
+
+def confirmed(question: str, decided: Callable[[], bool | None] = lambda: None) -> bool:
+    """Whether the answer to a question is yes; no answer, and what was typed before, is no.
+
+    `decided` is asked again and again meanwhile, and answers too unless it says None.
+    """
+    stream = sys.stderr if sys.stderr.isatty() else sys.stdout
+    _forget_what_was_typed()
+    print(f"{visible(question)} [y/N] ", end="", file=stream, flush=True)
+    while not select.select([sys.stdin], [], [], LOOK_INTERVAL_S)[0]:
+        answer = decided()
+        if answer is not None:
+            print(file=stream, flush=True)
+            return answer
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _forget_what_was_typed() -> None:
+    try:
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    except termios.error:
+        return  # the terminal is gone: nobody answers
 
 
 def _coloured(mark: Mark) -> str:
