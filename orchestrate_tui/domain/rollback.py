@@ -125,7 +125,8 @@ def step_predecessors(
     """
     if not pipeline.parallel_rollback:
         return tuple(frozenset(range(i - 1, i) if i else ()) for i in range(len(plan.steps)))
-    after = {stage.name: _before(stage, graph) for stage in pipeline.stages}
+    undone = frozenset(plan.scope)
+    after = {stage.name: _before(stage, graph, undone) for stage in pipeline.stages}
     position = {step.stage_name: index for index, step in enumerate(plan.steps)}
     found: list[set[int]] = [set() for _ in plan.steps]
     for name, index in position.items():
@@ -173,16 +174,19 @@ def undo_of(stage: Stage, target: str, *, has_rollback_agent: bool) -> Undo | No
 def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...], ...]:
     """The cycles that `rollback.then` makes with the reverse order of the dependencies."""
     defined = {stage.name: stage for stage in pipeline.stages}
-    return find_cycles(graph.names, {name: _before(defined[name], graph) for name in graph.names})
+    return find_cycles(
+        graph.names, {name: _before(defined[name], graph, defined) for name in graph.names}
+    )
 
 
-def _before(stage: Stage, graph: StageGraph) -> tuple[str, ...]:
-    """The stages whose undo comes after that of `stage`."""
-    return graph.dependencies[stage.name] + _chained(stage, graph)
+def _before(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
+    """The stages whose undo comes after that of `stage`, if those of `undone` are undone."""
+    return graph.dependencies[stage.name] + _chained(stage, graph, undone)
 
 
-def _chained(stage: Stage, graph: StageGraph) -> tuple[str, ...]:
-    if stage.rollback is None or not stage.rollback.then:
+def _chained(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
+    """What `then` adds; it speaks of what follows an undo, so without one it adds nothing."""
+    if stage.rollback is None or not stage.rollback.then or stage.name not in undone:
         return ()
     return tuple(name for name in stage.rollback.then if name in graph.position)
 
@@ -193,10 +197,7 @@ def _closure(
     there: Collection[str],
     starts: Iterable[str],
 ) -> frozenset[str]:
-    """`starts`, everything downstream, what `then` adds to these, and so on.
-
-    Only a stage whose effects are `there` adds others: `then` says what follows its undo.
-    """
+    """`starts`, everything downstream, what `then` adds to these, and so on."""
     closed: set[str] = set()
     waiting = list(starts)
     while waiting:
@@ -205,8 +206,7 @@ def _closure(
             continue
         closed.add(name)
         waiting.extend(graph.dependants[name])
-        if name in there:
-            waiting.extend(_chained(defined[name], graph))
+        waiting.extend(_chained(defined[name], graph, there))
     return frozenset(closed)
 
 
@@ -222,7 +222,7 @@ def _undo_order(
     Stages whose effects are not `there` are in it, at the earliest place, so that the order of
     what lies on both sides of a skipped stage is kept.
     """
-    after = {name: _before(defined[name], graph) for name in graph.names if name in closure}
+    after = {name: _before(defined[name], graph, there) for name in graph.names if name in closure}
     waits_for = dict(Counter(chain.from_iterable(after.values())))
     begun = [stages[name] for name in after if name in there]
     latest_first = sorted(begun, key=attrgetter("started_at", "position"), reverse=True)

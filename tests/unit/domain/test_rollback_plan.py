@@ -430,6 +430,16 @@ class TestChains:
         assert undone(plan(of, "deploy", idle={"flag"})) == ["deploy"]
         assert undone(plan(of, "deploy", status={"flag": UNDONE})) == ["deploy"]
 
+    def test_a_stage_that_is_not_undone_itself_sets_no_order_by_its_chain(self) -> None:
+        of = pipeline(
+            stage("deploy"),
+            stage("flag", "deploy", then=("mail",)),
+            stage("page", "flag"),
+            stage("mail", "deploy"),
+        )
+        found = plan(of, "deploy", idle={"flag"}, minute={"mail": 9})
+        assert undone(found) == ["mail", "page", "deploy"]
+
     def test_a_chained_stage_that_did_not_start_is_not_undone(self) -> None:
         of = pipeline(stage("deploy", then=("cache",)), stage("cache"))
         assert undone(plan(of, "deploy", idle={"cache"})) == ["deploy"]

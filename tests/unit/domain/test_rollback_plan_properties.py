@@ -84,7 +84,7 @@ class Situation:
         """Every pair of which the first has to be undone before the second."""
         names = self.graph.names
         pairs = {(one, other) for one in names for other in self.graph.dependencies[one]}
-        pairs |= {(one, other) for one in names for other in self.chained(one)}
+        pairs |= {(one, other) for one in self.scope() for other in self.chained(one)}
         for middle in names:
             left = {one for one, other in pairs if other == middle}
             right = {other for one, other in pairs if one == middle}
