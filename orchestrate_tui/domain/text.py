@@ -8,6 +8,9 @@ from functools import lru_cache
 
 _PLAIN = re.compile(r"[ -~]*\Z")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_DRAWS_NOTHING = re.compile(  # though its category is that of a letter or a mark
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def visible(text: str) -> str:
@@ -27,6 +30,6 @@ def _shown(character: str) -> str:
         return chr(0x2400 + number)
     if number == 0x7F:
         return "␡"
-    if unicodedata.category(character) in _INVISIBLE or 0xFE00 <= number <= 0xFE0F:
+    if unicodedata.category(character) in _INVISIBLE or _DRAWS_NOTHING.match(character):
         return f"<U+{number:04X}>"
     return character
