@@ -1,0 +1,125 @@
+"""A command pays only for what it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = """\
+name: hygiene
+agents: {worker: {simulated: {}}}
+stages:
+  - {name: build, agent: worker, task: build it, rollback: {task: take it back}}
+"""
+REPORT = """\
+import json, sys
+{work}
+sys.stderr.write("\\n" + json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
+"""
+COMMAND = """\
+from orchestrate_tui.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+"""
+INTERFACE = {"textual", "rich"}
+HEAVY = INTERFACE | {"httpx", "sqlite_utils"}
+
+
+def loaded_by(work: str, *arguments: str, home: Path) -> set[str]:
+    """The top-level modules that a fresh interpreter has loaded after `work`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(home)}
+    environment.pop("ORCHESTRATE_DB", None)
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT.format(work=work), *arguments],
+        cwd=home,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a pipeline and a database in which run 1 has succeeded."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "pipeline.yaml").write_text(PIPELINE)
+    loaded = loaded_by(COMMAND, "run", "pipeline.yaml", home=folder)
+    assert {"anyio", "sqlite_utils"} <= loaded
+    return folder
+
+
+def test_the_console_loads_its_interface(home: Path) -> None:
+    assert loaded_by("import orchestrate_tui.console.app", home=home) >= INTERFACE
+
+
+def test_the_package_alone_loads_nothing_but_the_standard_library(home: Path) -> None:
+    outside = loaded_by("import orchestrate_tui", home=home) - set(sys.stdlib_module_names)
+    assert outside - loaded_by("", home=home) == {"orchestrate_tui"}
+
+
+def test_importing_the_command_line_loads_nothing_heavy(home: Path) -> None:
+    loaded = loaded_by("import orchestrate_tui.cli", home=home)
+    assert "orchestrate_tui" in loaded
+    assert not loaded & (HEAVY | {"anyio", "msgspec", "yaml", "sqlite3", "asyncio"})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--help",
+        "--version",
+        "validate pipeline.yaml",
+        "graph pipeline.yaml",
+        "schema",
+        "runs --json",
+        "show 1",
+        "rollbacks",
+        "logs 1 build",
+        "doctor",
+        "init ci new.yaml",
+        "approve 1 build",
+        "reject 1 build",
+        "cancel 1",
+        "resume 1",
+        "rollback 1 --from build --to build --dry-run --reason why",
+        "rollback-step 1 halt --reason why",
+    ],
+)
+def test_a_command_that_does_no_work_loads_nothing_heavy(words: str, home: Path) -> None:
+    assert not loaded_by(COMMAND, *words.split(), home=home) & HEAVY
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run pipeline.yaml",
+        "run pipeline.yaml --simulate",
+        "rollback 1 --from build --to build --yes --reason why",
+    ],
+)
+def test_work_without_the_console_loads_no_interface(words: str, home: Path) -> None:
+    loaded = loaded_by(COMMAND, *words.split(), home=home)
+    assert not loaded & (INTERFACE | {"httpx"})
+
+
+@pytest.mark.parametrize("layer", ["errors", "domain.rollback", "spec", "agents", "store"])
+def test_a_layer_below_the_console_loads_no_interface(layer: str, home: Path) -> None:
+    assert not loaded_by(f"import orchestrate_tui.{layer}", home=home) & INTERFACE
+
+
+def test_the_executor_loads_no_interface(home: Path) -> None:
+    loaded = loaded_by("from orchestrate_tui import PipelineExecutor", home=home)
+    assert "sqlite3" in loaded
+    assert not loaded & INTERFACE
