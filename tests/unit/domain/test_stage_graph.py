@@ -289,6 +289,13 @@ class TestSize:
         assert len(found.downstream("s0")) == MANY - 1
         assert found.cycles() == ()
 
+    def test_a_row_of_diamonds_is_walked_once_not_on_every_way(self) -> None:
+        edges: dict[str, tuple[str, ...]] = {"joint0": ()}
+        for number in range(1, 100):
+            edges[f"left{number}"] = edges[f"right{number}"] = (f"joint{number - 1}",)
+            edges[f"joint{number}"] = (f"left{number}", f"right{number}")
+        assert find_cycles(tuple(reversed(edges)), edges) == ()
+
     def test_one_long_cycle_is_found_whole(self) -> None:
         names = tuple(f"s{number}" for number in range(MANY))
         edges = {name: (names[index - 1],) for index, name in enumerate(names)}

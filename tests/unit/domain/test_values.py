@@ -1,0 +1,40 @@
+"""Everything in the domain is a value."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+
+import pytest
+
+import orchestrate_tui.domain
+from orchestrate_tui.domain.graph import StageGraph
+
+MODULES = [
+    import_module(f"orchestrate_tui.domain.{found.name}")
+    for found in iter_modules(orchestrate_tui.domain.__path__)
+]
+VALUES = sorted(
+    {
+        one
+        for module in MODULES
+        for one in vars(module).values()
+        if isinstance(one, type) and is_dataclass(one)
+    },
+    key=lambda one: one.__name__,
+)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda one: one.__name__)
+def test_a_value_is_frozen(value: type) -> None:
+    assert value.__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "value", [one for one in VALUES if one is not StageGraph], ids=lambda one: one.__name__
+)
+def test_a_value_is_slotted_and_named_by_its_fields(value: type) -> None:
+    """A graph keeps what it worked out, and so is the exception."""
+    assert "__slots__" in vars(value)
+    assert all(field.kw_only for field in fields(value))
