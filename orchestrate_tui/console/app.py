@@ -26,12 +26,13 @@ from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.operator_screen import OperatorScreen
 from orchestrate_tui.console.screens.quit_question import CANCEL, LEAVE, quit_question
+from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
-    from orchestrate_tui.executor.control import Control
+    from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.store.history import History
 
 LEAVING = (signal.SIGHUP, signal.SIGTERM)
@@ -45,7 +46,8 @@ class OrchestrateApp(App[str]):
     """Shows a history; with a `control` it can change things, without one it is read-only."""
 
     TITLE = "Orchestrate"
-    ENABLE_COMMAND_PALETTE = True
+    CSS_PATH = "app.tcss"
+    NOTIFICATION_TIMEOUT = 4
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", tooltip="All keys and signs"),
         Binding("q", "quit", "Quit", tooltip="Leave the console"),
@@ -56,7 +58,7 @@ class OrchestrateApp(App[str]):
     def __init__(
         self,
         history: History,
-        control: Control | None = None,
+        control: ExecutorControl | None = None,
         *,
         files: Sequence[Path] = (),
         run_id: int | None = None,
@@ -158,6 +160,13 @@ class OrchestrateApp(App[str]):
         else:
             self.exit(CANCEL.id)
 
+    def _handle_exception(self, error: Exception) -> None:
+        """End with the sentence of an error that an operator can meet; others are defects."""
+        if isinstance(error, OrchestrateError) and not self.is_headless:
+            self.exit(return_code=error.exit_code, message=plain(str(error)))
+        else:
+            super()._handle_exception(error)
+
     def _fatal_error(self) -> None:
         """End after a defect, without the values of variables: they may be secrets."""
         self._exit_renderables.append(Traceback(show_locals=False))
@@ -166,7 +175,7 @@ class OrchestrateApp(App[str]):
 
 def run_console(
     history: History,
-    control: Control | None = None,
+    control: ExecutorControl | None = None,
     *,
     files: Sequence[Path] = (),
     run_id: int | None = None,

@@ -7,9 +7,11 @@ drawn anew once the terminal reads again. A terminal that is gone ends the conso
 
 from __future__ import annotations
 
+import asyncio
 import os
 import selectors
 from codecs import getincrementaldecoder
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from queue import Empty, Full
 from typing import TYPE_CHECKING
@@ -17,7 +19,10 @@ from typing import TYPE_CHECKING
 from textual._xterm_parser import XTermParser
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key
 from textual.message import Message
+
+from orchestrate_tui.console.settling import settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
 
 STOP_S = 1.0
 """How long the end of the console waits for a terminal that does not read."""
+
+KEY_PATIENCE_S = 0.3
+"""How long the next key waits for the effect of the one before."""
 
 INPUT_POLL_S = 0.1
 READ_BYTES = 4096
@@ -131,6 +139,16 @@ class ConsoleDriver(LinuxDriver):
                         self.process_message(message)
                 for message in parser.tick():
                     self.process_message(message)
+
+    def process_message(self, message: Message) -> None:
+        """Pass a message on; after a key wait, in this thread of its own, until it took effect."""
+        super().process_message(message)
+        if isinstance(message, Key):
+            effect = asyncio.run_coroutine_threadsafe(settled(self._app), self._loop)
+            try:
+                effect.result(KEY_PATIENCE_S)
+            except (TimeoutError, CancelledError):
+                effect.cancel()
 
     def _read(self) -> bytes:
         try:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.run_picture import RunPicture
 
 PROGRAM = "orchestrate-tui"
-_WENT_WRONG = (StageStatus.FAILED, StageStatus.REJECTED, StageStatus.INTERRUPTED)
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,20 @@ class RollbackChoice:
         return tuple(reversed([name for name in found if is_in_scope(picture.by_name[name])]))
 
     def likely_source(self, wished: str | None) -> str | None:
-        """The stage that went wrong, `wished` among several; without any `wished` or the last."""
-        wrong = [name for name in self.sources if self.picture.by_name[name].status in _WENT_WRONG]
-        if wished in wrong or (wished in self.sources and not wrong):
-            return wished
-        return next(iter((*wrong, *self.sources)), None)
+        """The stage that went wrong, else `wished`, else the last one from which a way leads back.
+
+        Failures that the pipeline allows did not go wrong. None when there are no sources.
+        """
+        wrong = [name for name in self.sources if self.picture.went_wrong(name)]
+        ways = [name for name in self.sources if any(map(self.can_be_undone, self.targets(name)))]
+        preferred = (
+            [name for name in wrong if name == wished],
+            [name for name in wrong if name in ways],
+            [name for name in ways if name == wished],
+            ways,
+            self.sources,
+        )
+        return next((name for names in preferred for name in names), None)
 
     def likely_target(self, source: str) -> str | None:
         """What the file says, else the nearest stage that can be undone, else the nearest."""
@@ -68,10 +76,11 @@ class RollbackChoice:
         declared = self.picture.defined[source].rollback_target
         if declared in targets:
             return declared
-        undoable = [name for name in targets if self._can_be_undone(name)]
+        undoable = [name for name in targets if self.can_be_undone(name)]
         return next(iter((*undoable, *targets)), None)
 
-    def _can_be_undone(self, name: str) -> bool:
+    def can_be_undone(self, name: str) -> bool:
+        """Whether something undoes a stage when it is the target."""
         run, pipeline = self.picture.run, self.picture.pipeline
         has_agent = run.simulated or pipeline.agent(ROLLBACK_AGENT) is not None
         return undo_of(self.picture.defined[name], name, has_rollback_agent=has_agent) is not None

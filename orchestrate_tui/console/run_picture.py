@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 
@@ -14,15 +15,9 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.pipeline import Pipeline, Stage
     from orchestrate_tui.store.history import History
 
-_OF_INTEREST = (
-    StageStatus.WAITING_APPROVAL,
-    StageStatus.RUNNING,
-    StageStatus.RETRYING,
-    StageStatus.INTERRUPTED,
-    StageStatus.FAILED,
-    StageStatus.REJECTED,
-    StageStatus.CANCELLED,
-)
+_UNDER_WAY = (StageStatus.WAITING_APPROVAL, StageStatus.RUNNING, StageStatus.RETRYING)
+_WENT_WRONG = (StageStatus.INTERRUPTED, StageStatus.FAILED, StageStatus.REJECTED)
+_OF_INTEREST = (*_UNDER_WAY, *_WENT_WRONG, StageStatus.CANCELLED)
 """What an operator wants to look at first, in this order."""
 
 GOES_ON = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
@@ -61,10 +56,19 @@ class RunPicture:
         """The stage to look at first: what waits or works, what went wrong, or the last to run."""
         for status in _OF_INTEREST:
             for stage in self.stages:
-                if stage.status is status:
+                if stage.status is status and not self._is_allowed_failure(stage):
                     return stage.stage_name
         started = [stage for stage in self.stages if stage.started]
         return (started or self.stages[:1])[-1].stage_name
+
+    def went_wrong(self, stage_name: str) -> bool:
+        """Whether a stage kept the run from succeeding."""
+        stage = self.by_name[stage_name]
+        return stage.status in _WENT_WRONG and not self._is_allowed_failure(stage)
+
+    def _is_allowed_failure(self, stage: StageRun) -> bool:
+        may_fail = self.defined[stage.stage_name].on_failure is OnFailure.CONTINUE
+        return may_fail and stage.status is StageStatus.FAILED
 
     def waiting_stage(self, preferred: str | None) -> str | None:
         """A stage that waits for approval, `preferred` if it does; None when none does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from textual.pilot import Pilot
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.graph import StageGraph
@@ -22,6 +25,7 @@ from orchestrate_tui.domain.status import (
     StageStatus,
 )
 from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.executor.control import Runnable
 from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
@@ -97,6 +101,10 @@ class Story:
 
     def passes(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
+
+    def dies(self) -> None:
+        """The executor of all runs is gone without a word."""
+        self._owner.release()
 
     def run(self, pipeline: Pipeline = DELIVERY, *, simulated: bool = False, **trigger: Any) -> int:
         """A run that is running, its stages pending."""
@@ -246,19 +254,55 @@ class Desk:
         plan = plan_rollback(pipeline, graph, stages, failed_stage=from_stage, target=to_stage)
         return _done(plan)
 
-    def __getattr__(self, name: str) -> Any:
-        def ask(*arguments: Any, **options: Any) -> Future[Any]:
-            self.asked.append((name, *arguments, options) if options else (name, *arguments))
-            if self.refusal is not None:
-                future: Future[Any] = Future()
-                future.set_exception(self.refusal)
-                return future
-            return _done(1 if name in {"start_run", "rollback"} else f"{name} done")
+    def start_run(
+        self, loaded: Runnable, trigger: TriggerContext | None = None, *, simulated: bool = False
+    ) -> Future[int]:
+        return self._answer(1, "start_run", loaded.pipeline.name, trigger, simulated)
 
-        return ask
+    def resume(self, run_id: int) -> Future[Any]:
+        return self._answer(None, "resume", run_id)
+
+    def cancel(self, run_id: int) -> Future[str]:
+        return self._answer("being cancelled", "cancel", run_id)
+
+    def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        return self._answer("approved", "approve", run_id, stage, comment)
+
+    def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        return self._answer("rejected", "reject", run_id, stage, comment)
+
+    def rollback(
+        self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
+    ) -> Future[int]:
+        return self._answer(1, "rollback", run_id, from_stage, to_stage, options)
+
+    def halt(self, rollback_id: int, reason: str) -> Future[str]:
+        return self._answer("being halted", "halt", rollback_id, reason)
+
+    def _answer(self, result: T, *asked: Any) -> Future[T]:
+        self.asked.append(asked)
+        if self.refusal is None:
+            return _done(result)
+        future: Future[T] = Future()
+        future.set_exception(self.refusal)
+        return future
 
 
 def _done(result: T) -> Future[T]:
     future: Future[T] = Future()
     future.set_result(result)
     return future
+
+
+def shown(pilot: Pilot[Any]) -> str:
+    """The screen as text."""
+    app = pilot.app
+    width, height = app.size
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text[:width] for strip in strips[:height])
+
+
+async def settle(pilot: Pilot[Any], holds: Callable[[], object]) -> None:
+    """Wait until what is committed is shown."""
+    while not holds():
+        await pilot.pause(0.02)

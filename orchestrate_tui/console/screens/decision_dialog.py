@@ -20,8 +20,8 @@ from orchestrate_tui.domain.run import Decision
 from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
+    from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.console.run_picture import RunPicture
-    from orchestrate_tui.executor.control import Control
 
 _VERBS = {Decision.APPROVED: "Approve", Decision.REJECTED: "Reject"}
 
@@ -30,7 +30,7 @@ class DecisionDialog(Dialog[str]):
     """Shows who decided so far and takes one more decision; answers with what that did."""
 
     def __init__(
-        self, control: Control, picture: RunPicture, stage_name: str, decision: Decision
+        self, control: ExecutorControl, picture: RunPicture, stage_name: str, decision: Decision
     ) -> None:
         super().__init__()
         self._control = control

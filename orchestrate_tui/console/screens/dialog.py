@@ -28,6 +28,7 @@ class Dialog(ModalScreen[T]):
         background: $surface;
         border: round $primary;
         border-title-style: bold;
+        border-subtitle-color: $text-muted;
     }
 
     Dialog .buttons {

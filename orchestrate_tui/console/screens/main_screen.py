@@ -133,7 +133,10 @@ class MainScreen(Screen[None]):
         empty = "No output yet" if stage.started else "This stage has not run"
         self.query_one(LogView).follow_file(path, empty)
         self._tell()
-        self.refresh_bindings()
+        self.offer_keys()
+
+    def offer_keys(self) -> None:
+        """Offer the keys that the chosen run and stage allow; there are none of these here."""
 
     def _tell(self) -> None:
         """Say how the run and the stage stand, and since when."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
+from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
@@ -19,12 +20,13 @@ from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.new_run import pipeline_files, problems, trigger_of
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, plain, toned
+from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.spec import LoadedPipeline, load_pipeline
 
 if TYPE_CHECKING:
+    from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.domain.run import TriggerContext
-    from orchestrate_tui.executor.control import Control
 
 MOST_PROBLEMS = 2
 
@@ -33,8 +35,11 @@ class NewRunDialog(Dialog[int]):
     """Puts a run together and starts it; answers with its id."""
 
     CSS_PATH = "new_run_dialog.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "start", "Start", show=False),
+    ]
 
-    def __init__(self, control: Control, files: Sequence[Path]) -> None:
+    def __init__(self, control: ExecutorControl, files: Sequence[Path]) -> None:
         super().__init__()
         self._control = control
         self._files = pipeline_files(files, Path())
@@ -45,6 +50,7 @@ class NewRunDialog(Dialog[int]):
         """The files, the fields of the chosen pipeline, what is wrong, the buttons."""
         with Vertical(classes="frame") as frame:
             frame.border_title = Content("New run")
+            frame.border_subtitle = Content("Tab next · Ctrl+S start · Esc close")
             yield OptionList(*(Option(plain(str(path))) for path in self._files), id="files")
             with VerticalScroll(id="fields", can_focus=False):
                 yield _field("Other file", "a path", "path")
@@ -53,7 +59,7 @@ class NewRunDialog(Dialog[int]):
                 yield _field("Branch", "none", "branch")
                 yield _field("Labels", "none", "labels")
                 yield _field("Changed paths", "unknown; - when nothing changed", "changed")
-                yield Checkbox("Simulate: run no agent, change nothing", compact=True)
+                yield Tick("Simulate: run no agent, change nothing", compact=True)
             yield Static(id="state")
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
@@ -77,7 +83,7 @@ class NewRunDialog(Dialog[int]):
         if event.value.strip():
             self._load(Path(event.value.strip()).expanduser())
 
-    @work(exclusive=True)
+    @work(exclusive=True, group="load")
     async def _load(self, path: Path) -> None:
         """Read a pipeline and show its variables."""
         self._loaded = None
@@ -97,7 +103,7 @@ class NewRunDialog(Dialog[int]):
         self._check()
 
     @on(Input.Changed)
-    @on(Checkbox.Changed)
+    @on(Tick.Changed)
     def _check(self) -> None:
         """Say what stands in the way; without anything the run can be started."""
         start = self.query_one("#start", Button)
@@ -120,7 +126,7 @@ class NewRunDialog(Dialog[int]):
 
     @property
     def _is_simulated(self) -> bool:
-        return self.query_one(Checkbox).value
+        return self.query_one(Tick).value
 
     def _trigger(self) -> TriggerContext:
         inputs = self.query_one("#variables").query(Input)
@@ -151,7 +157,12 @@ class NewRunDialog(Dialog[int]):
         self.dismiss(None)
 
     @on(Button.Pressed, "#start")
-    @work(exclusive=True)
+    def action_start(self) -> None:
+        """Start the run, if nothing stands in the way."""
+        if not self.query_one("#start").disabled:
+            self._start()
+
+    @work(exclusive=True, group="start")
     async def _start(self) -> None:
         if self._loaded is None:
             return

@@ -7,9 +7,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import DescendantFocus
 from textual.screen import Screen
 
 from orchestrate_tui.console.asking import outcome
@@ -30,8 +31,20 @@ from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.bridge import Bridge
-    from orchestrate_tui.executor.control import Control
+    from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.store.history import History
+
+
+_DEPENDENT_ACTIONS = (
+    "roll_back",
+    "approve",
+    "reject",
+    "cancel_run",
+    "resume",
+    "retry_rollback",
+    "halt_rollback",
+)
+"""Actions that not every run, stage or rollback allows."""
 
 
 class OperatorScreen(MainScreen, inherit_bindings=False):
@@ -54,7 +67,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         self,
         history: History,
         bridge: Bridge,
-        control: Control,
+        control: ExecutorControl,
         *,
         files: Sequence[Path] = (),
         run_id: int | None = None,
@@ -63,25 +76,28 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         super().__init__(history, bridge, run_id=run_id, read_only=False, clock=clock)
         self._control = control
         self._files = files
+        self._abilities = dict.fromkeys(_DEPENDENT_ACTIONS, False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what the chosen run, stage or rollback allows."""
-        picture = self.picture
-        match action:
-            case "roll_back":
-                return picture is not None and picture.can_be_rolled_back
-            case "approve" | "reject":
-                return picture is not None and picture.waiting_stage(self.stage_name) is not None
-            case "cancel_run":
-                return picture is not None and picture.can_be_cancelled
-            case "resume":
-                return picture is not None and picture.can_be_resumed
-            case "retry_rollback":
-                return self._rollback_status is RollbackStatus.FAILED
-            case "halt_rollback":
-                status = self._rollback_status
-                return status is not None and status not in ENDED_ROLLBACKS
-        return super().check_action(action, parameters)
+        allowed = self._abilities.get(action)
+        return super().check_action(action, parameters) if allowed is None else allowed
+
+    def offer_keys(self) -> None:
+        """Find out what is allowed now; the footer is only drawn anew when that changed."""
+        picture, rollback = self.picture, self._rollback_status
+        abilities = {
+            "roll_back": picture is not None and picture.can_be_rolled_back,
+            "approve": picture is not None and picture.waiting_stage(None) is not None,
+            "reject": picture is not None and picture.waiting_stage(None) is not None,
+            "cancel_run": picture is not None and picture.can_be_cancelled,
+            "resume": picture is not None and picture.can_be_resumed,
+            "retry_rollback": rollback is RollbackStatus.FAILED,
+            "halt_rollback": rollback is not None and rollback not in ENDED_ROLLBACKS,
+        }
+        if abilities != self._abilities:
+            self._abilities = abilities
+            self.refresh_bindings()
 
     @property
     def _rollback_status(self) -> RollbackStatus | None:
@@ -89,9 +105,10 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         history = self.query_one(RollbackHistory)
         return history.current.status if history.has_focus and history.current else None
 
-    def on_descendant_focus(self) -> None:
-        """Another pane allows other things."""
-        self.refresh_bindings()
+    @on(DescendantFocus)
+    @on(RollbackHistory.RollbackChosen)
+    def _look_elsewhere(self) -> None:
+        self.offer_keys()
 
     # Runs
 
@@ -103,6 +120,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         if run_id is not None:
             self.query_one(RunsList).update_runs()
             self.choose_run(run_id)
+            self.action_pane("log")
             self.action_pane("graph")
 
     def action_cancel_run(self) -> None:

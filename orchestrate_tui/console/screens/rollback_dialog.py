@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
+from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
-from orchestrate_tui.console.marks import stage_mark
+from orchestrate_tui.console.marks import Tone, stage_mark
 from orchestrate_tui.console.rollback_choice import RollbackChoice, RollbackRequest, plan_lines
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.screens.question import Answer, Question
 from orchestrate_tui.console.styled import joined, lines, plain, toned
-from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.errors import OrchestrateError, StalePlan
 
 if TYPE_CHECKING:
+    from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.console.run_picture import RunPicture
     from orchestrate_tui.domain.rollback import RollbackPlan
-    from orchestrate_tui.executor.control import Control
 
 
 class RollbackDialog(Dialog[int]):
@@ -35,7 +35,7 @@ class RollbackDialog(Dialog[int]):
 
     def __init__(
         self,
-        control: Control,
+        control: ExecutorControl,
         picture: RunPicture,
         *,
         source: str | None = None,
@@ -55,6 +55,7 @@ class RollbackDialog(Dialog[int]):
         """Both stages side by side, the plan, the reason, the command, the buttons."""
         title = f"Roll back run #{self._picture.run.id}"
         with Vertical(classes="frame") as frame:
+            frame.border_subtitle = Content("Tab next · Esc close")
             frame.border_title = joined([Content(title), plain(self._picture.run.pipeline)], " ")
             with Horizontal(id="stages"):
                 with Vertical():
@@ -68,7 +69,7 @@ class RollbackDialog(Dialog[int]):
             with Horizontal(classes="field"):
                 yield Label("Reason")
                 yield Input(placeholder="required", id="reason", compact=True)
-            yield Checkbox("Undo the rest although some of it is irreversible", compact=True)
+            yield Tick("Undo the rest although some of it is irreversible", compact=True)
             yield Static(id="command", classes="note")
             yield Static(id="problem", classes="problem")
             with Horizontal(classes="buttons"):
@@ -78,27 +79,26 @@ class RollbackDialog(Dialog[int]):
     def on_mount(self) -> None:
         """Offer the stages, the likely ones chosen."""
         self.query_one("#plan").border_title = "Plan"
-        self.query_one(Checkbox).display = False
+        self.query_one(Tick).display = False
         sources = (self._source,) if self._is_retry and self._source else self._choice.sources
-        self._offer("#sources", sources, self._source)
+        _offer(self.query_one("#sources", OptionList), sources, self._source, self._prompt)
         self.query_one("#sources").focus()
-
-    def _offer(self, selector: str, names: Sequence[str], chosen: str | None) -> None:
-        stages = self.query_one(selector, OptionList)
-        stages.clear_options()
-        stages.add_options([Option(self._prompt(name)) for name in names])
-        stages.highlighted = names.index(chosen) if chosen in names else None
 
     def _prompt(self, name: str) -> Content:
         mark = stage_mark(self._picture.by_name[name].status)
         return joined([toned(mark.glyph, mark.tone), plain(name)], " ")
+
+    def _target_prompt(self, name: str) -> Content:
+        note = "" if self._choice.can_be_undone(name) else "nothing undoes it"
+        return joined([self._prompt(name), toned(note, Tone.QUIET)])
 
     @on(OptionList.OptionHighlighted, "#sources")
     def _choose_source(self, event: OptionList.OptionHighlighted) -> None:
         if not self._is_retry:
             self._source = self._choice.sources[event.option_index]
             self._target = self._choice.likely_target(self._source)
-        self._offer("#targets", self._targets, self._target)
+        targets = self.query_one("#targets", OptionList)
+        _offer(targets, self._targets, self._target, self._target_prompt)
 
     @property
     def _targets(self) -> tuple[str, ...]:
@@ -111,9 +111,9 @@ class RollbackDialog(Dialog[int]):
         self._target = self._targets[event.option_index]
         self._plan_anew()
 
-    @work(exclusive=True)
-    async def _plan_anew(self) -> None:
-        """Show what the executor would do now."""
+    @work(exclusive=True, group="plan")
+    async def _plan_anew(self, note: str = "") -> None:
+        """Show what the executor would do now, and a note with it."""
         if self._source is None:
             return
         run_id = self._picture.run.id
@@ -124,7 +124,7 @@ class RollbackDialog(Dialog[int]):
             self._complain(str(error))
         else:
             self._plan = plan
-            self._complain("")
+            self._complain(note)
             self._show_plan(plan)
         self._check()
 
@@ -135,10 +135,10 @@ class RollbackDialog(Dialog[int]):
         self.query_one(
             "#plan"
         ).border_title = f"Plan: {count} step{'s' * (count != 1)} in this order"
-        self.query_one(Checkbox).display = bool(plan.irreversible)
+        self.query_one(Tick).display = bool(plan.irreversible)
 
     @on(Input.Changed)
-    @on(Checkbox.Changed)
+    @on(Tick.Changed)
     def _check(self) -> None:
         """Allow the rollback once nothing is missing, and keep the command up to date."""
         plan, request = self._plan, self._request()
@@ -154,7 +154,7 @@ class RollbackDialog(Dialog[int]):
             source=self._source or "",
             target=self._target or self._source or "",
             reason=self.query_one("#reason", Input).value.strip(),
-            accepts_irreversible=self.query_one(Checkbox).value,
+            accepts_irreversible=self.query_one(Tick).value,
             is_retry=self._is_retry,
         )
 
@@ -196,7 +196,7 @@ class RollbackDialog(Dialog[int]):
         if answer == "yes":
             self._roll_back()
 
-    @work(exclusive=True)
+    @work(exclusive=True, group="request")
     async def _roll_back(self) -> None:
         """Ask for the rollback; when the plan is out of date, show the new one."""
         request = self._request()
@@ -212,9 +212,19 @@ class RollbackDialog(Dialog[int]):
         try:
             rollback_id = await outcome(future)
         except StalePlan as error:
-            self.notify(visible(str(error)), severity="warning", markup=False)
-            self._plan_anew()
+            self._plan_anew(str(error))
         except OrchestrateError as error:
             self._complain(str(error))
         else:
             self.dismiss(rollback_id)
+
+
+def _offer(
+    stages: OptionList,
+    names: Sequence[str],
+    chosen: str | None,
+    prompt: Callable[[str], Content],
+) -> None:
+    stages.clear_options()
+    stages.add_options([Option(prompt(name)) for name in names])
+    stages.highlighted = names.index(chosen) if chosen in names else None

@@ -106,9 +106,9 @@ class RowView(LineView):
         first, height = self.cursor * self.ROW_LINES, self.ROW_LINES
         top, room = self.scroll_offset.y, self.scrollable_content_region.height
         if first < top:
-            self.scroll_to(y=first, animate=False)
+            self.scroll_to(y=first, animate=False, force=True)
         elif first + height > top + room:
-            self.scroll_to(y=first + height - room, animate=False)
+            self.scroll_to(y=first + height - room, animate=False, force=True)
 
     def _move_cursor(self, row: int) -> None:
         before = self.cursor

@@ -59,7 +59,7 @@ class LogView(LineView):
         self._log = LogFile(path) if path else None
         self._found, self._widest, self.is_following = None, 0, True
         self._forget()
-        self.scroll_to(x=0, y=0, animate=False)
+        self.scroll_to(x=0, y=0, animate=False, force=True)
         self.catch_up()
 
     def catch_up(self) -> None:
@@ -73,7 +73,7 @@ class LogView(LineView):
         self._lines = []
         self._measure()
         if follows:
-            self.scroll_to(y=max(self.line_count - self.size.height, 0), animate=False)
+            self.scroll_to(y=self.line_count, animate=False, force=True)
             self.is_following = True
         self.refresh()
 
@@ -101,7 +101,7 @@ class LogView(LineView):
             return False
         self._found = line
         self.is_following = False
-        self.scroll_to(y=max(line - self.size.height // 2, 0), animate=False)
+        self.scroll_to(y=max(line - self.size.height // 2, 0), animate=False, force=True)
         self.refresh()
         return True
 

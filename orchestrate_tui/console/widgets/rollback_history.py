@@ -29,6 +29,9 @@ class RollbackHistory(RowView):
         Binding("enter", "open", "Steps", show=False),
     ]
 
+    class RollbackChosen(Message):
+        """The cursor came to another rollback, or this one changed."""
+
     class RollbackOpened(Message):
         """The operator wants to see the steps of a rollback."""
 
@@ -57,7 +60,7 @@ class RollbackHistory(RowView):
         """Show other rollbacks."""
         self._fetch = fetch
         self.cursor = 0
-        self.scroll_to(y=0, animate=False)
+        self.scroll_to(y=0, animate=False, force=True)
         self.update_rollbacks()
 
     def update_rollbacks(self) -> None:
@@ -70,14 +73,16 @@ class RollbackHistory(RowView):
             self.cursor = ids.index(current.id)
         self.cursor = min(self.cursor, max(self.row_count - 1, 0))
         self._measure()
+        self.post_message(self.RollbackChosen())
 
     def row_chosen(self) -> None:
-        """Read further back when the cursor comes to the end."""
+        """Read further back when the cursor comes to the end, and tell where it is."""
         if self.cursor == self.row_count - 1 and not self._is_complete:
             more = self._fetch(self._events[-1].id)
             self._is_complete = not more
             self._events.extend(more)
             self._measure()
+        self.post_message(self.RollbackChosen())
 
     def _measure(self) -> None:
         self.virtual_size = Size(0, self.row_count * self.ROW_LINES)

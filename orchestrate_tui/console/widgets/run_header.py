@@ -24,7 +24,7 @@ class RunHeader(Static):
         """Tell how `run` stands."""
         read_only = Content.styled(" READ-ONLY ", "reverse") if is_read_only else Content()
         parts = [_about(run, now)] if run else [Content("no run yet")]
-        self.update(joined([Content.styled("Orchestrate", "bold"), *parts, read_only]))
+        self.update(joined([Content.styled("Orchestrate", "bold"), read_only, *parts]))
 
 
 def _about(run: Run, now: datetime) -> Content:

@@ -62,7 +62,7 @@ class RunsList(RowView):
         """Show other runs, the chosen one still chosen if it is among the newest."""
         self._pages = RunPages(fetch)
         self.cursor = 0
-        self.scroll_to(y=0, animate=False)
+        self.scroll_to(y=0, animate=False, force=True)
         self._measure()
         row = None if self.chosen is None else self._pages.index_of(self.chosen)
         if row is not None:
@@ -76,7 +76,7 @@ class RunsList(RowView):
         elif self.chosen is not None:
             self.cursor = self._pages.index_of(self.chosen) or 0
         if self.scroll_offset.y:
-            self.scroll_to(y=self.scroll_offset.y + new, animate=False)
+            self.scroll_to(y=self.scroll_offset.y + new, animate=False, force=True)
         self._measure()
 
     def choose(self, run_id: int) -> None:

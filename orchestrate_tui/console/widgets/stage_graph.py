@@ -166,7 +166,7 @@ class StageGraphView(LineView):
         """Scroll the chosen stage and a little of its surroundings into view."""
         box = self._scan.layout.boxes.get(self.chosen or "")
         if box is not None:
-            self.scroll_to_region(_region(box), spacing=SURROUNDINGS, animate=False)
+            self.scroll_to_region(_region(box), spacing=SURROUNDINGS, animate=False, force=True)
 
     def action_go(self, direction: str) -> None:
         """Choose the next stage in a direction."""

@@ -1,0 +1,75 @@
+"""What the console needs of an executor; `executor.control.Control` is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.run import TriggerContext
+    from orchestrate_tui.executor.control import Runnable
+    from orchestrate_tui.executor.hub import Subscription
+
+
+class ExecutorControl(Protocol):
+    """Asks an executor in another thread; a future fails with an OrchestrateError if refused."""
+
+    def subscribe(self) -> Subscription:
+        """Listen to what is committed from now on."""
+        ...
+
+    def active(self) -> tuple[int, ...]:
+        """The runs that this process works on."""
+        ...
+
+    def start_run(
+        self,
+        loaded: Runnable,
+        trigger: TriggerContext | None = None,
+        *,
+        simulated: bool = False,
+    ) -> Future[int]:
+        """Begin a run; its id."""
+        ...
+
+    def resume(self, run_id: int) -> Future[Any]:
+        """Go on with an interrupted run; the future ends with the run."""
+        ...
+
+    def cancel(self, run_id: int) -> Future[str]:
+        """Stop a run; what that did."""
+        ...
+
+    def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        """Approve a waiting stage; what that did."""
+        ...
+
+    def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        """Reject a waiting stage; what that did."""
+        ...
+
+    def plan_rollback(
+        self, run_id: int, from_stage: str, to_stage: str | None = None
+    ) -> Future[RollbackPlan]:
+        """What a rollback would do now."""
+        ...
+
+    def rollback(
+        self,
+        run_id: int,
+        from_stage: str,
+        to_stage: str | None = None,
+        *,
+        reason: str = "",
+        plan_hash: str = "",
+        accept_irreversible: bool = False,
+        retry: bool = False,
+    ) -> Future[int]:
+        """Roll a run back; the rollback's id, once it is recorded."""
+        ...
+
+    def halt(self, rollback_id: int, reason: str) -> Future[str]:
+        """Stop a rollback at its present step; what that did."""
+        ...

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from orchestrate_tui.console.bridge import DRAINS_PER_POLL, MOST_EVENTS, Bridge
+from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.executor.hub import Change, Hub
+from tests.console.scenery import Story
+
+
+def test_what_others_commit_is_found_in_the_database(story: Story) -> None:
+    run_id = story.run()
+    bridge = Bridge(story.history)
+    assert not bridge.drain()
+    story.becomes(run_id, "build", StageStatus.RUNNING)
+    rollback_id = story.rollback(run_id)
+    changes = bridge.drain()
+    assert changes.concern(run_id)
+    assert not changes.concern(run_id + 1)
+    assert rollback_id in changes.rollbacks
+    assert not bridge.drain()
+
+
+def test_what_the_own_executor_commits_is_told_by_it(story: Story) -> None:
+    hub = Hub()
+    bridge = Bridge(story.history, hub.subscribe())
+    hub.publish([Change(run_id=7, stage_name="build"), Change(run_id=8, rollback_id=3)])
+    changes = bridge.drain()
+    assert changes.runs == {7, 8}
+    assert changes.rollbacks == {3}
+
+
+def test_the_database_is_looked_at_less_often_then(story: Story) -> None:
+    bridge = Bridge(story.history, Hub().subscribe())
+    run_id = story.run()
+    drains = [bridge.drain().concern(run_id) for _ in range(DRAINS_PER_POLL)]
+    assert drains == [False] * (DRAINS_PER_POLL - 1) + [True]
+
+
+def test_a_listener_that_was_too_slow_reads_everything_again(story: Story) -> None:
+    hub = Hub()
+    bridge = Bridge(story.history, hub.subscribe(capacity=3))
+    hub.publish(Change(run_id=number) for number in range(10))
+    assert bridge.drain().everything
+    assert not bridge.drain()
+
+
+def test_more_events_than_can_be_told_mean_everything(story: Story) -> None:
+    run_id = story.run()
+    bridge = Bridge(story.history)
+    story.database.write(
+        lambda connection: connection.executemany(
+            "INSERT INTO events (run_id, at, kind) VALUES (?, '2026-05-04T12:00:00.000000Z', 'x')",
+            [(run_id,)] * (MOST_EVENTS + 1),
+        )
+    )
+    assert bridge.drain().everything
+    assert not bridge.drain()

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from orchestrate_tui.console.app import IDLE, OrchestrateApp
+from orchestrate_tui.console.screens.help_screen import HelpScreen
+from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
+from orchestrate_tui.console.screens.question import Question
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.domain.status import RollbackStatus
+from orchestrate_tui.errors import Refused
+from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
+
+pytestmark = pytest.mark.anyio
+
+SHIP = """\
+name: ship
+variables: {environment: staging, version: "1"}
+agents: {robot: {shell: "true"}}
+stages:
+  - {name: build, agent: robot, task: Build}
+"""
+
+
+inside_folder = pytest.mark.usefixtures("folder")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The present folder, with one pipeline in it."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "ship.yaml").write_text(SHIP)
+    (folder / "other.yaml").write_text("unrelated: true\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+async def armed(pilot: Pilot[Any]) -> None:
+    buttons = pilot.app.screen.query(ArmedButton)
+    await settle(pilot, lambda: not any(button.disabled for button in buttons))
+
+
+@inside_folder
+async def test_a_new_run_starts_with_what_was_filled_in(story: Story, desk: Desk) -> None:
+    story.run()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+        assert "other.yaml" not in shown(pilot)
+        await pilot.press("tab", "tab", *"prod")
+        await pilot.press("tab", "tab", *"user=amy")
+        await pilot.press("tab", *"main", "tab", *"hot,", "tab", "minus", "tab", "space")
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: desk.asked)
+    [(_, name, trigger, simulated)] = desk.asked
+    assert name == "ship"
+    assert simulated is True
+    assert trigger == TriggerContext(
+        branch="main",
+        labels=("hot",),
+        changed=(),
+        variables=(("environment", "prod"), ("user", "amy")),
+    )
+
+
+@inside_folder
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [("oops", "'oops' is not NAME=VALUE"), ("a='b", "no closing quotation"), ("PATH=/", "PATH")],
+)
+async def test_what_keeps_a_run_from_starting_is_said(
+    story: Story, desk: Desk, more: str, complaint: str
+) -> None:
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+        pilot.app.screen.query_one("#more", Input).value = more
+        await settle(pilot, lambda: complaint in shown(pilot))
+        await pilot.press("ctrl+s")
+        assert desk.asked == []
+
+
+async def test_a_broken_pipeline_file_tells_its_problems(
+    story: Story, desk: Desk, folder: Path
+) -> None:
+    (folder / "ship.yaml").write_text("name: ''\nstages: []\n")
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "Pipeline name cannot be empty" in shown(pilot))
+
+
+async def test_a_file_that_is_not_offered_can_be_named(
+    story: Story, desk: Desk, folder: Path
+) -> None:
+    (folder / "ship.yaml").rename(folder / "ship.txt")
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n", *"ship.txt", "enter")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+
+
+@inside_folder
+async def test_a_refused_run_leaves_the_dialog_open(story: Story, desk: Desk) -> None:
+    desk.refusal = Refused("Not today")
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: "Not today" in shown(pilot))
+        assert isinstance(pilot.app.screen, NewRunDialog)
+
+
+@pytest.mark.parametrize(("key", "name"), [("a", "approve"), ("x", "reject")])
+async def test_a_waiting_stage_is_decided_with_a_comment(
+    story: Story, desk: Desk, key: str, name: str
+) -> None:
+    run_id = waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press(key, "shift+tab", *"fine")
+        await armed(pilot)
+        await pilot.press("enter", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [(name, run_id, "deploy-prod", "fine")]
+
+
+async def test_typing_ahead_decides_nothing(story: Story, desk: Desk) -> None:
+    waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("a", "enter", "x", "enter", "c", "enter")
+    assert desk.asked == []
+
+
+async def test_a_decision_that_is_refused_says_why(story: Story, desk: Desk) -> None:
+    waiting(story)
+    desk.refusal = Refused("You (bob) may not decide")
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("a")
+        await armed(pilot)
+        await pilot.press("tab", "enter")
+        await settle(pilot, lambda: "may not decide" in shown(pilot))
+
+
+async def test_a_run_is_cancelled_after_a_question(story: Story, desk: Desk) -> None:
+    run_id = waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("c", "enter")
+        assert desk.asked == []
+        await pilot.press("c")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [("cancel", run_id)]
+
+
+async def test_a_rollback_is_halted_after_a_question(story: Story, desk: Desk) -> None:
+    run_id = delivered(story)
+    story.rollback(run_id, status=RollbackStatus.RUNNING, waiting_since=story.at)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("H")
+        assert not isinstance(pilot.app.screen, Question)
+        await pilot.press("4", "H")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked[0][:2] == ("halt", 1)
+
+
+async def test_a_run_whose_executor_died_is_resumed(story: Story, desk: Desk) -> None:
+    run_id = waiting(story)
+    story.dies()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert "? interrupted" in shown(pilot)
+        await pilot.press("u")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [("resume", run_id)]
+
+
+async def test_only_what_is_possible_is_offered(story: Story, desk: Desk) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert shown(pilot).splitlines()[-1].split() == [
+            *("R", "Rollback", "n", "New", "/", "Filter", "L", "Log", "?", "Help", "q", "Quit")
+        ]
+
+
+async def test_quitting_with_nothing_running_asks_nothing(story: Story, desk: Desk) -> None:
+    delivered(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test() as pilot:
+        await pilot.press("q")
+    assert app.return_value == IDLE
+
+
+@pytest.mark.parametrize(
+    ("keys", "result", "asked"),
+    [
+        (["enter"], None, []),
+        (["right", "enter"], "leave", []),
+        (["right", "right", "enter"], "cancel", [("cancel", 1)]),
+    ],
+)
+async def test_quitting_while_something_runs_asks_what_becomes_of_it(
+    story: Story, desk: Desk, keys: list[str], result: str | None, asked: list[Any]
+) -> None:
+    desk.runs = (waiting(story),)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test() as pilot:
+        await pilot.press("q")
+        assert "Still running: #1" in shown(pilot)
+        await armed(pilot)
+        await pilot.press(*keys)
+        await pilot.pause()
+    assert app.return_value == result
+    assert desk.asked == asked
+
+
+async def test_what_may_not_be_cancelled_keeps_the_console_open(story: Story, desk: Desk) -> None:
+    desk.runs = (waiting(story),)
+    desk.refusal = Refused("It is being rolled back")
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(notifications=True) as pilot:
+        await pilot.press("q")
+        await armed(pilot)
+        await pilot.press("right", "right", "enter")
+        await settle(pilot, lambda: "It is being rolled back" in shown(pilot))
+        assert app.is_running
+        assert app.return_value is None
+
+
+async def test_the_palette_offers_our_actions_and_no_screenshot(story: Story, desk: Desk) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test() as pilot:
+        titles = [command.title for command in app.get_system_commands(pilot.app.screen)]
+        assert "Roll the chosen run back" in titles
+        assert not any("creenshot" in title for title in titles)
+
+
+async def test_help_lists_the_keys(story: Story, desk: Desk) -> None:
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        assert "roll back" in shown(pilot)
+        await pilot.press("escape")
+        assert not isinstance(pilot.app.screen, HelpScreen)

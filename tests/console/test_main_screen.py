@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.screens.log_screen import LogScreen
+from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
+from orchestrate_tui.console.widgets.log_view import LogView
+from orchestrate_tui.console.widgets.runs_list import RunsList
+from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.domain.status import RunStatus, StageStatus
+from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
+
+pytestmark = pytest.mark.anyio
+
+
+def main_screen(pilot: Pilot[Any]) -> MainScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, MainScreen)
+    return screen
+
+
+async def test_the_newest_run_opens_at_the_stage_that_waits_for_somebody(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    run_id = waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        screen = main_screen(pilot)
+        assert screen.picture is not None
+        assert screen.picture.run.id == run_id
+        assert screen.stage_name == "deploy-prod"
+        assert "0 of 2 approved, missing: team-lead, ops" in " ".join(shown(pilot).split())
+
+
+async def test_the_arrow_keys_follow_the_lines_of_the_graph(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        places = []
+        for key in ("home", "right", "right", "left", "down", "right"):
+            await pilot.press(key)
+            places.append(main_screen(pilot).stage_name)
+        assert places == [
+            "build",
+            "deploy-staging",
+            "smoke-staging",
+            "deploy-staging",
+            "security-scan",
+            "deploy-prod",
+        ]
+
+
+async def test_going_down_the_runs_shows_the_stages_of_each(story: Story, desk: Desk) -> None:
+    first, second = failed(story), waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("1", "down")
+        screen = main_screen(pilot)
+        assert screen.picture is not None
+        assert screen.picture.run.id == first != second
+        assert "HTTP 500" in shown(pilot)
+        await pilot.press("enter")
+        assert isinstance(screen.focused, StageGraphView)
+
+
+async def test_what_the_executor_commits_appears(story: Story) -> None:
+    run_id = story.run()
+    async with OrchestrateApp(story.history, None, clock=now).run_test() as pilot:
+        assert "○ build" in shown(pilot)
+        story.becomes(run_id, "build", StageStatus.RUNNING, StageStatus.SUCCEEDED)
+        await settle(pilot, lambda: "✓ build" in shown(pilot))
+        story.ends(run_id, RunStatus.FAILED, "no luck")
+        await settle(pilot, lambda: "no luck" in shown(pilot))
+
+
+async def test_the_first_run_appears_by_itself(story: Story, desk: Desk) -> None:
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert "No runs yet" in shown(pilot)
+        story.run()
+        await settle(pilot, lambda: "○ build" in shown(pilot))
+
+
+async def test_the_log_follows_until_the_operator_scrolls_up(story: Story, desk: Desk) -> None:
+    run_id = waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("home", "right", "down", "3")
+        assert main_screen(pilot).stage_name == "security-scan"
+        log = pilot.app.screen.query_one(LogView)
+        assert "scanned layer 30" in shown(pilot)
+        story.log(run_id, "security-scan", "one more\n")
+        await settle(pilot, lambda: "one more" in shown(pilot))
+        await pilot.press("up", "up")
+        assert not log.is_following
+        story.log(run_id, "security-scan", "and another\n")
+        await settle(pilot, lambda: log.line_count == 32)
+        assert "and another" not in shown(pilot)
+        await pilot.press("end")
+        assert "and another" in shown(pilot)
+
+
+async def test_the_log_fills_the_screen_and_is_searched(story: Story, desk: Desk) -> None:
+    waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("home", "right", "down", "L", "slash", *"LAYER", "space", "2", "enter")
+        assert isinstance(pilot.app.screen, LogScreen)
+        log = pilot.app.screen.query_one(LogView)
+        found = [log._found]
+        await pilot.press("n")
+        found.append(log._found)
+        await pilot.press("N")
+        found.append(log._found)
+        assert found[0] is not None
+        assert found[1] is not None
+        assert found[0] < found[1]
+        assert found[2] == found[0]
+        await pilot.press("escape")
+        main_screen(pilot)
+
+
+async def test_rollbacks_tell_who_why_and_how_it_ended(story: Story, desk: Desk) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("4")
+        text = shown(pilot)
+        assert "#1 smoke-staging → deploy-staging automatic succeeded 4s" in text
+        assert "by the executor: stage 'smoke-staging' failed" in text
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, RollbackSteps)
+
+
+async def test_only_the_rollbacks_of_the_chosen_run_are_shown_on_demand(
+    story: Story, desk: Desk
+) -> None:
+    failed(story)
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("4")
+        assert "smoke-staging → deploy-staging" in shown(pilot)
+        await pilot.press("o")
+        assert "No rollbacks" in shown(pilot)
+
+
+async def test_a_filter_leaves_only_the_runs_that_were_asked_for(story: Story, desk: Desk) -> None:
+    delivered(story)
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("slash", "tab", "down", "down", "down", "enter")
+        assert "1 Runs: only succeeded" in shown(pilot)
+        assert pilot.app.screen.query_one(RunsList).row_count == 1
+        await pilot.press("slash", "tab", "tab", "enter")
+        assert pilot.app.screen.query_one(RunsList).row_count == 2
+
+
+async def test_a_pane_takes_the_whole_screen_and_gives_it_back(story: Story, desk: Desk) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        runs, graph = (pilot.app.screen.query_one(name) for name in ("#runs", "#graph"))
+        before = graph.size
+        await pilot.press("z")
+        assert not runs.display
+        assert graph.size.height > before.height
+        await pilot.press("z")
+        assert runs.display
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (40, 12), (10, 4)])
+async def test_it_opens_in_a_terminal_of_any_size(
+    story: Story, desk: Desk, size: tuple[int, int]
+) -> None:
+    waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=size) as pilot:
+        for key in ("1", "2", "3", "4", "question_mark"):
+            await pilot.press(key)
+        assert pilot.app.is_running

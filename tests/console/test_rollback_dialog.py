@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+
+from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.screens.question import Question
+from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.domain.pipeline import Pipeline, Undo
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus
+from orchestrate_tui.errors import Refused, StalePlan
+from tests.console.scenery import (
+    Desk,
+    S,
+    Story,
+    delivered,
+    failed,
+    now,
+    settle,
+    shown,
+    stage,
+    waiting,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def armed(pilot: Pilot[Any]) -> None:
+    await settle(pilot, lambda: not pilot.app.screen.query_one(ArmedButton).disabled)
+
+
+async def test_the_stage_that_failed_and_its_declared_target_are_preselected(
+    story: Story, desk: Desk
+) -> None:
+    run_id = story.run()
+    for name in ("build", "deploy-staging", "security-scan"):
+        story.becomes(run_id, name, S.RUNNING, S.SUCCEEDED)
+    story.becomes(run_id, "smoke-staging", S.RUNNING, S.FAILED)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R")
+        assert "rollback 1 --from smoke-staging --to deploy-staging --reason" in flat(pilot)
+        assert "1. deploy-staging deployer: Undo staging" in flat(pilot)
+        assert "stage 'smoke-staging' ran and has nothing to undo it" in flat(pilot)
+
+
+def flat(pilot: Pilot[Any]) -> str:
+    return " ".join(shown(pilot).replace("│", " ").split())
+
+
+async def test_the_plan_follows_the_chosen_stages(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R")
+        assert "1. deploy-prod deployer: Undo production" in flat(pilot)
+        await pilot.press("tab", *["down"] * 4)
+        await pilot.pause()
+        assert "--from smoke-prod --to deploy-staging" in flat(pilot)
+        assert "2. deploy-staging deployer: Undo staging" in flat(pilot)
+
+
+async def test_without_a_reason_nothing_can_be_confirmed(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter")
+        button = pilot.app.screen.query_one(ArmedButton)
+        await settle(pilot, lambda: button._is_armed)
+        assert button.disabled
+        await pilot.press(*"why", "left")
+        assert not button.disabled
+
+
+async def test_the_confirmation_defaults_to_cancel(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter", *"why")
+        await armed(pilot)
+        await pilot.press("enter", "tab", "enter")
+        assert isinstance(pilot.app.screen, Question)
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, RollbackDialog)
+        assert desk.asked == []
+
+
+async def test_a_confirmed_rollback_carries_the_plan_that_was_shown(
+    story: Story, desk: Desk
+) -> None:
+    run_id = delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter", *"it", "space", *"broke")
+        await armed(pilot)
+        await pilot.press("enter", "tab", "enter")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    [(name, asked_run, source, target, options)] = desk.asked
+    plan = desk.plan_rollback(run_id, source, target).result()
+    assert (name, asked_run, source, target) == ("rollback", run_id, "smoke-prod", "deploy-prod")
+    assert options["reason"] == "it broke"
+    assert options["plan_hash"] == plan.hash
+
+
+async def test_typing_ahead_cannot_confirm(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", *["enter"] * 6, *"yes", *["enter"] * 6)
+        assert desk.asked == []
+
+
+@pytest.mark.parametrize("error", [StalePlan(), Refused("Somebody else was faster")])
+async def test_a_refused_rollback_leaves_the_dialog_open_and_says_why(
+    story: Story, desk: Desk, error: Refused
+) -> None:
+    delivered(story)
+    desk.refusal = error
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter", *"why")
+        await armed(pilot)
+        await pilot.press("enter", "tab", "enter")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: error.message in flat(pilot))
+        assert isinstance(pilot.app.screen, RollbackDialog)
+
+
+async def test_an_irreversible_step_has_to_be_accepted_first(story: Story, desk: Desk) -> None:
+    undo = Undo(task="Cannot", irreversible=True)
+    run_id = story.run(Pipeline(name="mail", stages=(stage("send", rollback=undo),)))
+    story.becomes(run_id, "send", S.RUNNING, S.SUCCEEDED)
+    story.ends(run_id, RunStatus.SUCCEEDED)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter", *"why")
+        button = pilot.app.screen.query_one(ArmedButton)
+        await settle(pilot, lambda: button._is_armed)
+        assert button.disabled
+        await pilot.press("enter", "space")
+        await armed(pilot)
+        assert "--accept-irreversible" in flat(pilot)
+
+
+async def test_a_failed_rollback_is_tried_again_from_its_row(story: Story, desk: Desk) -> None:
+    run_id = delivered(story)
+    story.rollback(run_id, status=RollbackStatus.FAILED, error_message="no answer")
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("4", "T")
+        assert "--from smoke-staging --to deploy-staging --reason … --retry" in flat(pilot).replace(
+            "'", ""
+        )
+        sources = pilot.app.screen.query_one("#sources", OptionList)
+        assert sources.option_count == 1
+
+
+async def test_an_allowed_failure_is_not_what_is_rolled_back(story: Story, desk: Desk) -> None:
+    waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R")
+        assert "--from load-test --to deploy-staging" in flat(pilot)
+
+
+async def test_a_run_without_anything_to_undo_offers_no_rollback(story: Story, desk: Desk) -> None:
+    story.run()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert "Rollback " not in shown(pilot).splitlines()[-1]
+        await pilot.press("R")
+        assert not isinstance(pilot.app.screen, RollbackDialog)
+
+
+async def test_what_was_undone_is_not_offered_again(story: Story, desk: Desk) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "escape")
+        assert not isinstance(pilot.app.screen, RollbackDialog)
+        assert desk.asked == []
