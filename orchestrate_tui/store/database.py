@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote
 
 from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
 from orchestrate_tui.store.writer import Change, Writer
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+_LONGEST_NAME = 180  # bytes; 255 is what file systems take, attempt and rollback included
+_DIGEST_LENGTH = 32
 
 T = TypeVar("T")
 
@@ -102,8 +104,8 @@ class StoreFiles:
         return self.runs / str(run_id) / f"{_file_name(stage_name)}.{attempt}.log"
 
     def undo_log(self, run_id: int, rollback_id: int, stage_name: str, attempt: int) -> Path:
-        """What one attempt of an undo wrote."""
-        name = f"{_file_name(stage_name)}.rollback-{rollback_id}.{attempt}.log"
+        """What one attempt of an undo wrote; no attempt of a stage has a log of that name."""
+        name = f"{_file_name(stage_name)}.{attempt}.rollback-{rollback_id}.log"
         return self.runs / str(run_id) / name
 
 
@@ -126,5 +128,18 @@ def make_folder(folder: Path) -> None:
 
 
 def _file_name(stage_name: str) -> str:
-    """The name as a file name: what could leave the folder is percent-encoded."""
-    return quote(stage_name, safe=" !#$&'()+,;=@[]{}~") if "/" in stage_name else stage_name
+    """The name as a file name: printable, in one folder, of a length that every system takes.
+
+    What cannot stand in it is percent-encoded; what is cut off is replaced by a hash of it all.
+    """
+    name = "".join(_encoded(character) for character in stage_name)
+    content = name.encode()
+    if len(content) <= _LONGEST_NAME:
+        return name
+    digest = sha256(content).hexdigest()[:_DIGEST_LENGTH]
+    return content[: _LONGEST_NAME - _DIGEST_LENGTH].decode(errors="ignore") + digest
+
+
+def _encoded(character: str) -> str:
+    is_plain = character.isprintable() and character not in "/%"
+    return character if is_plain else f"%{ord(character):02X}"

@@ -28,8 +28,7 @@ class Ownership:
         self._files = database.files
         self._descriptor: int | None = None
         try:
-            for folder in (self._files.owners, self._files.runs):
-                make_folder(folder)
+            make_folder(self._files.owners)
             self.epoch = database.write(lambda connection: self._register(connection, actor, at))
         except OSError as error:
             raise StoreError(

@@ -12,8 +12,7 @@ import pytest
 
 from orchestrate_tui.store import Database, open_database
 from orchestrate_tui.store.history import History
-from orchestrate_tui.store.owners import Ownership
-from tests.store.scenery import NOON, REPOSITORY, Store
+from tests.store.scenery import REPOSITORY, Store
 
 Process = subprocess.Popen[str]
 Spawn = Callable[..., Process]
@@ -33,9 +32,9 @@ def database(path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def store(database: Database) -> Iterator[Store]:
-    owner = Ownership(database, "alice", NOON)
-    yield Store(database, owner)
-    owner.release()
+    made = Store.of(database)
+    yield made
+    made.owner.release()
 
 
 @pytest.fixture

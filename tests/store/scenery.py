@@ -26,6 +26,11 @@ class Store:
     database: Database
     owner: Ownership
 
+    @classmethod
+    def of(cls, database: Database) -> Store:
+        """The database with a new executor of alice's."""
+        return cls(database, Ownership(database, "alice", NOON))
+
     @property
     def path(self) -> Path:
         return self.database.path
