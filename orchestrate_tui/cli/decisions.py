@@ -8,12 +8,11 @@ from functools import partial
 
 import anyio
 
+from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.executor.executor import PipelineExecutor
-from orchestrate_tui.executor.people import People
-from orchestrate_tui.spec.config import load_user_config
 
 Request = Callable[[PipelineExecutor], Awaitable[str]]
 
@@ -52,6 +51,6 @@ def ask(arguments: Namespace, request: Request) -> int:
 
 
 async def _ask(arguments: Namespace, request: Request) -> str:
-    people = People(load_user_config().roles)
+    people = configured_people()
     async with PipelineExecutor(existing_database_path(arguments), people=people) as executor:
         return await request(executor)

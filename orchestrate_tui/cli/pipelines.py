@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from argparse import Namespace
@@ -28,7 +29,9 @@ def validate(arguments: Namespace) -> int:
         for problem in problems:
             say(str(problem), to=sys.stderr)
         if loaded is not None:
-            say(f"{path}: {loaded.pipeline.name}: {len(loaded.pipeline.stages)} stages, fine")
+            count = len(loaded.pipeline.stages)
+            stages = f"{count} stage{'s' if count > 1 else ''}"
+            say(f"{path}: {loaded.pipeline.name}: {stages}, fine")
     return int(has_errors)
 
 
@@ -93,11 +96,16 @@ def init(arguments: Namespace) -> int:
     path: Path = arguments.path
     if path.is_dir():
         path /= "pipeline.yaml"
-    if path.exists():
+    if os.path.lexists(path):
         raise Refused(f"{path} exists", next_step="Name another file, or move it away")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(example(f"{arguments.template}.yaml"), path)
-    if not (path.parent / SCHEMA_FILE).exists():
-        shutil.copyfile(example(SCHEMA_FILE), path.parent / SCHEMA_FILE)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(example(f"{arguments.template}.yaml"), path)
+        if not os.path.lexists(path.parent / SCHEMA_FILE):
+            shutil.copyfile(example(SCHEMA_FILE), path.parent / SCHEMA_FILE)
+    except OSError as error:
+        raise Refused(
+            f"Cannot write {path}: {error.strerror}", next_step="Name another place"
+        ) from error
     say(f"Wrote {path}. Check it with: orchestrate-tui validate {path}")
     return 0

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 
+from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.detached import Announce, detached
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
@@ -23,7 +24,6 @@ from orchestrate_tui.errors import CannotStart, OrchestrateError, PipelineFileEr
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.spec import load_pipeline, problems_for_run
-from orchestrate_tui.spec.config import load_user_config
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
@@ -33,7 +33,7 @@ EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 
 
 def run(arguments: Namespace) -> int:
     """Run a pipeline to its end; 0 succeeded, 1 failed, 2 cannot start, 130 cancelled."""
-    people = People(load_user_config().roles)
+    people = configured_people()
     trigger = _trigger(arguments)
     loaded = load_for_run(arguments.file, trigger, people, simulated=arguments.simulate)
     path = database_path(arguments)
@@ -55,7 +55,7 @@ def run(arguments: Namespace) -> int:
 
 def resume(arguments: Namespace) -> int:
     """Go on with an interrupted run; exits as `run` does."""
-    people = People(load_user_config().roles)
+    people = configured_people()
     with _session(arguments, existing_database_path(arguments), people) as session:
         after = session.history.last_event_id()
         work = session.control.resume(arguments.run)

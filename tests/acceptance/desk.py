@@ -230,10 +230,10 @@ class Desk:
         path.write_text(text)
         return path
 
-    def pipeline(self, stages: str, *, head: str = "", name: str = "shop.yaml") -> str:
-        """A file with the agents above and these stages; its name."""
-        self.write(name, f"name: shop\n{head}\n{AGENTS}\nstages:\n{stages}")
-        return name
+    def pipeline(self, stages: str, *, agents: str = "") -> str:
+        """A file with the agents above, others, and these stages; its name."""
+        self.write("shop.yaml", f"name: shop\n{AGENTS}{agents}stages:\n{stages}")
+        return "shop.yaml"
 
     def notes(self, name: str = "notes") -> list[str]:
         """What the stages have noted."""
@@ -244,6 +244,19 @@ class Desk:
         """The status of every stage of a run."""
         stages = self.json("show", run_id)["stages"]
         return {stage["stage_name"]: stage["status"] for stage in stages}
+
+    def processes(self) -> list[int]:
+        """What was started from this desk and still runs."""
+        mark = f"XDG_STATE_HOME={self.environment['XDG_STATE_HOME']}\0".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                environment = (folder / "environ").read_bytes()
+            except OSError:  # ended meanwhile
+                continue
+            if mark in environment and runs(int(folder.name)):
+                found.append(int(folder.name))
+        return found
 
     def wait_for_owners(self) -> None:
         """Wait until no process works on this database any more."""
@@ -280,20 +293,6 @@ def runs(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in {"Z", "X"}
-
-
-def processes_with(word: str) -> list[int]:
-    """The processes with `word` in their command line or environment."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal() and int(folder.name) != os.getpid():
-            try:
-                text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-            except OSError:
-                continue
-            if word.encode() in text and runs(int(folder.name)):
-                found.append(int(folder.name))
-    return found
 
 
 def _command(words: Sequence[object]) -> list[str]:

@@ -1,0 +1,304 @@
+"""What a stranger types: help, mistakes, and things that are not there."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrate_tui.cli.parser import build_parser
+from tests.acceptance.desk import Desk
+
+COMMANDS = (
+    *("console", "demo", "validate", "graph", "schema", "init", "run", "resume", "approve"),
+    *("reject", "cancel", "rollback", "rollback-step", "runs", "show", "rollbacks", "logs"),
+    "doctor",
+)
+FINE = "  - {name: a, agent: fine, task: t}\n"
+
+
+def assert_refused(desk: Desk, *words: object) -> str:
+    """A mistake ends with 2 and one line; the line."""
+    result = desk.do(*words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.count("\n") == 1
+    assert result.err.startswith("orchestrate-tui")
+    return result.err
+
+
+def test_the_help_lists_every_command_and_what_exit_codes_mean(desk: Desk) -> None:
+    result = desk.do("--help")
+    assert (result.code, result.err) == (0, "")
+    for command in COMMANDS:
+        assert f"    {command}" in result.out
+    assert "exit codes: 0 it went well, 1 it failed" in result.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(desk: Desk, command: str) -> None:
+    result = desk.do(command, "--help")
+    assert (result.code, result.err) == (0, "")
+    usage, sentence, *_ = result.out.split("\n\n")
+    assert usage.startswith(f"usage: orchestrate-tui {command}")
+    assert sentence.endswith(".")
+
+
+def test_every_word_of_every_command_is_explained() -> None:
+    commands = {action.dest: action.choices for action in build_parser()[0]._actions}["command"]
+    assert isinstance(commands, dict)
+    assert sorted(commands) == sorted(COMMANDS)
+    words = [action for parser in commands.values() for action in parser._actions]
+    assert [action.dest for action in words if not action.help] == []
+
+
+def test_the_version_is_printed(desk: Desk) -> None:
+    result = desk.do("--version")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("orchestrate-tui ")
+    assert result.out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--frobnicate"],
+        ["runs", "--frob"],
+        ["runs", "--lim", "3"],
+        ["runs", "extra"],
+        ["validate"],
+        ["run"],
+        ["run", "a.yaml", "b.yaml"],
+        ["init", "nothing"],
+        ["show"],
+        ["rollback", "1", "--from", "a"],
+        ["rollback-step", "1", "explode", "--reason", "x"],
+        ["rollback-step", "1", "halt"],
+        ["run", "a.yaml", "--var"],
+        ["--db"],
+    ],
+    ids=" ".join,
+)
+def test_words_that_make_no_sense_are_refused_in_one_line(desk: Desk, words: list[str]) -> None:
+    assert_refused(desk, *words)
+
+
+def test_a_misspelt_command_is_guessed(desk: Desk) -> None:
+    assert "there is no command 'rnus', did you mean 'runs'?" in assert_refused(desk, "rnus")
+    assert "no command 'rnus'" in assert_refused(desk, "--db", "x.db", "rnus")
+
+
+def test_a_word_that_hides_control_characters_is_shown_with_them_visible(desk: Desk) -> None:
+    assert "'␛]0;x␇'" in assert_refused(desk, "\x1b]0;x\x07")
+    assert "␛" in assert_refused(desk, "show", "\x1b[2J")
+
+
+def test_a_word_that_is_no_text_is_refused(desk: Desk) -> None:
+    assert "is not valid UTF-8" in assert_refused(desk, "run", "x.yaml", "--var", "a=\udcff")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "٣", "9223372036854775808", "9" * 5000])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show"],
+        ["logs", "--attempt=1", "--rollback"],
+        ["runs", "--limit"],
+        ["rollbacks", "--limit"],
+        ["cancel"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_cannot_be_is_refused(desk: Desk, words: list[str], number: str) -> None:
+    end = ["1", "a"] if words[0] == "logs" else []
+    assert_refused(desk, *words, number, *end)
+
+
+ABOUT_RUNS = (
+    ["show", "7"],
+    ["rollbacks", "7"],
+    ["logs", "7", "a"],
+    ["resume", "7"],
+    ["approve", "7", "a"],
+    ["reject", "7", "a"],
+    ["cancel", "7"],
+    ["rollback", "7", "--from", "a", "--to", "a", "--reason", "x", "--yes"],
+    ["show", "9223372036854775807"],
+)
+
+
+@pytest.mark.parametrize("words", ABOUT_RUNS, ids=" ".join)
+def test_a_run_that_is_not_there_is_said_so(desk: Desk, words: list[str]) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    assert f"There is no run {words[1]}." in assert_refused(desk, *words)
+
+
+@pytest.mark.parametrize("words", ABOUT_RUNS, ids=" ".join)
+def test_without_a_database_nothing_is_made(desk: Desk, words: list[str]) -> None:
+    result = desk.do(*words)
+    assert (result.code, result.out) == ((0, "") if words[0] == "rollbacks" else (2, ""))
+    assert result.err.count("\n") == 1
+    assert not desk.database.exists()
+
+
+def test_lists_are_empty_without_a_database(desk: Desk) -> None:
+    for command, words in (("runs", "No runs yet\n"), ("rollbacks", "No rollbacks yet\n")):
+        result = desk.do(command)
+        assert (result.code, result.out, result.err) == (0, "", words)
+        assert desk.do(command, "--json").json() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rollback-step", "7", "halt", "--reason", "x"],
+        ["logs", "1", "a", "--rollback", "7"],
+        ["logs", "1", "a", "--attempt", "7"],
+        ["logs", "1", "b"],
+        ["approve", "1", "b"],
+        ["approve", "1", "a"],
+        ["rollback", "1", "--from", "b", "--to", "a", "--reason", "x", "--yes"],
+        ["runs", "--since", "yesterday"],
+        ["runs", "--since", "0001-01-01T00:00:00"],
+        ["runs", "--since", ""],
+        ["runs", "--status", "fine"],
+    ],
+    ids=" ".join,
+)
+def test_what_a_run_does_not_have_is_refused(desk: Desk, words: list[str]) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    assert_refused(desk, *words)
+
+
+@pytest.mark.parametrize("command", ["validate", "graph", "run"])
+def test_a_file_that_cannot_be_read_is_named(desk: Desk, command: str) -> None:
+    (desk.folder / "folder.yaml").mkdir()
+    desk.write("binary.yaml", "\0\0\0")
+    (desk.folder / "latin.yaml").write_bytes(b"name: caf\xe9\n")
+    (desk.folder / "broken.yaml").symlink_to("broken.yaml")
+    for name in ("missing.yaml", "folder.yaml", "binary.yaml", "latin.yaml", "broken.yaml"):
+        result = desk.do(command, name)
+        assert (result.code, result.out) == (2 if command == "run" else 1, "")
+        assert f"{name}:" in result.err
+        assert "Traceback" not in result.err
+    assert desk.do(command, "/proc/self/mem").code in {1, 2}
+    assert not desk.database.exists()
+
+
+DATABASES = ("a text", "a folder", "another program's", "a newer one")
+
+
+@pytest.fixture(params=DATABASES)
+def foreign(desk: Desk, request: pytest.FixtureRequest) -> Path:
+    """A database that cannot be used."""
+    path = desk.database
+    path.parent.mkdir(exist_ok=True)
+    match request.param:
+        case "a text":
+            path.write_text("dear diary, " * 100)
+        case "a folder":
+            path.mkdir()
+        case "another program's":
+            with sqlite3.connect(path) as connection:
+                connection.execute("CREATE TABLE bookmarks (url)")
+            connection.close()
+        case _:
+            desk.do("run", desk.pipeline(FINE))
+            with sqlite3.connect(path) as connection:
+                connection.execute("INSERT INTO migration_files VALUES ('999_later', 'x')")
+            connection.close()
+    return path
+
+
+def test_a_database_that_cannot_be_used_is_left_alone(desk: Desk, foreign: Path) -> None:
+    before = None if foreign.is_dir() else foreign.read_bytes()
+    file = desk.pipeline(FINE)
+    for words in (["runs"], ["show", 1], ["run", file], ["approve", 1, "a"], ["rollbacks"]):
+        assert str(foreign) in assert_refused_after_output(desk, *words)
+    doctor = desk.do("doctor")
+    assert doctor.code == 1
+    assert "✗ database: " in doctor.out
+    assert doctor.err == ""
+    assert foreign.is_dir() or foreign.read_bytes() == before
+
+
+def assert_refused_after_output(desk: Desk, *words: object) -> str:
+    result = desk.do(*words)
+    assert result.code == 2
+    assert result.err.count("\n") == 1
+    return result.err
+
+
+def test_a_folder_that_cannot_be_made_is_named(desk: Desk) -> None:
+    desk.write("file", "")
+    result = desk.do("run", desk.pipeline(FINE), "--db", "file/inside/store.db")
+    assert result.code == 2
+    assert "file/inside/store.db" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_configuration_with_problems_is_told_with_its_line(desk: Desk) -> None:
+    (desk.config / "config.yaml").write_text("rolls: {}\n")
+    result = desk.do("run", desk.pipeline(FINE))
+    assert result.code == 2
+    assert "config.yaml:1:1: " in result.err
+    assert "roles" in result.err
+
+
+def test_the_console_without_a_terminal_says_what_to_do_instead(desk: Desk) -> None:
+    for words in ([], ["console"], ["shop.yaml"], ["--read-only"]):
+        assert "The console needs a terminal" in assert_refused(desk, *words)
+
+
+def piped(desk: Desk, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell, `$O` being the program."""
+    return subprocess.run(
+        ["/bin/bash", "-o", "pipefail", "-c", script],
+        cwd=desk.folder,
+        env=desk.environment | {"O": f"{sys.executable} -m orchestrate_tui"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_a_reader_that_leaves_early_is_no_error(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    for command in ("runs", "show 1", "schema", "runs --json", "logs 1 a"):
+        result = piped(desk, f"$O {command} | true")
+        assert (result.returncode, result.stderr) == (0, "")
+    result = piped(desk, "$O schema | head -1")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "{\n", "")
+
+
+def test_streams_that_are_closed_are_no_error(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    for command in ("runs", "show 1", "run shop.yaml", "doctor", "rollbacks --json"):
+        for closed in (">&-", "<&-", "<&- >&- 2>&-"):
+            result = piped(desk, f"$O {command} {closed}")
+            assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_full_disk_is_told_in_one_line(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    for command in ("runs", "show 1", "schema"):
+        result = piped(desk, f"$O {command} >/dev/full")
+        assert result.returncode == 2
+        assert result.stderr == "orchestrate-tui: [Errno 28] No space left on device\n"
+
+
+def test_signs_that_a_terminal_lacks_are_replaced(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    result = desk.do("runs", PYTHONIOENCODING="ascii")
+    assert (result.code, result.err) == (0, "")
+    assert "\\u2713  succeeded" in result.out
+
+
+def test_a_mistake_in_a_name_shows_control_characters(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    result = desk.do("logs", 1, "\x1b[2J\x9b31m\u202e")
+    assert result.code == 2
+    assert "'␛[2J<U+009B>31m<U+202E>'" in result.err
