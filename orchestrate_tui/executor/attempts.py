@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from anyio.lowlevel import checkpoint_if_cancelled
+
 from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Launcher, Outcome, RollbackIdentity, Work
 from orchestrate_tui.domain.events import RollbackEvent
@@ -50,8 +52,6 @@ class Attempts:
         agent = self._agent(stage.agent)
         if isinstance(agent, Outcome):
             return agent
-        if agent.simulated == _PRETENCE:
-            return Outcome(succeeded=True)
         log_path = self.files.log(self.context.id, stage.name, attempt)
         timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s
         return await self._perform(
@@ -100,6 +100,9 @@ class Attempts:
             rendered, workdir = fill(task), Path(run.workdir, fill(stage.workdir or ""))
         except UnknownVariable as error:
             return Outcome(succeeded=False, reason=str(error))
+        if agent.simulated == _PRETENCE:
+            return Outcome(succeeded=True)
+        await checkpoint_if_cancelled()  # what was stopped meanwhile is not started
         work = Work(
             run_id=run.id,
             stage_name=stage.name,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+import anyio
+
 from orchestrate_tui.agents.contract import Launcher
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline
@@ -32,8 +34,12 @@ class ExecutorContext:
     clock: Callable[[], datetime]
 
     async def commit(self, change: StoreChange[T], *told: Change) -> T:
-        """Commit `change`, then tell the hub. Raises what the change raised, or StoreError."""
-        result = await asyncio.wrap_future(self.database.submit(change))
+        """Commit `change`, then tell the hub; a cancelled scope waits for that.
+
+        Raises what the change raised, or StoreError.
+        """
+        with anyio.CancelScope(shield=True):
+            result = await asyncio.wrap_future(self.database.submit(change))
         self.publish(told)
         return result
 

@@ -58,16 +58,20 @@ class Hub:
 
     def __init__(self) -> None:
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._lock = Lock()
 
     def subscribe(self, capacity: int = DEFAULT_CAPACITY) -> Subscription:
         """Listen to every change from now on."""
         subscription = Subscription(capacity)
-        self._subscriptions = (*self._subscriptions, subscription)
+        with self._lock:
+            self._subscriptions = (*self._subscriptions, subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Listen no longer."""
-        self._subscriptions = tuple(one for one in self._subscriptions if one is not subscription)
+        with self._lock:
+            left = (one for one in self._subscriptions if one is not subscription)
+            self._subscriptions = tuple(left)
 
     def publish(self, changes: Iterable[Change]) -> None:
         """Tell everybody; call it only with what is committed."""

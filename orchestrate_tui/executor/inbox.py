@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 
 from orchestrate_tui.executor.context import ExecutorContext
-from orchestrate_tui.store.commands import Command, waiting_commands
+from orchestrate_tui.store.commands import (
+    Command,
+    CommandStatus,
+    answer_command,
+    waiting_commands,
+)
+from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.history import data_version
 
 POLL_INTERVAL_S = 0.05
@@ -24,9 +31,24 @@ async def watch(executor: ExecutorContext, run_id: int, handle: Callable[[Comman
         latest = executor.database.read(data_version)
         if latest != version:
             version = latest
-            waiting = executor.database.read(lambda reader: waiting_commands(reader, run_id))
-            for command in waiting:
+            for command in executor.database.read(partial(waiting_commands, run_id=run_id)):
                 if command.id > seen:
                     seen = command.id
                     handle(command)
         await anyio.sleep(POLL_INTERVAL_S)
+
+
+async def refuse_commands(executor: ExecutorContext, run_id: int, outcome: str) -> None:
+    """Answer what was asked and not seen before the work on the run ended."""
+    if executor.database.read(partial(waiting_commands, run_id=run_id)):
+        await executor.commit(
+            partial(refuse_waiting, run_id=run_id, outcome=outcome, executor=executor)
+        )
+
+
+def refuse_waiting(
+    connection: Connection, run_id: int, outcome: str, executor: ExecutorContext
+) -> None:
+    """Refuse, within a transaction, every command for the run that is not answered."""
+    for command in waiting_commands(connection, run_id):
+        answer_command(connection, command, CommandStatus.REFUSED, outcome, executor.clock())

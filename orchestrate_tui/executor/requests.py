@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.store.commands import Command, CommandKind
+
+
+def being_rolled_back(run_id: int, rollback_id: int) -> Refused:
+    """Why a run cannot be cancelled: only a halt stops a rollback."""
+    return Refused(
+        f"Run {run_id} is being rolled back and cannot be cancelled",
+        next_step=f"Stop the rollback with: orchestrate-tui rollback-step {rollback_id} halt",
+    )
 
 
 @dataclass(slots=True)
@@ -40,6 +48,11 @@ class Request:
         """Answer with a refusal."""
         self._error = error
         self._answered.set()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it was answered."""
+        return self._answered.is_set()
 
     async def answer(self) -> str:
         """Wait for the answer. Raises the refusal."""

@@ -55,6 +55,11 @@ def plan_request(
     )
 
 
+def halt_sentence(actor: str, reason: str) -> str:
+    """Who stopped a rollback, and why."""
+    return f"halted by {actor}" + (f": {reason}" if reason else "")
+
+
 class RollbackRunner:
     """Carries out the rollbacks of one run, one at a time."""
 
@@ -74,7 +79,7 @@ class RollbackRunner:
 
     def halt(self, rollback_id: int, actor: str, reason: str) -> None:
         """Stop a rollback at its present step, now or as soon as it would start."""
-        sentence = f"halted by {actor}" + (f": {reason}" if reason else "")
+        sentence = halt_sentence(actor, reason)
         self._halts[rollback_id] = sentence
         if self._steps is not None and self._steps.rollback_id == rollback_id:
             self._steps.halt(sentence)
@@ -96,15 +101,22 @@ class RollbackRunner:
         return event
 
     async def _begin(self, event: RollbackEvent) -> RollbackEvent:
-        """Plan it, once nothing in its scope runs any more, and record its steps."""
-        is_manual = event.trigger_type is RollbackTriggerType.MANUAL
-        scope = self._context.graph.names if is_manual else self._plan(event).scope
-        await self._stop_stages(scope, f"stopped by rollback {event.id}")
-        plan, at = self._plan(event), self._executor.clock()
+        """Plan it, once nothing in its scope runs any more, and record its steps.
+
+        One that nothing can come of stops no stage.
+        """
+        plan = self._plan(event)
+        if not self._executor.database.read(partial(self._obstacle, event=event, plan=plan)):
+            is_manual = event.trigger_type is RollbackTriggerType.MANUAL
+            scope = self._context.graph.names if is_manual else plan.scope
+            await self._stop_stages(scope, f"stopped by rollback {event.id}")
+            plan = self._plan(event)
         planned = replace(event, plan=encode_plan(plan), plan_hash=plan.hash)
+        at = self._executor.clock()
 
         def begin(connection: Connection) -> RollbackEvent:
-            obstacle = self._halts.get(event.id or 0) or _obstacle(connection, event, plan)
+            rollbacks.check_rollback_owner(connection, event.id or 0, self._executor.epoch)
+            obstacle = self._obstacle(connection, event, plan)
             begun = planned.mark_failed(obstacle, at) if obstacle else planned.mark_running(at)
             rollbacks.update(connection, begun)
             if not obstacle:
@@ -113,13 +125,22 @@ class RollbackRunner:
 
         return await self._executor.commit(begin, self._told(event))
 
+    def _obstacle(self, connection: Connection, event: RollbackEvent, plan: RollbackPlan) -> str:
+        """The sentence that says why nothing of the plan may run; "" when it may."""
+        return self._halts.get(event.id or 0) or _obstacle(connection, event, plan)
+
     def _plan(self, event: RollbackEvent) -> RollbackPlan:
         return self._executor.database.read(partial(plan_event, self._context, event=event))
 
     async def _end(self, event: RollbackEvent, problem: str) -> RollbackEvent:
         at = self._executor.clock()
         ended = event.mark_failed(problem, at) if problem else event.mark_succeeded(at)
-        await self._executor.commit(partial(rollbacks.update, event=ended), self._told(event))
+
+        def end(connection: Connection) -> None:
+            rollbacks.check_rollback_owner(connection, event.id or 0, self._executor.epoch)
+            rollbacks.update(connection, ended)
+
+        await self._executor.commit(end, self._told(event))
         return ended
 
     def _told(self, event: RollbackEvent) -> Change:
@@ -127,13 +148,18 @@ class RollbackRunner:
 
 
 def _obstacle(connection: Connection, event: RollbackEvent, plan: RollbackPlan) -> str:
-    """The sentence that says why nothing of the plan may run; "" when it may."""
-    if event.trigger_type is RollbackTriggerType.AUTOMATIC and event.retry_of is None:
-        before = rollbacks.count_for_stage(connection, event.run_id, plan.target) - 1
-        if before:
-            return RollbackLoop(plan.target, before).message
+    if event.trigger_type is RollbackTriggerType.AUTOMATIC:
+        times = _times_before(connection, event)
+        if times:
+            return RollbackLoop(plan.target, times).message
     if plan.refusal:
         return plan.refusal
     if plan.irreversible and not event.accept_irreversible:
         return f"irreversible: stage(s) {', '.join(plan.irreversible)} cannot be undone"
     return ""
+
+
+def _times_before(connection: Connection, event: RollbackEvent) -> int:
+    """How often the target was one before; rollbacks queued after this one do not count."""
+    earlier = rollbacks.list_events(connection, event.run_id, before=event.id, limit=1000)
+    return sum(one.rollback_to_stage == event.rollback_to_stage for one in earlier)

@@ -7,9 +7,9 @@ from functools import partial
 from types import MappingProxyType
 
 from orchestrate_tui.domain.run import Decision
-from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
-from orchestrate_tui.executor.requests import Request
+from orchestrate_tui.executor.requests import Request, being_rolled_back
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store.commands import CommandKind, CommandStatus, answer_command
 from orchestrate_tui.store.connection import Connection
@@ -19,8 +19,8 @@ Answer = Callable[[], str]
 
 
 def ask(session: RunSession, request: Request) -> None:
-    """Have a request served in the session's next turn; it is answered after the commit."""
-    session.post(partial(_serve, session, request))
+    """Have a request served in one of the session's next turns; it is answered after the commit."""
+    session.post_request(request, partial(_serve, session, request))
 
 
 def _serve(session: RunSession, request: Request) -> None:
@@ -55,10 +55,7 @@ def _decide(decision: Decision, session: RunSession, request: Request) -> Answer
 def _cancel(session: RunSession, request: Request) -> Answer:
     rollback_id = session.rollbacks.under_way
     if rollback_id is not None:
-        raise Refused(
-            f"Run {session.context.id} is being rolled back and cannot be cancelled",
-            next_step=f"Stop the rollback with: orchestrate-tui rollback-step {rollback_id} halt",
-        )
+        raise being_rolled_back(session.context.id, rollback_id)
     session.stop(f"cancelled by {request.actor}")
     return lambda: f"Run {session.context.id} is being cancelled"
 

@@ -8,6 +8,7 @@ commit all of it at once, then act on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import OnFailure, Stage
 from orchestrate_tui.domain.run import ApprovalRecord, Decision, StageRun
 from orchestrate_tui.domain.status import RollbackTriggerType, RunStatus, StageStatus
+from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.gate import ApprovalGate, approves_by_expiry
@@ -31,6 +33,9 @@ from orchestrate_tui.executor.turn import Turn
 from orchestrate_tui.store.runs import StageChange, change_run
 
 NOTHING = Outcome(succeeded=True)
+
+NOT_STARTED = "not started: "
+"""How the reason of a stage begins that the end of its run skipped, not its condition."""
 
 
 class RunSession:
@@ -61,6 +66,7 @@ class RunSession:
         self._stop_reasons: dict[str, str] = {}
         self._verdict, self._reason = RunStatus.SUCCEEDED, ""
         self._mailbox = Mailbox()
+        self._requests: list[Request] = []
         self.turn = Turn(context.id, executor.epoch)
         self._turn_ended = anyio.Event()
         self.tasks: TaskGroup
@@ -70,6 +76,17 @@ class RunSession:
     def post(self, call: Callable[[], None]) -> None:
         """Have `call` made at the beginning of the next turn."""
         self._mailbox.post(call)
+
+    def post_request(self, request: Request, serve: Callable[[], None]) -> None:
+        """Have a request served in a turn in which nothing was decided before it."""
+        self._requests.append(request)
+        self._mailbox.post_request(serve)
+
+    def refuse_requests(self, error: OrchestrateError) -> None:
+        """Refuse what was asked and not answered; nobody works on the run any more."""
+        for request in self._requests:
+            if not request.is_answered:
+                request.fail(error)
 
     async def run(self) -> None:
         """Work until the run has ended. Raises StoreError or StaleTransition when it cannot."""
@@ -203,21 +220,20 @@ class RunSession:
             self.attempts.add_outputs(stage.name, outcome.outputs)
             self.scheduler.end_well((stage.name,))
         elif self._attempt[stage.name] < stage.retry.attempts and not self.scheduler.is_closed:
-            self._change(stage, StageStatus.RETRYING, outcome=outcome)
+            self._change(stage, StageStatus.RETRYING, outcome=replace(outcome, outputs=()))
             self._delay(stage)
         else:
             self._fail(stage, outcome)
 
     def _fail(self, stage: Stage, outcome: Outcome) -> None:
         self._change(stage, StageStatus.FAILED, outcome=outcome)
+        self.attempts.add_outputs(stage.name, outcome.outputs)
         if stage.on_failure is OnFailure.CONTINUE:
             self.scheduler.end_well((stage.name,))
             return
         reason = f"stage '{stage.name}' failed: {outcome.reason}"
         self._queue_automatic(stage, reason)
         self.halt(reason)
-        if self.context.pipeline.fail_fast:
-            self._cancel_running(self._running, reason)
 
     def _delay(self, stage: Stage) -> None:
         self._delays[stage.name] = anyio.CancelScope()
@@ -290,7 +306,10 @@ class RunSession:
     # The end of a run before its last stage
 
     def halt(self, reason: str, verdict: RunStatus = RunStatus.FAILED) -> None:
-        """Start nothing more: what waits is skipped, what runs may finish."""
+        """Start nothing more: what waits is skipped, what runs may finish.
+
+        Under `fail_fast` what makes a run fail cancels what runs, too.
+        """
         if self.scheduler.is_closed:
             return
         self.scheduler.close()
@@ -299,13 +318,15 @@ class RunSession:
             match self._status[name]:
                 case StageStatus.PENDING | StageStatus.WAITING_APPROVAL:
                     self.gate.leave(name)
-                    self._change(stage, StageStatus.SKIPPED, reason=f"not started: {reason}")
+                    self._change(stage, StageStatus.SKIPPED, reason=NOT_STARTED + reason)
                 case StageStatus.INTERRUPTED:
                     self._change(stage, StageStatus.CANCELLED, reason=f"not resumed: {reason}")
                 case StageStatus.RETRYING:
                     self._drop_retry(stage, f"not tried again: {reason}")
                 case _:
                     pass
+        if self.context.pipeline.fail_fast and verdict is RunStatus.FAILED:
+            self._cancel_running(self._running, reason)
 
     def _drop_retry(self, stage: Stage, reason: str) -> None:
         if (delay := self._delays.pop(stage.name, None)) is not None:
@@ -314,8 +335,7 @@ class RunSession:
             self._change(stage, StageStatus.CANCELLED, reason=reason)
             return
         self._change(stage, StageStatus.FAILED, reason=reason)
-        if stage.on_failure is OnFailure.ROLLBACK:
-            self._queue_automatic(stage, f"stage '{stage.name}' failed and was {reason}")
+        self._queue_automatic(stage, f"stage '{stage.name}' failed and was {reason}")
 
     def stop(self, reason: str) -> None:
         """Start nothing more, and cancel what runs."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.runs import StageChange, change_stages
+from orchestrate_tui.store.runs import StageChange, change_stages, check_owner
 
 
 @dataclass(slots=True)
@@ -30,7 +30,11 @@ class Turn:
         return not self.stages and not self.others
 
     def apply(self, connection: Connection) -> None:
-        """Make all changes, in one transaction that the caller ends."""
+        """Make all changes, in one transaction that the caller ends.
+
+        Raises StaleTransition when the run has another owner, or a stage another status.
+        """
+        check_owner(connection, self.run_id, self.epoch)
         if self.stages:
             change_stages(connection, self.run_id, self.epoch, self.stages)
         for change in self.others:

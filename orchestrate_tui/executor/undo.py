@@ -39,9 +39,10 @@ class StepRunner:
         plan = decode_plan(event.plan)
         assert plan is not None  # noqa: S101  (a rollback is running only with its plan)
         self._plan = plan
-        self._problem = ""
+        self._problems: list[str] = []
         self._halted = ""
         self._scopes: set[anyio.CancelScope] = set()
+        self._places = anyio.CapacityLimiter(context.pipeline.max_parallel)
         self._stages = {stage.name: stage for stage in context.pipeline.stages}
 
     @property
@@ -50,13 +51,16 @@ class StepRunner:
         return self._event.id or 0
 
     def halt(self, sentence: str) -> None:
-        """Stop the undo that runs, and start no other."""
+        """Stop the undos that run, and start no other."""
         self._halted = sentence
         for scope in self._scopes:
             scope.cancel()
 
     async def run(self) -> str:
-        """Run the steps; returns "" when all are done, else the sentence that names the step."""
+        """Run the steps; returns "" when all are done, else the sentence that names the step.
+
+        After a step that failed no other starts.
+        """
         steps = self._executor.database.read(partial(steps_of, rollback_id=self.rollback_id))
         before = step_predecessors(self._context.pipeline, self._context.graph, self._plan)
         done = [anyio.Event() for _ in steps]
@@ -64,7 +68,7 @@ class StepRunner:
             for step, planned in zip(steps, self._plan.steps, strict=True):
                 waits_for = [done[position] for position in before[step.position]]
                 tasks.start_soon(self._in_turn, step, planned, waits_for, done[step.position])
-        return self._problem or self._halted
+        return "; ".join(self._problems)
 
     async def _in_turn(
         self,
@@ -75,11 +79,25 @@ class StepRunner:
     ) -> None:
         for earlier in waits_for:
             await earlier.wait()
-        if step.status is not StepStatus.SUCCEEDED and not self._problem and not self._halted:
-            problem = await self._undo(step, planned)
-            if problem:
-                self._problem = f"step '{step.stage_name}' failed: {problem}"
+        async with self._places:
+            if not self._problems:
+                await self._take(step, planned)
         done.set()
+
+    async def _take(self, step: RollbackStep, planned: PlanStep) -> None:
+        """Do a step that is due, unless it is done, and note what is wrong with it."""
+        match step.status:
+            case StepStatus.SUCCEEDED:
+                return
+            case StepStatus.FAILED:  # the executor died before it could end the rollback
+                problem = step.error_message
+            case _ if self._halted:
+                self._problems.append(f"{self._halted}, before step '{step.stage_name}'")
+                return
+            case _:
+                problem = await self._undo(step, planned)
+        if problem:
+            self._problems.append(f"step '{step.stage_name}' failed: {problem}")
 
     async def _undo(self, step: RollbackStep, planned: PlanStep) -> str:
         """Undo one stage, with its retries; returns why it failed, "" when it is done."""
@@ -99,28 +117,26 @@ class StepRunner:
     async def _try(
         self, step: RollbackStep, perform: Callable[[int], Awaitable[Outcome]], undo: Undo
     ) -> tuple[RollbackStep, Outcome]:
-        """Try an undo as often as it may be tried."""
-        outcome = Outcome(succeeded=False, reason=self._halted)
-        for tried in range(undo.retry.attempts):
-            if tried:
-                await anyio.sleep(undo.retry.delay_before(tried + 1))
-            if self._halted:
-                break
-            step = replace(step, attempt=step.attempt + 1)
-            await self._change(step, StepStatus.RUNNING)
-            step = replace(step, status=StepStatus.RUNNING)
-            outcome = await perform(step.attempt)
-            if outcome.succeeded:
-                break
-        return step, outcome
-
-    async def _perform(self, stage: Stage, undo: Undo, planned: PlanStep, attempt: int) -> Outcome:
+        """Try an undo as often as it may be tried, or until a halt."""
         outcome = Outcome(succeeded=False)
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
-            outcome = await self._attempts.perform_undo(stage, undo, planned, self._event, attempt)
+            for tried in range(undo.retry.attempts):
+                if tried:
+                    await anyio.sleep(undo.retry.delay_before(tried + 1))
+                step = replace(step, attempt=step.attempt + 1)
+                await self._change(step, StepStatus.RUNNING)
+                step = replace(step, status=StepStatus.RUNNING)
+                outcome = await perform(step.attempt)
+                if outcome.succeeded:
+                    break
         self._scopes.discard(scope)
-        return replace(outcome, reason=self._halted) if scope.cancelled_caught else outcome
+        if scope.cancelled_caught:
+            outcome = Outcome(succeeded=False, reason=self._halted)
+        return step, outcome
+
+    async def _perform(self, stage: Stage, undo: Undo, planned: PlanStep, attempt: int) -> Outcome:
+        return await self._attempts.perform_undo(stage, undo, planned, self._event, attempt)
 
     async def _change(
         self, step: RollbackStep, status: StepStatus, outcome: Outcome | None = None

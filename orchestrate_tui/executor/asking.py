@@ -1,0 +1,78 @@
+"""What people ask of a run, passed on to whoever works on it, here or in another process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus
+from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.remote import ask_owner
+from orchestrate_tui.executor.requests import Request, being_rolled_back
+from orchestrate_tui.executor.runs import Runs, nobody_works_on
+from orchestrate_tui.executor.service import ask
+from orchestrate_tui.store.commands import CommandKind
+from orchestrate_tui.store.recovery import as_it_stands
+
+
+class Asking:
+    """Finds who works on a run and asks."""
+
+    def __init__(self, executor: ExecutorContext, records: Records, runs: Runs) -> None:
+        self._executor = executor
+        self._records = records
+        self._runs = runs
+
+    async def decide(
+        self, kind: CommandKind, run_id: int, stage: str, comment: str, actor: str
+    ) -> str:
+        """Approve or reject a waiting stage; returns what that did."""
+        payload = {"stage": stage, "comment": comment}
+        return await self.ask(self._records.run(run_id), kind, payload, actor)
+
+    async def cancel(self, run_id: int, actor: str) -> str:
+        """Stop a run; returns what that did."""
+        run = self.standing(run_id)
+        if run.status is RunStatus.INTERRUPTED or self._is_idle(run):
+            session = await self._runs.stopped(self._runs.marked(run_id), f"cancelled by {actor}")
+            await self._runs.work(session)
+            return f"Run {run_id} is cancelled"
+        if run.status in ENDED_RUNS:
+            self._refuse_while_rolled_back(run_id)
+        return await self.ask(run, CommandKind.CANCEL, {}, actor)
+
+    def standing(self, run_id: int) -> Run:
+        """The run, as interrupted when it is under way and its executor is gone."""
+        return as_it_stands(self._records.run(run_id), self._executor.database.files)
+
+    def _is_idle(self, run: Run) -> bool:
+        return self._runs.is_unbegun(run) and run.id not in self._runs.sessions
+
+    def _refuse_while_rolled_back(self, run_id: int) -> None:
+        for event in self._records.left_rollbacks(run_id):
+            raise being_rolled_back(run_id, event.id or 0)
+
+    async def ask(
+        self,
+        run: Run,
+        kind: CommandKind,
+        payload: Mapping[str, str],
+        actor: str,
+        owner: int | None = None,
+    ) -> str:
+        """Ask whoever works on the run, or `owner`, who carries out its rollback.
+
+        Raises Refused when nobody does, or with the reason of the one who was asked.
+        """
+        session = self._runs.sessions.get(run.id)
+        if session is not None:
+            request = Request(kind, actor, payload)
+            ask(session, request)
+            return await request.answer()
+        owner = run.epoch if owner is None else owner
+        if owner is None or owner == self._executor.epoch or not self._records.is_alive(owner):
+            raise nobody_works_on(self._records.run(run.id))
+        return await ask_owner(
+            self._executor, run_id=run.id, owner=owner, kind=kind, payload=payload, actor=actor
+        )

@@ -1,0 +1,173 @@
+"""Rollbacks that an operator asks for, whatever state the run is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus
+from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.asking import Asking
+from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept, check_stages
+from orchestrate_tui.executor.ended import EndedRunRollback
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.rollback import halt_sentence, plan_request
+from orchestrate_tui.executor.runs import Runs
+from orchestrate_tui.executor.taking_up import adopt, halt_left
+from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.commands import CommandKind
+from orchestrate_tui.store.connection import Connection
+
+FOLLOW_INTERVAL_S = 0.05
+
+Accepted = Callable[[int], None]
+"""Is told the id of a rollback once it is recorded."""
+
+
+class ManualRollbacks:
+    """Plans, begins, follows and halts rollbacks.
+
+    `active` has the rollbacks of ended runs that this executor carries out, by run id.
+    """
+
+    def __init__(
+        self, executor: ExecutorContext, records: Records, runs: Runs, asking: Asking
+    ) -> None:
+        self._executor = executor
+        self._records = records
+        self._runs = runs
+        self._asking = asking
+        self.active: dict[int, EndedRunRollback] = {}
+
+    def plan(self, run_id: int, from_stage: str, to_stage: str) -> RollbackPlan:
+        """What a rollback would do now. Raises NotFound or RollbackRefused."""
+        context = self._records.context(self._records.run(run_id))
+        check = partial(check_stages, context=context, from_stage=from_stage, to_stage=to_stage)
+        self._executor.database.read(check)
+        stages = self._records.stages(run_id)
+        return plan_request(context, stages, from_stage, to_stage or None)
+
+    async def trigger(
+        self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted
+    ) -> RollbackEvent:
+        """Carry a demand out; returns the rollback as it ended. Raises NotFound or Refused."""
+        run = self._asking.standing(run_id)
+        if run.status is RunStatus.INTERRUPTED:
+            return await self._roll_back_interrupted(run_id, demand, actor, accepted)
+        if run.status not in ENDED_RUNS:
+            try:
+                answer = await self._asking.ask(
+                    run, CommandKind.ROLLBACK, demand.to_payload(), actor
+                )
+            except Refused:
+                run = self._records.run(run_id)
+                if run.status not in ENDED_RUNS:
+                    raise
+            else:
+                accepted(int(answer))
+                return await self.follow(int(answer))
+        return await self._roll_back_ended(run, demand, actor, accepted)
+
+    async def follow(self, rollback_id: int) -> RollbackEvent:
+        """Wait for the end of a rollback. Raises Refused when its executor died."""
+        while True:
+            lives = self._records.is_alive(self._records.rollback(rollback_id).epoch)
+            event = self._records.rollback(rollback_id)
+            if event.status in ENDED_ROLLBACKS:
+                return event
+            if not lives:
+                raise Refused(
+                    f"The executor of rollback {rollback_id} ended before it was done",
+                    next_step=f"Go on with: orchestrate-tui resume {event.run_id}",
+                )
+            await anyio.sleep(FOLLOW_INTERVAL_S)
+
+    async def halt(self, rollback_id: int, actor: str, reason: str) -> str:
+        """Stop a rollback at its present step. Raises NotFound or Refused."""
+        event = self._records.rollback(rollback_id)
+        if event.status in ENDED_ROLLBACKS:
+            raise Refused(f"Rollback {rollback_id} has ended: it {event.status}")
+        if event.run_id in self.active:
+            return self.active[event.run_id].halt(rollback_id, actor, reason)
+        if self._is_left(event):
+            sentence = halt_sentence(actor, reason)
+            await self._executor.commit(
+                partial(halt_left, event=event, sentence=sentence, executor=self._executor),
+                Change(run_id=event.run_id, rollback_id=rollback_id),
+            )
+            return f"Rollback {rollback_id} is halted"
+        run = self._records.run(event.run_id)
+        payload = {"rollback": str(rollback_id), "reason": reason}
+        return await self._asking.ask(run, CommandKind.HALT, payload, actor, owner=event.epoch)
+
+    async def resume(self, run: Run) -> Run:
+        """Finish what an executor left of the rollbacks of an ended run.
+
+        Raises Refused when there is nothing.
+        """
+        left = [event for event in self._records.left_rollbacks(run.id) if self._is_left(event)]
+        if not left:
+            raise Refused(
+                f"Run {run.id} is {run.status}; only an interrupted one is resumed",
+                next_step=f"See it with: orchestrate-tui show {run.id}",
+            )
+        await self._executor.commit(partial(adopt, events=left, executor=self._executor))
+        for event in left:
+            await self._carry_out(run, event.id or 0)
+        return self._records.run(run.id)
+
+    def _is_left(self, event: RollbackEvent) -> bool:
+        """Whether nobody carries it out any more."""
+        if event.epoch == self._executor.epoch:
+            return event.run_id not in self.active and event.run_id not in self._runs.sessions
+        return not self._records.is_alive(event.epoch)
+
+    async def _roll_back_ended(
+        self, run: Run, demand: RollbackDemand, actor: str, accepted: Accepted
+    ) -> RollbackEvent:
+        self._runs.refuse_lost_rollback(run.id)
+        context = self._records.context(run)
+        applicant = self._applicant(actor)
+
+        def insert(connection: Connection) -> int:
+            return rollbacks.insert(connection, accept(connection, context, demand, applicant))
+
+        rollback_id = await self._executor.commit(insert, Change(run_id=run.id))
+        accepted(rollback_id)
+        return await self._carry_out(run, rollback_id)
+
+    async def _roll_back_interrupted(
+        self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted
+    ) -> RollbackEvent:
+        """Cancel what an executor left, and roll it back."""
+        run = self._runs.marked(run_id)
+        self._runs.refuse_lost_rollback(run_id)
+        context = self._records.context(run)
+        event = self._executor.database.read(
+            partial(accept, context=context, demand=demand, applicant=self._applicant(actor))
+        )
+        session = await self._runs.stopped(run, f"stopped by {actor} for a rollback")
+        queued = session.rollbacks.insert(event, session.turn)
+        session.turn.afterwards.append(lambda: accepted(queued.id))
+        await self._runs.work(session)
+        return self._records.rollback(queued.id)
+
+    async def _carry_out(self, run: Run, rollback_id: int) -> RollbackEvent:
+        context = self._records.context(run)
+        attempts = self._records.attempts(context)
+        rollback = EndedRunRollback(self._executor, context, attempts, rollback_id)
+        self.active[run.id] = rollback
+        try:
+            return await rollback.run()
+        finally:
+            del self.active[run.id]
+
+    def _applicant(self, actor: str) -> Applicant:
+        return Applicant(actor=actor, epoch=self._executor.epoch, at=self._executor.clock())

@@ -1,0 +1,79 @@
+"""Reads runs and rollbacks for the executor, and prepares what works on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.run import Run, StageRun
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS
+from orchestrate_tui.executor.attempts import Attempts
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.session import RunSession
+from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.approvals import approvals_of
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.definitions import read_definition
+from orchestrate_tui.store.history import outputs_of, read_run, stages_of
+from orchestrate_tui.store.owners import is_alive
+
+T = TypeVar("T")
+
+
+class Records:
+    """Runs and rollbacks as the database has them."""
+
+    def __init__(self, executor: ExecutorContext) -> None:
+        self._executor = executor
+        self._database = executor.database
+
+    def run(self, run_id: int) -> Run:
+        """The run as its row says. Raises NotFound."""
+        return self._read(read_run, run_id)
+
+    def stages(self, run_id: int) -> tuple[StageRun, ...]:
+        """The stages of a run as their rows say, in the order of its file."""
+        return self._read(stages_of, run_id)
+
+    def rollback(self, rollback_id: int) -> RollbackEvent:
+        """The rollback. Raises NotFound."""
+        return self._read(rollbacks.read, rollback_id)
+
+    def rollbacks(self, run_id: int) -> tuple[RollbackEvent, ...]:
+        """The rollbacks of a run, oldest first."""
+        newest_first = self._database.read(
+            partial(rollbacks.list_events, run_id=run_id, limit=1000)
+        )
+        return newest_first[::-1]
+
+    def left_rollbacks(self, run_id: int) -> tuple[RollbackEvent, ...]:
+        """The rollbacks of a run that have not ended, oldest first."""
+        return tuple(one for one in self.rollbacks(run_id) if one.status not in ENDED_ROLLBACKS)
+
+    def is_alive(self, owner: int | None) -> bool:
+        """Whether the executor of that epoch lives."""
+        return is_alive(self._database.files, owner)
+
+    def context(self, run: Run) -> RunContext:
+        """What does not change about a run."""
+        pipeline = self._database.read(partial(read_definition, digest=run.definition_hash))
+        return RunContext(run=run, pipeline=pipeline, graph=StageGraph.of(pipeline.stages))
+
+    def attempts(self, context: RunContext) -> Attempts:
+        """Attempts that know what the stages of the run put out so far."""
+        outputs = self._read(outputs_of, context.id)
+        return Attempts(context, self._database.files, self._executor.launcher, outputs)
+
+    def session(self, run: Run) -> RunSession:
+        """A session that goes on from where the run stands."""
+        context = self.context(run)
+        decided = self._read(approvals_of, run.id)
+        return RunSession(
+            self._executor, context, self.attempts(context), self.stages(run.id), decided
+        )
+
+    def _read(self, query: Callable[[Connection, int], T], identity: int) -> T:
+        return self._database.read(lambda connection: query(connection, identity))

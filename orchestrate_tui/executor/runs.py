@@ -1,0 +1,159 @@
+"""The runs that this executor works on: beginning them, and taking up what another one left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+
+import anyio
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus
+from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.executor.endurance import single_errors, to_the_end
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.inbox import refuse_commands, refuse_waiting, watch
+from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.requests import Request
+from orchestrate_tui.executor.service import ask
+from orchestrate_tui.executor.session import RunSession
+from orchestrate_tui.executor.taking_up import adopt, leave, take_up
+from orchestrate_tui.store.commands import Command
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.recovery import mark_interrupted
+from orchestrate_tui.store.runs import NewRun, insert_run, take_over
+
+
+class Runs:
+    """Works on runs, each in a session of its own; `sessions` has those by run id."""
+
+    def __init__(self, executor: ExecutorContext, records: Records) -> None:
+        self._executor = executor
+        self._records = records
+        self.sessions: dict[int, RunSession] = {}
+
+    async def create(self, new: NewRun) -> int:
+        """Record a run; returns its id."""
+        run_id = await self._executor.commit(partial(insert_run, new=new))
+        self._executor.publish((Change(run_id=run_id),))
+        return run_id
+
+    async def execute(self, run_id: int) -> Run:
+        """Work on a run until it has ended. Raises NotFound, or Refused for one begun before."""
+        run = self._records.run(run_id)
+        if not self.is_unbegun(run) or run_id in self.sessions:
+            raise Refused(
+                f"Run {run_id} is {run.status} and cannot be started",
+                next_step=f"See it with: orchestrate-tui show {run_id}",
+            )
+        return await self.work(self._records.session(run))
+
+    def is_unbegun(self, run: Run) -> bool:
+        """Whether it is a run of this executor that waits to be executed."""
+        return run.status is RunStatus.PENDING and run.epoch == self._executor.epoch
+
+    def marked(self, run_id: int) -> Run:
+        """The run, marked as interrupted if its executor died. Raises NotFound."""
+        mark_interrupted(self._executor.database, self._executor.clock())
+        return self._records.run(run_id)
+
+    async def resume(self, run: Run) -> Run:
+        """Go on with an interrupted run. Raises StaleTransition when somebody else does."""
+        events = self._records.rollbacks(run.id)
+        await self._take_over(run, self._records.left_rollbacks(run.id))
+        session = self._records.session(run)
+        take_up(session, self._records.stages(run.id), events)
+        return await self.work(session)
+
+    async def stopped(self, run: Run, reason: str) -> RunSession:
+        """A session of a run that nobody works on, told to end as cancelled.
+
+        Raises Refused when the run is not interrupted, or was being rolled back.
+        """
+        if run.status is not RunStatus.INTERRUPTED and not self.is_unbegun(run):
+            raise Refused(
+                f"Run {run.id} is {run.status}: another executor went on with it",
+                next_step="Ask again",
+            )
+        self.refuse_lost_rollback(run.id)
+        await self._take_over(run, ())
+        session = self._records.session(run)
+        session.halt(reason, RunStatus.CANCELLED)
+        return session
+
+    def refuse_lost_rollback(self, run_id: int) -> None:
+        """Raise Refused when the executor of a rollback of the run died before its end."""
+        for event in self._records.left_rollbacks(run_id):
+            if not self._records.is_alive(event.epoch):
+                raise Refused(
+                    f"The executor of rollback {event.id} of run {run_id} died before its end",
+                    next_step=f"Finish it first with: orchestrate-tui resume {run_id}",
+                )
+
+    async def _take_over(self, run: Run, left: Iterable[RollbackEvent]) -> None:
+        executor = self._executor
+
+        def change(connection: Connection) -> None:
+            take_over(connection, run.id, seen=run.epoch, epoch=executor.epoch)
+            adopt(connection, left, executor)
+            refuse_waiting(connection, run.id, "The executor died before it answered", executor)
+
+        await executor.commit(change)
+
+    async def work(self, session: RunSession) -> Run:
+        """Work on a run until it has ended, whatever becomes of the caller; returns it."""
+        run_id = session.context.id
+        self.sessions[run_id] = session
+        await to_the_end(partial(self._work, session), partial(_stop_unless_rolling_back, session))
+        return self._records.run(run_id)
+
+    async def _work(self, session: RunSession) -> None:
+        run_id = session.context.id
+        try:
+            with single_errors():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._watch, session)
+                    await session.run()
+                    tasks.cancel_scope.cancel()
+        except Exception as error:
+            await self._give_up(run_id, error)
+            raise
+        finally:
+            del self.sessions[run_id]
+            refusal = nobody_works_on(self._records.run(run_id))
+            session.refuse_requests(refusal)
+        await refuse_commands(self._executor, run_id, str(refusal))
+
+    async def _watch(self, session: RunSession) -> None:
+        def handle(command: Command) -> None:
+            ask(session, Request.from_command(command))
+
+        await watch(self._executor, session.context.id, handle)
+
+    async def _give_up(self, run_id: int, error: Exception) -> None:
+        """Leave a run that cannot be worked on as an interrupted one, if that can be recorded."""
+        with suppress(OrchestrateError):
+            await self._executor.commit(
+                partial(leave, run_id=run_id, reason=str(error), executor=self._executor),
+                Change(run_id=run_id),
+            )
+
+
+def nobody_works_on(run: Run) -> Refused:
+    """Why nothing can be asked about a run that nobody works on."""
+    if run.status in ENDED_RUNS:
+        return Refused(f"Run {run.id} has ended: it is {run.status}")
+    if run.status is RunStatus.PENDING:
+        return Refused(f"Run {run.id} has not been started")
+    return Refused(
+        f"Run {run.id} is interrupted: its executor died",
+        next_step=f"Go on with it first: orchestrate-tui resume {run.id}",
+    )
+
+
+def _stop_unless_rolling_back(session: RunSession) -> None:
+    if not session.rollbacks.is_busy:
+        session.post(partial(session.stop, "cancelled with its executor"))

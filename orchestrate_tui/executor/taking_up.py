@@ -1,0 +1,156 @@
+"""What an executor leaves when it dies, and how another one takes it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.pipeline import OnFailure
+from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.status import (
+    ENDED_ROLLBACKS,
+    RollbackTriggerType,
+    RunStatus,
+    StageStatus,
+    StepStatus,
+)
+from orchestrate_tui.errors import StaleTransition
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.session import NOT_STARTED, RunSession
+from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.history import read_run, stages_of, steps_of
+from orchestrate_tui.store.runs import StageChange, change_run, change_stages
+
+_UNDER_WAY = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
+_STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED})
+
+
+def adopt(
+    connection: Connection, events: Iterable[RollbackEvent], executor: ExecutorContext
+) -> None:
+    """Become the one who carries these rollbacks out, as they were read.
+
+    Raises StaleTransition when somebody else did in between.
+    """
+    for event in events:
+        stored = rollbacks.read(connection, event.id or 0)
+        if stored.epoch != event.epoch or stored.status in ENDED_ROLLBACKS:
+            raise StaleTransition(f"Rollback {event.id} was taken over by another executor")
+        rollbacks.update(connection, replace(stored, epoch=executor.epoch))
+        for step in steps_of(connection, event.id or 0):
+            if step.status is StepStatus.RUNNING:
+                rollbacks.change_step(
+                    connection,
+                    event.run_id,
+                    step,
+                    StepStatus.INTERRUPTED,
+                    executor.clock(),
+                    epoch=executor.epoch,
+                    error_message="its executor gave it up",
+                )
+
+
+def halt_left(
+    connection: Connection, event: RollbackEvent, sentence: str, executor: ExecutorContext
+) -> None:
+    """End a rollback whose executor died as failed; the step that was under way too."""
+    adopt(connection, (event,), executor)
+    at = executor.clock()
+    problem = sentence
+    for step in steps_of(connection, event.id or 0):
+        if step.status in _STEPS_UNDER_WAY:
+            problem = f"step '{step.stage_name}' failed: {sentence}"
+            rollbacks.change_step(
+                connection,
+                event.run_id,
+                step,
+                StepStatus.FAILED,
+                at,
+                epoch=executor.epoch,
+                error_message=sentence,
+            )
+    stored = rollbacks.read(connection, event.id or 0)
+    rollbacks.update(connection, stored.mark_failed(problem, at))
+
+
+def leave(connection: Connection, run_id: int, reason: str, executor: ExecutorContext) -> None:
+    """Leave a run that this executor cannot work on as if the executor had died.
+
+    Raises StaleTransition when the run is not its own any more.
+    """
+    run = read_run(connection, run_id)
+    if run.status not in _UNDER_WAY:
+        return
+    at = executor.clock()
+    changes = [
+        StageChange(
+            stage_name=stage.stage_name,
+            position=stage.position,
+            expected=stage.status,
+            status=StageStatus.INTERRUPTED,
+            at=at,
+            attempt=stage.attempt,
+            reason=reason,
+        )
+        for stage in stages_of(connection, run_id)
+        if stage.status is StageStatus.RUNNING
+    ]
+    change_stages(connection, run_id, executor.epoch, changes)
+    change_run(
+        connection,
+        run_id,
+        epoch=executor.epoch,
+        expected=run.status,
+        status=RunStatus.INTERRUPTED,
+        at=at,
+        reason=reason,
+    )
+
+
+def take_up(
+    session: RunSession, stages: Iterable[StageRun], events: Iterable[RollbackEvent]
+) -> None:
+    """Prepare a session to go on where another executor stopped.
+
+    A run that was ending starts nothing more; its rollbacks, oldest first in `events`, go on.
+    """
+    known = tuple(events)
+    for event in known:
+        if event.status not in ENDED_ROLLBACKS:
+            session.rollbacks.restore(event.id or 0)
+    verdict, reason = _ending(session.context, tuple(stages), known)
+    if verdict is not None:
+        session.halt(reason, verdict)
+
+
+def _ending(
+    context: RunContext, stages: tuple[StageRun, ...], events: tuple[RollbackEvent, ...]
+) -> tuple[RunStatus | None, str]:
+    """How the run was about to end when its executor died; None when it was going on."""
+    for stage in stages:
+        if _failed_the_run(context, stage):
+            return RunStatus.FAILED, f"stage '{stage.stage_name}' {_told(stage)}"
+    for event in events[:1]:
+        if event.trigger_type is RollbackTriggerType.AUTOMATIC:
+            return RunStatus.FAILED, event.reason
+        return RunStatus.CANCELLED, f"stopped by {event.actor} for a rollback"
+    for stage in stages:
+        if stage.status is StageStatus.CANCELLED:
+            return RunStatus.CANCELLED, stage.reason
+        if stage.status is StageStatus.SKIPPED and stage.reason.startswith(NOT_STARTED):
+            return RunStatus.CANCELLED, stage.reason.removeprefix(NOT_STARTED)
+    return None, ""
+
+
+def _failed_the_run(context: RunContext, stage: StageRun) -> bool:
+    if stage.status is StageStatus.REJECTED:
+        return True
+    definition = context.pipeline.stages[stage.position]
+    return stage.status is StageStatus.FAILED and definition.on_failure is not OnFailure.CONTINUE
+
+
+def _told(stage: StageRun) -> str:
+    is_rejected = stage.status is StageStatus.REJECTED
+    return f"was not approved: {stage.reason}" if is_rejected else f"failed: {stage.reason}"

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from orchestrate_tui.executor.executor import PipelineExecutor
+from orchestrate_tui.store.history import History
+from tests.executor.scenery import Pipe, Pulse, Scene
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is made."""
+    return tmp_path / "state" / "store.db"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the stages work."""
+    made = tmp_path / "work"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+async def scene(path: Path, folder: Path) -> AsyncIterator[Scene]:
+    hub = Pulse()
+    ready, gate = Pipe(folder / "ready"), Pipe(folder / "gate")
+    async with PipelineExecutor(path, hub=hub) as executor:
+        history = History(path)
+        yield Scene(executor, hub, folder, history, ready, gate)
+        history.close()
+    ready.close()
+    gate.close()
