@@ -19,6 +19,7 @@ from orchestrate_tui.domain.pipeline import (
 )
 from orchestrate_tui.domain.rollback import (
     PlanSkip,
+    PlanStep,
     RollbackPlan,
     narrowed,
     plan_rollback,
@@ -283,6 +284,15 @@ class TestUndo:
     def test_an_undo_of_its_own_comes_before_the_rollback_agent(self) -> None:
         (step,) = plan(pipeline(stage("deploy"), rollback_agent=True), "deploy").steps
         assert step.agent == "deployer"
+
+    def test_a_run_is_real_unless_it_is_said_to_be_simulated(self) -> None:
+        of = pipeline(bare("deploy"))
+        found = plan_rollback(of, StageGraph.of(of.stages), stage_runs(of), failed_stage="deploy")
+        assert found.steps == ()
+
+    def test_a_step_is_neither_irreversible_nor_idempotent_unless_it_says_so(self) -> None:
+        step = PlanStep(stage_name="a", agent="b", task="c")
+        assert (step.irreversible, step.idempotent) == (False, False)
 
     def test_a_simulated_run_always_has_a_rollback_agent(self) -> None:
         (step,) = plan(pipeline(bare("deploy")), "deploy", simulated=True).steps

@@ -123,9 +123,10 @@ class TestRenderCommand:
         with pytest.raises(UnsafeValue):
             render_command(command, {"path": "-rf"})
 
-    def test_what_stands_before_two_dashes_is_refused(self) -> None:
+    @pytest.mark.parametrize("command", [("rm", "${path}", "--"), ("${path}", "--")])
+    def test_what_stands_before_two_dashes_is_refused(self, command: tuple[str, ...]) -> None:
         with pytest.raises(UnsafeValue):
-            render_command(("rm", "${path}", "--"), {"path": "-rf"})
+            render_command(command, {"path": "-rf"})
 
     def test_a_value_of_two_dashes_ends_no_options(self) -> None:
         with pytest.raises(UnsafeValue):
