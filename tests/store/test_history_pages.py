@@ -13,6 +13,7 @@ import pytest
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import Database, insert_rollback_event, open_database
+from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.history import History, run_as_it_stands
 from tests.store.scenery import NOON, Store, rollback_of
 
@@ -141,6 +142,24 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
     path.write_text("my notes")
     with pytest.raises(StoreError, match="--db"):
         History(path)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="Cannot use the database"):
+        History(tmp_path)
+
+
+def test_the_logs_of_a_run_lie_where_its_executor_writes_them(
+    store: Store, history: History
+) -> None:
+    files = store.database.files
+    assert history.log_path(1, "build", 2) == files.log(1, "build", 2)
+    assert history.undo_log_path(1, 3, "build", 2) == files.undo_log(1, 3, "build", 2)
+
+
+def test_a_pipeline_that_was_never_kept_is_not_made_up(store: Store) -> None:
+    with pytest.raises(LookupError, match="no definition abc"):
+        store.database.read(lambda c: read_definition(c, "abc"))
 
 
 def test_reading_never_writes(store: Store, history: History) -> None:

@@ -178,10 +178,11 @@ def test_a_folder_is_refused_as_a_database(tmp_path: Path) -> None:
         open_database(tmp_path)
 
 
-def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["store.db", "folder/store.db"])
+def test_a_path_below_a_file_is_refused(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="Not a directory"):
-        open_database(tmp_path / "file" / "store.db")
+        open_database(tmp_path / "file" / below)
 
 
 def test_a_broken_migration_leaves_nothing_of_itself(

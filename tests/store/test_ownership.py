@@ -11,6 +11,7 @@ import pytest
 
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store import Database
+from orchestrate_tui.store.locks import hold_for_life
 from orchestrate_tui.store.owners import Ownership, is_alive
 from tests.store.conftest import Process, Spawn
 from tests.store.scenery import NOON, Store
@@ -84,6 +85,14 @@ def test_what_an_executor_started_does_not_keep_it_alive(store: Store, spawn: Sp
         assert not is_alive(store.database.files, epoch)
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
+    descriptor = hold_for_life(tmp_path / "lock")
+    with pytest.raises(BlockingIOError):
+        hold_for_life(tmp_path / "lock")
+    os.close(descriptor)
+    os.close(hold_for_life(tmp_path / "lock"))
 
 
 def test_looking_whether_an_executor_lives_does_not_disturb_it(store: Store, spawn: Spawn) -> None:
