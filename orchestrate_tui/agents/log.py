@@ -16,7 +16,10 @@ def open_log(path: Path) -> int:
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # mkdir(parents=True) would give the upper ones the mode of the umask
+        for folder in reversed((path.parent, *path.parent.parents)):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
         return os.open(path, flags, 0o600)
 
 

@@ -26,6 +26,8 @@ async def test_a_log_can_be_read_by_its_owner_only(make_work: MakeWork, run: Run
     work = make_work(command=("true",))
     await run(work)
     assert stat.S_IMODE(work.log_path.stat().st_mode) == 0o600
+    for folder in (work.log_path.parent, work.log_path.parent.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 async def test_a_log_is_appended_to(make_work: MakeWork, run: Run) -> None:
