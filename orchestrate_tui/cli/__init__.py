@@ -9,8 +9,9 @@ from importlib import import_module
 
 from orchestrate_tui.cli.parser import parse
 from orchestrate_tui.cli.streams import discard, prepare_streams
-from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.errors import OrchestrateError, PipelineFileError
 
+PREFIX = "orchestrate-tui: "
 INTERRUPTED = 130
 CANNOT = 2
 
@@ -22,8 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _carry_out(arguments)
         sys.stdout.flush()
-    except OrchestrateError as error:
+    except PipelineFileError as error:  # its lines begin with the file and the line, for editors
         return _fail(str(error), error.exit_code)
+    except OrchestrateError as error:
+        return _fail(f"{PREFIX}{error}", error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output is gone; nothing is left to tell
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:  # a full disk, a file that vanished: no fault of this program
         discard(sys.stdout)
-        return _fail(str(error), CANNOT)
+        return _fail(f"{PREFIX}{error}", CANNOT)
     return code
 
 
@@ -45,6 +48,5 @@ def _carry_out(arguments: Namespace) -> int:
 def _fail(text: str, code: int) -> int:
     from orchestrate_tui.domain.text import visible  # noqa: PLC0415  (only for what fails)
 
-    lines = f"orchestrate-tui: {text}".split("\n")
-    print(*map(visible, lines), sep="\n", file=sys.stderr)
+    print(*map(visible, text.split("\n")), sep="\n", file=sys.stderr)
     return code

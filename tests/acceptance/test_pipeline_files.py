@@ -79,6 +79,21 @@ def test_one_bad_file_among_good_ones_is_enough_for_1(desk: Desk) -> None:
     assert "missing.yaml:0:0: there is no such file" in result.err
 
 
+def test_a_graph_of_a_bad_file_tells_the_same_problems(desk: Desk) -> None:
+    desk.write("bad.yaml", BAD)
+    drawn = desk.do("graph", "bad.yaml")
+    assert (drawn.code, drawn.out) == (1, "")
+    assert drawn.err == desk.do("validate", "bad.yaml").err
+
+
+def test_control_characters_of_a_file_are_shown_as_signs(desk: Desk) -> None:
+    desk.write("evil.yaml", 'name: x\nstages:\n  - {name: "a\\e[31m", agent: "\\u202e", task: t}\n')
+    for command in ("validate", "graph", "run"):
+        err = desk.do(command, "evil.yaml").err
+        assert "'a␛[31m'" in err
+        assert err.replace("␛", "").replace("\n", "").isprintable()
+
+
 def test_a_graph_shows_every_stage_and_what_it_waits_for(desk: Desk) -> None:
     file = desk.pipeline(
         "  - {name: build, agent: fine, task: t}\n"

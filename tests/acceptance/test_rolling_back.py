@@ -131,6 +131,17 @@ def test_a_yes_that_was_typed_too_early_confirms_nothing(shop: Desk) -> None:
     assert_nothing_happened(shop)
 
 
+def test_a_plan_that_changed_while_it_was_looked_at_is_refused(shop: Desk) -> None:
+    terminal = shop.terminal(*DEPLOY, *WHY)
+    terminal.until("[y/N] ")
+    other = shop.do("rollback", 1, "--from", "announce", "--to", "migrate", *WHY, "--yes")
+    assert other.code == 0
+    terminal.type("y\n")
+    assert terminal.end() == 2
+    assert "The run changed since this plan was made" in terminal.text
+    assert shop.notes("undone") == ["migrate"]
+
+
 def test_ctrl_c_at_the_question_changes_nothing(shop: Desk) -> None:
     terminal = shop.terminal(*DEPLOY, *WHY)
     terminal.until("[y/N] ")

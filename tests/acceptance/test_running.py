@@ -71,6 +71,20 @@ def test_progress_is_shown_on_a_terminal(desk: Desk) -> None:
         assert words in terminal.text
 
 
+def test_stages_side_by_side_run_at_the_same_time(desk: Desk) -> None:
+    file = desk.pipeline(
+        "  - {name: a, agent: hold, task: t, parallel_with: b}\n"
+        "  - {name: b, agent: hold, task: t}\n"
+        "  - {name: c, agent: hold, task: t, depends_on: []}\n"
+        "  - {name: after-c, agent: hold, task: t, depends_on: c}\n"
+    )
+    job = desk.start("run", file)
+    assert {desk.ready.stage()[0] for _ in range(3)} == {"a", "b", "c"}
+    desk.gate.open(4)
+    assert desk.ready.stage()[0] == "after-c"
+    assert job.end().code == 0
+
+
 def test_variables_branch_labels_and_paths_decide_what_runs(desk: Desk) -> None:
     file = desk.pipeline(
         "  - {name: on-main, agent: note, task: t, when: {branch: main}}\n"
@@ -97,14 +111,17 @@ def test_a_value_may_hold_anything_an_argument_can(desk: Desk) -> None:
 REFUSED = {
     "an agent that nobody defines": (
         "  - {name: a, agent: fine, task: t}\n  - {name: b, agent: nobody, task: t}\n",
-        "shop.yaml:14:22: Stage 'b' uses agent 'nobody', which nobody defines",
+        "nobody",
+        "Stage 'b' uses agent 'nobody', which nobody defines",
     ),
     "a variable that nobody sets": (
         "  - {name: a, agent: fine, task: 'to ${nowhere}'}\n",
-        "shop.yaml:13:34: unknown variable '${nowhere}'",
+        "'to ${nowhere}'",
+        "unknown variable '${nowhere}'",
     ),
     "an approver who is nobody": (
         "  - {name: a, agent: fine, task: t, requires_approval: true, approvers: [no-such-user]}\n",
+        "[no-such-user]",
         "approver 'no-such-user' of stage 'a' is nobody here",
     ),
     "a quorum that cannot be reached": (
@@ -112,18 +129,21 @@ REFUSED = {
   - {name: a, agent: fine, task: t, requires_approval: true, approvers: [root],
      approval: {quorum: 2}}
 """,
-        "2 approvals",
+        "2}",
+        "Stage 'a' needs 2 approvals",
     ),
 }
 
 
-@pytest.mark.parametrize(("stages", "words"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("stages", "where", "words"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_start_is_refused_before_anything_does(
-    desk: Desk, stages: str, words: str
+    desk: Desk, stages: str, where: str, words: str
 ) -> None:
     result = desk.do("run", desk.pipeline(stages), "--json")
     assert (result.code, result.out) == (2, "")
-    assert words in result.err
+    before, _, _ = (desk.folder / "shop.yaml").read_text().partition(where)
+    line, column = before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1
+    assert f"\nshop.yaml:{line}:{column}: {words}" in result.err
     assert result.err.endswith("Nothing was started\n")
     assert not desk.database.exists()
 
