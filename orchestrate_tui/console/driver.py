@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 STOP_S = 1.0
 """How long the end of the console waits for a terminal that does not read."""
 
-KEY_PATIENCE_S = 0.3
+KEY_PATIENCE_S = 1.0
 """How long the next key waits for the effect of the one before."""
 
 INPUT_POLL_S = 0.1

@@ -10,7 +10,7 @@ from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.text import visible
 
 COLOURS = {
-    Tone.QUIET: "$text-muted",
+    Tone.QUIET: "$foreground 60%",
     Tone.ACTIVE: "$text-primary",
     Tone.ATTENTION: "$text-warning",
     Tone.GOOD: "$text-success",

@@ -53,6 +53,11 @@ class LineView(ScrollView, can_focus=True):
         style = self.get_component_rich_style(name)
         return Style(color=style.color, bold=style.bold, underline=style.underline)
 
+    @property
+    def may_move(self) -> bool:
+        """Whether spinners turn; TEXTUAL_ANIMATIONS=none keeps them still."""
+        return self.app.animation_level != "none"
+
     def ground(self, name: str) -> Style:
         """What a component class sets, its background too; it wins over every look."""
         return self.get_component_rich_style(name, partial=True)

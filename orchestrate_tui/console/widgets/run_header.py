@@ -17,7 +17,13 @@ class RunHeader(Static):
     """One line about the chosen run."""
 
     DEFAULT_CSS = """
-    RunHeader { height: 1; padding: 0 1; background: $panel; }
+    RunHeader {
+        height: 1;
+        padding: 0 1;
+        background: $panel;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
     """
 
     def show(self, run: Run | None, *, now: datetime, is_read_only: bool) -> None:

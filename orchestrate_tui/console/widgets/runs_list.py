@@ -129,7 +129,7 @@ class RunsList(RowView):
         width, is_roomy = self.size.width, self.size.width >= ROOMY
         seconds = elapsed_s(run.started_at, run.completed_at, now)
         end = "" if seconds is None else duration(seconds)
-        yield f" {mark.frame(self._tick)} ", self.look(f"tone--{mark.tone}")
+        yield f" {mark.frame(self._tick * self.may_move)} ", self.look(f"tone--{mark.tone}")
         yield f"{f'#{run.id}':<6}", faint
         name = visible(run.pipeline) + (" ~simulated" if run.simulated else "")
         if not is_roomy:

@@ -43,14 +43,14 @@ def _facts(picture: RunPicture, stage: StageRun, now: datetime) -> Iterator[Cont
     yield plain("" if seconds is None else duration(seconds))
     if stage.attempt > 1 or defined.retry.attempts > 1:
         yield plain(f"attempt {stage.attempt} of {defined.retry.attempts}")
-    if stage.exit_code:
+    if stage.exit_code and not stage.reason:
         yield toned(f"exit {stage.exit_code}", Tone.BAD)
     yield toned(f"agent {stage.agent}", Tone.QUIET)
     if stage.environment:
         yield toned(f"in {stage.environment}", Tone.QUIET)
     if stage.status is StageStatus.WAITING_APPROVAL:
         yield toned(approval_state(picture, defined), Tone.ATTENTION)
-    yield plain(stage.reason)
+    yield toned(stage.reason, mark.tone)
 
 
 def approval_state(picture: RunPicture, stage: Stage) -> str:

@@ -220,7 +220,7 @@ class StageGraphView(LineView):
         label = self._labels[box.name]
         tone = self.look(f"tone--{label.mark.tone}")
         style = tone + self.ground("line--cursor") if box.name == self.chosen else tone
-        text = f"{label.mark.frame(self._tick)} {label.name}"
+        text = f"{label.mark.frame(self._tick * self.may_move)} {label.name}"
         if box.height == 1:
             yield f" {text} {label.elapsed:>{NARROW}} ", style
         elif line == box.row - box.y:

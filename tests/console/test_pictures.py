@@ -1,0 +1,118 @@
+"""Pictures of screens; `pytest --snapshot-update` takes them anew, then look at each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
+from orchestrate_tui.domain.status import RollbackStatus
+from orchestrate_tui.store.rollbacks import insert_steps
+from tests.console.scenery import Desk, Story, delivered, failed, now, settle, waiting
+
+Snap = Callable[..., bool]
+SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (200, 60)
+
+
+@pytest.fixture
+def app(story: Story, desk: Desk) -> OrchestrateApp:
+    """Three runs: one that succeeded, one that was rolled back, one that waits."""
+    delivered(story)
+    story.passes(60)
+    failed(story)
+    story.passes(60)
+    desk.runs = (waiting(story),)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    app.animation_level = "none"
+    return app
+
+
+async def at_rest(pilot: Pilot[Any]) -> None:
+    """Nothing moves any more: no cursor blinks, and every button is armed."""
+    await pilot.pause()
+    for field in pilot.app.screen.query(Input):
+        field.cursor_blink = False
+    buttons = pilot.app.screen.query(ArmedButton)
+    await settle(pilot, lambda: all(button._is_armed for button in buttons))
+    await pilot.pause()
+
+
+def after(*keys: str) -> Callable[[Pilot[Any]], Any]:
+    async def press(pilot: Pilot[Any]) -> None:
+        await pilot.press(*keys)
+        await at_rest(pilot)
+
+    return press
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM, LARGE], ids="{0[0]}x{0[1]}".format)
+def test_main_screen(app: OrchestrateApp, snap_compare: Snap, size: tuple[int, int]) -> None:
+    assert snap_compare(app, terminal_size=size, run_before=after())
+
+
+def test_a_run_that_was_rolled_back(app: OrchestrateApp, snap_compare: Snap) -> None:
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("1", "down"))
+
+
+def test_read_only(story: Story, snap_compare: Snap) -> None:
+    failed(story)
+    story.rollback(1, status=RollbackStatus.FAILED, actor="bob", reason="500s", error_message="no")
+    app = OrchestrateApp(story.history, clock=now)
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("4"))
+
+
+def test_rollback_dialog(app: OrchestrateApp, snap_compare: Snap) -> None:
+    keys = ("1", "end", "R", "tab", "down", "down", "down", "down", "enter", *"it", "left")
+    assert snap_compare(app, terminal_size=SMALL, run_before=after(*keys))
+
+
+def test_new_run_dialog(
+    app: OrchestrateApp, snap_compare: Snap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pipelines"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / "ship.yaml").write_text(
+        "name: ship\ndescription: Ships it\nvariables: {environment: staging, version: '1'}\n"
+        "stages:\n  - {name: build, agent: nobody, task: Build}\n"
+    )
+
+    async def open_it(pilot: Pilot[Any]) -> None:
+        await pilot.press("n")
+        await settle(pilot, lambda: len(pilot.app.screen.query("#variables Input")) == 2)
+        await at_rest(pilot)
+
+    assert snap_compare(app, terminal_size=SMALL, run_before=open_it)
+
+
+def test_decision_dialog(app: OrchestrateApp, snap_compare: Snap) -> None:
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("a"))
+
+
+def test_quit_question(app: OrchestrateApp, snap_compare: Snap) -> None:
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("q"))
+
+
+def test_help(app: OrchestrateApp, snap_compare: Snap) -> None:
+    assert snap_compare(app, terminal_size=MEDIUM, run_before=after("question_mark"))
+
+
+def test_full_log(app: OrchestrateApp, snap_compare: Snap) -> None:
+    keys = ("home", "right", "down", "L", "slash", *"layer", "enter")
+    assert snap_compare(app, terminal_size=SMALL, run_before=after(*keys))
+
+
+def test_rollback_steps(app: OrchestrateApp, story: Story, snap_compare: Snap) -> None:
+    steps = tuple(
+        PlanStep(stage_name=n, agent="deployer", task=f"Undo {n}") for n in ("web", "api")
+    )
+    plan = RollbackPlan(failed_stage="web", target="api", steps=steps)
+    story.database.write(lambda connection: insert_steps(connection, 1, plan))
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("4", "enter"))
