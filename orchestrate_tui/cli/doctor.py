@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrate_tui.cli.interrupted import interrupted_rollbacks
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say_marked
@@ -73,7 +74,12 @@ def _interrupted(path: Path) -> str:
         *history.runs(status=RunStatus.RUNNING),
         *history.runs(status=RunStatus.INTERRUPTED),
     ]
-    lost = sorted(run.id for run in under_way if run.status is RunStatus.INTERRUPTED)
+    events = history.rollbacks(limit=1000)
+    left = interrupted_rollbacks(history, events)
+    lost = sorted(
+        {run.id for run in under_way if run.status is RunStatus.INTERRUPTED}
+        | {event.run_id for event in events if event.id in left}
+    )
     if not lost:
         return "none is interrupted"
     numbers = ", ".join(map(str, lost))

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from orchestrate_tui.cli.interrupted import interrupted_rollbacks
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
@@ -65,8 +66,8 @@ def show(arguments: Namespace) -> int:
     events = history.rollbacks(run.id)
     if events:
         say()
-        _print_rollbacks(events)
-    if run.status is RunStatus.INTERRUPTED:
+        _print_rollbacks(history, events)
+    if run.status is RunStatus.INTERRUPTED or interrupted_rollbacks(history, events):
         say()
         say(f"Its executor died. Go on with: orchestrate-tui resume {run.id}")
     return 0
@@ -86,7 +87,7 @@ def rollbacks(arguments: Namespace) -> int:
     if arguments.json:
         print_json([rollback_record(history, event) for event in events])
     else:
-        _print_rollbacks(events)
+        _print_rollbacks(history, events)
     return 0
 
 
@@ -195,13 +196,15 @@ def _stage_row(stage: StageRun, *, may_fail: bool) -> tuple[str, ...]:
     )
 
 
-def _print_rollbacks(events: tuple[RollbackEvent, ...]) -> None:
+def _print_rollbacks(history: History, events: tuple[RollbackEvent, ...]) -> None:
     heads = ("ROLLBACK", "RUN", "", "STATUS", "WHEN", "FROM → TO", "TRIGGER", "BY", "WHY")
-    print_table(heads, map(_rollback_row, events))
+    interrupted = interrupted_rollbacks(history, events)
+    print_table(heads, [_rollback_row(event, interrupted) for event in events])
 
 
-def _rollback_row(event: RollbackEvent) -> tuple[str, ...]:
-    mark = rollback_mark(event)
+def _rollback_row(event: RollbackEvent, interrupted: frozenset[int]) -> tuple[str, ...]:
+    is_interrupted = event.id in interrupted
+    mark = run_mark(RunStatus.INTERRUPTED) if is_interrupted else rollback_mark(event)
     return (
         str(event.id),
         str(event.run_id),

@@ -115,8 +115,8 @@ def _carry_out(
     end = control.follow_rollback(started.result())
 
     def heed_interrupts() -> None:
-        if interrupts.take():
-            say(rollback_under_way(history, arguments.run), to=sys.stderr)
+        if interrupts.take() and (doing := rollback_under_way(history, arguments.run)):
+            say(doing, to=sys.stderr)
 
     shows = sys.stdout.isatty() and not arguments.json
     follower = Follower(history, arguments.run, after=after, quiet=not shows)

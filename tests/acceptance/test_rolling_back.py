@@ -357,11 +357,26 @@ def test_a_rollback_whose_process_was_killed_is_resumed(desk: Desk) -> None:
     desk.ready.stage()
     job.signal(signal.SIGKILL)
     job.end()
+    assert "?  interrupted" in desk.do("rollbacks").out
+    assert "Go on with: orchestrate-tui resume 1" in desk.do("show", 1).out
+    assert "interrupted: 1; go on with: orchestrate-tui resume RUN" in desk.do("doctor").out
     desk.gate.open()  # for the undo that was left
     desk.gate.open()
     assert desk.do("resume", 1).code == 0
     assert desk.json("rollbacks")[0]["status"] == "succeeded"
     assert desk.notes("undone") == ["deploy"]
+
+
+def test_a_run_whose_process_was_killed_is_rolled_back_at_once(desk: Desk) -> None:
+    job = desk.start("run", desk.pipeline(RUNNING.replace("forever", "hold")))
+    desk.ready.stage()
+    job.signal(signal.SIGKILL)
+    job.end()
+    result = desk.do("rollback", 1, "--from", "watch", "--to", "deploy", *WHY, "--yes")
+    assert (result.code, result.err) == (0, "")
+    assert desk.notes("undone") == ["migrate", "deploy"]
+    assert desk.json("show", 1)["status"] == "cancelled"
+    desk.gate.open()  # for the stage that was left
 
 
 def test_a_rollback_of_a_simulated_run_is_simulated(desk: Desk) -> None:
