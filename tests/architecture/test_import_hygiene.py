@@ -36,7 +36,8 @@ HEAVY = INTERFACE | {"httpx", "sqlite_utils"}
 def loaded_by(work: str, *arguments: str, home: Path) -> set[str]:
     """The top-level modules that a fresh interpreter has loaded after `work`."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(home)}
-    environment.pop("ORCHESTRATE_DB", None)
+    for name in [name for name in environment if name.startswith(("ORCHESTRATE_", "COVERAGE_"))]:
+        del environment[name]  # measuring coverage loads modules of its own
     done = subprocess.run(
         [sys.executable, "-c", REPORT.format(work=work), *arguments],
         cwd=home,
