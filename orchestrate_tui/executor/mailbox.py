@@ -33,12 +33,15 @@ class Mailbox:
         self._requests.append(call)
         self._came.set()
 
-    async def handle(self) -> None:
-        """Wait until something was posted; make the first request, then all the calls, in order.
-
-        What the calls decide is to be committed before the next time.
-        """
+    async def wait(self) -> None:
+        """Wait until something was posted."""
         await self._came.wait()
+
+    def handle(self) -> None:
+        """Make the first request, then all the calls, in the order in which they were posted.
+
+        What they decide is to be committed before the next time.
+        """
         if self._requests:
             self._requests.popleft()()
         while self._calls:

@@ -94,6 +94,7 @@ class RunSession:
             if self.context.run.status is not RunStatus.RUNNING:
                 self._change_run(self.context.run.status, RunStatus.RUNNING)
                 await self._end_turn()
+            self._mailbox.handle()
             while True:
                 self._advance()
                 if self._has_ended():
@@ -101,7 +102,8 @@ class RunSession:
                     await self._end_turn()
                     return
                 await self._end_turn()
-                await self._mailbox.handle()
+                await self._mailbox.wait()
+                self._mailbox.handle()
 
     async def _end_turn(self) -> None:
         turn, self.turn = self.turn, Turn(self.context.id, self.executor.epoch)

@@ -32,10 +32,10 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 async def scene(path: Path, folder: Path) -> AsyncIterator[Scene]:
     hub = Pulse()
-    ready, gate = Pipe(folder / "ready"), Pipe(folder / "gate")
+    pipes = [Pipe(folder / name) for name in ("ready", "gate", "other-gate")]
     async with PipelineExecutor(path, hub=hub) as executor:
         history = History(path)
-        yield Scene(executor, hub, folder, history, ready, gate)
+        yield Scene(executor, hub, folder, history, *pipes)
         history.close()
-    ready.close()
-    gate.close()
+    for pipe in pipes:
+        pipe.close()

@@ -131,6 +131,7 @@ class Scene:
     history: History
     ready: Pipe
     gate: Pipe
+    other_gate: Pipe
     ended: dict[int, Run] = field(default_factory=dict)
 
     async def create(self, *stages: Stage, **settings: Any) -> int:
