@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 async def scene(path: Path, folder: Path) -> AsyncIterator[Scene]:
     hub = Pulse()
-    pipes = [Pipe(folder / name) for name in ("ready", "gate", "other-gate")]
+    pipes = Pipe(folder / "ready"), Pipe(folder / "gate"), Pipe(folder / "other-gate")
     async with PipelineExecutor(path, hub=hub) as executor:
         history = History(path)
         yield Scene(executor, hub, folder, history, *pipes)

@@ -200,13 +200,9 @@ async def test_two_failures_queue_two_rollbacks(scene: Scene) -> None:
 
 
 async def test_a_stage_that_fails_while_another_is_undone_waits_for_its_turn(scene: Scene) -> None:
+    slow = "echo a >ready; read go <other-gate; echo a >>undone"
     async with scene.running(
-        undone(
-            "a",
-            "exit 1",
-            on_failure=ROLLBACK,
-            undo="echo a >ready; read go <other-gate; echo a >>undone",
-        ),
+        undone("a", "exit 1", on_failure=ROLLBACK, undo=slow),
         undone("b", WAITS_THEN_FAILS, on_failure=ROLLBACK),
     ) as run_id:
         assert await scene.ready.line() == "a"

@@ -197,7 +197,7 @@ async def test_a_call_that_is_cancelled_before_it_began_leaves_a_cancelled_run(
 
 @pytest.mark.parametrize("native", [True, False])
 async def test_a_rollback_is_finished_though_the_call_is_cancelled(
-    scene: Scene, native: bool
+    scene: Scene, *, native: bool
 ) -> None:
     run_id = await scene.create(undone("a", "exit 1", on_failure=ROLLBACK, **STUBBORN_UNDO))
     async with cancellable(scene.executor.execute_run, run_id, native=native) as cancel:
@@ -213,7 +213,7 @@ async def test_a_rollback_is_finished_though_the_call_is_cancelled(
 
 @pytest.mark.parametrize("native", [True, False])
 async def test_a_manual_rollback_is_finished_though_the_call_is_cancelled(
-    scene: Scene, native: bool
+    scene: Scene, *, native: bool
 ) -> None:
     run = await scene.run(undone("a", **STUBBORN_UNDO))
     trigger = partial(scene.executor.trigger_rollback, run.id, "a")
