@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -64,9 +65,10 @@ class Control:
 
     def __init__(self, database: Database, *, people: People | None = None) -> None:
         self.hub = Hub()
-        self._portal_context = start_blocking_portal("asyncio")
-        self._portal: BlockingPortal = self._portal_context.__enter__()
-        self._executor = self._portal.call(partial(_open, database, people, self.hub))
+        with ExitStack() as opened:
+            self._portal: BlockingPortal = opened.enter_context(start_blocking_portal("asyncio"))
+            self._executor = self._portal.call(partial(_open, database, people, self.hub))
+            self._thread = opened.pop_all()
         self._work: set[Future[Any]] = set()
         self._lock = Lock()
 
@@ -92,7 +94,7 @@ class Control:
         """Wait for what is worked on, and end the thread."""
         self.wait()
         self._portal.call(self._executor.close)
-        self._portal_context.__exit__(None, None, None)
+        self._thread.close()
 
     def __enter__(self) -> Self:
         return self
