@@ -72,6 +72,8 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
     Raises StoreError.
     """
+    if path.is_dir():
+        raise cannot_open(path, "it is a folder")
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store import open_database
 from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import is_alive
 from tests.store.conftest import Spawn
 from tests.store.scenery import Store
@@ -178,3 +180,8 @@ def test_a_trusted_reader_sees_what_a_living_writer_commits(
         output, complaint = spawn(READ, path).communicate(timeout=30)
         assert (output, complaint) == ("['running', 'succeeded']\n", "")
         store.owner.release()
+
+
+def test_a_folder_is_no_database_to_read(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="it is a folder"):
+        History(tmp_path)
