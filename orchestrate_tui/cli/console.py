@@ -7,12 +7,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrate_tui.cli.configuration import configured_people
+from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.control import Control
-from orchestrate_tui.executor.people import People
-from orchestrate_tui.spec.config import load_user_config
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 
@@ -22,7 +22,7 @@ def open_console(arguments: Namespace) -> int:
     check_terminal()
     if arguments.read_only:
         return _watch_only(arguments)
-    people = People(load_user_config().roles)
+    people = configured_people()
     with (
         open_database(database_path(arguments)) as database,
         Control(database, people=people) as control,
@@ -39,8 +39,9 @@ def console_over(
     code = run_console(History(path), control, files=files, run_id=run_id)
     if control is not None and control.active():
         numbers = ", ".join(map(str, control.active()))
-        say(f"Run {numbers} goes on without the console; this process ends with it", to=sys.stderr)
-        control.wait()
+        with undisturbed():
+            say(f"Run {numbers} goes on without the console; this process ends with it")
+            control.wait()
     return code
 
 
