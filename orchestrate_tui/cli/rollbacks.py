@@ -26,7 +26,7 @@ def rollback(arguments: Namespace) -> int:
     _refuse_not_yet(arguments)
     path = existing_database_path(arguments)
     with open_database(path) as database, Control(database) as control:
-        plan = control.plan_rollback(*_stages(arguments)).result()
+        plan = control.plan_rollback(*_stages(arguments), retry=arguments.retry).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
         _check_permission(arguments, plan)

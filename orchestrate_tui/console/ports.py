@@ -51,9 +51,9 @@ class ExecutorControl(Protocol):
         ...
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None
+        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
     ) -> Future[RollbackPlan]:
-        """What a rollback would do now."""
+        """What a rollback would do now, or why it would be refused."""
         ...
 
     def rollback(

@@ -161,10 +161,11 @@ class Control:
     # Rollbacks
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None
+        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
     ) -> Future[RollbackPlan]:
-        """What a rollback would do now."""
-        return self._ask(partial(self._executor.plan_rollback, run_id, from_stage, to_stage))
+        """What a rollback would do now, or why it would be refused."""
+        plan = partial(self._executor.plan_rollback, run_id, from_stage, to_stage, retry=retry)
+        return self._ask(plan)
 
     def rollback(
         self,

@@ -144,13 +144,16 @@ class PipelineExecutor:
     # Rollbacks
 
     async def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None
+        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
     ) -> RollbackPlan:
         """What a rollback would do now; `to_stage` None means the failed stage itself.
 
-        Raises NotFound for an unknown run or stage, RollbackRefused for an impossible target.
+        The plan's `refusal` says why a request would be refused at present; `retry` asks for the
+        repetition of a failed rollback. Raises NotFound for an unknown run or stage,
+        RollbackRefused for an impossible target.
         """
-        return self._rollbacks.plan(run_id, from_stage, to_stage or "")
+        demand = RollbackDemand(from_stage=from_stage, to_stage=to_stage or "", retry=retry)
+        return self._rollbacks.plan(run_id, demand)
 
     async def trigger_rollback(
         self,

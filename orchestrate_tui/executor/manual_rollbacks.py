@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -11,7 +12,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept, check_stages
@@ -46,13 +47,25 @@ class ManualRollbacks:
         self._asking = asking
         self.active: dict[int, EndedRunRollback] = {}
 
-    def plan(self, run_id: int, from_stage: str, to_stage: str) -> RollbackPlan:
-        """What a rollback would do now. Raises NotFound or RollbackRefused."""
+    def plan(self, run_id: int, demand: RollbackDemand) -> RollbackPlan:
+        """What a rollback would do now, or why it would be refused.
+
+        Raises NotFound, or RollbackRefused for a target that is not upstream.
+        """
         context = self._records.context(self._records.run(run_id))
-        check = partial(check_stages, context=context, from_stage=from_stage, to_stage=to_stage)
+        source, target = demand.from_stage, demand.to_stage
+        check = partial(check_stages, context=context, from_stage=source, to_stage=target)
         self._executor.database.read(check)
-        stages = self._records.stages(run_id)
-        return plan_request(context, stages, from_stage, to_stage or None)
+        plan = plan_request(context, self._records.stages(run_id), source, target or None)
+        consenting = replace(demand, accept_irreversible=True)
+        applicant = self._applicant("")
+        try:
+            self._executor.database.read(
+                partial(accept, context=context, demand=consenting, applicant=applicant)
+            )
+        except RollbackRefused as refused:
+            return replace(plan, refusal=refused.message)
+        return plan
 
     async def trigger(
         self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted

@@ -246,8 +246,10 @@ class Desk:
         return self.runs
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None
-    ) -> Future[RollbackPlan]:
+        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
+    ) -> Future[RollbackPlan]:  # a retry plans the same here
+        assert isinstance(retry, bool)
+        del retry
         pipeline = self._history.definition(run_id)
         stages = {one.stage_name: one for one in self._history.stages(run_id)}
         graph = StageGraph.of(pipeline.stages)

@@ -428,3 +428,13 @@ async def test_a_halted_rollback_is_tried_again_with_what_is_left(scene: Scene) 
         await scene.ready.line()
         scene.gate.open()
     assert scene.undone() == ["b", "a"]
+
+
+async def test_a_plan_says_beforehand_that_its_target_was_one_already(scene: Scene) -> None:
+    run = await scene.run(undone("a"), undone("b", "", "a"))
+    await scene.executor.trigger_rollback(run.id, "b")
+    plan = await scene.executor.plan_rollback(run.id, "b")
+    assert plan.refusal == (
+        "Rollback loop detected: stage 'b' has already been rolled back to 1 time(s)"
+    )
+    assert not (await scene.executor.plan_rollback(run.id, "b", "a")).refusal

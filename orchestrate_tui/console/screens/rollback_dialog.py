@@ -118,7 +118,10 @@ class RollbackDialog(Dialog[int]):
             return
         run_id = self._picture.run.id
         try:
-            plan = await outcome(self._control.plan_rollback(run_id, self._source, self._target))
+            asked = self._control.plan_rollback(
+                run_id, self._source, self._target, retry=self._is_retry
+            )
+            plan = await outcome(asked)
         except OrchestrateError as error:
             self._plan = None
             self._complain(str(error))
