@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ from rich.traceback import Traceback
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.filter import LineFilter
+from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
 
 from orchestrate_tui.console.asking import outcome
@@ -40,6 +39,10 @@ LEAVING = (signal.SIGHUP, signal.SIGTERM)
 
 IDLE = "idle"
 """How the app is left while nothing runs; with something running: "leave" or "cancel"."""
+
+
+COLOURLESS_THEME = "ansi-dark"
+"""Tells what has the focus by reversed text, which needs no colour."""
 
 
 class OrchestrateApp(App[str]):
@@ -73,12 +76,17 @@ class OrchestrateApp(App[str]):
         self._safe_text = SafeText()
         self._own_loop: asyncio.AbstractEventLoop | None = None
         self._is_hung_up = False
-        if "NO_COLOR" in os.environ:
-            self.theme = "ansi-dark"
+        self._is_asking = False
+        if self.no_color:
+            self.theme = COLOURLESS_THEME
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's own filters, and after them the one that lets no control character out."""
-        return (*super().get_line_filters(), self._safe_text)
+        """Textual's own filters, and after them the one that lets no control character out.
+
+        NO_COLOR means none at all; Textual would show greys.
+        """
+        own = (NoColor(),) if self.no_color else super().get_line_filters()
+        return (*own, self._safe_text)
 
     def on_mount(self) -> None:
         """Show the main screen, and obey a hang-up that came before."""
@@ -134,10 +142,12 @@ class OrchestrateApp(App[str]):
         active = self._control.active() if self._control else ()
         if not active:
             self.exit(IDLE)
-        else:
+        elif not self._is_asking:
+            self._is_asking = True
             self.push_screen(quit_question(active), self._quit_answered)
 
     def _quit_answered(self, answer: str | None) -> None:
+        self._is_asking = False
         if answer == LEAVE.id:
             self.leave()
         elif answer == CANCEL.id:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import selectors
 from codecs import getincrementaldecoder
-from concurrent.futures import CancelledError
+from concurrent.futures import wait
 from contextlib import suppress
 from queue import Empty, Full
 from typing import TYPE_CHECKING
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 STOP_S = 1.0
 """How long the end of the console waits for a terminal that does not read."""
 
-KEY_PATIENCE_S = 1.0
-"""How long the next key waits for the effect of the one before."""
+KEY_WAIT_S = 0.05
+KEY_PATIENCE = 20
+"""How often the next key waits that long for the effect of the one before."""
 
 INPUT_POLL_S = 0.1
 READ_BYTES = 4096
@@ -145,10 +146,10 @@ class ConsoleDriver(LinuxDriver):
         super().process_message(message)
         if isinstance(message, Key):
             effect = asyncio.run_coroutine_threadsafe(settled(self._app), self._loop)
-            try:
-                effect.result(KEY_PATIENCE_S)
-            except (TimeoutError, CancelledError):
-                effect.cancel()
+            for _ in range(KEY_PATIENCE):
+                if self.exit_event.is_set() or wait([effect], KEY_WAIT_S).done:
+                    break
+            effect.cancel()
 
     def _read(self) -> bytes:
         try:

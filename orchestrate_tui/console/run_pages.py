@@ -40,16 +40,21 @@ class RunPages:
     def refresh(self) -> int:
         """Read everything again that is looked at; the number of new runs before the rest."""
         newest = self._head[0].id if self._head else 0
-        oldest = self._head[-1].id if self._head else 0
         self._pages.clear()
-        rows: tuple[Run, ...] = self._fetch(None, PAGE_ROWS)
-        while rows and rows[-1].id > oldest and len(rows) % PAGE_ROWS == 0:
-            more = self._fetch(rows[-1].id, PAGE_ROWS)
-            rows += more
-            if not more:
-                break
-        self._head = tuple(run for run in rows if run.id >= oldest)
+        if self._starts:
+            self._head = self._until(self._starts[0])
+        else:
+            self._head = self._fetch(None, PAGE_ROWS)
+            self._is_complete = len(self._head) < PAGE_ROWS
         return sum(run.id > newest for run in self._head)
+
+    def _until(self, oldest: int) -> tuple[Run, ...]:
+        """The newest runs down to an id."""
+        rows = more = self._fetch(None, PAGE_ROWS)
+        while more and more[-1].id > oldest:
+            more = self._fetch(more[-1].id, PAGE_ROWS)
+            rows += more
+        return tuple(run for run in rows if run.id >= oldest)
 
     @property
     def count(self) -> int:

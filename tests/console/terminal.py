@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,7 +29,7 @@ DIMMED = "a0a0a0"
 class Terminal:
     """Runs a Python program as the head of a session on a new pseudo-terminal."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+    def __init__(self, arguments: Sequence[str], folder: Path, **environment: str) -> None:
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._end, theirs = pty.openpty()
@@ -43,7 +43,8 @@ class Terminal:
             env={
                 **os.environ,
                 "TERM": "xterm-256color",
-                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PYTHONPATH": str(REPOSITORY),
+                **environment,
             },
             start_new_session=True,
             preexec_fn=_take_terminal,  # noqa: PLW1509  (there are no threads here)
@@ -88,19 +89,20 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(self._screen.display)
 
+    def wait_for(self, holds: Callable[[], bool]) -> None:
+        """Read until it holds."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < deadline, f"waited in vain at\n{self.text}"
+            self.read()
+
     def until(self, text: str) -> None:
         """Read until the text is on the screen."""
-        deadline = time.monotonic() + PATIENCE_S
-        while text not in self.text:
-            assert time.monotonic() < deadline, f"{text!r} is not in\n{self.text}"
-            self.read()
+        self.wait_for(lambda: text in self.text)
 
     def until_enabled(self, label: str) -> None:
         """Read until a button is no longer drawn dimmed."""
-        deadline = time.monotonic() + PATIENCE_S
-        while self._ink(label) <= DIMMED:
-            assert time.monotonic() < deadline, f"{label!r} stays dimmed in\n{self.text}"
-            self.read()
+        self.wait_for(lambda: self._ink(label) > DIMMED)
 
     def _ink(self, label: str) -> str:
         rows = [row for row, line in enumerate(self._screen.display) if label in line]
@@ -109,13 +111,22 @@ class Terminal:
         row = rows[-1]
         return self._screen.buffer[row][self._screen.display[row].index(label)].fg
 
+    def inks(self) -> set[str]:
+        """The colours on the screen, of texts and of what is behind them."""
+        cells = [cell for row in self._screen.buffer.values() for cell in row.values()]
+        return {cell.fg for cell in cells} | {cell.bg for cell in cells}
+
+    def reversed_text(self) -> str:
+        """What is shown reversed; everything else is blank."""
+        return "\n".join(
+            "".join(row[x].data if row[x].reverse else " " for x in range(COLUMNS))
+            for _, row in sorted(self._screen.buffer.items())
+        )
+
     def ends(self) -> int:
         """Read until the program has ended; its exit code."""
-        deadline = time.monotonic() + PATIENCE_S
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, f"still running\n{self.text}"
-            self.read()
-        return self.process.returncode
+        self.wait_for(lambda: self.process.poll() is not None)
+        return self.process.wait()
 
     def hang_up(self) -> None:
         """Close the terminal; the kernel sends SIGHUP."""

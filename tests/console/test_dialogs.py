@@ -251,3 +251,12 @@ async def test_help_lists_the_keys(story: Story, desk: Desk) -> None:
         assert "roll back" in shown(pilot)
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, HelpScreen)
+
+
+async def test_asking_twice_to_quit_asks_one_question(story: Story, desk: Desk) -> None:
+    desk.runs = (waiting(story),)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("ctrl+q", "ctrl+c", "ctrl+q")
+        assert len(pilot.app.screen_stack) == 3
+        await pilot.press("escape", "q")
+        assert isinstance(pilot.app.screen, Question)

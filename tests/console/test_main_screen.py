@@ -76,6 +76,16 @@ async def test_what_the_executor_commits_appears(story: Story) -> None:
         await settle(pilot, lambda: "no luck" in shown(pilot))
 
 
+async def test_a_run_whose_executor_dies_is_soon_seen_as_interrupted(
+    story: Story, desk: Desk
+) -> None:
+    waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert "◐ running" in shown(pilot)
+        story.dies()
+        await settle(pilot, lambda: "? interrupted" in shown(pilot))
+
+
 async def test_the_first_run_appears_by_itself(story: Story, desk: Desk) -> None:
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         assert "No runs yet" in shown(pilot)

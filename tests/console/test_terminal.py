@@ -126,7 +126,7 @@ def test_a_terminal_that_stops_reading_stops_nothing(console: Terminal, folder: 
     (folder / "gate").write_text("go\n")
     while ended(folder) is RunStatus.RUNNING:
         assert console.process.poll() is None
-    console.type("q")
+    console.signal(signal.SIGTERM)
     assert console.process.wait(20) == 0
 
 
@@ -153,3 +153,15 @@ def test_a_terminal_that_stopped_reading_can_be_hung_up(console: Terminal, folde
     (folder / "gate").write_text("go\n")
     assert console.process.wait(20) == 0
     assert ended(folder) is RunStatus.SUCCEEDED
+
+
+def test_without_colours_the_cursor_is_still_seen(folder: Path) -> None:
+    with Terminal(["open.py"], folder, NO_COLOR="1") as console:
+        console.until("No runs yet")
+        start_run(console)
+        assert console.inks() == {"default"}
+        console.wait_for(lambda: "build" in console.reversed_text())
+        console.type("q")
+        console.wait_for(lambda: "Stay" in console.reversed_text())
+        assert "Leave" not in console.reversed_text()
+        (folder / "gate").write_text("go\n")

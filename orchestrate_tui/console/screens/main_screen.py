@@ -15,7 +15,7 @@ from textual.widgets import Footer
 
 from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
 from orchestrate_tui.console.durations import Clock
-from orchestrate_tui.console.run_picture import RunPicture
+from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog, RunFilter
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
@@ -102,7 +102,7 @@ class MainScreen(Screen[None]):
         self.query_one(StageGraphView if run_id is not None else RunsList).focus()
         self._tell()
         self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
-        self.set_interval(1, self._tell)
+        self.set_interval(1, self._tick)
 
     def _frame(self, pane: str) -> Widget:
         """The widget that carries the title of a pane."""
@@ -193,6 +193,15 @@ class MainScreen(Screen[None]):
             self.stage_name = picture.stage_of_interest
             graph.choose(self.stage_name)
         self._show_stage()
+
+    def _tick(self) -> None:
+        """Let times go on, and notice what no commit tells: that an executor died."""
+        if self.picture is not None and self.picture.run.status in GOES_ON:
+            self._update_run(self.picture)
+            self.query_one(RunsList).update_runs()
+        else:
+            self._tell()
+        self.query_one(RollbackHistory).tick()
 
     def _fetch_rollbacks(self, before: int | None) -> Sequence[RollbackEvent]:
         run_id = self.picture.run.id if self.picture and self._only_this_run else None

@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.events import Click
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -59,7 +60,12 @@ class LineView(ScrollView, can_focus=True):
         return self.app.animation_level != "none"
 
     def ground(self, name: str) -> Style:
-        """What a component class sets, its background too; it wins over every look."""
+        """What a component class sets, its background too; it wins over every look.
+
+        Without colours it is reversed text.
+        """
+        if self.app.no_color:
+            return Style(reverse=True)
         return self.get_component_rich_style(name, partial=True)
 
     def strip(self, pieces: Iterable[Piece], *, style: Style | None = None) -> Strip:
@@ -120,6 +126,10 @@ class RowView(LineView):
         self.place_cursor(row)
         if self.cursor != before:
             self.row_chosen()
+
+    def on_click(self, event: Click) -> None:
+        """Move the cursor to the row that was clicked."""
+        self._move_cursor((event.y + self.scroll_offset.y) // self.ROW_LINES)
 
     def action_move(self, rows: int) -> None:
         """Move the cursor."""

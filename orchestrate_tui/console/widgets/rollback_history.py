@@ -16,6 +16,7 @@ from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.line_view import Piece, RowView
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS
 
 Fetch = Callable[[int | None], Sequence[RollbackEvent]]
 """The rollbacks before an id (None: the newest), newest first; none when there are no more."""
@@ -74,6 +75,11 @@ class RollbackHistory(RowView):
         self.cursor = min(self.cursor, max(self.row_count - 1, 0))
         self._measure()
         self.post_message(self.RollbackChosen())
+
+    def tick(self) -> None:
+        """Draw the time anew of what is not ended."""
+        if any(event.status not in ENDED_ROLLBACKS for event in self._events):
+            self.refresh()
 
     def row_chosen(self) -> None:
         """Read further back when the cursor comes to the end, and tell where it is."""

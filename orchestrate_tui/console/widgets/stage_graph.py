@@ -94,8 +94,9 @@ class StageGraphView(LineView):
 
     def update_stages(self, stages: Sequence[StageRun]) -> None:
         """Take over what became of the stages of the run that is shown."""
+        before = self._stages
         self._stages = {stage.stage_name: stage for stage in stages}
-        self._relabel(self._graph.names)
+        self._relabel([name for name, stage in self._stages.items() if stage != before.get(name)])
         self._pace()
 
     def choose(self, stage_name: str) -> None:

@@ -97,3 +97,16 @@ def test_the_first_runs_of_an_empty_history_appear() -> None:
     archive.newest = 2
     assert pages.refresh() == 2
     assert ids(pages, 0, 1, 2) == [2, 1, None]
+
+
+def test_an_older_run_that_comes_to_fit_the_filter_appears_in_its_place() -> None:
+    fitting = [9, 7]
+
+    def fetch(before: int | None, limit: int) -> tuple[Run, ...]:
+        ids = [one for one in sorted(fitting, reverse=True) if before is None or one < before]
+        return tuple(map(run, ids[:limit]))
+
+    pages = RunPages(fetch)
+    fitting.append(5)
+    assert pages.refresh() == 0
+    assert walked(pages) == [9, 7, 5]
