@@ -24,7 +24,8 @@ class Work:
 
     `task` is rendered; `values` fill the `${name}` of the agent's own texts and of `stage_env`.
     `variables` are the environment variables that carry those values to a process. `timeout_s`
-    None means no limit. `log_path` is created when there is something to write.
+    None means no limit. `inherited` is what a process inherits of the executor's environment;
+    None means that it is looked up. `log_path` is created when there is something to write.
     """
 
     run_id: int
@@ -39,6 +40,7 @@ class Work:
     timeout_s: float | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
+    inherited: Mapping[str, str] | None = None
     stage_env: Pairs = ()
     rollback: RollbackIdentity | None = None
 

@@ -18,20 +18,31 @@ _SCRUBBED_PREFIXES = ("BASH_FUNC_", _OWN)
 def build_environment(work: Work) -> dict[str, str]:
     """The environment of a process that does `work`; later sources win over earlier ones.
 
-    Inherited, the pipeline's variables, the agent's `env`, the stage's, and what is ours. Of the
-    inherited, what makes shells run something and what belongs to another stage is left out.
+    Inherited, the pipeline's variables, the agent's `env`, the stage's, and what is ours.
     Raises UnknownVariable, or UnsafeValue for what no environment can hold.
     """
     values = text_values(work)
-    environment = dict(_inherited())
-    environment.update(work.variables)
-    environment.update(_rendered(work.agent.env, values))
-    environment.update(_rendered(work.stage_env, values))
-    environment.update((_OWN + name, value) for name, value in _identity(work))
-    for name, value in environment.items():
+    own = dict(work.variables)
+    own.update(_rendered(work.agent.env, values))
+    own.update(_rendered(work.stage_env, values))
+    own.update((_OWN + name, value) for name, value in _identity(work))
+    for name, value in own.items():
         if "\0" in value:
             raise UnsafeValue(f"the environment variable '{name}' contains a NUL character")
-    return environment
+    inherited = inherited_environment() if work.inherited is None else work.inherited
+    return {**inherited, **own}
+
+
+def inherited_environment() -> dict[str, str]:
+    """What this process hands on of its own environment.
+
+    What makes shells run something, and what belongs to another stage, is left out.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _SCRUBBED and not name.startswith(_SCRUBBED_PREFIXES)
+    }
 
 
 def text_values(work: Work) -> dict[str, str]:
@@ -47,12 +58,6 @@ def text_values(work: Work) -> dict[str, str]:
 def output_path(work: Work) -> Path:
     """The file that a process may append `key=value` lines to; it does not exist beforehand."""
     return work.log_path.absolute().with_suffix(".out")
-
-
-def _inherited() -> Iterator[tuple[str, str]]:
-    for name, value in os.environ.items():
-        if name not in _SCRUBBED and not name.startswith(_SCRUBBED_PREFIXES):
-            yield name, value
 
 
 def _rendered(pairs: Pairs, values: dict[str, str]) -> Iterator[tuple[str, str]]:

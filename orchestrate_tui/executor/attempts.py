@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Launcher, Outcome, RollbackIdentity, Work
+from orchestrate_tui.agents.environment import inherited_environment
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
 from orchestrate_tui.domain.rollback import PlanStep
@@ -33,6 +34,7 @@ class Attempts:
     outputs: dict[tuple[str, str], str] = field(default_factory=dict)
     values: dict[str, str] = field(init=False)
     _declared: frozenset[str] = field(init=False)
+    _inherited: dict[str, str] = field(default_factory=inherited_environment)
 
     def __post_init__(self) -> None:
         declared = dict(self.context.pipeline.variables)
@@ -116,6 +118,7 @@ class Attempts:
             timeout_s=timeout_s,
             values=self.values,
             variables=self._environment(),
+            inherited=self._inherited,
             stage_env=stage.env,
             rollback=rollback,
         )
