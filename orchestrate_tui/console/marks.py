@@ -32,6 +32,7 @@ class Tone(StrEnum):
 TONE_CLASSES = frozenset(f"tone--{tone}" for tone in Tone)
 SPINNER = "◐◓◑◒"
 ARROW = "→"
+UNDONE_GLYPH = "↶"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ _STAGES = {
     StageStatus.SKIPPED: Mark("»", Tone.QUIET, "skipped"),
     StageStatus.CANCELLED: Mark("■", Tone.ATTENTION, "cancelled"),
     StageStatus.INTERRUPTED: Mark("?", Tone.ATTENTION, "interrupted"),
-    StageStatus.ROLLED_BACK: Mark("↶", Tone.UNDONE, "rolled back"),
+    StageStatus.ROLLED_BACK: Mark(UNDONE_GLYPH, Tone.UNDONE, "rolled back"),
 }
 _RUNS = {
     RunStatus.PENDING: Mark("○", Tone.QUIET, "pending"),

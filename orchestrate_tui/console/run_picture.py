@@ -12,6 +12,7 @@ from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 
 if TYPE_CHECKING:
+    from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.domain.pipeline import Pipeline, Stage
     from orchestrate_tui.store.history import History
 
@@ -26,20 +27,29 @@ GOES_ON = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 
 @dataclass(frozen=True)
 class RunPicture:
-    """A run, its pipeline, its stages in the order of the file, and the decisions on them."""
+    """A run, its pipeline, its stages in the order of the file, and the decisions on them.
+
+    `last_rollback` is None when nobody rolled the run back.
+    """
 
     run: Run
     pipeline: Pipeline
     stages: tuple[StageRun, ...]
     approvals: tuple[ApprovalRecord, ...]
+    last_rollback: RollbackEvent | None = None
 
     @classmethod
     def read(cls, history: History, run_id: int, before: RunPicture | None = None) -> RunPicture:
         """The run as it is now; `before` spares reading the pipeline again. Raises NotFound."""
         is_same = before is not None and before.run.id == run_id
         pipeline = before.pipeline if before and is_same else history.definition(run_id)
-        stages, approvals = history.stages(run_id), history.approvals(run_id)
-        return cls(history.run(run_id), pipeline, stages, approvals)
+        return cls(
+            history.run(run_id),
+            pipeline,
+            history.stages(run_id),
+            history.approvals(run_id),
+            next(iter(history.rollbacks(run_id, limit=1)), None),
+        )
 
     @cached_property
     def by_name(self) -> Mapping[str, StageRun]:

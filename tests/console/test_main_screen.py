@@ -12,8 +12,19 @@ from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
 from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.status import RunStatus, StageStatus
-from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
+from tests.console.scenery import (
+    Desk,
+    Story,
+    delivered,
+    failed,
+    now,
+    settle,
+    shown,
+    stage,
+    waiting,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -185,3 +196,39 @@ async def test_it_opens_in_a_terminal_of_any_size(
         for key in ("1", "2", "3", "4", "question_mark"):
             await pilot.press(key)
         assert pilot.app.is_running
+
+
+async def test_the_mouse_chooses_too(story: Story, desk: Desk) -> None:
+    first, _ = failed(story), waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.click(RunsList, offset=(10, 2))
+        screen = main_screen(pilot)
+        assert screen.picture is not None
+        assert screen.picture.run.id == first
+        await pilot.press("2", "home")
+        await pilot.click(StageGraphView, offset=(22, 2))
+        assert screen.stage_name == "deploy-staging"
+
+
+async def test_boxes_and_single_rows_are_exchanged(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        before = shown(pilot)
+        await pilot.press("b")
+        assert ("╭──" in shown(pilot)) != ("╭──" in before)
+
+
+async def test_the_last_rollback_stands_beside_the_status(story: Story, desk: Desk) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert "✗ failed  1m 15s  ↶ rollback succeeded" in shown(pilot)
+        assert "↶✓ failed" in shown(pilot)
+
+
+async def test_thousands_of_stages_are_shown_at_once(story: Story, desk: Desk) -> None:
+    stages = tuple(stage(f"s{n}", *([f"s{n - 9}"] if n > 8 else [])) for n in range(3000))
+    story.run(Pipeline(name="big", stages=stages))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("end")
+        assert main_screen(pilot).stage_name == "s2999"
+        assert "s2999" in shown(pilot)

@@ -165,3 +165,12 @@ def test_without_colours_the_cursor_is_still_seen(folder: Path) -> None:
         console.wait_for(lambda: "Stay" in console.reversed_text())
         assert "Leave" not in console.reversed_text()
         (folder / "gate").write_text("go\n")
+
+
+def test_an_error_of_the_operator_ends_the_console_with_a_sentence(folder: Path) -> None:
+    opener = OPENER.replace('files=[Path("gated.yaml")]', "run_id=99")
+    (folder / "open.py").write_text(opener)
+    with Terminal(["open.py"], folder) as console:
+        assert console.ends() == 2
+        console.until("There is no run 99")
+        assert "Traceback" not in console.text

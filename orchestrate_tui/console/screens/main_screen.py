@@ -8,7 +8,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -34,7 +33,11 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.store.history import History
 
+WIDE = 110
+"""From so many columns on, the runs stand beside the rest."""
+
 PANES = {"runs": "1 Runs", "graph": "2 Stages", "log": "3 Log", "rollbacks": "4 Rollbacks"}
+NARROW_PANES = {**PANES, "log": "3 Log · 4 Rollbacks", "rollbacks": "4 Rollbacks · 3 Log"}
 LOWER_PANES = ("log", "rollbacks")
 """In a small terminal there is room for one of these."""
 
@@ -43,7 +46,7 @@ class MainScreen(Screen[None]):
     """Shows what the history says as it changes; nothing here changes anything."""
 
     CSS_PATH = "main_screen.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  (Textual's way)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  (Textual's way)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "pane('runs')", "Runs", show=False, tooltip="Go to the runs"),
         Binding("2", "pane('graph')", "Stages", show=False, tooltip="Go to the stages"),
@@ -91,9 +94,7 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the newest run, or the one that was asked for."""
-        for pane, title in PANES.items():
-            self._frame(pane).border_title = Content(title)
-        self.query_one(RunsList).show(self._filter.fetch_from(self._history))
+        self.query_one(RunsList).show(self._filter.fetch_from(self._history), self._last_rollback)
         self.query_one(RollbackHistory).show(self._fetch_rollbacks)
         newest = next(iter(self._history.runs(limit=1)), None)
         run_id = self._first_run_id or (newest.id if newest else None)
@@ -103,6 +104,23 @@ class MainScreen(Screen[None]):
         self._tell()
         self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
         self.set_interval(1, self._tick)
+
+    def on_resize(self) -> None:
+        """Say where the rollbacks are when there is no room for them beside the log."""
+        self._entitle()
+
+    def _entitle(self) -> None:
+        """Give each pane its key and its name, and say what it leaves out."""
+        titles = NARROW_PANES if self.size.width < WIDE else PANES
+        notes = {
+            "runs": f": only {self._filter}" if self._filter else "",
+            "rollbacks": ": only this run" if self._only_this_run else "",
+        }
+        for pane, title in titles.items():
+            self._frame(pane).border_title = plain(title + notes.get(pane, ""))
+
+    def _last_rollback(self, run_id: int) -> RollbackEvent | None:
+        return next(iter(self._history.rollbacks(run_id, limit=1)), None)
 
     def _frame(self, pane: str) -> Widget:
         """The widget that carries the title of a pane."""
@@ -140,8 +158,8 @@ class MainScreen(Screen[None]):
 
     def _tell(self) -> None:
         """Say how the run and the stage stand, and since when."""
-        now, run = self._clock(), self.picture.run if self.picture else None
-        self.query_one(RunHeader).show(run, now=now, is_read_only=self._is_read_only)
+        now = self._clock()
+        self.query_one(RunHeader).show(self.picture, now=now, is_read_only=self._is_read_only)
         self.query_one(StageDetail).show(self.picture, self.stage_name, now)
 
     @on(RunsList.RunChosen)
@@ -226,9 +244,7 @@ class MainScreen(Screen[None]):
     def action_only_this_run(self) -> None:
         """Show the rollbacks of the chosen run only, or of all runs."""
         self._only_this_run = not self._only_this_run
-        self._frame("rollbacks").border_title = Content(
-            PANES["rollbacks"] + (" of this run" if self._only_this_run else "")
-        )
+        self._entitle()
         self.query_one(RollbackHistory).show(self._fetch_rollbacks)
 
     def action_full_log(self) -> None:
@@ -246,7 +262,6 @@ class MainScreen(Screen[None]):
         if wanted is None:
             return
         self._filter = wanted
-        title = PANES["runs"] + (f": only {wanted}" if wanted else "")
-        self._frame("runs").border_title = plain(title)
-        self.query_one(RunsList).show(wanted.fetch_from(self._history))
+        self._entitle()
+        self.query_one(RunsList).show(wanted.fetch_from(self._history), self._last_rollback)
         self.action_pane("runs")

@@ -8,9 +8,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from orchestrate_tui.console.durations import duration, elapsed_s
-from orchestrate_tui.console.marks import Tone, run_mark
+from orchestrate_tui.console.marks import UNDONE_GLYPH, Tone, rollback_mark, run_mark
+from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.styled import joined, plain, toned
-from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.events import RollbackEvent
 
 
 class RunHeader(Static):
@@ -26,14 +27,15 @@ class RunHeader(Static):
     }
     """
 
-    def show(self, run: Run | None, *, now: datetime, is_read_only: bool) -> None:
-        """Tell how `run` stands."""
+    def show(self, picture: RunPicture | None, *, now: datetime, is_read_only: bool) -> None:
+        """Tell how the run stands."""
         read_only = Content.styled(" READ-ONLY ", "reverse") if is_read_only else Content()
-        parts = [_about(run, now)] if run else [Content("no run yet")]
+        parts = [_about(picture, now)] if picture else [Content("no run yet")]
         self.update(joined([Content.styled("Orchestrate", "bold"), read_only, *parts]))
 
 
-def _about(run: Run, now: datetime) -> Content:
+def _about(picture: RunPicture, now: datetime) -> Content:
+    run = picture.run
     mark = run_mark(run.status)
     seconds = elapsed_s(run.started_at, run.completed_at, now)
     return joined(
@@ -42,9 +44,18 @@ def _about(run: Run, now: datetime) -> Content:
             plain(run.pipeline),
             toned(f"{mark.glyph} {mark.word}", mark.tone),
             plain("" if seconds is None else duration(seconds)),
+            _rollback(picture.last_rollback),
             toned("~simulated" if run.simulated else "", Tone.ATTENTION),
             plain(f"on {run.trigger.branch}" if run.trigger.branch else ""),
             toned(f"by {run.actor}", Tone.QUIET),
             toned(run.reason, Tone.QUIET),
         ]
     )
+
+
+def _rollback(event: RollbackEvent | None) -> Content:
+    """What became of the last rollback; it stands beside the status, which it leaves as it was."""
+    if event is None:
+        return Content()
+    mark = rollback_mark(event)
+    return toned(f"{UNDONE_GLYPH} rollback {mark.word}", mark.tone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from rich.style import Style
@@ -13,15 +13,19 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from orchestrate_tui.console.durations import Clock, clock, duration, elapsed_s
-from orchestrate_tui.console.marks import run_mark
+from orchestrate_tui.console.marks import UNDONE_GLYPH, rollback_mark, run_mark
 from orchestrate_tui.console.run_pages import Fetch, RunPages
 from orchestrate_tui.console.text import fitted, visible
 from orchestrate_tui.console.widgets.line_view import Piece, RowView
+from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RunStatus
 
 BEATS_PER_SECOND = 2
+LastRollback = Callable[[int], RollbackEvent | None]
+"""The last rollback of a run; None when there was none."""
+
 ROOMY = 60
 """From this width on branch, start and user are shown too."""
 
@@ -46,6 +50,8 @@ class RunsList(RowView):
         self.chosen: int | None = None
         self._clock = clock
         self._pages = RunPages(lambda _before, _limit: ())
+        self._last_rollback: LastRollback = lambda _run_id: None
+        self._rollbacks: dict[int, RollbackEvent | None] = {}
         self._tick = 0
         self._pulse: Timer | None = None
 
@@ -58,9 +64,11 @@ class RunsList(RowView):
         """The runs that are known so far."""
         return self._pages.count
 
-    def show(self, fetch: Fetch) -> None:
+    def show(self, fetch: Fetch, last_rollback: LastRollback) -> None:
         """Show other runs, the chosen one still chosen if it is among the newest."""
         self._pages = RunPages(fetch)
+        self._last_rollback = last_rollback
+        self._rollbacks.clear()
         self.cursor = 0
         self.scroll_to(y=0, animate=False, force=True)
         self._measure()
@@ -71,6 +79,7 @@ class RunsList(RowView):
     def update_runs(self) -> None:
         """Read again what is looked at; new runs push the rest down."""
         new = self._pages.refresh()
+        self._rollbacks.clear()
         if self.cursor:
             self.cursor += new
         elif self.chosen is not None:
@@ -132,11 +141,22 @@ class RunsList(RowView):
         yield f" {mark.frame(self._tick * self.may_move)} ", self.look(f"tone--{mark.tone}")
         yield f"{f'#{run.id}':<6}", faint
         name = visible(run.pipeline) + (" ~simulated" if run.simulated else "")
+        yield fitted(name, width - (59 if is_roomy else 20)), plain
+        yield self._undone(run)
         if not is_roomy:
-            yield f"{fitted(name, width - 17)}{end:>8}", plain
+            yield f"{end:>8}", plain
             return
-        yield fitted(name, width - 56), plain
         yield f" {fitted(mark.word, 11)}", self.look(f"tone--{mark.tone}")
         yield f" {fitted(visible(run.trigger.branch or ''), 12)}", faint
         yield f" {clock(run.created_at, now):>12}", faint
         yield f"{end:>9}", plain
+
+    def _undone(self, run: Run) -> Piece:
+        """A sign for what became of the run's last rollback, beside the run's own status."""
+        if run.id not in self._rollbacks:
+            self._rollbacks[run.id] = self._last_rollback(run.id)
+        event = self._rollbacks[run.id]
+        if event is None:
+            return "   ", Style()
+        mark = rollback_mark(event)
+        return f" {UNDONE_GLYPH}{mark.glyph}", self.look(f"tone--{mark.tone}")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrate_tui.console.diagram.edges import DOWN, GLYPHS, LEFT, RIGHT, UP
 from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Form, Layout, lay_out
+from orchestrate_tui.console.diagram.steering import STEPS
 from orchestrate_tui.console.graph_text import render_graph
 from orchestrate_tui.domain.graph import StageGraph
 
@@ -185,3 +186,23 @@ def test_a_thousand_stages_in_a_row_are_laid_out(form: Form) -> None:
     layout = lay_out(graph, {name: len(name) for name in names}, form)
     assert len(layout.boxes) == 1000
     assert layout.height == form.height
+
+
+def walk(graph: StageGraph, start: str, *directions: str) -> list[str]:
+    layout = lay_out(graph, {name: len(name) for name in graph.names}, COMPACT)
+    places, name = [], start
+    for direction in directions:
+        name = STEPS[direction](layout, graph, name)
+        places.append(name)
+    return places
+
+
+def test_steps_to_the_right_and_left_follow_the_lines() -> None:
+    graph = graph_of(a="", b="a", c="a", d="c")
+    assert walk(graph, "a", "right", "right", "left", "left") == ["b", "d", "c", "a"]
+    assert walk(graph, "d", "right") == ["d"]
+
+
+def test_steps_up_and_down_reach_every_stage() -> None:
+    graph = graph_of(a="", b="a", c="a", d="c")
+    assert walk(graph, "a", "below", "below", "above", "above") == ["c", "c", "b", "b"]
