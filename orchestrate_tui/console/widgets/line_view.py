@@ -129,7 +129,9 @@ class RowView(LineView):
 
     def on_click(self, event: Click) -> None:
         """Move the cursor to the row that was clicked."""
-        self._move_cursor((event.y + self.scroll_offset.y) // self.ROW_LINES)
+        place = event.get_content_offset(self)
+        if place is not None:
+            self._move_cursor((place.y + self.scroll_offset.y) // self.ROW_LINES)
 
     def action_move(self, rows: int) -> None:
         """Move the cursor."""

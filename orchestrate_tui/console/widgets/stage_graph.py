@@ -194,8 +194,10 @@ class StageGraphView(LineView):
 
     def on_click(self, event: events.Click) -> None:
         """Choose the stage that was clicked."""
-        place = event.offset + self.scroll_offset
-        box = self._scan.box_at(place.x, place.y)
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        box = self._scan.box_at(*(place + self.scroll_offset))
         if box is not None:
             self._choose(box.name)
 
