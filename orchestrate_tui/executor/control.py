@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
-
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from typing import Protocol, Self, TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Pipeline
@@ -25,6 +21,7 @@ from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.executor.people import People
+from orchestrate_tui.executor.thread import ExecutorThread, begun_future
 from orchestrate_tui.store.database import Database
 
 T = TypeVar("T")
@@ -65,12 +62,9 @@ class Control:
 
     def __init__(self, database: Database, *, people: People | None = None) -> None:
         self.hub = Hub()
-        with ExitStack() as opened:
-            self._portal: BlockingPortal = opened.enter_context(start_blocking_portal("asyncio"))
-            self._executor = self._portal.call(partial(_open, database, people, self.hub))
-            self._thread = opened.pop_all()
-        self._work: set[Future[Any]] = set()
-        self._lock = Lock()
+        make = partial(PipelineExecutor, database, people=people, hub=self.hub)
+        self._thread = ExecutorThread(make)
+        self._executor = self._thread.executor
 
     def subscribe(self) -> Subscription:
         """Listen to what is committed from now on."""
@@ -82,18 +76,10 @@ class Control:
 
     def wait(self) -> None:
         """Wait until nothing is worked on any more; what fails meanwhile is in the store."""
-        while True:
-            with self._lock:
-                waiting = list(self._work)
-            if not waiting:
-                return
-            for future in waiting:
-                future.exception()
+        self._thread.wait()
 
     def close(self) -> None:
-        """Wait for what is worked on, and end the thread."""
-        self.wait()
-        self._portal.call(self._executor.close)
+        """Wait for what is worked on, and end the thread; a second call does nothing."""
         self._thread.close()
 
     def __enter__(self) -> Self:
@@ -138,25 +124,25 @@ class Control:
             workdir=workdir,
             pipeline_dir=Path(loaded.file).parent,
         )
-        started: Future[int] = Future()
+        started: Future[int] = begun_future()
         end = self._begin(self._create_and_execute(create, started), started)
         return BegunRun(run_id=started, end=end)
 
     def resume(self, run_id: int) -> Future[Run]:
         """Go on with an interrupted run; the future is the run as it ended."""
-        return self._begin(partial(self._executor.resume_run, run_id))
+        return self._thread.work(partial(self._executor.resume_run, run_id))
 
     def cancel(self, run_id: int) -> Future[str]:
         """Stop a run; the future is what that did."""
-        return self._ask(partial(self._executor.cancel, run_id))
+        return self._thread.ask(partial(self._executor.cancel, run_id))
 
     def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Approve a waiting stage; the future is what that did."""
-        return self._ask(partial(self._executor.approve, run_id, stage, comment=comment))
+        return self._thread.ask(partial(self._executor.approve, run_id, stage, comment=comment))
 
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Reject a waiting stage; the future is what that did."""
-        return self._ask(partial(self._executor.reject, run_id, stage, comment=comment))
+        return self._thread.ask(partial(self._executor.reject, run_id, stage, comment=comment))
 
     # Rollbacks
 
@@ -165,7 +151,7 @@ class Control:
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
         plan = partial(self._executor.plan_rollback, run_id, from_stage, to_stage, retry=retry)
-        return self._ask(plan)
+        return self._thread.ask(plan)
 
     def rollback(
         self,
@@ -179,7 +165,7 @@ class Control:
         retry: bool = False,
     ) -> Future[int]:
         """Roll a run back; the future is the rollback's id, once it is recorded."""
-        started: Future[int] = Future()
+        started: Future[int] = begun_future()
         trigger = partial(
             self._executor.trigger_rollback,
             run_id,
@@ -196,11 +182,11 @@ class Control:
 
     def follow_rollback(self, rollback_id: int) -> Future[RollbackEvent]:
         """Wait for the end of a rollback, whoever carries it out."""
-        return self._ask(partial(self._executor.follow_rollback, rollback_id))
+        return self._thread.ask(partial(self._executor.follow_rollback, rollback_id))
 
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         """Stop a rollback at its present step; the future is what that did."""
-        return self._ask(partial(self._executor.halt, rollback_id, reason=reason))
+        return self._thread.ask(partial(self._executor.halt, rollback_id, reason=reason))
 
     # The thread
 
@@ -214,27 +200,14 @@ class Control:
 
         return work
 
-    def _ask(self, call: Callable[[], Awaitable[T]]) -> Future[T]:
-        return self._portal.start_task_soon(call)
+    def _begin(self, call: Callable[[], Awaitable[T]], started: Future[int]) -> Future[T]:
+        """Start work; what keeps it from starting fails `started`."""
 
-    def _begin(
-        self, call: Callable[[], Awaitable[T]], started: Future[int] | None = None
-    ) -> Future[T]:
-        """Start work that outlives the console; what keeps it from starting fails `started`."""
-        work = self._portal.start_task_soon(call)
-        with self._lock:
-            self._work.add(work)
-
-        def note_end(ended: Future[T]) -> None:
-            with self._lock:
-                self._work.discard(ended)
-            error = None if ended.cancelled() else ended.exception()
-            if started is not None and error is not None and not started.done():
+        def fail(ended: Future[T]) -> None:
+            error = ended.exception()
+            if error is not None and not started.done():
                 started.set_exception(error)
 
-        work.add_done_callback(note_end)
+        work = self._thread.work(call)
+        work.add_done_callback(fail)
         return work
-
-
-async def _open(database: Database, people: People | None, hub: Hub) -> PipelineExecutor:
-    return PipelineExecutor(database, people=people, hub=hub)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +12,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus
+from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
@@ -57,6 +58,7 @@ class ManualRollbacks:
         check = partial(check_stages, context=context, from_stage=source, to_stage=target)
         self._executor.database.read(check)
         plan = plan_request(context, self._records.stages(run_id), source, target or None)
+        plan = _told(plan, self._records.attempts(context).values)
         consenting = replace(demand, accept_irreversible=True)
         applicant = self._applicant("")
         try:
@@ -184,3 +186,11 @@ class ManualRollbacks:
 
     def _applicant(self, actor: str) -> Applicant:
         return Applicant(actor=actor, epoch=self._executor.epoch, at=self._executor.clock())
+
+
+def _told(plan: RollbackPlan, values: Mapping[str, str]) -> RollbackPlan:
+    """The plan with the values that are known in the tasks of its steps; its hash stays."""
+    steps = (
+        replace(step, task=substitute(step.task, values, keep_unknown=True)) for step in plan.steps
+    )
+    return replace(plan, steps=tuple(steps))

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.store.history import History
-from tests.executor.scenery import Pipe, Pulse, Scene
+from tests.executor.scenery import Pipe, Pulse, Scene, end_processes_in
 
 
 @pytest.fixture
@@ -35,7 +35,11 @@ async def scene(path: Path, folder: Path) -> AsyncIterator[Scene]:
     pipes = Pipe(folder / "ready"), Pipe(folder / "gate"), Pipe(folder / "other-gate")
     async with PipelineExecutor(path, hub=hub) as executor:
         history = History(path)
-        yield Scene(executor, hub, folder, history, *pipes)
+        made = Scene(executor, hub, folder, history, *pipes)
+        yield made
+        for other in made.others:
+            other.close()
+        end_processes_in(folder)
         history.close()
     for pipe in pipes:
         pipe.close()

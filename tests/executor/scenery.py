@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 
 from orchestrate_tui.domain.events import Event, RollbackEvent, RollbackStep
 from orchestrate_tui.domain.pipeline import (
@@ -27,6 +32,7 @@ from orchestrate_tui.domain.run import Run, StageRun, TriggerContext
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Change, Hub
+from orchestrate_tui.store.definitions import encode_pipeline
 from orchestrate_tui.store.history import History
 
 REPOSITORY = Path(__file__).parents[2]
@@ -121,6 +127,79 @@ class Pipe:
         os.close(self._end)
 
 
+class Other:
+    """An executor in another process; see other_process.py."""
+
+    def __init__(self, database: Path, folder: Path, *arguments: object) -> None:
+        told = (str(argument) for argument in (database, folder, *arguments))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.executor.other_process", *told],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something that it committed makes it hold."""
+        while not holds():
+            await self._line()
+
+    async def result(self) -> str:
+        """Wait for its end and what it said last."""
+        while True:
+            line = await self._line()
+            if line.startswith("result "):
+                return line.removeprefix("result ").strip()
+
+    async def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = await anyio.to_thread.run_sync(self._process.stdout.readline)
+        assert line, "the other process ended"
+        return str(line)
+
+    async def die_after(self, commits: int) -> bool:
+        """Kill it after so many commits; whether it had done its work before."""
+        for _ in range(commits):
+            if (await self._line()).startswith("result "):
+                return True
+        self.kill()
+        return False
+
+    async def ended(self) -> int:
+        """Wait for its end; its exit code."""
+        return await anyio.to_thread.run_sync(self._process.wait)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def kill(self) -> None:
+        """End it as a crash of the machine's memory would: nothing of it runs any more."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def end_processes_in(folder: Path) -> None:
+    """Kill what stages of a killed executor left running in their folder, and wait for its end."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdecimal() and (entry / "cwd").readlink() == folder:
+                _kill(int(entry.name))
+
+
+def _kill(pid: int) -> None:
+    pidfd = os.pidfd_open(pid)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    select.select([pidfd], [], [])
+    os.close(pidfd)
+
+
 @dataclass(slots=True)
 class Scene:
     """An executor, the folder its stages work in, and what is recorded."""
@@ -133,6 +212,21 @@ class Scene:
     gate: Pipe
     other_gate: Pipe
     ended: dict[int, Run] = field(default_factory=dict)
+    others: list[Other] = field(default_factory=list)
+
+    def other(self, *arguments: object) -> Other:
+        """An executor of another process on the same database; arguments as other_process.py."""
+        other = Other(self.executor.database.path, self.folder, *arguments)
+        self.others.append(other)
+        return other
+
+    def other_run(self, *stages: Stage, **settings: Any) -> Other:
+        """Another process that works on a run of its own, the next of the database."""
+        body, _ = encode_pipeline(pipeline(*stages, **settings))
+        return self.other("execute", body)
+
+    def exists(self, run_id: int) -> bool:
+        return any(run.id == run_id for run in self.history.runs())
 
     async def create(self, *stages: Stage, **settings: Any) -> int:
         """A run that nobody has started; settings that are not a run's are the pipeline's."""

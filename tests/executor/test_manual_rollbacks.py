@@ -438,3 +438,10 @@ async def test_a_plan_says_beforehand_that_its_target_was_one_already(scene: Sce
         "Rollback loop detected: stage 'b' has already been rolled back to 1 time(s)"
     )
     assert not (await scene.executor.plan_rollback(run.id, "b", "a")).refusal
+
+
+async def test_a_plan_shows_the_values_that_are_known(scene: Scene) -> None:
+    publish = "echo version=7 >>$ORCHESTRATE_OUTPUT"
+    run = await scene.run(undone("a", publish, undo="echo ${stages.a.version} ${other}"))
+    plan = await scene.executor.plan_rollback(run.id, "a")
+    assert plan.steps[0].task == "echo 7 ${other}"

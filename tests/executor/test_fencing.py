@@ -1,0 +1,150 @@
+"""A session whose run was taken over, or that cannot write, stops and says so."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.errors import OrchestrateError, Refused, StaleTransition, StoreError
+from orchestrate_tui.store.connection import Connection
+from tests.executor.scenery import (
+    FOREVER,
+    HOLD,
+    ROLLBACK,
+    Scene,
+    after,
+    asking,
+    is_running,
+    stage,
+    undone,
+)
+
+pytestmark = pytest.mark.anyio
+
+SLOW_UNDO = "echo $ORCHESTRATE_STAGE >ready; read go <gate; echo $ORCHESTRATE_STAGE >>undone"
+
+
+def take_over(scene: Scene) -> None:
+    """Pretend that another executor went on with everything."""
+
+    def change(connection: Connection) -> None:
+        connection.execute("UPDATE runs SET epoch = 99")
+        connection.execute("UPDATE rollback_events SET epoch = 99")
+
+    scene.executor.database.write(change)
+
+
+async def fails(scene: Scene, run_id: int) -> OrchestrateError:
+    with pytest.raises(OrchestrateError) as caught:
+        await scene.executor.execute_run(run_id)
+    return caught.value
+
+
+async def test_a_run_that_was_taken_over_is_let_go(scene: Scene) -> None:
+    run_id = await scene.create(stage("slow", FOREVER), stage("a", HOLD), after("b", "a"))
+    errors: list[OrchestrateError] = []
+
+    async def work() -> None:
+        errors.append(await fails(scene, run_id))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        lines = await scene.ready.lines(2)
+        take_over(scene)
+        scene.gate.open()
+    (pid,) = (line.split()[1] for line in lines if line.startswith("slow"))
+    assert isinstance(errors[0], StaleTransition)
+    assert not is_running(pid)
+    assert scene.executor.active == ()
+    statuses = scene.executor.database.read(
+        lambda c: dict(tuple(row) for row in c.execute("SELECT stage_name, status FROM stages"))
+    )
+    assert statuses == {"slow": "running", "a": "running", "b": "pending"}
+
+
+async def test_a_decision_on_a_run_that_was_taken_over_is_not_kept(scene: Scene) -> None:
+    run_id = await scene.create(stage("ship", approval=asking("root", "daemon")))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fails, scene, run_id)
+        await scene.until(run_id, "ship", StageStatus.WAITING_APPROVAL)
+        take_over(scene)
+        with pytest.raises(Refused, match=f"Run {run_id} is interrupted"):
+            await scene.executor.approve(run_id, "ship", actor="root")
+    assert scene.history.approvals(run_id) == ()
+
+
+async def test_a_rollback_that_was_taken_over_goes_no_further(scene: Scene) -> None:
+    run = await scene.run(undone("a"), undone("b", "", "a", undo=SLOW_UNDO))
+    errors = []
+
+    async def work() -> None:
+        with pytest.raises(StaleTransition) as caught:
+            await scene.executor.trigger_rollback(run.id, "b", "a")
+        errors.append(caught.value)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        await scene.ready.line()
+        take_over(scene)
+        scene.gate.open()
+    assert errors
+    assert scene.undone() == ["b"]
+    assert scene.steps(1) == {"b": "interrupted", "a": "pending"}
+
+
+def break_writing(scene: Scene) -> None:
+    """Let no stage succeed any more, as a full disk would."""
+    scene.executor.database.write(
+        lambda c: c.execute(
+            "CREATE TRIGGER broken BEFORE UPDATE ON stages WHEN NEW.status = 'succeeded'"
+            " BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+        ).close()
+    )
+
+
+async def test_a_run_that_cannot_be_written_is_left_as_interrupted_and_resumed(
+    scene: Scene,
+) -> None:
+    run_id = await scene.create(stage("a"), after("b", "a"))
+    break_writing(scene)
+    error = await fails(scene, run_id)
+    assert isinstance(error, StoreError)
+    run = scene.history.run(run_id)
+    assert run.status is RunStatus.INTERRUPTED
+    assert "disk is full" in run.reason
+    assert scene.statuses(run_id) == {"a": "interrupted", "b": "pending"}
+    scene.executor.database.write(lambda c: c.execute("DROP TRIGGER broken").close())
+    resumed = await scene.executor.resume_run(run_id)
+    assert resumed.status is RunStatus.SUCCEEDED
+
+
+async def test_a_rollback_that_cannot_be_written_is_resumed_by_the_same_executor(
+    scene: Scene,
+) -> None:
+    run = await scene.run(undone("a", undo="true", how={"idempotent": True}))
+    scene.executor.database.write(
+        lambda c: c.execute(
+            "CREATE TRIGGER broken BEFORE UPDATE ON stages"
+            " BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+        ).close()
+    )
+    with pytest.raises(StoreError):
+        await scene.executor.trigger_rollback(run.id, "a")
+    scene.executor.database.write(lambda c: c.execute("DROP TRIGGER broken").close())
+    await scene.executor.resume_run(run.id)
+    assert scene.rollback(run.id).status.value == "succeeded"
+
+
+async def test_other_runs_go_on_when_one_cannot(scene: Scene) -> None:
+    lost = await scene.create(stage("a", HOLD, on_failure=ROLLBACK))
+    async with scene.running(stage("x", HOLD)) as well:
+        await scene.ready.line()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fails, scene, lost)
+            await scene.ready.line()
+            scene.executor.database.write(
+                lambda c: c.execute("UPDATE runs SET epoch = 99 WHERE id = ?", (lost,))
+            )
+            scene.gate.open(2)
+    assert scene.ended[well].status is RunStatus.SUCCEEDED
