@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
 
 from orchestrate_tui.cli.parser import build_parser
 from orchestrate_tui.spec import parse_pipeline
@@ -62,3 +63,21 @@ def test_its_pipeline_is_valid() -> None:
         text for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "stages:" in text
     ]
     assert not parse_pipeline(pipeline).warnings
+
+
+def test_its_table_of_keys_names_the_keys_of_the_console() -> None:
+    from orchestrate_tui.console.app import OrchestrateApp  # noqa: PLC0415  (brings Textual)
+    from orchestrate_tui.console.screens.main_screen import MainScreen  # noqa: PLC0415
+    from orchestrate_tui.console.screens.operator_screen import OperatorScreen  # noqa: PLC0415
+
+    table = README.partition("| key |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`(.)`", table))
+    bindings = [*OrchestrateApp.BINDINGS, *MainScreen.BINDINGS, *OperatorScreen.BINDINGS]
+    spelt = {"slash": "/", "question_mark": "?", "colon": ":"}
+    keys = {key for one in bindings if isinstance(one, Binding) for key in one.key.split(",")}
+    assert named <= {spelt.get(key, key) for key in keys}
+
+
+def test_its_picture_is_there() -> None:
+    (picture,) = re.findall(r"!\[[^]]*\]\(([^)]*)\)", README)
+    assert (REPOSITORY / picture).read_text("utf-8").startswith("<svg")
