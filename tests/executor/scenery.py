@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -224,6 +225,18 @@ class Scene:
         """Another process that works on a run of its own, the next of the database."""
         body, _ = encode_pipeline(pipeline(*stages, **settings))
         return self.other("execute", body)
+
+    def bury(self) -> None:
+        """Wait until nothing of executors that were killed is left.
+
+        A process that one of them was just starting holds its lock until it is another program.
+        """
+        own = self.executor.database.files.owner_lock(self.executor._context.epoch)
+        for path in own.parent.glob("*.lock"):
+            if path != own:
+                with path.open() as lock:
+                    fcntl.flock(lock, fcntl.LOCK_SH)
+        end_processes_in(self.folder)
 
     def exists(self, run_id: int) -> bool:
         return any(run.id == run_id for run in self.history.runs())

@@ -33,7 +33,6 @@ from tests.executor.scenery import (
     Scene,
     after,
     asking,
-    end_processes_in,
     stage,
     undone,
 )
@@ -50,7 +49,7 @@ async def killed(scene: Scene, other: Other) -> None:
     """Wait until a stage says that it runs, and kill its executor and itself."""
     await scene.ready.line()
     other.kill()
-    end_processes_in(scene.folder)
+    scene.bury()
 
 
 async def until_it_is(scene: Scene, other: Other, name: str, status: StageStatus) -> None:
@@ -66,7 +65,7 @@ async def test_its_run_is_shown_as_interrupted_and_goes_on_where_it_stopped(scen
     )
     await until_it_is(scene, other, "b", StageStatus.RUNNING)
     other.kill()
-    end_processes_in(scene.folder)
+    scene.bury()
     assert scene.history.run(1).status is RunStatus.INTERRUPTED
     assert scene.statuses(1) == {"a": "succeeded", "b": "interrupted", "c": "pending"}
     run = await scene.executor.resume_run(1)
@@ -93,6 +92,7 @@ async def test_a_retry_delay_is_over_when_the_run_is_resumed(scene: Scene) -> No
         lambda: scene.exists(1) and scene.stage(1, "a").status is StageStatus.RETRYING
     )
     other.kill()
+    scene.bury()
     run = await scene.executor.resume_run(1)
     assert run.status is RunStatus.SUCCEEDED
 
@@ -102,6 +102,7 @@ async def test_approvals_outlive_the_executor_that_took_them(scene: Scene) -> No
     await until_it_is(scene, other, "ship", StageStatus.WAITING_APPROVAL)
     await scene.executor.approve(1, "ship", actor="root")
     other.kill()
+    scene.bury()
     with pytest.raises(Refused, match=r"Run 1 is interrupted.*orchestrate-tui resume 1"):
         await scene.executor.approve(1, "ship", actor="daemon")
     async with anyio.create_task_group() as tasks:
@@ -115,6 +116,7 @@ async def test_the_time_an_approval_waited_before_counts(scene: Scene) -> None:
     other = scene.other_run(stage("ship", approval=asking("root", timeout_s=3600)))
     await until_it_is(scene, other, "ship", StageStatus.WAITING_APPROVAL)
     other.kill()
+    scene.bury()
     clock = lambda: utc_now() + timedelta(hours=2)  # noqa: E731
     async with PipelineExecutor(scene.executor.database, clock=clock) as later:
         run = await later.resume_run(1)
@@ -148,6 +150,7 @@ async def test_a_run_that_was_failing_ends_as_failed(scene: Scene) -> None:
     scene.gate.open()
     await until_it_is(scene, other, "bad", StageStatus.FAILED)
     other.kill()
+    scene.bury()
     run = await scene.executor.resume_run(1)
     assert (run.status, run.reason) == (RunStatus.FAILED, "stage 'bad' failed: exit code 4")
     assert scene.statuses(1) == {"slow": "cancelled", "bad": "failed", "next": "skipped"}
@@ -158,7 +161,7 @@ async def test_a_run_that_was_being_cancelled_ends_as_cancelled(scene: Scene) ->
     await scene.ready.line()
     await scene.executor.cancel(1, actor="ann")
     other.kill()
-    end_processes_in(scene.folder)
+    scene.bury()
     assert scene.statuses(1) == {"stubborn": "interrupted", "next": "skipped"}
     run = await scene.executor.resume_run(1)
     assert (run.status, run.reason) == (RunStatus.CANCELLED, "cancelled by ann")
@@ -172,7 +175,7 @@ async def test_a_run_that_was_being_rolled_back_by_hand_ends_as_cancelled(scene:
         tasks.start_soon(_until_its_executor_dies, scene, "b", "a")
         assert await scene.ready.line() == "b"
         other.kill()
-    end_processes_in(scene.folder)
+    scene.bury()
     run = await scene.executor.resume_run(1)
     assert run.status is RunStatus.CANCELLED
     assert run.reason.startswith("stopped by ")
@@ -198,7 +201,7 @@ async def test_a_pending_command_is_not_carried_out_by_the_next_executor(scene: 
             at=utc_now(),
         )
     )
-    end_processes_in(scene.folder)
+    scene.bury()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(scene.executor.resume_run, 1)
         await scene.ready.line()
@@ -306,7 +309,7 @@ async def test_a_rollback_that_waited_is_carried_out_by_the_next_executor(scene:
     scene.other_gate.open()
     await until_it_is(scene, other, "b", StageStatus.FAILED)
     other.kill()
-    end_processes_in(scene.folder)
+    scene.bury()
     scene.gate.open()
     await scene.executor.resume_run(1)
     assert [event.status for event in scene.rollbacks(1)] == [SUCCEEDED, SUCCEEDED]
@@ -333,10 +336,10 @@ async def test_wherever_it_is_killed_a_resumed_run_ends_and_its_events_agree(
     scene: Scene, commits: int
 ) -> None:
     await scene.other_run(*EVERYTHING, max_parallel=2).die_after(commits)
-    end_processes_in(scene.folder)
+    scene.bury()
     if scene.history.run(1).status not in ENDED_RUNS:
         await scene.other("resume", 1).die_after(commits % 7 + 1)
-        end_processes_in(scene.folder)
+        scene.bury()
     if scene.history.run(1).status not in ENDED_RUNS:
         await scene.executor.resume_run(1)
     assert scene.history.run(1).status is RunStatus.FAILED
@@ -377,7 +380,7 @@ async def test_wherever_it_is_killed_a_failed_undo_ends_its_rollback(
 ) -> None:
     undo = {"undo": "exit 2", "how": {"idempotent": True}}
     await scene.other_run(undone("a", "exit 1", on_failure=ROLLBACK, **undo)).die_after(commits)
-    end_processes_in(scene.folder)
+    scene.bury()
     if scene.history.run(1).status not in ENDED_RUNS:
         await scene.executor.resume_run(1)
     event = scene.rollback(1)
