@@ -54,15 +54,9 @@ class Attempts:
         agent = self._agent(stage.agent)
         if isinstance(agent, Outcome):
             return agent
-        log_path = self.files.log(self.context.id, stage.name, attempt)
         timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s
         return await self._perform(
-            stage,
-            agent,
-            task=stage.task,
-            attempt=attempt,
-            log_path=log_path,
-            timeout_s=timeout_s,
+            stage, agent, task=stage.task, attempt=attempt, timeout_s=timeout_s
         )
 
     async def perform_undo(
@@ -72,17 +66,15 @@ class Attempts:
         agent = self._agent(step.agent)
         if isinstance(agent, Outcome):
             return agent
-        rollback_id = event.id or 0
-        log_path = self.files.undo_log(self.context.id, rollback_id, stage.name, attempt)
-        identity = RollbackIdentity(rollback_id=rollback_id, failed_stage=event.failed_stage_name)
         return await self._perform(
             stage,
             agent,
             task=step.task,
             attempt=attempt,
-            log_path=log_path,
             timeout_s=undo.timeout_s,
-            rollback=identity,
+            rollback=RollbackIdentity(
+                rollback_id=event.id or 0, failed_stage=event.failed_stage_name
+            ),
         )
 
     async def _perform(
@@ -92,14 +84,13 @@ class Attempts:
         *,
         task: str,
         attempt: int,
-        log_path: Path,
         timeout_s: float | None,
         rollback: RollbackIdentity | None = None,
     ) -> Outcome:
         run = self.context.run
         fill = partial(substitute, values=self.values, keep_unknown=run.simulated)
         try:
-            rendered, workdir = fill(task), Path(run.workdir, fill(stage.workdir or ""))
+            rendered, workdir = fill(task), fill(stage.workdir or "")
         except UnknownVariable as error:
             return Outcome(succeeded=False, reason=str(error))
         if agent.simulated == _PRETENCE:
@@ -111,8 +102,8 @@ class Attempts:
             agent=agent,
             task=rendered,
             attempt=attempt,
-            workdir=workdir,
-            log_path=log_path,
+            workdir=Path(run.workdir, workdir),
+            log_path=self._log_path(stage, attempt, rollback),
             idempotency_key=self._idempotency_key(stage, rollback),
             environment=stage.environment,
             timeout_s=timeout_s,
@@ -123,6 +114,11 @@ class Attempts:
             rollback=rollback,
         )
         return await perform(work, self.launcher)
+
+    def _log_path(self, stage: Stage, attempt: int, rollback: RollbackIdentity | None) -> Path:
+        if rollback is None:
+            return self.files.log(self.context.id, stage.name, attempt)
+        return self.files.undo_log(self.context.id, rollback.rollback_id, stage.name, attempt)
 
     def _agent(self, name: str) -> Agent | Outcome:
         if self.context.run.simulated:

@@ -34,9 +34,10 @@ class Turn:
 
         Raises StaleTransition when the run has another owner, or a stage another status.
         """
-        check_owner(connection, self.run_id, self.epoch)
         if self.stages:
             change_stages(connection, self.run_id, self.epoch, self.stages)
+        else:
+            check_owner(connection, self.run_id, self.epoch)
         for change in self.others:
             change(connection)
 
