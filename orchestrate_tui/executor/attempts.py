@@ -104,7 +104,9 @@ class Attempts:
             attempt=attempt,
             workdir=Path(run.workdir, workdir),
             log_path=self._log_path(stage, attempt, rollback),
-            idempotency_key=self._idempotency_key(stage, rollback),
+            idempotency_key=self.idempotency_key(
+                stage.name, rollback.rollback_id if rollback else None
+            ),
             environment=stage.environment,
             timeout_s=timeout_s,
             values=self.values,
@@ -132,8 +134,8 @@ class Attempts:
         environment[PIPELINE_DIR] = self.context.run.pipeline_dir
         return environment
 
-    def _idempotency_key(self, stage: Stage, rollback: RollbackIdentity | None) -> str:
-        """The same for every attempt of the same work, and for no other work."""
+    def idempotency_key(self, stage_name: str, rollback_id: int | None = None) -> str:
+        """The same for every attempt of a stage, or of its undo, and for no other work."""
         run = self.context.run
-        key = f"{run.created_at:%Y%m%dT%H%M%S%f}-{run.id}-{stage.name}"
-        return f"{key}-rollback-{rollback.rollback_id}" if rollback else key
+        key = f"{run.created_at:%Y%m%dT%H%M%S%f}-{run.id}-{stage_name}"
+        return key if rollback_id is None else f"{key}-rollback-{rollback_id}"

@@ -134,6 +134,7 @@ class ManualRollbacks:
                 next_step=f"See it with: orchestrate-tui show {run.id}",
             )
         await self._executor.commit(partial(adopt, events=left, executor=self._executor))
+        await self._runs.end_leftovers(run, left)
         for event in left:
             await self._carry_out(run, event.id or 0)
         return self._records.run(run.id)

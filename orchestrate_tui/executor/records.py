@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS
@@ -17,7 +17,7 @@ from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import read_definition
-from orchestrate_tui.store.history import outputs_of, read_run, stages_of
+from orchestrate_tui.store.history import outputs_of, read_run, stages_of, steps_of
 from orchestrate_tui.store.owners import is_alive
 
 T = TypeVar("T")
@@ -52,6 +52,10 @@ class Records:
     def left_rollbacks(self, run_id: int) -> tuple[RollbackEvent, ...]:
         """The rollbacks of a run that have not ended, oldest first."""
         return tuple(one for one in self.rollbacks(run_id) if one.status not in ENDED_ROLLBACKS)
+
+    def steps(self, rollback_id: int) -> tuple[RollbackStep, ...]:
+        """The steps of a rollback, in their order."""
+        return self._read(steps_of, rollback_id)
 
     def is_alive(self, owner: int | None) -> bool:
         """Whether the executor of that epoch lives."""

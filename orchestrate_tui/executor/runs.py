@@ -8,11 +8,13 @@ from functools import partial
 
 import anyio
 
+from orchestrate_tui.agents.leftovers import end_leftovers
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S
 from orchestrate_tui.domain.run import Run
-from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus
+from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.errors import OrchestrateError, Refused
-from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.inbox import refuse_commands, refuse_waiting, watch
@@ -102,6 +104,30 @@ class Runs:
             refuse_waiting(connection, run.id, "The executor died before it answered", executor)
 
         await executor.commit(change)
+        await self.end_leftovers(run, left)
+
+    async def end_leftovers(self, run: Run, left: Iterable[RollbackEvent]) -> None:
+        """End what a dead executor's stages and undos left running.
+
+        Services, which stages of agents with `leaves_processes` start, are kept.
+        """
+        context = self._records.context(run)
+        key_of = self._records.attempts(context).idempotency_key
+        keys = [
+            key_of(stage.stage_name)
+            for stage in self._records.stages(run.id)
+            if stage.status is StageStatus.INTERRUPTED
+            and not _leaves_processes(context, stage.agent)
+        ]
+        for event in left:
+            keys += [
+                key_of(step.stage_name, event.id)
+                for step in self._records.steps(event.id or 0)
+                if step.status is StepStatus.INTERRUPTED
+                and not _leaves_processes(context, step.agent)
+            ]
+        if keys:
+            await end_leftovers(keys, DEFAULT_GRACE_S)
 
     async def work(self, session: RunSession) -> Run:
         """Work on a run until it has ended, whatever becomes of the caller; returns it."""
@@ -140,6 +166,11 @@ class Runs:
                 partial(leave, run_id=run_id, reason=str(error), executor=self._executor),
                 Change(run_id=run_id),
             )
+
+
+def _leaves_processes(context: RunContext, agent_name: str) -> bool:
+    agent = context.pipeline.agent(agent_name)
+    return agent is not None and agent.leaves_processes
 
 
 def nobody_works_on(run: Run) -> Refused:

@@ -226,7 +226,7 @@ class Scene:
         body, _ = encode_pipeline(pipeline(*stages, **settings))
         return self.other("execute", body)
 
-    def bury(self) -> None:
+    def bury(self, *, with_processes: bool = True) -> None:
         """Wait until nothing of executors that were killed is left.
 
         A process that one of them was just starting holds its lock until it is another program.
@@ -236,7 +236,8 @@ class Scene:
             if path != own:
                 with path.open() as lock:
                     fcntl.flock(lock, fcntl.LOCK_SH)
-        end_processes_in(self.folder)
+        if with_processes:
+            end_processes_in(self.folder)
 
     def exists(self, run_id: int) -> bool:
         return any(run.id == run_id for run in self.history.runs())

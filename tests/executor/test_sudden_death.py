@@ -33,6 +33,7 @@ from tests.executor.scenery import (
     Scene,
     after,
     asking,
+    is_running,
     stage,
     undone,
 )
@@ -386,3 +387,20 @@ async def test_wherever_it_is_killed_a_failed_undo_ends_its_rollback(
     event = scene.rollback(1)
     assert (event.status, event.error_message) == (FAILED, "step 'a' failed: exit code 2")
     check_that_all_has_ended(scene)
+
+
+@pytest.mark.parametrize("how", ["resumed", "cancelled", "rolled back"])
+async def test_what_it_left_running_is_ended_first(scene: Scene, how: str) -> None:
+    endless = "[ $ORCHESTRATE_ATTEMPT = 2 ] || { echo a $$ >ready; exec sleep 600; }"
+    other = scene.other_run(undone("a", endless))
+    _, pid = (await scene.ready.line()).split()
+    other.kill()
+    scene.bury(with_processes=False)
+    assert is_running(pid)
+    if how == "resumed":
+        await scene.executor.resume_run(1)
+    elif how == "cancelled":
+        await scene.executor.cancel(1)
+    else:
+        await scene.executor.trigger_rollback(1, "a")
+    assert not is_running(pid)
