@@ -6,6 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.bridge import Changes
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
@@ -173,6 +174,75 @@ async def test_a_filter_leaves_only_the_runs_that_were_asked_for(story: Story, d
         assert pilot.app.screen.query_one(RunsList).row_count == 1
         await pilot.press("slash", "tab", "tab", "enter")
         assert pilot.app.screen.query_one(RunsList).row_count == 2
+
+
+SMALL = Pipeline(name="small", stages=(stage("only"),))
+
+
+def chosen_run(pilot: Pilot[Any]) -> int | None:
+    picture = main_screen(pilot).picture
+    return picture.run.id if picture else None
+
+
+def is_highlighted(runs: RunsList, row: int) -> bool:
+    background = runs.ground("line--cursor").bgcolor
+    return any(part.style and part.style.bgcolor == background for part in runs.render_line(row))
+
+
+async def test_a_filter_chooses_the_run_under_the_cursor(story: Story, desk: Desk) -> None:
+    small, _ = story.run(SMALL), delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("slash", *"small", "enter")
+        assert chosen_run(pilot) == small == pilot.app.screen.query_one(RunsList).current
+        assert "○ only" in shown(pilot)
+        await pilot.press("c")
+        assert f"Run #{small} of small stops" in shown(pilot)
+
+
+async def test_a_filter_keeps_the_chosen_run_if_it_lets_it_through(
+    story: Story, desk: Desk
+) -> None:
+    first, _, _ = delivered(story), delivered(story), failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("1", "end", "slash", "tab", "down", "down", "down", "enter")
+        assert chosen_run(pilot) == first == pilot.app.screen.query_one(RunsList).current
+
+
+async def test_a_filter_without_a_match_shows_no_run_and_offers_no_key_for_one(
+    story: Story, desk: Desk
+) -> None:
+    run_id = waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("slash", *"other", "enter")
+        assert "No run matches the filter" in shown(pilot)
+        assert chosen_run(pilot) is None
+        assert "build" not in shown(pilot)
+        assert "Approve" not in shown(pilot)
+        await pilot.press("R", "a", "x", "c", "2", "right", "enter", "L")
+        assert main_screen(pilot).picture is None
+        story.run(SMALL)
+        main_screen(pilot)._take_over(Changes(everything=True))
+        assert chosen_run(pilot) is None
+        await pilot.press("slash", "tab", "tab", "enter")
+        assert chosen_run(pilot) != run_id
+        assert "○ only" in shown(pilot)
+
+
+async def test_a_run_that_the_filter_no_longer_lets_through_is_not_confused_with_another(
+    story: Story, desk: Desk
+) -> None:
+    first, second = waiting(story), waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        runs = pilot.app.screen.query_one(RunsList)
+        await pilot.press("slash", "tab", "down", "down", "enter")
+        assert runs.row_count == 2
+        story.ends(second, RunStatus.CANCELLED)
+        await settle(pilot, lambda: runs.row_count == 1)
+        assert chosen_run(pilot) == second
+        assert not is_highlighted(runs, 0)
+        await pilot.press("up")
+        assert chosen_run(pilot) == first
+        assert is_highlighted(runs, 0)
 
 
 async def test_a_pane_takes_the_whole_screen_and_gives_it_back(story: Story, desk: Desk) -> None:

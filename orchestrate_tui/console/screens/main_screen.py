@@ -94,7 +94,7 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the newest run, or the one that was asked for."""
-        self.query_one(RunsList).show(self._filter.fetch_from(self._history), self._last_rollback)
+        self._show_runs()
         self.query_one(RollbackHistory).show(self._fetch_rollbacks)
         newest = next(iter(self._history.runs(limit=1)), None)
         run_id = self._first_run_id or (newest.id if newest else None)
@@ -119,6 +119,14 @@ class MainScreen(Screen[None]):
         for pane, title in titles.items():
             self._frame(pane).border_title = plain(title + notes.get(pane, ""))
 
+    def _show_runs(self) -> None:
+        """Show the runs that the filter lets through."""
+        self.query_one(RunsList).show(
+            self._filter.fetch_from(self._history),
+            self._last_rollback,
+            empty_text="No run matches the filter" if self._filter else "No runs yet",
+        )
+
     def _last_rollback(self, run_id: int) -> RollbackEvent | None:
         return next(iter(self._history.rollbacks(run_id, limit=1)), None)
 
@@ -140,6 +148,22 @@ class MainScreen(Screen[None]):
         if self._only_this_run:
             self.query_one(RollbackHistory).show(self._fetch_rollbacks)
         self._show_stage()
+
+    def _choose_current(self) -> None:
+        """Show the run under the cursor; nothing when the list is empty."""
+        run_id = self.query_one(RunsList).current
+        if run_id is None:
+            self._choose_none()
+        elif self.picture is None or run_id != self.picture.run.id:
+            self.choose_run(run_id)
+
+    def _choose_none(self) -> None:
+        self.picture = self.stage_name = None
+        self.query_one(RunsList).choose(None)
+        self.query_one(StageGraphView).clear()
+        self.query_one(LogView).follow_file(None)
+        self._tell()
+        self.offer_keys()
 
     def _show_stage(self) -> None:
         """Show detail and log of the chosen stage."""
@@ -197,9 +221,7 @@ class MainScreen(Screen[None]):
         if changes.rollbacks or changes.everything:
             self.query_one(RollbackHistory).update_rollbacks()
         if self.picture is None:
-            newest = next(iter(self._history.runs(limit=1)), None)
-            if newest is not None:
-                self.choose_run(newest.id)
+            self._choose_current()
         elif changes.concern(self.picture.run.id):
             self._update_run(self.picture)
 
@@ -263,5 +285,6 @@ class MainScreen(Screen[None]):
             return
         self._filter = wanted
         self._entitle()
-        self.query_one(RunsList).show(wanted.fetch_from(self._history), self._last_rollback)
+        self._show_runs()
+        self._choose_current()
         self.action_pane("runs")

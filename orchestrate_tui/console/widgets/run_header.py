@@ -30,7 +30,7 @@ class RunHeader(Static):
     def show(self, picture: RunPicture | None, *, now: datetime, is_read_only: bool) -> None:
         """Tell how the run stands."""
         read_only = Content.styled(" READ-ONLY ", "reverse") if is_read_only else Content()
-        parts = [_about(picture, now)] if picture else [Content("no run yet")]
+        parts = [_about(picture, now)] if picture else [Content("no run")]
         self.update(joined([Content.styled("Orchestrate", "bold"), read_only, *parts]))
 
 

@@ -52,6 +52,7 @@ class RunsList(RowView):
         self._pages = RunPages(lambda _before, _limit: ())
         self._last_rollback: LastRollback = lambda _run_id: None
         self._rollbacks: dict[int, RollbackEvent | None] = {}
+        self._empty_text = ""
         self._tick = 0
         self._pulse: Timer | None = None
 
@@ -64,9 +65,19 @@ class RunsList(RowView):
         """The runs that are known so far."""
         return self._pages.count
 
-    def show(self, fetch: Fetch, last_rollback: LastRollback) -> None:
-        """Show other runs, the chosen one still chosen if it is among the newest."""
+    @property
+    def current(self) -> int | None:
+        """The run under the cursor; None without runs."""
+        run = self._pages.row(self.cursor)
+        return run.id if run else None
+
+    def show(self, fetch: Fetch, last_rollback: LastRollback, *, empty_text: str) -> None:
+        """Show other runs, the chosen one still chosen if it is among the newest.
+
+        `empty_text` stands there while there are none.
+        """
         self._pages = RunPages(fetch)
+        self._empty_text = empty_text
         self._last_rollback = last_rollback
         self._rollbacks.clear()
         self.cursor = 0
@@ -80,20 +91,27 @@ class RunsList(RowView):
         """Read again what is looked at; new runs push the rest down."""
         new = self._pages.refresh()
         self._rollbacks.clear()
-        if self.cursor:
-            self.cursor += new
-        elif self.chosen is not None:
-            self.cursor = self._pages.index_of(self.chosen) or 0
+        row = None if self.chosen is None else self._pages.index_of(self.chosen)
+        if row is None:
+            row = self.cursor and self.cursor + new
+        self.cursor = max(0, min(row, self.row_count - 1))
         if self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y + new, animate=False, force=True)
         self._measure()
 
-    def choose(self, run_id: int) -> None:
-        """Put the cursor on a run, if it is among those that are known."""
+    def choose(self, run_id: int | None) -> None:
+        """Put the cursor on a run, if it is among those that are known; None chooses none."""
         self.chosen = run_id
-        row = self._pages.index_of(run_id)
+        row = None if run_id is None else self._pages.index_of(run_id)
         if row is not None:
             self.place_cursor(row)
+        self._refresh_row(self.cursor)
+
+    def _move_cursor(self, row: int) -> None:
+        """Choose the run in a row, even where the cursor waits on a run that is not chosen."""
+        super()._move_cursor(row)
+        if self.current not in {None, self.chosen}:
+            self.row_chosen()
 
     def row_chosen(self) -> None:
         """Tell which run the cursor came to."""
@@ -127,9 +145,10 @@ class RunsList(RowView):
         row = y + self.scroll_offset.y
         run = self._pages.row(row) if row < self.row_count else None
         if run is None:
-            empty = "No runs yet" if row == 0 and not self.row_count else ""
+            empty = self._empty_text if row == 0 and not self.row_count else ""
             return self.strip([(f" {empty}", self.look("line--faint"))])
-        style = self.ground("line--cursor") if row == self.cursor else None
+        is_chosen = row == self.cursor and run.id == self.chosen
+        style = self.ground("line--cursor") if is_chosen else None
         return self.strip(self._pieces(run), style=style)
 
     def _pieces(self, run: Run) -> Iterator[Piece]:

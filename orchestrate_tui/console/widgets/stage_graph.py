@@ -92,6 +92,12 @@ class StageGraphView(LineView):
         self._form = None
         self._draw()
 
+    def clear(self) -> None:
+        """Show no run."""
+        self._graph, self._may_fail = StageGraph((), {}), {}
+        self._stages, self._labels, self.chosen = {}, {}, None
+        self._draw()
+
     def update_stages(self, stages: Sequence[StageRun]) -> None:
         """Take over what became of the stages of the run that is shown."""
         before = self._stages
