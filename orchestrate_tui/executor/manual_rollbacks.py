@@ -170,8 +170,8 @@ class ManualRollbacks:
             partial(accept, context=context, demand=demand, applicant=self._applicant(actor))
         )
         session = await self._runs.stopped(run, f"stopped by {actor} for a rollback")
-        queued = session.rollbacks.insert(event, session.turn)
-        session.turn.afterwards.append(lambda: accepted(queued.id))
+        queued = session.rollbacks.insert(event, session.turns.present)
+        session.turns.present.afterwards.append(lambda: accepted(queued.id))
         await self._runs.work(session)
         return self._records.rollback(queued.id)
 

@@ -150,7 +150,7 @@ class Runs:
         finally:
             del self.sessions[run_id]
             refusal = nobody_works_on(self._records.run(run_id))
-            session.refuse_requests(refusal)
+            session.turns.refuse_requests(refusal)
         await refuse_commands(self._executor, run_id, str(refusal))
 
     async def _watch(self, session: RunSession) -> None:
@@ -187,4 +187,4 @@ def nobody_works_on(run: Run) -> Refused:
 
 def _stop_unless_rolling_back(session: RunSession) -> None:
     if not session.rollbacks.is_busy:
-        session.post(partial(session.stop, "cancelled with its executor"))
+        session.turns.post(partial(session.stop, "cancelled with its executor"))

@@ -20,7 +20,7 @@ Answer = Callable[[], str]
 
 def ask(session: RunSession, request: Request) -> None:
     """Have a request served in one of the session's next turns; it is answered after the commit."""
-    session.post_request(request, partial(_serve, session, request))
+    session.turns.post_request(request, partial(_serve, session, request))
 
 
 def _serve(session: RunSession, request: Request) -> None:
@@ -29,10 +29,10 @@ def _serve(session: RunSession, request: Request) -> None:
     except OrchestrateError as error:
         refusal = str(error)
         _keep(session, request, CommandStatus.REFUSED, lambda: refusal)
-        session.turn.afterwards.append(partial(request.fail, error))
+        session.turns.present.afterwards.append(partial(request.fail, error))
     else:
         _keep(session, request, CommandStatus.DONE, answer)
-        session.turn.afterwards.append(lambda: request.succeed(answer()))
+        session.turns.present.afterwards.append(lambda: request.succeed(answer()))
 
 
 def _keep(session: RunSession, request: Request, status: CommandStatus, answer: Answer) -> None:
@@ -44,7 +44,7 @@ def _keep(session: RunSession, request: Request, status: CommandStatus, answer: 
     def record(connection: Connection) -> None:
         answer_command(connection, command, status, answer(), session.executor.clock())
 
-    session.turn.others.append(record)
+    session.turns.present.others.append(record)
 
 
 def _decide(decision: Decision, session: RunSession, request: Request) -> Answer:
@@ -69,7 +69,7 @@ def _rollback(session: RunSession, request: Request) -> Answer:
         lambda connection: accept(connection, session.context, demand, applicant)
     )
     session.stop(f"stopped by {request.actor} for a rollback to '{event.rollback_to_stage}'")
-    queued = session.rollbacks.insert(event, session.turn)
+    queued = session.rollbacks.insert(event, session.turns.present)
     return lambda: str(queued.id)
 
 

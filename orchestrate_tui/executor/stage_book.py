@@ -1,0 +1,68 @@
+"""Where the stages of a run stand, with what the present turn decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from orchestrate_tui.agents.contract import Outcome
+from orchestrate_tui.domain.pipeline import Stage
+from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.store.runs import StageChange
+
+NOTHING = Outcome(succeeded=True)
+
+
+class StageBook:
+    """Knows the status and the attempts of every stage, and words its changes."""
+
+    def __init__(self, stages: Iterable[StageRun], clock: Callable[[], datetime]) -> None:
+        known = tuple(stages)
+        self._clock = clock
+        self._status = {stage.stage_name: stage.status for stage in known}
+        self._position = {stage.stage_name: stage.position for stage in known}
+        self._attempt = {stage.stage_name: stage.attempt for stage in known}
+        self._requested_at = {stage.stage_name: stage.requested_at for stage in known}
+
+    def status(self, name: str) -> StageStatus:
+        """Where the stage stands."""
+        return self._status[name]
+
+    def attempt(self, name: str) -> int:
+        """The number of its last attempt, 0 before the first."""
+        return self._attempt[name]
+
+    def waited_s(self, name: str) -> float:
+        """Seconds since its approval was first asked for."""
+        requested_at = self._requested_at[name]
+        return (self._clock() - requested_at).total_seconds() if requested_at else 0.0
+
+    def change(
+        self,
+        stage: Stage,
+        status: StageStatus,
+        *,
+        reason: str = "",
+        outcome: Outcome = NOTHING,
+        actor: str = "",
+    ) -> StageChange:
+        """Note that a stage is now in `status`; returns the change to commit."""
+        name, at = stage.name, self._clock()
+        if status is StageStatus.RUNNING:
+            self._attempt[name] += 1
+        elif status is StageStatus.WAITING_APPROVAL:
+            self._requested_at[name] = at
+        expected, self._status[name] = self._status[name], status
+        return StageChange(
+            stage_name=name,
+            position=self._position[name],
+            expected=expected,
+            status=status,
+            at=at,
+            attempt=self._attempt[name],
+            reason=reason or outcome.reason,
+            exit_code=outcome.exit_code,
+            actor=actor,
+            outputs=outcome.outputs,
+        )
