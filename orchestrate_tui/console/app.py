@@ -56,6 +56,7 @@ class OrchestrateApp(App[str]):
         Binding("q", "quit", "Quit", tooltip="Leave the console"),
         Binding("ctrl+q,ctrl+c", "quit", "Quit", show=False, priority=True),
         Binding("colon", "command_palette", "Commands", show=False),
+        Binding("ctrl+p", "command_palette", "Commands", show=False, priority=True),
     ]
 
     def __init__(

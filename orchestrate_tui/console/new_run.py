@@ -20,8 +20,10 @@ PEEK_BYTES = 64 * 1024
 def pipeline_files(given: Sequence[Path], folder: Path) -> tuple[Path, ...]:
     """`given`, then the YAML files in `folder` that have stages, by name; each file once."""
     found = sorted((*folder.glob("*.yaml"), *folder.glob("*.yml")))
-    offered = (*given, *filter(_has_stages, found))
-    return tuple({path.absolute(): path for path in reversed(offered)}.values())[::-1]
+    offered: dict[Path, Path] = {}
+    for path in (*given, *filter(_has_stages, found)):
+        offered.setdefault(path.absolute(), path)
+    return tuple(offered.values())
 
 
 def _has_stages(path: Path) -> bool:
