@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from orchestrate_tui.console.app import IDLE, OrchestrateApp
+from orchestrate_tui.console.new_run import pipeline_files
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.question import Question
@@ -85,6 +87,42 @@ async def test_what_keeps_a_run_from_starting_is_said(
         await settle(pilot, lambda: complaint in shown(pilot))
         await pilot.press("ctrl+s")
         assert desk.asked == []
+
+
+async def test_the_files_that_were_named_come_first(story: Story, desk: Desk, folder: Path) -> None:
+    (folder / "zoo.yaml").write_text(SHIP.replace("name: ship", "name: zoo"))
+    files = [folder / "zoo.yaml"]
+    async with OrchestrateApp(story.history, desk, files=files, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "zoo: 1 stages" in shown(pilot))
+    assert pipeline_files([Path("zoo.yaml"), Path("ship.yaml"), Path("zoo.yaml")], Path()) == (
+        Path("zoo.yaml"),
+        Path("ship.yaml"),
+    )
+
+
+@pytest.mark.parametrize("key", ["colon", "ctrl+p"])
+async def test_the_command_palette_opens(story: Story, desk: Desk, key: str) -> None:
+    story.run()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press(key)
+        assert isinstance(pilot.app.screen, CommandPalette)
+
+
+@inside_folder
+@pytest.mark.parametrize("key", ["R", "c", "a", "n", "slash"])
+async def test_messages_leave_the_buttons_of_a_dialog_in_view(
+    story: Story, desk: Desk, key: str
+) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press(key)
+        app.notify("some news " * 20, markup=False)
+        app.notify("more news " * 20, markup=False)
+        await settle(pilot, lambda: "more news" in shown(pilot))
+        for button in app.screen.query(Button):
+            assert str(button.label) in shown(pilot)
 
 
 async def test_a_broken_pipeline_file_tells_its_problems(

@@ -73,6 +73,22 @@ async def test_without_a_reason_nothing_can_be_confirmed(story: Story, desk: Des
         assert not button.disabled
 
 
+async def test_the_arrow_keys_move_between_the_buttons_only(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter", *"why", "right", "left")
+        dialog = pilot.app.screen
+        assert dialog.focused is dialog.query_one("#reason")
+        await armed(pilot)
+        places = []
+        for key in ("enter", "right", "right", "left", "left"):
+            await pilot.press(key)
+            places.append(dialog.focused.id if dialog.focused else None)
+        assert places == ["cancel", "confirm", "confirm", "cancel", "cancel"]
+        await pilot.press("right", "enter")
+        assert isinstance(pilot.app.screen, Question)
+
+
 async def test_the_confirmation_defaults_to_cancel(story: Story, desk: Desk) -> None:
     delivered(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:

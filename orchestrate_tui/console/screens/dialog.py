@@ -6,6 +6,7 @@ from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
+from textual.widgets import Button
 
 T = TypeVar("T")
 
@@ -86,7 +87,22 @@ class Dialog(ModalScreen[T]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Close", priority=True),
+        Binding("left", "go_beside(-1)", "Previous button", show=False),
+        Binding("right", "go_beside(1)", "Next button", show=False),
     ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys that go from button to button to whatever else has the focus."""
+        if action == "go_beside":
+            return isinstance(self.focused, Button)
+        return super().check_action(action, parameters)
+
+    def action_go_beside(self, step: int) -> None:
+        """Go to the button that stands so many to the right, if there is one."""
+        buttons = [one for one in self.query(Button) if one.focusable]
+        if isinstance(self.focused, Button):
+            place = buttons.index(self.focused) + step
+            buttons[max(0, min(place, len(buttons) - 1))].focus()
 
     def action_leave(self) -> None:
         """Go back without an answer."""

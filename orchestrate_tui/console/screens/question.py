@@ -30,8 +30,8 @@ class Question(Dialog[str]):
     """Asks, and answers with the id of the chosen answer; the first answer has the focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,up", "app.focus_previous", "Previous", show=False),
-        Binding("right,down", "app.focus_next", "Next", show=False),
+        Binding("up", "go_beside(-1)", "Previous button", show=False),
+        Binding("down", "go_beside(1)", "Next button", show=False),
     ]
 
     def __init__(self, title: str, body: Content, answers: Sequence[Answer]) -> None:
