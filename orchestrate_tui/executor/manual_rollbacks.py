@@ -112,11 +112,7 @@ class ManualRollbacks:
         if event.run_id in self.active:
             return self.active[event.run_id].halt(rollback_id, actor, reason)
         if self._is_left(event):
-            sentence = halt_sentence(actor, reason)
-            await self._executor.commit(
-                partial(halt_left, event=event, sentence=sentence, executor=self._executor),
-                Change(run_id=event.run_id, rollback_id=rollback_id),
-            )
+            await self._halt_left(event, halt_sentence(actor, reason))
             return f"Rollback {rollback_id} is halted"
         run = self._records.run(event.run_id)
         payload = {"rollback": str(rollback_id), "reason": reason}
@@ -138,6 +134,16 @@ class ManualRollbacks:
         for event in left:
             await self._carry_out(run, event.id or 0)
         return self._records.run(run.id)
+
+    async def _halt_left(self, event: RollbackEvent, sentence: str) -> None:
+        """End a rollback whose executor died, and what that left running of it."""
+        executor = self._executor
+        await executor.commit(partial(adopt, events=(event,), executor=executor))
+        await self._runs.end_leftovers(self._records.run(event.run_id), (event,))
+        await executor.commit(
+            partial(halt_left, rollback_id=event.id or 0, sentence=sentence, executor=executor),
+            Change(run_id=event.run_id, rollback_id=event.id),
+        )
 
     def _is_left(self, event: RollbackEvent) -> bool:
         """Whether nobody carries it out any more."""

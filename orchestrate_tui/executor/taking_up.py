@@ -53,13 +53,17 @@ def adopt(
 
 
 def halt_left(
-    connection: Connection, event: RollbackEvent, sentence: str, executor: ExecutorContext
+    connection: Connection, rollback_id: int, sentence: str, executor: ExecutorContext
 ) -> None:
-    """End a rollback whose executor died as failed; the step that was under way too."""
-    adopt(connection, (event,), executor)
+    """End an adopted rollback as failed; the step that was under way too.
+
+    Raises StaleTransition when another executor has it by now.
+    """
+    rollbacks.check_rollback_owner(connection, rollback_id, executor.epoch)
+    event = rollbacks.read(connection, rollback_id)
     at = executor.clock()
     problem = sentence
-    for step in steps_of(connection, event.id or 0):
+    for step in steps_of(connection, rollback_id):
         if step.status in _STEPS_UNDER_WAY:
             problem = f"step '{step.stage_name}' failed: {sentence}"
             rollbacks.change_step(
@@ -71,8 +75,7 @@ def halt_left(
                 epoch=executor.epoch,
                 error_message=sentence,
             )
-    stored = rollbacks.read(connection, event.id or 0)
-    rollbacks.update(connection, stored.mark_failed(problem, at))
+    rollbacks.update(connection, event.mark_failed(problem, at))
 
 
 def leave(connection: Connection, run_id: int, reason: str, executor: ExecutorContext) -> None:

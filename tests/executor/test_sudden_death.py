@@ -291,6 +291,17 @@ async def test_a_rollback_whose_executor_died_can_be_halted(scene: Scene) -> Non
     assert scene.steps(1) == {"b": "failed", "a": "pending"}
 
 
+async def test_halting_it_ends_the_undo_that_was_left_running(scene: Scene) -> None:
+    run = await scene.run(undone("a", undo=FOREVER))
+    other = scene.other("rollback", run.id, "a", "a")
+    _, pid = (await scene.ready.line()).split()
+    other.kill()
+    assert is_running(pid)
+    await scene.executor.halt(1, actor="ann")
+    assert not is_running(pid)
+    assert scene.rollback(1).error_message == "step 'a' failed: halted by ann"
+
+
 async def test_an_interrupted_run_that_is_being_rolled_back_is_not_cancelled(scene: Scene) -> None:
     other = scene.other_run(undone("a", "exit 1", undo=SLOW_UNDO, on_failure=ROLLBACK))
     await killed(scene, other)
