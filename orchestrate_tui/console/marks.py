@@ -50,6 +50,7 @@ class Mark:
 
 
 ALLOWED_FAILURE = Mark("!", Tone.ATTENTION, "failed (allowed)")
+BEING_UNDONE = Mark("◐", Tone.ACTIVE, "being undone", moves=True)
 WAITING_FOR_OPERATOR = Mark("◇", Tone.ATTENTION, "waits for you")
 
 _STAGES = {

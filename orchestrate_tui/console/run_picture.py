@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
-from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent
@@ -29,7 +29,8 @@ GOES_ON = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 class RunPicture:
     """A run, its pipeline, its stages in the order of the file, and the decisions on them.
 
-    `last_rollback` is None when nobody rolled the run back.
+    `last_rollback` is None when nobody rolled the run back; `undoing` are the stages whose step
+    of it runs now.
     """
 
     run: Run
@@ -37,18 +38,21 @@ class RunPicture:
     stages: tuple[StageRun, ...]
     approvals: tuple[ApprovalRecord, ...]
     last_rollback: RollbackEvent | None = None
+    undoing: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, history: History, run_id: int, before: RunPicture | None = None) -> RunPicture:
         """The run as it is now; `before` spares reading the pipeline again. Raises NotFound."""
         is_same = before is not None and before.run.id == run_id
         pipeline = before.pipeline if before and is_same else history.definition(run_id)
+        rollback = next(iter(history.rollbacks(run_id, limit=1)), None)
         return cls(
             history.run(run_id),
             pipeline,
             history.stages(run_id),
             history.approvals(run_id),
-            next(iter(history.rollbacks(run_id, limit=1)), None),
+            rollback,
+            _undoing(history, rollback),
         )
 
     @cached_property
@@ -109,3 +113,11 @@ class RunPicture:
     def decisions_on(self, stage_name: str) -> tuple[ApprovalRecord, ...]:
         """Who decided on a stage so far."""
         return tuple(record for record in self.approvals if record.stage_name == stage_name)
+
+
+def _undoing(history: History, rollback: RollbackEvent | None) -> frozenset[str]:
+    """The stages whose undo step runs now."""
+    if rollback is None or rollback.id is None or rollback.status is not RollbackStatus.RUNNING:
+        return frozenset()
+    steps = history.steps(rollback.id)
+    return frozenset(step.stage_name for step in steps if step.status is StepStatus.RUNNING)

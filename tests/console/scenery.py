@@ -16,13 +16,14 @@ from textual.pilot import Pilot
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Approval, OnFailure, Pipeline, Retry, Stage, Undo
-from orchestrate_tui.domain.rollback import RollbackPlan, plan_rollback
+from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan, plan_rollback
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import (
     RollbackStatus,
     RollbackTriggerType,
     RunStatus,
     StageStatus,
+    StepStatus,
 )
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.control import Runnable
@@ -30,7 +31,7 @@ from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
-from orchestrate_tui.store.rollbacks import insert, update
+from orchestrate_tui.store.rollbacks import change_step, insert, insert_steps, update
 from orchestrate_tui.store.runs import NewRun, StageChange, change_run, change_stages, insert_run
 
 T = TypeVar("T")
@@ -171,6 +172,21 @@ class Story:
             done = replace(event, id=event_id, completed_at=self.at + timedelta(seconds=4))
             self.database.write(lambda connection: update(connection, done))
         return event_id
+
+    def undoes(self, run_id: int, rollback_id: int, name: str) -> None:
+        """The step of a rollback that undoes a stage begins; it is its first."""
+        step = PlanStep(stage_name=name, agent="deployer", task=f"Undo {name}")
+        plan = RollbackPlan(failed_stage=name, target=name, steps=(step,))
+        self.database.write(lambda connection: insert_steps(connection, rollback_id, plan))
+        self.step_becomes(run_id, rollback_id, StepStatus.RUNNING)
+
+    def step_becomes(self, run_id: int, rollback_id: int, status: StepStatus) -> None:
+        """The first step of a rollback goes on."""
+        step = self.history.steps(rollback_id)[0]
+        epoch = self._owner.epoch
+        self.database.write(
+            lambda connection: change_step(connection, run_id, step, status, self.at, epoch=epoch)
+        )
 
     def _change_run(
         self, run_id: int, expected: RunStatus, status: RunStatus, reason: str = ""

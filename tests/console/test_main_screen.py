@@ -14,7 +14,7 @@ from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from orchestrate_tui.domain.pipeline import Pipeline
-from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from tests.console.scenery import (
     Desk,
     Story,
@@ -293,6 +293,21 @@ async def test_the_last_rollback_stands_beside_the_status(story: Story, desk: De
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         assert "✗ failed  1m 15s  ↶ rollback succeeded" in shown(pilot)
         assert "↶✓ failed" in shown(pilot)
+
+
+async def test_a_stage_that_is_being_undone_moves(story: Story, desk: Desk) -> None:
+    run_id = delivered(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    app.animation_level = "none"
+    async with app.run_test() as pilot:
+        assert "✓ deploy-prod" in shown(pilot)
+        rollback_id = story.rollback(run_id, status=RollbackStatus.RUNNING)
+        story.undoes(run_id, rollback_id, "deploy-prod")
+        await settle(pilot, lambda: "◐ deploy-prod" in shown(pilot))
+        await pilot.press("left")
+        assert "◐ being undone" in shown(pilot)
+        story.step_becomes(run_id, rollback_id, StepStatus.FAILED)
+        await settle(pilot, lambda: "✓ deploy-prod" in shown(pilot))
 
 
 async def test_thousands_of_stages_are_shown_at_once(story: Story, desk: Desk) -> None:

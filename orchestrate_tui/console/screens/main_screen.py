@@ -145,6 +145,7 @@ class MainScreen(Screen[None]):
         self.query_one(StageGraphView).show(
             self.picture.pipeline, self.picture.stages, self.stage_name
         )
+        self.query_one(StageGraphView).update_stages(self.picture.stages, self.picture.undoing)
         if self._only_this_run:
             self.query_one(RollbackHistory).show(self._fetch_rollbacks)
         self._show_stage()
@@ -228,7 +229,7 @@ class MainScreen(Screen[None]):
     def _update_run(self, before: RunPicture) -> None:
         picture = self.picture = RunPicture.read(self._history, before.run.id, before)
         graph = self.query_one(StageGraphView)
-        graph.update_stages(picture.stages)
+        graph.update_stages(picture.stages, picture.undoing)
         if not self._stage_is_mine and self.stage_name != picture.stage_of_interest:
             self.stage_name = picture.stage_of_interest
             graph.choose(self.stage_name)
@@ -236,8 +237,9 @@ class MainScreen(Screen[None]):
 
     def _tick(self) -> None:
         """Let times go on, and notice what no commit tells: that an executor died."""
-        if self.picture is not None and self.picture.run.status in GOES_ON:
-            self._update_run(self.picture)
+        picture = self.picture
+        if picture is not None and (picture.run.status in GOES_ON or picture.undoing):
+            self._update_run(picture)
             self.query_one(RunsList).update_runs()
         else:
             self._tell()

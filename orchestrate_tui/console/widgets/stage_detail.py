@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from orchestrate_tui.console.durations import duration
-from orchestrate_tui.console.marks import Tone, stage_mark
+from orchestrate_tui.console.marks import BEING_UNDONE, Tone, stage_mark
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.stage_label import stage_seconds
 from orchestrate_tui.console.styled import joined, plain, toned
@@ -37,6 +37,8 @@ class StageDetail(Static):
 def _facts(picture: RunPicture, stage: StageRun, now: datetime) -> Iterator[Content]:
     defined = picture.defined[stage.stage_name]
     mark = stage_mark(stage.status, may_fail=defined.on_failure is OnFailure.CONTINUE)
+    if stage.stage_name in picture.undoing:
+        mark = BEING_UNDONE
     seconds = stage_seconds(stage, now)
     yield Content.styled(plain(stage.stage_name).plain, "bold")
     yield toned(f"{mark.glyph} {mark.word}", mark.tone)

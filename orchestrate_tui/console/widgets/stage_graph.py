@@ -72,6 +72,7 @@ class StageGraphView(LineView):
         self._graph = StageGraph((), {})
         self._may_fail: Mapping[str, bool] = {}
         self._stages: Mapping[str, StageRun] = {}
+        self._undoing: frozenset[str] = frozenset()
         self._labels: dict[str, StageLabel] = {}
         self._form: Form | None = None
         self._scan = _scan(self._graph, COMPACT)
@@ -86,7 +87,7 @@ class StageGraphView(LineView):
         """Show another run, with a stage chosen."""
         self._graph = StageGraph.of(pipeline.stages)
         self._may_fail = allowed_to_fail(pipeline)
-        self._stages = {stage.stage_name: stage for stage in stages}
+        self._stages, self._undoing = {stage.stage_name: stage for stage in stages}, frozenset()
         self._labels = {name: self._label(name) for name in self._graph.names}
         self.chosen = chosen if chosen in self._stages else None
         self._form = None
@@ -96,13 +97,17 @@ class StageGraphView(LineView):
         """Show no run."""
         self._graph, self._may_fail = StageGraph((), {}), {}
         self._stages, self._labels, self.chosen = {}, {}, None
+        self._undoing = frozenset()
         self._draw()
 
-    def update_stages(self, stages: Sequence[StageRun]) -> None:
-        """Take over what became of the stages of the run that is shown."""
-        before = self._stages
-        self._stages = {stage.stage_name: stage for stage in stages}
-        self._relabel([name for name, stage in self._stages.items() if stage != before.get(name)])
+    def update_stages(
+        self, stages: Sequence[StageRun], undoing: frozenset[str] = frozenset()
+    ) -> None:
+        """Take over what became of the stages of the run that is shown; `undoing` some of them."""
+        before, touched = self._stages, self._undoing ^ undoing
+        self._stages, self._undoing = {stage.stage_name: stage for stage in stages}, undoing
+        changed = {name for name, stage in self._stages.items() if stage != before.get(name)}
+        self._relabel([*(changed | touched)])
         self._pace()
 
     def choose(self, stage_name: str) -> None:
@@ -114,7 +119,20 @@ class StageGraphView(LineView):
         self._reveal()
 
     def _label(self, name: str) -> StageLabel:
-        return label_of(self._stages[name], may_fail=self._may_fail[name], now=self._clock())
+        return label_of(
+            self._stages[name],
+            may_fail=self._may_fail[name],
+            now=self._clock(),
+            is_being_undone=name in self._undoing,
+        )
+
+    def _counting(self) -> list[str]:
+        """The stages whose mark or time goes on."""
+        return [
+            name
+            for name, stage in self._stages.items()
+            if stage.status in COUNTING or name in self._undoing
+        ]
 
     def _relabel(self, names: Sequence[str]) -> None:
         """Draw those boxes anew whose label is no longer the same."""
@@ -130,12 +148,11 @@ class StageGraphView(LineView):
     def _pace(self) -> None:
         """Let the animation run exactly while some time goes on."""
         if self._pulse is not None:
-            goes_on = any(stage.status in COUNTING for stage in self._stages.values())
-            (self._pulse.resume if goes_on else self._pulse.pause)()
+            (self._pulse.resume if self._counting() else self._pulse.pause)()
 
     def _beat(self) -> None:
         self._tick += 1
-        counting = [name for name, stage in self._stages.items() if stage.status in COUNTING]
+        counting = self._counting()
         for name in counting:
             if self._labels[name].mark.moves:
                 self._refresh_box(name)
