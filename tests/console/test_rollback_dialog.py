@@ -83,7 +83,7 @@ async def test_the_arrow_keys_move_between_the_buttons_only(story: Story, desk: 
         places = []
         for key in ("enter", "right", "right", "left", "left"):
             await pilot.press(key)
-            places.append(dialog.focused.id if dialog.focused is not None else None)
+            places.append(dialog.focused.id)
         assert places == ["cancel", "confirm", "confirm", "cancel", "cancel"]
         await pilot.press("right", "enter")
         assert isinstance(pilot.app.screen, Question)
