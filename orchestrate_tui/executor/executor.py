@@ -21,9 +21,10 @@ from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import RollbackDemand
 from orchestrate_tui.executor.hub import Hub
 from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
-from orchestrate_tui.executor.people import People, current_user
+from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.runs import Runs
+from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandKind
 from orchestrate_tui.store.database import Database, open_database
 from orchestrate_tui.store.owners import Ownership

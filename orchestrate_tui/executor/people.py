@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.run import ApprovalRecord
 from orchestrate_tui.errors import Refused
-
-
-def current_user() -> str:
-    """The name of the user this process runs as; the number where it has no name."""
-    uid = os.getuid()
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+from orchestrate_tui.store.accounts import current_user
 
 
 class People:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
@@ -12,10 +13,12 @@ from orchestrate_tui.domain.status import (
     STAGE_TRANSITIONS,
     STEP_TRANSITIONS,
     RollbackStatus,
+    RollbackTriggerType,
     StageStatus,
     StepStatus,
 )
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
+from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import rollback_of
 from orchestrate_tui.store.runs import check_run
@@ -50,7 +53,12 @@ _UPDATE = (
 
 
 def insert_rollback_event(database: Database, event: RollbackEvent) -> int:
-    """Store a new rollback event; returns its id."""
+    """Store a new rollback event; returns its id.
+
+    The actor of a manual one without an actor is the operating system's user.
+    """
+    if event.trigger_type is RollbackTriggerType.MANUAL and not event.actor:
+        event = replace(event, actor=current_user())
     return database.write(lambda connection: insert(connection, event))
 
 

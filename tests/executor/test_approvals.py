@@ -6,7 +6,8 @@ from orchestrate_tui.domain.pipeline import OnTimeout
 from orchestrate_tui.domain.run import Decision
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 from orchestrate_tui.errors import Refused
-from orchestrate_tui.executor.people import People, current_user
+from orchestrate_tui.executor.people import People
+from orchestrate_tui.store.accounts import current_user
 from tests.executor.scenery import (
     CONTINUE,
     HOLD,

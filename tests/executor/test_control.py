@@ -15,8 +15,8 @@ from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import NotFound, Refused, RollbackLoop, StoreError
 from orchestrate_tui.executor.control import BegunRun, Control
 from orchestrate_tui.executor.hub import Subscription
-from orchestrate_tui.executor.people import current_user
 from orchestrate_tui.store import Database, open_database
+from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.history import History
 from tests.executor.scenery import (
     FOREVER,

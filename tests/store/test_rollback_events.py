@@ -32,6 +32,7 @@ from orchestrate_tui.store import (
     rollbacks,
     update_rollback_event,
 )
+from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.definitions import decode_plan, encode_plan
 from orchestrate_tui.store.history import History
 from tests.store.scenery import NOON, Store, rollback_of
@@ -372,3 +373,9 @@ def test_a_stage_that_did_not_run_or_is_undone_cannot_be_rolled_back(
         mark(store.new_run("build"), "build")
     with pytest.raises(NotFound, match=f"Run {run_id} has no stage 'nobody'"):
         mark(run_id, "nobody")
+
+
+def test_a_manual_rollback_without_an_actor_is_the_users(store: Store, run_id: int) -> None:
+    manual = replace(rollback_of(run_id), trigger_type=RollbackTriggerType.MANUAL, actor="")
+    assert kept(store, manual).actor == current_user()
+    assert kept(store, replace(manual, actor="ann")).actor == "ann"
