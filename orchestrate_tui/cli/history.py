@@ -13,12 +13,12 @@ from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
-from orchestrate_tui.console.marks import rollback_mark, run_mark, stage_mark
+from orchestrate_tui.console.marks import Mark, rollback_mark, run_mark, stage_mark
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import OnFailure
-from orchestrate_tui.domain.run import Run, StageRun
+from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.history import History
@@ -42,7 +42,8 @@ def runs(arguments: Namespace) -> int:
     if arguments.json:
         print_json([run_record(history, run) for run in found])
         return 0
-    print_table(("RUN", "", "STATUS", "STARTED", "TOOK", "BY", "PIPELINE"), map(_run_row, found))
+    heads = ("RUN", "", "STATUS", "ROLLBACK", "STARTED", "TOOK", "BY", "PIPELINE")
+    print_table(heads, [_run_row(history, run) for run in found])
     return 0
 
 
@@ -63,6 +64,7 @@ def show(arguments: Namespace) -> int:
         _stage_row(stage, may_fail=stage.stage_name in allowed) for stage in history.stages(run.id)
     ]
     print_table(("STAGE", "", "STATUS", "STARTED", "TOOK", "TRIES", "REASON"), rows)
+    _print_approvals(history.approvals(run.id))
     events = history.rollbacks(run.id)
     if events:
         say()
@@ -169,13 +171,26 @@ def _print_head(run: Run) -> None:
     say()
 
 
-def _run_row(run: Run) -> tuple[str, ...]:
+def _print_approvals(approvals: tuple[ApprovalRecord, ...]) -> None:
+    if not approvals:
+        return
+    say()
+    rows = [
+        (one.stage_name, one.decision, one.entry, one.actor, local(one.decided_at), one.comment)
+        for one in approvals
+    ]
+    print_table(("APPROVAL", "DECISION", "AS", "BY", "WHEN", "COMMENT"), rows)
+
+
+def _run_row(history: History, run: Run) -> tuple[str, ...]:
     mark = run_mark(run.status)
+    rollbacks_of_it = history.rollbacks(run.id, limit=1)
     simulated = " (simulated)" if run.simulated else ""
     return (
         str(run.id),
         mark.glyph,
         mark.word,
+        "".join(_rollback_mark(history, event).word for event in rollbacks_of_it),
         local(run.started_at or run.created_at),
         _took(run.started_at, run.completed_at),
         run.actor,
@@ -198,13 +213,17 @@ def _stage_row(stage: StageRun, *, may_fail: bool) -> tuple[str, ...]:
 
 def _print_rollbacks(history: History, events: tuple[RollbackEvent, ...]) -> None:
     heads = ("ROLLBACK", "RUN", "", "STATUS", "WHEN", "FROM → TO", "TRIGGER", "BY", "WHY")
-    interrupted = interrupted_rollbacks(history, events)
-    print_table(heads, [_rollback_row(event, interrupted) for event in events])
+    print_table(heads, [_rollback_row(history, event) for event in events])
 
 
-def _rollback_row(event: RollbackEvent, interrupted: frozenset[int]) -> tuple[str, ...]:
-    is_interrupted = event.id in interrupted
-    mark = run_mark(RunStatus.INTERRUPTED) if is_interrupted else rollback_mark(event)
+def _rollback_mark(history: History, event: RollbackEvent) -> Mark:
+    if interrupted_rollbacks(history, (event,)):
+        return run_mark(RunStatus.INTERRUPTED)
+    return rollback_mark(event)
+
+
+def _rollback_row(history: History, event: RollbackEvent) -> tuple[str, ...]:
+    mark = _rollback_mark(history, event)
     return (
         str(event.id),
         str(event.run_id),

@@ -1,4 +1,4 @@
-"""Rollbacks that stand still because their executor died."""
+"""How rollbacks stand, those too that stand still because their executor died."""
 
 from __future__ import annotations
 
@@ -25,3 +25,15 @@ def _is_lost(history: History, event: RollbackEvent) -> bool:
     if event.status in ENDED_ROLLBACKS:
         return False
     return event.epoch is None or not is_alive(history.files, event.epoch)
+
+
+def unended_rollbacks(history: History, run_id: int) -> tuple[int, ...]:
+    """The ids of the rollbacks of a run that have not ended."""
+    events = history.rollbacks(run_id, limit=1000)
+    return tuple(event.id for event in events if event.id and event.status not in ENDED_ROLLBACKS)
+
+
+def rollback_sentence(event: RollbackEvent) -> str:
+    """What became of a rollback, in one line."""
+    because = f": {event.error_message}" if event.error_message else ""
+    return f"Rollback {event.id} of run {event.run_id} {event.status}{because}"

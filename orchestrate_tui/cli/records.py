@@ -12,7 +12,7 @@ from orchestrate_tui.domain.moments import to_text
 if TYPE_CHECKING:  # a command that prints other values does not load these
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
     from orchestrate_tui.domain.rollback import RollbackPlan
-    from orchestrate_tui.domain.run import Run, StageRun
+    from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
     from orchestrate_tui.store.history import History
 
 JsonObject = dict[str, Any]
@@ -42,6 +42,7 @@ def run_record(history: History, run: Run) -> JsonObject:
         "started_at": _text(run.started_at),
         "completed_at": _text(run.completed_at),
         "stages": [stage_record(stage) for stage in history.stages(run.id)],
+        "approvals": [_approval_record(approval) for approval in history.approvals(run.id)],
         "rollbacks": [
             rollback_record(history, event) for event in history.rollbacks(run.id, limit=1000)
         ],
@@ -64,8 +65,22 @@ def stage_record(stage: StageRun) -> JsonObject:
     }
 
 
+def _approval_record(approval: ApprovalRecord) -> JsonObject:
+    return {
+        "stage_name": approval.stage_name,
+        "decision": approval.decision,
+        "entry": approval.entry,
+        "actor": approval.actor,
+        "comment": approval.comment,
+        "decided_at": to_text(approval.decided_at),
+    }
+
+
 def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
-    """One rollback with its steps."""
+    """One rollback with its steps; `interrupted` says that nobody carries it out any more."""
+    # loads the store, which a command that prints no rollback does not need
+    from orchestrate_tui.cli.interrupted import interrupted_rollbacks  # noqa: PLC0415
+
     return {
         "id": event.id,
         "run_id": event.run_id,
@@ -73,6 +88,7 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
         "rollback_to_stage": event.rollback_to_stage,
         "trigger_type": event.trigger_type,
         "status": event.status,
+        "interrupted": bool(interrupted_rollbacks(history, (event,))),
         "error_message": event.error_message,
         "started_at": _text(event.started_at),
         "completed_at": _text(event.completed_at),

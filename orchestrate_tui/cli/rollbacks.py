@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from orchestrate_tui.cli.decisions import ask
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
+from orchestrate_tui.cli.interrupted import rollback_sentence
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
@@ -131,6 +132,5 @@ def _report(arguments: Namespace, history: History, event: RollbackEvent) -> int
     if arguments.json:
         print_json(rollback_record(history, event))
     else:
-        because = f": {event.error_message}" if event.error_message else ""
-        say(f"Rollback {event.id} of run {event.run_id} {event.status}{because}")
+        say(rollback_sentence(event))
     return 0 if event.status is RollbackStatus.SUCCEEDED else 1

@@ -14,12 +14,13 @@ from signal import SIGTERM
 from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.detached import Announce, detached
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
+from orchestrate_tui.cli.interrupted import rollback_sentence, unended_rollbacks
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import database_path, existing_database_path
 from orchestrate_tui.cli.records import print_json, run_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.run import Run, TriggerContext
-from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.errors import CannotStart, OrchestrateError, PipelineFileError, Problem
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.people import People
@@ -54,12 +55,15 @@ def run(arguments: Namespace) -> int:
 
 
 def resume(arguments: Namespace) -> int:
-    """Go on with an interrupted run; exits as `run` does."""
+    """Go on with an interrupted run or rollback; exits as `run` does, 1 for a failed rollback."""
     people = configured_people()
     with _session(arguments, existing_database_path(arguments), people) as session:
         after = session.history.last_event_id()
+        left = unended_rollbacks(session.history, arguments.run)
         work = session.control.resume(arguments.run)
-        return session.follow(arguments.run, work, after=after)
+        code = session.follow(arguments.run, work, after=after)
+        ends = [session.history.rollback(rollback_id).status for rollback_id in left]
+        return code or int(RollbackStatus.FAILED in ends)
 
 
 def load_for_run(
@@ -154,6 +158,8 @@ class Session:
         elif not shows:
             because = f": {run.reason}" if run.reason else ""
             say(f"Run {run.id} {run.status}{because}")
+            for event in reversed(self.history.rollbacks(run.id)):
+                say(rollback_sentence(event))
         return EXIT_CODES.get(run.status, 1)
 
     def _heed_interrupts(self, run_id: int, work: Future[Run]) -> None:

@@ -32,6 +32,18 @@ def test_an_approval_from_a_second_process_lets_the_stage_start(desk: Desk) -> N
     assert desk.notes() == ["build", "ship"]
 
 
+def test_who_decided_and_why_can_be_read_back(desk: Desk) -> None:
+    job = desk.start("run", gated(desk, desk.user))
+    job.err_line()
+    desk.do("approve", 1, "ship", "--comment", "looks good")
+    job.end()
+    (approval,) = desk.json("show", 1)["approvals"]
+    assert (approval["stage_name"], approval["decision"]) == ("ship", "approved")
+    assert (approval["entry"], approval["actor"]) == (desk.user, desk.user)
+    assert (approval["comment"], approval["decided_at"][-1]) == ("looks good", "Z")
+    assert "looks good" in desk.do("show", 1).out
+
+
 def test_a_rejection_halts_the_run(desk: Desk) -> None:
     job = desk.start("run", gated(desk, desk.user, more=", on_failure: continue"))
     job.err_line()

@@ -66,7 +66,8 @@ def test_runs_are_listed_newest_first_and_narrowed(desk: Desk) -> None:
     assert ids(desk.json("runs", "--limit", 2)) == [3, 2]
     assert ids(desk.json("runs", "--pipeline", "shop", "--status", "failed")) == []
     listed = desk.do("runs").out.splitlines()
-    assert listed[0].split() == ["RUN", "STATUS", "STARTED", "TOOK", "BY", "PIPELINE"]
+    heads = ["RUN", "STATUS", "ROLLBACK", "STARTED", "TOOK", "BY", "PIPELINE"]
+    assert listed[0].split() == heads
     assert [line.split()[0] for line in listed[1:]] == ["3", "2", "1"]
     assert listed[2].split()[1:3] == ["✗", "failed"]
 

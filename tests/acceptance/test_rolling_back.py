@@ -360,11 +360,25 @@ def test_a_rollback_whose_process_was_killed_is_resumed(desk: Desk) -> None:
     assert "?  interrupted" in desk.do("rollbacks").out
     assert "Go on with: orchestrate-tui resume 1" in desk.do("show", 1).out
     assert "interrupted: 1; go on with: orchestrate-tui resume RUN" in desk.do("doctor").out
-    desk.gate.open()  # for the undo that was left
+    resumed = desk.start("resume", 1)
+    desk.ready.stage()
     desk.gate.open()
-    assert desk.do("resume", 1).code == 0
+    assert resumed.end().code == 0
     assert desk.json("rollbacks")[0]["status"] == "succeeded"
     assert desk.notes("undone") == ["deploy"]
+
+
+def test_resuming_a_rollback_that_fails_says_so_and_ends_with_1(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(SHOP.replace(MIGRATE_DOWN, "agent: hold, task: t")))
+    job = desk.start(*DEPLOY, *WHY, "--yes")
+    desk.ready.stage()
+    job.signal(signal.SIGKILL)
+    job.end()
+    assert desk.json("rollbacks", 1)[0]["interrupted"] is True
+    resumed = desk.do("resume", 1)
+    assert resumed.code == 1
+    assert "Rollback 1 of run 1 failed: step 'migrate' failed: it was interrupted" in resumed.out
+    assert "failed" in desk.do("runs").out
 
 
 def test_a_run_whose_process_was_killed_is_rolled_back_at_once(desk: Desk) -> None:
@@ -376,7 +390,6 @@ def test_a_run_whose_process_was_killed_is_rolled_back_at_once(desk: Desk) -> No
     assert (result.code, result.err) == (0, "")
     assert desk.notes("undone") == ["migrate", "deploy"]
     assert desk.json("show", 1)["status"] == "cancelled"
-    desk.gate.open()  # for the stage that was left
 
 
 def test_a_rollback_of_a_simulated_run_is_simulated(desk: Desk) -> None:
