@@ -35,7 +35,7 @@ class Asking:
         """Stop a run; returns what that did."""
         run = self.standing(run_id)
         if run.status is RunStatus.INTERRUPTED or self._is_idle(run):
-            session = await self._runs.stopped(self._runs.marked(run_id), f"cancelled by {actor}")
+            session = await self._runs.stopped(run, f"cancelled by {actor}")
             await self._runs.work(session)
             return f"Run {run_id} is cancelled"
         if run.status in ENDED_RUNS:
@@ -43,8 +43,9 @@ class Asking:
         return await self.ask(run, CommandKind.CANCEL, {}, actor)
 
     def standing(self, run_id: int) -> Run:
-        """The run, as interrupted when it is under way and its executor is gone."""
-        return as_it_stands(self._records.run(run_id), self._executor.database.files)
+        """The run, marked as interrupted when it is under way and its executor is gone."""
+        run = as_it_stands(self._records.run(run_id), self._executor.database.files)
+        return self._runs.marked(run_id) if run.status is RunStatus.INTERRUPTED else run
 
     def _is_idle(self, run: Run) -> bool:
         return self._runs.is_unbegun(run) and run.id not in self._runs.sessions

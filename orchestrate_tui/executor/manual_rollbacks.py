@@ -75,7 +75,7 @@ class ManualRollbacks:
         """Carry a demand out; returns the rollback as it ended. Raises NotFound or Refused."""
         run = self._asking.standing(run_id)
         if run.status is RunStatus.INTERRUPTED:
-            return await self._roll_back_interrupted(run_id, demand, actor, accepted)
+            return await self._roll_back_interrupted(run, demand, actor, accepted)
         if run.status not in ENDED_RUNS:
             try:
                 answer = await self._asking.ask(
@@ -166,11 +166,10 @@ class ManualRollbacks:
         return await self._carry_out(run, rollback_id)
 
     async def _roll_back_interrupted(
-        self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted
+        self, run: Run, demand: RollbackDemand, actor: str, accepted: Accepted
     ) -> RollbackEvent:
         """Cancel what an executor left, and roll it back."""
-        run = self._runs.marked(run_id)
-        self._runs.refuse_lost_rollback(run_id)
+        self._runs.refuse_lost_rollback(run.id)
         context = self._records.context(run)
         event = self._executor.database.read(
             partial(accept, context=context, demand=demand, applicant=self._applicant(actor))
