@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.store.history import History
 from tests.executor.scenery import Pipe, Pulse, Scene, end_processes_in
+
+PATIENCE_S = 40
 
 
 @pytest.fixture
@@ -27,6 +30,16 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "work"
     made.mkdir()
     return made
+
+
+@pytest.fixture(autouse=True)
+def _watchdog(folder: Path) -> Iterator[None]:
+    """Ends stages for which a failed test waits; nothing else would end their rollbacks."""
+    timer = Timer(PATIENCE_S, end_processes_in, (folder,))
+    timer.daemon = True
+    timer.start()
+    yield
+    timer.cancel()
 
 
 @pytest.fixture

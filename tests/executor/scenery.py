@@ -155,7 +155,7 @@ class Other:
 
     async def _line(self) -> str:
         assert self._process.stdout is not None
-        line = await anyio.to_thread.run_sync(self._process.stdout.readline)
+        line = await anyio.to_thread.run_sync(self._process.stdout.readline, abandon_on_cancel=True)
         assert line, "the other process ended"
         return str(line)
 
@@ -169,7 +169,7 @@ class Other:
 
     async def ended(self) -> int:
         """Wait for its end; its exit code."""
-        return await anyio.to_thread.run_sync(self._process.wait)
+        return await anyio.to_thread.run_sync(self._process.wait, abandon_on_cancel=True)
 
     @property
     def pid(self) -> int:

@@ -273,6 +273,12 @@ async def test_an_undo_that_takes_too_long_fails(scene: Scene) -> None:
     assert event.error_message == "step 'a' failed: timed out after 0.05s"
 
 
+async def test_an_undo_by_an_agent_that_nobody_defines_fails_its_step(scene: Scene) -> None:
+    run = await scene.run(undone("a", how={"agent": "ghost"}))
+    event = await scene.executor.trigger_rollback(run.id, "a")
+    assert event.error_message == "step 'a' failed: agent 'ghost' is not defined"
+
+
 async def test_an_undo_knows_its_rollback_and_reads_nothing(scene: Scene) -> None:
     undo = "echo $ORCHESTRATE_ROLLBACK_ID $ORCHESTRATE_FAILED_STAGE $(cat) >>undone"
     run = await scene.run(undone("a", undo=undo), after("b", "a"))

@@ -113,6 +113,22 @@ async def test_approvals_outlive_the_executor_that_took_them(scene: Scene) -> No
     assert scene.statuses(1) == {"ship": "succeeded"}
 
 
+async def test_what_was_approved_but_had_no_place_yet_asks_nobody_again(scene: Scene) -> None:
+    other = scene.other_run(
+        stage("ship", approval=asking("root")), stage("slow", FOREVER), max_parallel=1
+    )
+    await scene.ready.line()
+    await scene.executor.approve(1, "ship", actor="root")
+    other.kill()
+    scene.bury()
+    assert scene.statuses(1) == {"ship": "waiting_approval", "slow": "interrupted"}
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(scene.executor.resume_run, 1)
+        await scene.hub.until(lambda: scene.statuses(1)["ship"] == "succeeded")
+        await scene.ready.line()
+        await scene.executor.cancel(1)
+
+
 async def test_the_time_an_approval_waited_before_counts(scene: Scene) -> None:
     other = scene.other_run(stage("ship", approval=asking("root", timeout_s=3600)))
     await until_it_is(scene, other, "ship", StageStatus.WAITING_APPROVAL)
