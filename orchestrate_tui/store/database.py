@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
+from orchestrate_tui.store.spreading import spread_subfolders
 from orchestrate_tui.store.writer import Change, Writer
 
 if TYPE_CHECKING:
@@ -31,9 +32,10 @@ class Database:
         self.files = StoreFiles(path)
         self.path = self.files.database
         try:
-            make_folder(self.path.parent)
+            make_folder(self.files.runs)
         except OSError as error:
             raise cannot_open(self.path, error) from error
+        spread_subfolders(self.files.runs)
         self._writer = Writer(self.path, self.files.write_lock)
         self._local = threading.local()
 

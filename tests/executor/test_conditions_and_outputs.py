@@ -128,7 +128,7 @@ async def test_a_simulated_run_starts_no_process_and_says_that_it_is_simulated(
     )
     assert (run.status, run.simulated) == (RunStatus.SUCCEEDED, True)
     assert not (scene.folder / "real").exists()
-    assert not scene.history.files.runs.exists()
+    assert not list(scene.history.files.runs.iterdir())
 
 
 async def test_a_rollback_of_a_simulated_run_is_simulated(scene: Scene) -> None:
