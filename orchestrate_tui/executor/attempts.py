@@ -24,6 +24,12 @@ PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
 _PRETENCE = Simulation()
 
 
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    task: str
+    workdir: str
+
+
 @dataclass(slots=True)
 class Attempts:
     """Turns stages into work, with the values that are known so far, and has it done."""
@@ -48,6 +54,14 @@ class Attempts:
         for key, value in outputs:
             self.outputs[stage_name, key] = value
             self.values[f"stages.{stage_name}.{key}"] = value
+
+    def pretend(self, stage: Stage) -> Outcome | None:
+        """The outcome of a stage that only pretends and takes no time; None for any other."""
+        agent = self._agent(stage.agent)
+        if isinstance(agent, Outcome) or agent.simulated != _PRETENCE:
+            return None
+        rendered = self._rendered(stage, stage.task)
+        return rendered if isinstance(rendered, Outcome) else Outcome(succeeded=True)
 
     async def perform_stage(self, stage: Stage, attempt: int) -> Outcome:
         """Do one attempt of a stage; whatever goes wrong is an outcome with its reason."""
@@ -88,11 +102,9 @@ class Attempts:
         rollback: RollbackIdentity | None = None,
     ) -> Outcome:
         run = self.context.run
-        fill = partial(substitute, values=self.values, keep_unknown=run.simulated)
-        try:
-            rendered, workdir = fill(task), fill(stage.workdir or "")
-        except UnknownVariable as error:
-            return Outcome(succeeded=False, reason=str(error))
+        rendered = self._rendered(stage, task)
+        if isinstance(rendered, Outcome):
+            return rendered
         if agent.simulated == _PRETENCE:
             return Outcome(succeeded=True)
         await checkpoint_if_cancelled()  # what was stopped meanwhile is not started
@@ -100,9 +112,9 @@ class Attempts:
             run_id=run.id,
             stage_name=stage.name,
             agent=agent,
-            task=rendered,
+            task=rendered.task,
             attempt=attempt,
-            workdir=Path(run.workdir, workdir),
+            workdir=Path(run.workdir, rendered.workdir),
             log_path=self._log_path(stage, attempt, rollback),
             idempotency_key=self.idempotency_key(
                 stage.name, rollback.rollback_id if rollback else None
@@ -116,6 +128,14 @@ class Attempts:
             rollback=rollback,
         )
         return await perform(work, self.launcher)
+
+    def _rendered(self, stage: Stage, task: str) -> _Rendered | Outcome:
+        """The texts of an attempt with their values, or why they cannot be filled in."""
+        fill = partial(substitute, values=self.values, keep_unknown=self.context.run.simulated)
+        try:
+            return _Rendered(task=fill(task), workdir=fill(stage.workdir or ""))
+        except UnknownVariable as error:
+            return Outcome(succeeded=False, reason=str(error))
 
     def _log_path(self, stage: Stage, attempt: int, rollback: RollbackIdentity | None) -> Path:
         if rollback is None:

@@ -57,6 +57,10 @@ class Turns:
         """Start a task once the present turn is committed."""
         self.present.afterwards.append(partial(self._begin, task, *arguments))
 
+    def post_afterwards(self, call: Callable[[], None]) -> None:
+        """Post `call` once the present turn is committed."""
+        self.present.afterwards.append(partial(self.post, call))
+
     def wait(self, scope: anyio.CancelScope, seconds: float, then: Callable[[], None]) -> None:
         """Post `then` so long after the present turn, unless `scope` is cancelled before."""
         self.afterwards(self._sleep, scope, seconds, then)
