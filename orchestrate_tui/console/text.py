@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
-from orchestrate_tui.domain.text import visible
+from orchestrate_tui.domain.text import takes_no_cell, visible
 
 __all__ = ["ELLIPSIS", "cell_width", "fitted", "shortened", "visible"]
 
 ELLIPSIS = "…"
+
+_WIDE = re.compile(  # since a later Unicode than Python's own
+    "[\u2630-\u2637\u268a-\u268f\u4dc0-\u4dff\U0001d300-\U0001d356\U0001d360-\U0001d376]"
+)
 
 
 def cell_width(text: str) -> int:
@@ -21,9 +26,10 @@ def cell_width(text: str) -> int:
 
 @lru_cache(4096)
 def _cells(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me"}:
+    if takes_no_cell(character):
         return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+    is_wide = unicodedata.east_asian_width(character) in {"W", "F"} or _WIDE.match(character)
+    return 2 if is_wide else 1
 
 
 def shortened(text: str, width: int) -> str:

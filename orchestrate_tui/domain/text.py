@@ -6,21 +6,46 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_PLAIN = re.compile(r"[ -~]*\Z")
+MOST_MARKS = 4
+"""How many marks one character may carry; a tower of them would reach into other lines."""
+
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _DRAWS_NOTHING = re.compile(  # though its category is that of a letter or a mark
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+_MARKS = frozenset({"Mn", "Mc", "Me"})
+_JOINS = re.compile("[\u1160-\u11ff\ud7b0-\ud7fb\U0001f3fb-\U0001f3ff]")
 
 
 def visible(text: str) -> str:
     """`text` with every control, bidirectional, zero-width and unassigned character made visible.
 
-    The C0 controls become their pictures (ESC is ␛, a tab ␉), others their number as <U+202E>.
+    The C0 controls become their pictures (ESC is ␛, a tab ␉), others their number as <U+202E>;
+    so does a mark without a character to stand on, or beyond the fourth on one.
     """
-    if _PLAIN.match(text):
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_shown, text))
+    shown_as = {character: _shown(character) for character in set(text)}
+    shown = "".join(map(shown_as.__getitem__, text))
+    marks = "".join(one for one in shown_as.values() if len(one) == 1 and takes_no_cell(one))
+    return _without_towers(shown, marks) if marks else shown
+
+
+def harmless(text: str) -> str:
+    """`text` without all that `visible` would replace, marks aside; for what is already laid out.
+
+    What takes a cell leaves a sign in its place.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    kept_as = {character: _kept(character) for character in set(text)}
+    return "".join(map(kept_as.__getitem__, text))
+
+
+@lru_cache(4096)
+def takes_no_cell(character: str) -> bool:
+    """Whether a terminal draws a visible character onto the one before it."""
+    return unicodedata.category(character) in _MARKS or bool(_JOINS.match(character))
 
 
 @lru_cache(4096)
@@ -31,5 +56,22 @@ def _shown(character: str) -> str:
     if number == 0x7F:
         return "␡"
     if unicodedata.category(character) in _INVISIBLE or _DRAWS_NOTHING.match(character):
-        return f"<U+{number:04X}>"
+        return _number(character)
     return character
+
+
+@lru_cache(4096)
+def _kept(character: str) -> str:
+    if _shown(character) == character:
+        return character
+    takes_a_cell = unicodedata.category(character) in {"Co", "Cn", "Cs"}
+    return "\ufffd" if takes_a_cell else ""
+
+
+def _number(character: str) -> str:
+    return f"<U+{ord(character):04X}>"
+
+
+def _without_towers(text: str, marks: str) -> str:
+    crowd = re.compile(f"(?:^|(?<=[{marks}]{{{MOST_MARKS}}}))[{marks}]+")
+    return crowd.sub(lambda found: "".join(map(_number, found[0])), text)

@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import get_character_cell_size
 
 from orchestrate_tui.console.text import cell_width, fitted, shortened, visible
 
@@ -34,6 +35,12 @@ def test_visible_text_holds_no_control_or_format_character(text: str) -> None:
 @given(st.text(), st.integers(0, 30))
 def test_fitted_text_takes_exactly_its_cells(text: str, width: int) -> None:
     assert cell_width(fitted(visible(text), width)) == width
+
+
+def test_every_visible_character_is_as_wide_here_as_for_the_library_that_draws_it() -> None:
+    characters = map(chr, range(0x20000))
+    seen = [one for one in characters if visible(f"a{one}") == f"a{one}"]
+    assert [one for one in seen if cell_width(one) != get_character_cell_size(one)] == []
 
 
 def test_text_that_is_too_long_ends_in_an_ellipsis() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrate_tui.domain.text import visible
+from orchestrate_tui.domain.text import MOST_MARKS, harmless, takes_no_cell, visible
 
 
 @pytest.mark.parametrize("text", ["", "deploy[prod] ~ $x", "größer → 日本語 ✓", "a\u00a0b"])
@@ -45,8 +45,44 @@ def test_letters_and_marks_that_draw_nothing_are_shown(character: str) -> None:
     assert visible(f"a{character}b") == f"a<U+{ord(character):04X}>b"
 
 
-@given(st.text())
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Việt Nam कि", "Việt Nam कि"),
+        ("e" + "\u0301" * 5 + "!", "e" + "\u0301" * 4 + "<U+0301>!"),
+        ("\u0301 is not", "<U+0301> is not"),
+        ("\u1161\u11a8", "<U+1161><U+11A8>"),
+    ],
+)
+def test_a_tower_of_marks_is_cut_and_a_mark_needs_a_character(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+NASTY = st.text() | st.text(
+    st.sampled_from("ae \n\x1b\x9b\u0301\u0327\u20dd\u202e\u200b\ufe0f\ud800")
+)
+
+
+@given(NASTY)
 def test_nothing_invisible_is_left_and_nothing_changes_twice(text: str) -> None:
     shown = visible(text)
-    assert not {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} & set(map(unicodedata.category, shown))
+    assert not INVISIBLE & set(map(unicodedata.category, shown))
     assert visible(shown) == shown
+    assert not any(
+        all(map(takes_no_cell, shown[end - MOST_MARKS : end + 1]))
+        for end in range(MOST_MARKS, len(shown))
+    )
+
+
+@given(st.text(st.characters(categories=("L", "N", "P", "S"), max_codepoint=0x2FF)))
+def test_what_can_be_seen_is_kept_as_it_is(text: str) -> None:
+    assert visible(text) == text == harmless(text)
+
+
+@given(NASTY)
+def test_what_is_laid_out_loses_only_what_cannot_be_seen(text: str) -> None:
+    kept = harmless(text)
+    assert not INVISIBLE & set(map(unicodedata.category, kept))
+    assert harmless(kept) == kept
+    assert len(kept) <= len(text)
