@@ -65,6 +65,11 @@ class OrchestrateError(Exception):
     def __str__(self) -> str:
         return f"{self.message}. {self.next_step}" if self.next_step else self.message
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What to tell, line by line; a line break within one came from outside."""
+        return (str(self),)
+
 
 class PipelineFileError(OrchestrateError):
     """A pipeline file, or a file it needs, has problems."""
@@ -75,9 +80,33 @@ class PipelineFileError(OrchestrateError):
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line for each problem."""
+        return tuple(map(str, self.problems))
+
 
 class CannotStart(OrchestrateError):
-    """A run was refused before anything started; nothing was changed."""
+    """A run was refused before anything started; nothing was changed.
+
+    `problems` are those of its file; empty when something else stands in the way.
+    """
+
+    def __init__(
+        self, message: str, *, next_step: str = "", problems: tuple[Problem, ...] = ()
+    ) -> None:
+        super().__init__(message, next_step=next_step)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines) if self.problems else super().__str__()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message, and below it one line for each problem."""
+        if not self.problems:
+            return super().lines
+        return (self.message, *map(str, self.problems), "Nothing was started")
 
 
 class NotFound(OrchestrateError):

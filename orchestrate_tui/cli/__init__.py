@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 
 from orchestrate_tui.cli.parser import parse
 from orchestrate_tui.cli.streams import discard, prepare_streams
+from orchestrate_tui.domain.text import visible
 from orchestrate_tui.errors import OrchestrateError, PipelineFileError
 
 PREFIX = "orchestrate-tui: "
@@ -24,9 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _carry_out(arguments)
         sys.stdout.flush()
     except PipelineFileError as error:  # its lines begin with the file and the line, for editors
-        return _fail(str(error), error.exit_code)
+        return _fail(error.lines, error.exit_code)
     except OrchestrateError as error:
-        return _fail(f"{PREFIX}{error}", error.exit_code)
+        first, *rest = error.lines
+        return _fail((PREFIX + first, *rest), error.exit_code)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output is gone; nothing is left to tell
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:  # a full disk, a file that vanished: no fault of this program
         discard(sys.stdout)
-        return _fail(f"{PREFIX}{error}", CANNOT)
+        return _fail((f"{PREFIX}{error}",), CANNOT)
     return code
 
 
@@ -45,8 +47,6 @@ def _carry_out(arguments: Namespace) -> int:
     return code
 
 
-def _fail(text: str, code: int) -> int:
-    from orchestrate_tui.domain.text import visible  # noqa: PLC0415  (only for what fails)
-
-    print(*map(visible, text.split("\n")), sep="\n", file=sys.stderr)
+def _fail(lines: Iterable[str], code: int) -> int:
+    print(*map(visible, lines), sep="\n", file=sys.stderr)
     return code

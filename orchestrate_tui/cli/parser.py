@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from orchestrate_tui.domain.text import visible
+
 DESCRIPTION = """\
 Run deployment pipelines, watch them, and roll them back.
 
@@ -30,8 +32,6 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process with 2."""
-        from orchestrate_tui.domain.text import visible  # noqa: PLC0415  (only for mistakes)
-
         self.exit(2, visible(f"{self.prog}: {message}; see {self.prog} --help") + "\n")
 
 

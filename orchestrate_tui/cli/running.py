@@ -73,13 +73,12 @@ def load_for_run(
     try:
         loaded = load_pipeline(path)
     except PipelineFileError as error:
-        raise CannotStart(f"Cannot start {path}\n{error}\nNothing was started") from error
+        raise CannotStart(f"Cannot start {path}", problems=error.problems) from error
     problems = list(problems_for_run(loaded, dict(trigger.variables), simulate=simulated))
     if not simulated:
         problems += _approval_problems(loaded, people)
     if problems:
-        text = "\n".join(str(problem) for problem in problems)
-        raise CannotStart(f"Cannot start {path}\n{text}\nNothing was started")
+        raise CannotStart(f"Cannot start {path}", problems=tuple(problems))
     for warning in loaded.warnings:
         say(str(warning), to=sys.stderr)
     return loaded

@@ -302,3 +302,15 @@ def test_a_mistake_in_a_name_shows_control_characters(desk: Desk) -> None:
     result = desk.do("logs", 1, "\x1b[2J\x9b31m\u202e")
     assert result.code == 2
     assert "'␛[2J<U+009B>31m<U+202E>'" in result.err
+
+
+def test_a_line_break_in_a_name_forges_no_line(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    result = desk.do("logs", 1, "x\nrun 1 succeeded")
+    assert result.err.count("\n") == 1
+    assert "'x␊run 1 succeeded'" in result.err
+    assert desk.do("run", "x\nforged: fine.yaml").err.splitlines() == [
+        "orchestrate-tui: Cannot start x␊forged: fine.yaml",
+        "x␊forged: fine.yaml:0:0: there is no such file (check the path)",
+        "Nothing was started",
+    ]

@@ -91,7 +91,7 @@ class NewRunDialog(Dialog[int]):
         try:
             loaded = await asyncio.to_thread(load_pipeline, path)
         except OrchestrateError as error:
-            self._say([toned(text, Tone.BAD) for text in str(error).splitlines()])
+            self._say([toned(text, Tone.BAD) for text in error.lines])
             return
         self._declared = dict(loaded.pipeline.variables)
         variables = self.query_one("#variables")
@@ -172,7 +172,7 @@ class NewRunDialog(Dialog[int]):
         try:
             run_id = await outcome(future)
         except OrchestrateError as error:
-            self._say([toned(str(error), Tone.BAD)])
+            self._say([toned(text, Tone.BAD) for text in error.lines])
         else:
             self.dismiss(run_id)
 
