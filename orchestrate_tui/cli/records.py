@@ -20,8 +20,7 @@ JsonObject = dict[str, Any]
 
 def print_json(value: Any) -> None:
     """Print one object or array on standard output; in ASCII, which is safe on any terminal."""
-    json.dump(value, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def run_record(history: History, run: Run) -> JsonObject:

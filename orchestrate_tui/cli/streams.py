@@ -1,19 +1,27 @@
-"""The standard streams: there from the start, and never the reason why work ends."""
+"""The standard streams: there from the start, never the reason why work ends, and harmless."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
+
+from orchestrate_tui.domain.text import visible
+
+_COLOUR = r"0|[1-4]|7|[349][0-7]|10[0-7]|[34]8;5;[0-9]{1,3}|[34]8;2(?:;[0-9]{1,3}){3}"
+_KEPT = re.compile(rf"(\n|\x1b\[(?:{_COLOUR})(?:;(?:{_COLOUR}))*m)")
+_NOTHING_ODD = re.compile(r"[ -~\n]*\Z")
 
 
 def prepare_streams() -> None:
     """Give the process the streams it was started without, and let each print any character.
 
     A file opened later could otherwise get the number of a standard stream, and its output.
+    What is printed from here on, tracebacks too, passes `guarded`.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
@@ -21,6 +29,19 @@ def prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace" if name == "stdin" else "backslashreplace")
+    sys.stdout, sys.stderr = _Guarded.over(sys.stdout), _Guarded.over(sys.stderr)
+
+
+def guarded(text: str) -> str:
+    """`text` with everything made visible but line ends and plain colours.
+
+    Commands show outside text by `visible`; this holds where one forgot to.
+    """
+    if _NOTHING_ODD.match(text):
+        return text
+    parts = _KEPT.split(text)
+    parts[::2] = map(visible, parts[::2])
+    return "".join(parts)
 
 
 def discard(stream: TextIO) -> None:
@@ -42,14 +63,37 @@ def lasting_output() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-class _Lasting:
-    """A text stream whose output may get lost."""
+class _Over:
+    """A text stream over another one."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class _Guarded(_Over):
+    """A text stream that lets nothing steer the terminal; its `buffer` takes bytes as they are."""
+
+    @classmethod
+    def over(cls, stream: TextIO) -> TextIO:
+        """The stream with a guard; one is enough."""
+        return stream if isinstance(stream, cls) else cast("TextIO", cls(stream))
+
+    def write(self, text: str) -> int:
+        """Write what is harmless of `text`, and the rest as signs."""
+        self._stream.write(guarded(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write texts one after the other."""
+        for line in lines:
+            self.write(line)
+
+
+class _Lasting(_Over):
+    """A text stream whose output may get lost."""
 
     def write(self, text: str) -> int:
         """Write `text`, if anybody reads it."""
