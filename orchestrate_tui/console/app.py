@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.console import Console
+from rich.text import Text
 from rich.traceback import Traceback
 from textual import on, work
 from textual.app import App, SystemCommand
@@ -69,6 +71,9 @@ class OrchestrateApp(App[str]):
         clock: Clock = utc_now,
     ) -> None:
         super().__init__(driver_class=ConsoleDriver)
+        self.error_console = Console(
+            markup=False, highlight=False, emoji=False, stderr=True, color_system=None
+        )
         self._history = history
         self._control = control
         self._files = tuple(files)
@@ -180,8 +185,14 @@ class OrchestrateApp(App[str]):
 
     def _fatal_error(self) -> None:
         """End after a defect, without the values of variables: they may be secrets."""
-        self._exit_renderables.append(Traceback(show_locals=False))
+        story = self.error_console.render_lines(Traceback(show_locals=False), pad=False)
+        lines = ["".join(segment.text for segment in line) for line in story]
+        self._exit_renderables.append(Text("\n".join(map(visible, lines))))
         self._close_messages_no_wait()
+
+    async def _broker_event(self, *_event: object, **_options: object) -> bool:
+        """No text is a link: a click on one runs nothing, whatever its markup says."""
+        return False
 
 
 def run_console(

@@ -22,6 +22,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
 from textual.message import Message
 
+from orchestrate_tui.console.outgoing import guarded
 from orchestrate_tui.console.settling import settled
 
 if TYPE_CHECKING:
@@ -117,6 +118,11 @@ class ConsoleDriver(LinuxDriver):
             on_recovered=lambda: self.send_message(TerminalRecovered()),
         )
         self._writer_thread.start()
+
+    def write(self, data: str) -> None:
+        """Write what draws the console; see `guarded` for what nobody gets to write."""
+        if data := guarded(data):
+            super().write(data)
 
     def stop_application_mode(self) -> None:
         """Give the terminal back; frames that wait are no longer of interest."""

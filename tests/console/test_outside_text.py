@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import pytest
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
+from textual.widgets import Static
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.line_filter import SafeText
+from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.pipeline import Approval, Pipeline, Undo
 from orchestrate_tui.domain.status import RollbackStatus
@@ -16,6 +19,7 @@ pytestmark = pytest.mark.anyio
 
 EVIL = "\x1b]52;c;eA==\x07[@click=app.bell]x[/]\u202e"
 SEEN = "␛]52;c;eA==␇[@click=app.bell]x[/]<U+202E>"
+BLACK = Color(0, 0, 0)
 HOSTILE = Pipeline(
     name=EVIL,
     stages=(
@@ -75,9 +79,49 @@ async def test_outside_text_is_shown_as_text_everywhere(
 async def test_the_last_filter_drops_what_a_widget_let_through(story: Story, desk: Desk) -> None:
     safe = SafeText()
     given = [Segment("a\x1b[2Jb\u202ec"), Segment("plain"), Segment("\x1b[1m", None, [(1,)])]  # type: ignore[list-item]
-    assert [one.text for one in safe.apply(given, Color(0, 0, 0))] == ["a[2Jbc", "plain", "\x1b[1m"]
+    assert [one.text for one in safe.apply(given, BLACK)] == ["a[2Jbc", "plain", "\x1b[1m"]
     app = OrchestrateApp(story.history, desk, clock=now)
     assert isinstance(app.get_line_filters()[-1], SafeText)
+
+
+def test_the_last_filter_keeps_no_link() -> None:
+    [kept] = SafeText().apply([Segment("x", Style(bold=True, link="http://x\x1b[2J"))], BLACK)
+    assert (kept.text, kept.style) == ("x", Style(bold=True))
+
+
+async def test_a_click_on_a_text_runs_nothing(story: Story, desk: Desk) -> None:
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test() as pilot:
+        await app.screen.mount(Static("[@click=app.help]click me[/]", id="bait"), before=0)
+        await settle(pilot, lambda: "click me" in shown(pilot))
+        assert await pilot.click("#bait", offset=(2, 0))
+        await pilot.pause()
+        assert not isinstance(app.screen, HelpScreen)
+
+
+class Defect(Exception):
+    """An error with words from outside."""
+
+
+async def test_a_crash_shows_its_words_as_signs(
+    story: Story, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = OrchestrateApp(story.history, desk, clock=now)
+
+    async def fail() -> None:
+        async with app.run_test() as pilot:
+            app.call_later(raise_defect)
+            await pilot.pause()
+
+    def raise_defect() -> None:
+        raise Defect(EVIL)
+
+    with pytest.raises(Defect):
+        await fail()
+    told = capsys.readouterr().err
+    assert "␛]52;c;eA==" in told
+    assert "[@click=app.bell]x[/]<U+202E>" in told
+    assert not set(told) & {"\x1b", "\x07", "\u202e"}
 
 
 async def test_a_notification_is_no_markup(story: Story, desk: Desk) -> None:
