@@ -1,12 +1,13 @@
-# `make demo` shows the product at work, `make test` runs its tests. Both make .venv when it is
-# needed, may be run again, and need no network after the first time.
+# `make demo` shows the product at work, `make test` runs its tests, `make torture` attacks it for a
+# long time. All make .venv when it is needed, may be run again, and need no network after the
+# first time.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
 
-.PHONY: demo console test lint bench clean
+.PHONY: demo console test torture lint bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/orchestrate-tui demo
@@ -20,6 +21,9 @@ test: $(VENV)/installed-test
 ifndef TESTS
 	$(BIN)/python -m coverage report --include="orchestrate_tui/domain/*" --fail-under=100 -m
 endif
+
+torture: $(VENV)/installed-test
+	$(BIN)/python -m pytest -n auto -q --long $(if $(SEED),--seed $(SEED)) $(or $(TESTS),tests/torture)
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check .

@@ -19,13 +19,13 @@ from yaml.reader import ReaderError
 from orchestrate_tui.spec.document import merged
 from orchestrate_tui.spec.report import Place, Report, shown
 
-LONGEST_FILE = 4 * 1024 * 1024
+LONGEST_FILE = 2 * 1024 * 1024
 """Bytes; a pipeline of ten thousand stages has fewer."""
 
 TOO_LONG = f"the file is larger than {LONGEST_FILE // 1024**2} MiB"
 
-MOST_NODES = 300_000
-"""Keys, values and items; ten thousand stages have fewer. Each costs memory."""
+MOST_NODES = 120_000
+"""Keys, values and items; ten thousand stages have fewer. Each costs memory and time."""
 
 DEEPEST = 40
 MOST_ALIASED_NODES = 50_000

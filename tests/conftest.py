@@ -1,0 +1,69 @@
+"""Options and reports of the attacks in tests/torture; docs/torture.md says how to write one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+STEADY_SEED = 1
+LONG_TIMEOUT_S = 3 * 3600
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("torture", "attacks on what the product promises")
+    group.addoption(
+        "--seed",
+        type=int,
+        default=None,
+        help=f"what chance begins with in attacks: {STEADY_SEED}, or with --long a new one",
+    )
+    group.addoption("--long", action="store_true", help="attack until the promised figures")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed before worker processes take over the options."""
+    if config.option.seed is None:
+        config.option.seed = secrets.randbelow(10**6) if config.option.long else STEADY_SEED
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"torture: {_how_to_repeat(config)}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.long:
+        for item in filter(_is_attack, items):
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    if report.failed and _is_attack(item):
+        again = f"pytest '{item.nodeid}' {_how_to_repeat(item.config)}"
+        report.sections.append(("repeat this attack", again))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what the attacks measured."""
+    told = [
+        f"{report.nodeid.removeprefix('tests/torture/')}: {name} {value}"
+        for report in terminalreporter.stats.get("passed", ())
+        for name, value in report.user_properties
+    ]
+    if told:
+        terminalreporter.section("figures of the attacks")
+        terminalreporter.write_line("\n".join(told))
+
+
+def _is_attack(item: pytest.Item) -> bool:
+    return any(item.iter_markers("attack")) or any(item.iter_markers("control"))
+
+
+def _how_to_repeat(config: pytest.Config) -> str:
+    return f"--seed {config.option.seed}{' --long' if config.option.long else ''}"

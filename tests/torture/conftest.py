@@ -1,0 +1,33 @@
+"""What an attack is given: its chance, its amount, and a place for its figures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+Amount = Callable[..., int]
+Figure = Callable[[str, object], None]
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Chance that the seed and the name of the test decide, and nothing else."""
+    return random.Random(f"{request.config.option.seed} {request.node.nodeid}")
+
+
+@pytest.fixture
+def amount(request: pytest.FixtureRequest) -> Amount:
+    """How much to do: `amount(short=…, long=…)`."""
+
+    def chosen(*, short: int, long: int) -> int:
+        return long if request.config.option.long else short
+
+    return chosen
+
+
+@pytest.fixture
+def figure(record_property: Figure) -> Figure:
+    """Tells what was measured, `figure("slowest recovery", "0.21 s")`; the summary shows it."""
+    return record_property
