@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
-from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
@@ -19,9 +18,7 @@ from orchestrate_tui.store.history import History
 
 def open_console(arguments: Namespace) -> int:
     """Open the console, and when it is left, wait for what was left running."""
-    check_terminal()
-    if arguments.read_only:
-        return _watch_only(arguments)
+    check_screen()
     people = configured_people()
     with (
         open_database(database_path(arguments)) as database,
@@ -31,28 +28,16 @@ def open_console(arguments: Namespace) -> int:
 
 
 def console_over(
-    path: Path, control: Control | None, *, files: Sequence[Path] = (), run_id: int | None = None
+    path: Path, control: Control, *, files: Sequence[Path] = (), run_id: int | None = None
 ) -> int:
-    """Run the app over a database; `control` None offers nothing that changes anything."""
+    """Run the app over a database, and wait for what it leaves running."""
+    forget_settings_of_textual()
     from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
 
     code = run_console(History(path), control, files=files, run_id=run_id)
-    if control is not None and control.active():
+    if control.active():
         numbers = ", ".join(map(str, control.active()))
         with undisturbed():
             say(f"Run {numbers} goes on without the console; this process ends with it")
             control.wait()
     return code
-
-
-def check_terminal() -> None:
-    """Raise Refused where there is no terminal to show the console on."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Refused(
-            "The console needs a terminal",
-            next_step="Without one use a command: orchestrate-tui --help lists them",
-        )
-
-
-def _watch_only(arguments: Namespace) -> int:
-    return console_over(database_path(arguments), None, files=arguments.files)

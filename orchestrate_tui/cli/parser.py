@@ -157,12 +157,23 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _ReadOnly(argparse.Action):
+    """Opens another console; from here on not even bytecode is written."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_arguments: object
+    ) -> None:
+        del parser
+        namespace.handler = "watching:watch"
+        sys.dont_write_bytecode = True
+
+
 def _add_console(commands: _Commands) -> None:
     console = commands.add("console", "console:open_console", "open the console (the default)")
     console.add_argument(
         "files", nargs="*", type=Path, metavar="FILE", help="pipelines to offer for a new run"
     )
-    console.add_argument("--read-only", action="store_true", help="watch, and change nothing")
+    console.add_argument("--read-only", action=_ReadOnly, nargs=0, help="watch, and change nothing")
     demo = commands.add(
         "demo",
         "demo:demonstrate",

@@ -25,7 +25,6 @@ from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.line_filter import SafeText
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
-from orchestrate_tui.console.screens.operator_screen import OperatorScreen
 from orchestrate_tui.console.screens.quit_question import CANCEL, LEAVE, quit_question
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.text import visible
@@ -122,6 +121,10 @@ class OrchestrateApp(App[str]):
         bridge = Bridge(self._history, subscription)
         if self._control is None:
             return MainScreen(self._history, bridge, run_id=self._first_run_id, clock=self._clock)
+        from orchestrate_tui.console.screens.operator_screen import (  # noqa: PLC0415  (not for all)
+            OperatorScreen,
+        )
+
         return OperatorScreen(
             self._history,
             bridge,
@@ -197,7 +200,7 @@ class OrchestrateApp(App[str]):
 
 def run_console(
     history: History,
-    control: ExecutorControl | None = None,
+    control: ExecutorControl,
     *,
     files: Sequence[Path] = (),
     run_id: int | None = None,

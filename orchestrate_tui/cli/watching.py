@@ -1,0 +1,19 @@
+"""The command that opens the console for watching only."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from orchestrate_tui.cli.confinement import confine
+from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.screen import check_screen
+
+
+def watch(arguments: Namespace) -> int:
+    """Open the console in a process that can only read; nothing of the executor is loaded."""
+    check_screen()
+    confine()
+    from orchestrate_tui.console.watching import run_watching_console  # noqa: PLC0415  (confined)
+    from orchestrate_tui.store.history import History  # noqa: PLC0415  (confined)
+
+    return run_watching_console(History(database_path(arguments)))

@@ -1,0 +1,162 @@
+"""What a process can still do once it has confined itself, and what a hostile environment can."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.desk import REPOSITORY, Desk
+from tests.console.terminal import Terminal
+
+SETUP = """\
+import asyncio, ctypes.util, os, pathlib, pty, socket, sqlite3, subprocess, sys, tempfile
+from orchestrate_tui.cli.confinement import confine
+if sys.argv[1] == "confined":
+    confine()
+try:
+    {attempt}
+except PermissionError as error:
+    print("refused:", error)
+else:
+    print("done")
+"""
+ATTEMPTS = {
+    "write a file": "open('new', 'w')",
+    "append to a file": "open('old', 'a')",
+    "change a file": "open('old', 'r+b')",
+    "write through the system": "os.open('new', os.O_WRONLY | os.O_CREAT)",
+    "write by pathlib": "pathlib.Path('new').write_text('')",
+    "make a database": "sqlite3.connect('new')",
+    "change a database": "sqlite3.connect('file:old?mode=rw', uri=True)",
+    "make a folder": "os.mkdir('new')",
+    "remove": "os.remove('old')",
+    "rename": "os.rename('old', 'new')",
+    "replace": "os.replace('old', 'new')",
+    "link": "os.link('old', 'new')",
+    "link by name": "os.symlink('old', 'new')",
+    "change the mode": "os.chmod('old', 0o777)",
+    "cut": "os.truncate('old', 0)",
+    "touch": "os.utime('old')",
+    "run a program": "subprocess.run(['true'])",
+    "run a shell": "os.system('true')",
+    "become a program": "os.execv('/bin/echo', ['echo', 'done'])",
+    "spawn": "os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)",
+    "fork": "os.fork() or os._exit(0)",
+    "open a terminal": "pty.spawn(['true'])",
+    "connect": "socket.socket().connect(('127.0.0.1', server))",
+    "listen": "socket.socket().bind(('127.0.0.1', 0))",
+}
+HARMLESS = {
+    "read a file": "open('old').read()",
+    "read a database": "sqlite3.connect('file:old?mode=ro', uri=True)",
+    "write to nowhere": "open(os.devnull, 'w').write('')",
+    "write to an open stream": "open(1, 'w', closefd=False).write('')",
+    "run an event loop": "asyncio.run(asyncio.sleep(0))",
+    "import": "import wave",
+}
+
+
+def attempt(folder: Path, code: str, how: str) -> str:
+    (folder / "old").touch()
+    listen = "listener = socket.socket(); listener.bind(('127.0.0.1', 0)); listener.listen(); "
+    setup = SETUP.format(attempt=code.replace("server", "listener.getsockname()[1]"))
+    setup = setup.replace("if sys", f"{listen if 'server' in code else ''}pass\nif sys", 1)
+    done = subprocess.run(
+        [sys.executable, "-c", setup, how],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_a_confined_process_cannot(tmp_path: Path, name: str) -> None:
+    assert "done" in attempt(tmp_path, ATTEMPTS[name], "free")
+    for path in tmp_path.iterdir():
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    assert "refused" in attempt(tmp_path, ATTEMPTS[name], "confined")
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_confined_process_can(tmp_path: Path, name: str) -> None:
+    assert attempt(tmp_path, HARMLESS[name], "confined") == "done\n"
+
+
+def test_of_the_environment_only_what_is_named_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    left = attempt(tmp_path, "print(sorted(os.environ))", "confined")
+    assert "PYTHONPATH" not in left
+    assert "PATH" not in left
+    assert "SSLKEYLOGFILE" not in left
+    assert "HOME" in left
+
+
+TRAP = """\
+from pathlib import Path
+Path(__file__).with_name("sprung").touch()
+from textual.drivers.linux_driver import LinuxDriver
+class Trap(LinuxDriver): pass
+"""
+
+
+@pytest.fixture
+def hostile(desk: Desk) -> dict[str, str]:
+    """Variables by which Textual would import, log, draw elsewhere or type by itself."""
+    desk.write("trap.py", TRAP)
+    return {
+        "PYTHONPATH": f"{REPOSITORY}:{desk.folder}",
+        "TEXTUAL": "devtools,debug,headless",
+        "TEXTUAL_COLOR_SYSTEM": "none of these",
+        "TEXTUAL_DEBUG": "1",
+        "TEXTUAL_DRIVER": "trap:Trap",
+        "TEXTUAL_FILTERS": "dim",
+        "TEXTUAL_LOG": str(desk.folder / "textual.log"),
+        "TEXTUAL_PRESS": "q",
+        "TEXTUAL_SCREENSHOT": "0",
+        "TEXTUAL_SCREENSHOT_FILENAME": "picture.svg",
+        "TEXTUAL_SCREENSHOT_LOCATION": str(desk.folder),
+        "TEXTUAL_SHOW_RETURN": "1",
+    }
+
+
+@pytest.mark.parametrize("option", [[], ["--read-only"]], ids=["operator", "viewer"])
+def test_textual_takes_no_orders_from_the_environment(
+    desk: Desk, hostile: dict[str, str], option: list[str]
+) -> None:
+    desk.pipeline("- {name: build, agent: fine, task: Build}\n")
+    assert desk.do("run", "shop.yaml").code == 0
+    before = sorted(path.name for path in desk.folder.iterdir())
+    words = ["-B", "-m", "orchestrate_tui", *option]
+    with Terminal(words, desk.folder, **(desk.environment | hostile)) as console:
+        console.until("✓ build")
+        console.type("q")
+        assert console.ends() == 0
+    assert sorted(path.name for path in desk.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("kind", ["dumb", "unknown", ""])
+@pytest.mark.parametrize("option", [[], ["--read-only"]], ids=["operator", "viewer"])
+def test_a_terminal_that_only_prints_is_refused_in_a_sentence(
+    desk: Desk, option: list[str], kind: str
+) -> None:
+    terminal = desk.terminal(*option, TERM=kind)
+    assert terminal.end() == 2
+    assert f"The console cannot be shown on a terminal of type '{kind}'" in terminal.text
+    assert "Set TERM" in terminal.text
+    assert "\x1b" not in terminal.text
+
+
+def test_a_viewer_finds_no_interactive_interpreter_at_the_end(desk: Desk) -> None:
+    terminal = desk.terminal("--read-only", PYTHONINSPECT="1")
+    assert terminal.end() == 2
+    assert ">>>" not in terminal.text
