@@ -6,21 +6,20 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from orchestrate_tui.permissions import make_folder, open_file
+
 NOTE_PREFIX = "orchestrate-tui: "
 """What a line that no process wrote begins with."""
 
 
 def open_log(path: Path) -> int:
     """A descriptor that appends to `path`; the file, and its folder, are made if missing."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_APPEND
     try:
-        return os.open(path, flags, 0o600)
+        return open_file(path, flags)
     except FileNotFoundError:
-        # mkdir(parents=True) would give the upper ones the mode of the umask
-        for folder in reversed((path.parent, *path.parent.parents)):
-            if not folder.exists():
-                folder.mkdir(mode=0o700, exist_ok=True)
-        return os.open(path, flags, 0o600)
+        make_folder(path.parent)
+        return open_file(path, flags)
 
 
 def append(path: Path, content: bytes) -> None:

@@ -6,13 +6,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrate_tui.cli.configuration import configured_people
+from orchestrate_tui.cli.configuration import configured_people, opened_database
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.executor.control import Control
-from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 
 
@@ -21,7 +20,7 @@ def open_console(arguments: Namespace) -> int:
     check_screen()
     people = configured_people()
     with (
-        open_database(database_path(arguments)) as database,
+        opened_database(database_path(arguments)) as database,
         Control(database, people=people) as control,
     ):
         return console_over(database.path, control, files=arguments.files)

@@ -8,7 +8,7 @@ from functools import partial
 
 import anyio
 
-from orchestrate_tui.cli.configuration import configured_people
+from orchestrate_tui.cli.configuration import configured_people, opened_database
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say
@@ -52,5 +52,6 @@ def ask(arguments: Namespace, request: Request) -> int:
 
 async def _ask(arguments: Namespace, request: Request) -> str:
     people = configured_people()
-    async with PipelineExecutor(existing_database_path(arguments), people=people) as executor:
-        return await request(executor)
+    with opened_database(existing_database_path(arguments)) as database:
+        async with PipelineExecutor(database, people=people) as executor:
+            return await request(executor)

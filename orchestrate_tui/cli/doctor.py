@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
-from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.places import database_path, is_missing
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say_marked
 from orchestrate_tui.console.marks import Mark, Tone
@@ -48,7 +48,7 @@ def _findings(path: Path) -> Iterator[Finding]:
     versions = f"Python {platform.python_version()}, SQLite {library_version()}"
     yield Finding(check="versions", is_fine=True, text=versions)
     yield _tried("configuration", _configuration)
-    if not path.exists():
+    if is_missing(path):
         yield _writable(path)
         return
     yield _tried("database", lambda: quick_check(path))
@@ -69,7 +69,7 @@ def _configuration() -> str:
 
 
 def _interrupted(path: Path) -> str:
-    history = History(path)
+    history = History(path, hands_off=True)
     under_way = [
         *history.runs(status=RunStatus.RUNNING),
         *history.runs(status=RunStatus.INTERRUPTED),

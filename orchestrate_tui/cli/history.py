@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
-from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.places import database_path, is_missing
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
@@ -27,12 +27,12 @@ from orchestrate_tui.store.history import History
 def runs(arguments: Namespace) -> int:
     """List runs, newest first."""
     status, since = _status(arguments.status), _since(arguments.since)
-    if not database_path(arguments).exists():
+    if is_missing(database_path(arguments)):
         say("No runs yet", to=sys.stderr)
         if arguments.json:
             print_json([])
         return 0
-    history = History(database_path(arguments))
+    history = History(database_path(arguments), hands_off=True)
     found = history.runs(
         pipeline=arguments.pipeline,
         status=status,
@@ -49,7 +49,7 @@ def runs(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """Show one run, its stages and its rollbacks."""
-    history = History(database_path(arguments))
+    history = History(database_path(arguments), hands_off=True)
     run = history.run(arguments.run)
     if arguments.json:
         print_json(run_record(history, run))
@@ -77,12 +77,12 @@ def show(arguments: Namespace) -> int:
 
 def rollbacks(arguments: Namespace) -> int:
     """List rollbacks, newest first."""
-    if not database_path(arguments).exists():
+    if is_missing(database_path(arguments)):
         say("No rollbacks yet", to=sys.stderr)
         if arguments.json:
             print_json([])
         return 0
-    history = History(database_path(arguments))
+    history = History(database_path(arguments), hands_off=True)
     if arguments.run is not None:
         history.run(arguments.run)
     events = history.rollbacks(arguments.run, limit=arguments.limit)
@@ -95,7 +95,7 @@ def rollbacks(arguments: Namespace) -> int:
 
 def logs(arguments: Namespace) -> int:
     """Print what an attempt of a stage wrote; on a terminal with control characters shown."""
-    history = History(database_path(arguments))
+    history = History(database_path(arguments), hands_off=True)
     what, attempt = _attempt(history, arguments)
     path = _log_path(history, arguments, attempt)
     if arguments.json:

@@ -25,12 +25,23 @@ def database_path(arguments: Namespace) -> Path:
 def existing_database_path(arguments: Namespace) -> Path:
     """The database that a command means. Raises NotFound rather than have an empty one made."""
     path = database_path(arguments)
-    if not path.exists():
+    if is_missing(path):
         raise NotFound(
             f"There is no database {path}",
             next_step="Run a pipeline first, or name another one with --db",
         )
     return path
+
+
+def is_missing(path: Path) -> bool:
+    """Whether nothing is there; what lies where this user may not look counts as there."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def example(name: str) -> Path:

@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 
+from orchestrate_tui.cli.configuration import opened_database
 from orchestrate_tui.cli.decisions import ask
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupted import rollback_sentence
@@ -18,7 +19,6 @@ from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.control import Control
-from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 
 
@@ -26,7 +26,7 @@ def rollback(arguments: Namespace) -> int:
     """Show the plan, ask, and carry it out; 0 succeeded, 1 failed, 2 refused."""
     _refuse_not_yet(arguments)
     path = existing_database_path(arguments)
-    with open_database(path) as database, Control(database) as control:
+    with opened_database(path) as database, Control(database) as control:
         plan = control.plan_rollback(*_stages(arguments), retry=arguments.retry).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 
-from orchestrate_tui.cli.configuration import configured_people
+from orchestrate_tui.cli.configuration import configured_people, opened_database
 from orchestrate_tui.cli.detached import Announce, detached
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupted import rollback_sentence, unended_rollbacks
@@ -26,7 +26,6 @@ from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.spec import load_pipeline, problems_for_run
 from orchestrate_tui.spec.loaded import LoadedPipeline
-from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 
 EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 130}
@@ -124,7 +123,7 @@ def _report_detached(run_id: int, *, as_json: bool) -> None:
 def _session(arguments: Namespace, path: Path, people: People) -> Iterator[Session]:
     with (
         undisturbed() as interrupts,
-        open_database(path) as database,
+        opened_database(path) as database,
         Control(database, people=people) as control,
     ):
         yield Session(control, History(database.path), interrupts, as_json=arguments.json)

@@ -16,4 +16,4 @@ def watch(arguments: Namespace) -> int:
     from orchestrate_tui.console.watching import run_watching_console  # noqa: PLC0415  (confined)
     from orchestrate_tui.store.history import History  # noqa: PLC0415  (confined)
 
-    return run_watching_console(History(database_path(arguments)))
+    return run_watching_console(History(database_path(arguments), hands_off=True))

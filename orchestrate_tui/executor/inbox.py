@@ -15,7 +15,7 @@ from orchestrate_tui.store.commands import (
     waiting_commands,
 )
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.history import data_version
+from orchestrate_tui.store.reading import data_version
 
 POLL_INTERVAL_S = 0.05
 

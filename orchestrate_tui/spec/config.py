@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrate_tui.errors import PipelineFileError
 from orchestrate_tui.spec.loading import read_document, user_config_folder
-from orchestrate_tui.spec.readers import NAMES, WORDS, MapOf
+from orchestrate_tui.spec.readers import NAMES, WORDS, MapOf, Text
 from orchestrate_tui.spec.records import Field, Record
 from orchestrate_tui.spec.report import Report
 
@@ -17,20 +17,31 @@ CONFIG_FILE_NAME = "config.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserConfig:
-    """What a user has configured. `roles` are the users and @groups that a role stands for."""
+    """What a user has configured.
+
+    `roles` are the users and @groups that a role stands for. `share_group` is the Unix group that
+    may read the database and the logs; "" is nobody but their owner.
+    """
 
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    share_group: str = ""
 
 
 CONFIG = Record(
     title="the configuration",
-    build=lambda values: UserConfig(roles=dict(values["roles"])),
+    build=lambda values: UserConfig(roles=dict(values["roles"]), share_group=values["share_group"]),
     fields=(
         Field(
             key="roles",
             reader=MapOf(value=NAMES, keys=WORDS),
             description="The users and @groups that a role among the approvers stands for.",
             default=(),
+        ),
+        Field(
+            key="share_group",
+            reader=Text(pattern=r"[^@\s][^\s]*", rule="must be the name of a Unix group without @"),
+            description="The Unix group whose members may read the database and the logs.",
+            default="",
         ),
     ),
 )

@@ -7,6 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from orchestrate_tui.errors import StoreError
+from orchestrate_tui.store.accounts import current_user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,15 @@ def cannot_open(path: Path, error: Exception | str) -> StoreError:
     )
 
 
-def cannot_read(path: Path, error: sqlite3.Error) -> StoreError:
+def may_not_read(path: Path) -> StoreError:
+    """The error a user sees whom the database's owner does not let read it."""
+    return StoreError(
+        f"You ({current_user()}) may not read the database {path}",
+        next_step="Ask its owner to share it (share_group) or to publish a copy for you",
+    )
+
+
+def cannot_read(path: Path, error: Exception) -> StoreError:
     """The error an operator sees when a database that was opened can no longer be read."""
     return StoreError(
         f"The database {path} could not be read: {error}",

@@ -9,7 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from orchestrate_tui.errors import StoreError
+from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
+from orchestrate_tui.store.sharing import share
 from orchestrate_tui.store.spreading import spread_subfolders
 from orchestrate_tui.store.writer import Change, Writer
 
@@ -26,9 +29,12 @@ T = TypeVar("T")
 
 
 class Database:
-    """One database, open for reading and writing; it may be used from any thread."""
+    """One database, open for reading and writing; it may be used from any thread.
 
-    def __init__(self, path: Path) -> None:
+    `share_group` names a Unix group that may read it from now on; "" leaves that as it is.
+    """
+
+    def __init__(self, path: Path, *, share_group: str = "") -> None:
         self.files = StoreFiles(path)
         self.path = self.files.database
         try:
@@ -37,7 +43,16 @@ class Database:
             raise cannot_open(self.path, error) from error
         spread_subfolders(self.files.runs)
         self._writer = Writer(self.path, self.files.write_lock)
+        if share_group:
+            self._share(share_group)
         self._local = threading.local()
+
+    def _share(self, group: str) -> None:
+        try:
+            share(self.files, group)
+        except StoreError:
+            self._writer.close()
+            raise
 
     def submit(self, change: Change[T]) -> Future[T]:
         """Have `change` committed by the writer; see Writer.submit."""
@@ -111,22 +126,12 @@ class StoreFiles:
         return self.runs / str(run_id) / name
 
 
-def open_database(path: Path | str) -> Database:
-    """Open the database, made or brought up to date as needed.
+def open_database(path: Path | str, *, share_group: str = "") -> Database:
+    """Open the database, made or brought up to date as needed; see Database.
 
     Raises StoreError for one that is newer, foreign, damaged or cannot be written.
     """
-    return Database(Path(path))
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder and those that lead to it, for their owner alone; others stay as they are.
-
-    Raises OSError.
-    """
-    for place in reversed((folder, *folder.parents)):
-        if not place.exists():
-            place.mkdir(mode=0o700, exist_ok=True)
+    return Database(Path(path), share_group=share_group)
 
 
 def _file_name(stage_name: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.store.connection import connect_reader
 from orchestrate_tui.store.migrator import is_current
+from orchestrate_tui.store.reading import Reader
 
 
 def library_version() -> str:
@@ -17,14 +18,11 @@ def library_version() -> str:
 
 def quick_check(path: Path) -> str:
     """A sentence on a sound database. Raises StoreError for any other."""
-    connection = connect_reader(path)
+    reader = Reader(path, lambda _: None, hands_off=True)
     try:
-        is_up_to_date = is_current(connection, path)
-        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        answer, is_up_to_date = str(error), False
+        is_up_to_date, answer = reader.read(partial(_look, path=path))
     finally:
-        connection.close()
+        reader.close()
     if answer != "ok":
         raise StoreError(
             f"The database {path} is damaged: {answer}",
@@ -34,3 +32,13 @@ def quick_check(path: Path) -> str:
         "its schema is current" if is_up_to_date else "the next run brings its schema up to date"
     )
     return f"{path} is sound, {state}"
+
+
+def _look(connection: sqlite3.Connection, path: Path) -> tuple[bool, str]:
+    """Whether the schema is current, and what SQLite finds damaged; "ok" is nothing."""
+    try:
+        is_up_to_date = is_current(connection, path)
+        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        return False, str(error)
+    return is_up_to_date, answer

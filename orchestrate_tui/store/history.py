@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
+from functools import partial
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
-from orchestrate_tui.store.connection import cannot_read, connect_reader
+from orchestrate_tui.store.connection import cannot_open, may_not_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.migrator import is_current
+from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.recovery import (
     left_by,
     lost_owners,
@@ -23,6 +25,7 @@ from orchestrate_tui.store.run_pages import narrow, newest_runs
 from orchestrate_tui.store.runs import unknown_run
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
@@ -39,26 +42,20 @@ class History:
     """Reads a database through a connection that cannot write; it belongs to one thread.
 
     What an executor left when it died is shown as interrupted, whether or not that was written.
-    Every method raises StoreError when the database can no longer be read.
+    With `hands_off` no file is opened for writing even where this user may write; the process
+    must then not open a Database on it. Every method raises StoreError when the database can no
+    longer be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, hands_off: bool = False) -> None:
         self.files = StoreFiles(path)
-        if not path.exists():
-            raise NotFound(
-                f"There is no database {path}",
-                next_step="Run a pipeline first, or name another one with --db",
-            )
-        self._connection = connect_reader(self.files.database)
-        try:
-            _check_current(self._connection, path)
-        except StoreError:
-            self._connection.close()
-            raise
+        _check_present(path)
+        check = partial(_check_current, path=path)
+        self._reader = Reader(self.files.database, check, hands_off=hands_off)
 
     def close(self) -> None:
         """Give the connection up."""
-        self._connection.close()
+        self._reader.close()
 
     def runs(
         self,
@@ -133,7 +130,7 @@ class History:
 
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""
-        return self._read(data_version)
+        return self._reader.version()
 
     def log_path(self, run_id: int, stage_name: str, attempt: int) -> Path:
         """Where the log of an attempt lies; it may not exist."""
@@ -149,10 +146,21 @@ class History:
         )
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return query(self._connection)
-        except sqlite3.Error as error:
-            raise cannot_read(self.files.database, error) from error
+        return self._reader.read(query)
+
+
+def _check_present(path: Path) -> None:
+    try:
+        is_folder = S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        raise NotFound(
+            f"There is no database {path}",
+            next_step="Run a pipeline first, or name another one with --db",
+        ) from None
+    except PermissionError as error:
+        raise may_not_read(path) from error
+    if is_folder:
+        raise cannot_open(path, "it is a folder")
 
 
 def _check_current(connection: sqlite3.Connection, path: Path) -> None:
@@ -197,8 +205,3 @@ def outputs_of(connection: sqlite3.Connection, run_id: int) -> dict[tuple[str, s
     query = "SELECT stage_name, key, value FROM outputs WHERE run_id = ?"
     rows = connection.execute(query, (run_id,))
     return {(row["stage_name"], row["key"]): row["value"] for row in rows}
-
-
-def data_version(connection: sqlite3.Connection) -> int:
-    """A number that changes when another connection has committed."""
-    return int(connection.execute("PRAGMA data_version").fetchone()[0])

@@ -164,10 +164,11 @@ def test_a_pipeline_that_was_never_kept_is_not_made_up(store: Store) -> None:
 
 def test_reading_never_writes(store: Store, history: History) -> None:
     store.ended_run()
+    connection = history._read(lambda connection: connection)
     with pytest.raises(sqlite3.OperationalError, match="readonly database"):
-        history._connection.execute("DELETE FROM runs")
+        connection.execute("DELETE FROM runs")
     with pytest.raises(sqlite3.OperationalError, match="readonly database"):
-        history._connection.execute("PRAGMA user_version = 7")
+        connection.execute("PRAGMA user_version = 7")
 
 
 def test_history_is_read_while_nobody_writes(path: Path) -> None:

@@ -145,12 +145,17 @@ def history(
         history.close()
 
 
+def connection(history: History) -> sqlite3.Connection:
+    """What the history reads through while nobody closes the database."""
+    return history._read(lambda connection: connection)
+
+
 def statements(history: History, question: Question) -> list[str]:
     """The SQL that a question comes to."""
     seen: list[str] = []
-    history._connection.set_trace_callback(seen.append)
+    connection(history).set_trace_callback(seen.append)
     question(history)
-    history._connection.set_trace_callback(None)
+    connection(history).set_trace_callback(None)
     return seen
 
 
@@ -159,7 +164,7 @@ def test_a_question_is_answered_by_an_index_without_sorting(history: History, na
     asked = statements(history, QUESTIONS[name])
     assert asked
     for sql in asked:
-        plan = [row["detail"] for row in history._connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        plan = [row["detail"] for row in connection(history).execute(f"EXPLAIN QUERY PLAN {sql}")]
         assert not [step for step in plan if "TEMP B-TREE" in step], (sql, plan)
         scans = [step for step in plan if step.startswith("SCAN") and not HARMLESS.match(step)]
         is_page_of_all = "WHERE" not in sql and "LIMIT" in sql and set(scans) <= PAGES_OF_ALL
@@ -175,7 +180,7 @@ def test_a_question_costs_little_however_much_has_happened(history: History, nam
         steps += 10
         return 0
 
-    history._connection.set_progress_handler(count, 10)
+    connection(history).set_progress_handler(count, 10)
     QUESTIONS[name](history)
-    history._connection.set_progress_handler(None, 10)
+    connection(history).set_progress_handler(None, 10)
     assert steps < 4000

@@ -1,0 +1,59 @@
+"""Who may read the files that are made: their owner, and in a shared folder its group too.
+
+A folder is shared when its group may list it and what is made in it gets that group. Whoever makes
+a file there need not know with whom: it is made as its folder is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+_SHARED = stat.S_ISGID | stat.S_IRGRP | stat.S_IXGRP
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those that lead to it; those that are there stay as they are.
+
+    Raises OSError.
+    """
+    for place in reversed((folder, *folder.parents)):
+        if not place.exists():
+            place.mkdir(mode=0o700, exist_ok=True)
+            if is_shared(place.parent):
+                place.chmod(0o2750)
+
+
+def open_file(path: Path, flags: int) -> int:
+    """A descriptor of the file, which is made if it is missing; no child inherits it.
+
+    Raises OSError.
+    """
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if is_shared(path.parent):
+        os.fchmod(descriptor, 0o640)
+    return descriptor
+
+
+def share_folder(folder: Path, group_id: int) -> None:
+    """Share a folder with a group; what lies in it already stays as it is. Raises OSError."""
+    found = folder.stat()
+    if found.st_gid != group_id:
+        os.chown(folder, -1, group_id)
+    if found.st_mode & _SHARED != _SHARED:
+        folder.chmod(0o2750)
+
+
+def share_file(file: Path, group_id: int) -> None:
+    """Let a group read a file. Raises OSError."""
+    found = file.stat()
+    if found.st_gid != group_id:
+        os.chown(file, -1, group_id)
+    if not found.st_mode & stat.S_IRGRP:
+        file.chmod(0o640)
+
+
+def is_shared(folder: Path) -> bool:
+    """Whether what is made in the folder is for its group too. Raises OSError."""
+    return os.stat(folder).st_mode & _SHARED == _SHARED  # noqa: PTH116  (half the time)

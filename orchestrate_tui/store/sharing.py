@@ -1,0 +1,65 @@
+"""Lets a Unix group read a database, its logs, and which executors live."""
+
+from __future__ import annotations
+
+import grp
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.errors import StoreError
+from orchestrate_tui.permissions import is_shared, make_folder, share_file, share_folder
+
+if TYPE_CHECKING:
+    from orchestrate_tui.store.database import StoreFiles
+
+
+def share(files: StoreFiles, group: str) -> None:
+    """Let the group read everything that is there and will be made.
+
+    The lock that writers take stays its owner's, as whoever may read it could hold it. Raises
+    StoreError when there is no such group, or the user is no member of it.
+    """
+    try:
+        group_id = grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise _cannot_share(files, group, "there is no such group") from error
+    try:
+        _share_around(files.database, group_id)
+        for folder in (files.runs, files.owners):
+            make_folder(folder)
+            _share_within(folder, group_id)
+    except PermissionError as error:
+        raise _cannot_share(files, group, "only its members can share with it") from error
+    except OSError as error:
+        raise _cannot_share(files, group, str(error)) from error
+
+
+def _share_around(database: Path, group_id: int) -> None:
+    """Share the database, what SQLite keeps beside it, and a folder that is there for it alone."""
+    folder = database.parent
+    is_ours = folder.stat().st_uid == os.geteuid()
+    if is_ours and all(file.name.startswith(database.name) for file in folder.iterdir()):
+        share_folder(folder, group_id)
+    for file in (database, Path(f"{database}-wal"), Path(f"{database}-shm")):
+        if file.exists():
+            share_file(file, group_id)
+
+
+def _share_within(folder: Path, group_id: int) -> None:
+    """Share a folder, and what was made in it before it was shared."""
+    if is_shared(folder) and folder.stat().st_gid == group_id:
+        return
+    for place, folders, files in os.walk(folder):
+        for name in files:
+            share_file(Path(place, name), group_id)
+        for name in folders:
+            share_folder(Path(place, name), group_id)
+    share_folder(folder, group_id)
+
+
+def _cannot_share(files: StoreFiles, group: str, reason: str) -> StoreError:
+    return StoreError(
+        f"The database {files.database} cannot be shared with the group '{group}': {reason}",
+        next_step="Correct share_group in your configuration",
+    )
