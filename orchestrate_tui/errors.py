@@ -9,6 +9,7 @@ OrchestrateError
 │   │   ├── RollbackLoop
 │   │   └── StalePlan
 │   └── StaleTransition
+│       └── Fenced         another executor took over what this one worked on
 └── StoreError             the database cannot be used as it is
 
 Each error carries what happened and the next step, both one sentence, and the exit code of the
@@ -146,6 +147,12 @@ class StalePlan(RollbackRefused):
 
 class StaleTransition(Refused):
     """A guarded change found another status, or another owner, than it expected."""
+
+
+class Fenced(StaleTransition):
+    """Another executor took over what this one worked on: it may not write about it any more."""
+
+    exit_code = 3
 
 
 class StoreError(OrchestrateError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import anyio
 
 _PROC = Path("/proc")
 _MARK = b"ORCHESTRATE_IDEMPOTENCY_KEY="
+_ATTEMPT = b"ORCHESTRATE_ATTEMPT="
 _KILL_PATIENCE_S = 5.0
 
 
@@ -25,6 +26,26 @@ async def end_leftovers(idempotency_keys: Collection[str], grace_s: float) -> in
     ended = await _signal(marks, signal.SIGTERM, grace_s)
     await _signal(marks, signal.SIGKILL, _KILL_PATIENCE_S)
     return ended
+
+
+def working(attempts: Mapping[str, int]) -> frozenset[str]:
+    """Those keys under which a process works on that very attempt."""
+    found = set()
+    for pid in _pids():
+        variables = _environment(pid)
+        for key, attempt in attempts.items():
+            if variables >= {_MARK + key.encode(), _ATTEMPT + str(attempt).encode()}:
+                found.add(key)
+    return frozenset(found)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process was stopped and does nothing until it is told to go on."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[0] in {b"T", b"t"}
 
 
 async def _signal(marks: frozenset[bytes], number: signal.Signals, patience_s: float) -> int:
@@ -47,15 +68,23 @@ async def _signal(marks: frozenset[bytes], number: signal.Signals, patience_s: f
 
 
 def _marked(marks: frozenset[bytes]) -> Iterator[int]:
+    return (pid for pid in _pids() if _has_mark(pid, marks))
+
+
+def _pids() -> Iterator[int]:
     with os.scandir(_PROC) as entries:
         for entry in entries:
-            if entry.name.isdecimal() and _has_mark(int(entry.name), marks):
+            if entry.name.isdecimal():
                 yield int(entry.name)
 
 
 def _has_mark(pid: int, marks: frozenset[bytes]) -> bool:
+    return not marks.isdisjoint(_environment(pid))
+
+
+def _environment(pid: int) -> frozenset[bytes]:
     try:
         environment = (_PROC / str(pid) / "environ").read_bytes()
     except OSError:  # ended meanwhile, or somebody else's
-        return False
-    return not marks.isdisjoint(environment.split(b"\0"))
+        return frozenset()
+    return frozenset(environment.split(b"\0"))

@@ -18,7 +18,7 @@ Without a command the console opens. `orchestrate-tui demo` shows it at work on 
 
 EPILOG = """\
 exit codes: 0 it went well, 1 it failed or a file has problems, 2 refused and nothing was
-changed, 130 cancelled
+changed, 3 another process took the run over, 130 cancelled
 """
 
 _PIPELINE_FILES = frozenset({".yaml", ".yml"})
@@ -245,6 +245,11 @@ def _add_runs(commands: _Commands) -> None:
         "resume", "running:resume", "go on with a run whose executor died", json=True
     )
     _add_run_id(resume)
+    resume.add_argument(
+        "--take-over", action="store_true",
+        help="even if its executor still lives, because it hangs or was stopped",
+    )  # fmt: skip
+    resume.add_argument("--reason", metavar="TEXT", help="why it is taken over; kept with the run")
     for name, summary in (
         ("approve", "approve a stage that waits for it"),
         ("reject", "reject a stage that waits for an approval"),

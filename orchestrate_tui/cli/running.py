@@ -21,7 +21,13 @@ from orchestrate_tui.cli.records import print_json, run_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
-from orchestrate_tui.errors import CannotStart, OrchestrateError, PipelineFileError, Problem
+from orchestrate_tui.errors import (
+    CannotStart,
+    OrchestrateError,
+    PipelineFileError,
+    Problem,
+    Refused,
+)
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.spec import load_pipeline, problems_for_run
@@ -56,13 +62,25 @@ def run(arguments: Namespace) -> int:
 def resume(arguments: Namespace) -> int:
     """Go on with an interrupted run or rollback; exits as `run` does, 1 for a failed rollback."""
     people = configured_people()
+    take_over = _reason_to_take_over(arguments)
     with _session(arguments, existing_database_path(arguments), people) as session:
         after = session.history.last_event_id()
         left = unended_rollbacks(session.history, arguments.run)
-        work = session.control.resume(arguments.run)
+        work = session.control.resume(arguments.run, take_over=take_over)
         code = session.follow(arguments.run, work, after=after)
         ends = [session.history.rollback(rollback_id).status for rollback_id in left]
         return code or int(RollbackStatus.FAILED in ends)
+
+
+def _reason_to_take_over(arguments: Namespace) -> str | None:
+    """Why the run is taken over; None when it is not. Raises Refused without a reason."""
+    if not arguments.take_over:
+        if arguments.reason is not None:
+            raise Refused("--reason is for --take-over", next_step="Leave it out, or add that")
+        return None
+    if not (arguments.reason or "").strip():
+        raise Refused("Taking a run over needs a reason", next_step="Say why with --reason TEXT")
+    return str(arguments.reason)
 
 
 def load_for_run(

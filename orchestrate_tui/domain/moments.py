@@ -21,3 +21,8 @@ def from_text(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"'{text}' does not say its time zone")
     return moment.astimezone(UTC)
+
+
+def spoken(moment: datetime) -> str:
+    """The moment as a sentence names it to people in any place: `2026-01-31 12:00:05 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -10,7 +10,7 @@ from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.remote import ask_owner
 from orchestrate_tui.executor.requests import Request, being_rolled_back
-from orchestrate_tui.executor.runs import Runs, nobody_works_on
+from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.service import ask
 from orchestrate_tui.store.commands import CommandKind
 from orchestrate_tui.store.recovery import as_it_stands
@@ -35,7 +35,7 @@ class Asking:
         """Stop a run; returns what that did."""
         run = self.standing(run_id)
         if run.status is RunStatus.INTERRUPTED or self._is_idle(run):
-            session = await self._runs.stopped(run, f"cancelled by {actor}")
+            session = await self._runs.stopped(run, f"cancelled by {actor}", actor)
             await self._runs.work(session)
             return f"Run {run_id} is cancelled"
         if run.status in ENDED_RUNS:
@@ -73,7 +73,7 @@ class Asking:
             return await request.answer()
         owner = run.epoch if owner is None else owner
         if owner is None or owner == self._executor.epoch or not self._records.is_alive(owner):
-            raise nobody_works_on(self._records.run(run.id))
+            raise self._runs.refusal(run.id)
         return await ask_owner(
             self._executor, run_id=run.id, owner=owner, kind=kind, payload=payload, actor=actor
         )

@@ -9,13 +9,14 @@ from pathlib import Path
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from orchestrate_tui.agents import perform
-from orchestrate_tui.agents.contract import Launcher, Outcome, RollbackIdentity, Work
+from orchestrate_tui.agents.contract import Outcome, RollbackIdentity, Work
 from orchestrate_tui.agents.environment import inherited_environment
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
 from orchestrate_tui.domain.rollback import PlanStep
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.store.database import StoreFiles
 
 PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
@@ -36,7 +37,7 @@ class Attempts:
 
     context: RunContext
     files: StoreFiles
-    launcher: Launcher
+    permission: StartPermission
     outputs: dict[tuple[str, str], str] = field(default_factory=dict)
     values: dict[str, str] = field(init=False)
     _declared: frozenset[str] = field(init=False)
@@ -127,7 +128,16 @@ class Attempts:
             stage_env=stage.env,
             rollback=rollback,
         )
-        return await perform(work, self.launcher)
+        return await self._do(work)
+
+    async def _do(self, work: Work) -> Outcome:
+        """Have it done; what has no process of its own is not taken over while it is done."""
+        rollback_id = work.rollback.rollback_id if work.rollback else None
+        launcher = self.permission.launcher(rollback_id)
+        if work.agent.kind is not AgentKind.HTTP:
+            return await perform(work, launcher)
+        with self.permission.granted(rollback_id):
+            return await perform(work, launcher)
 
     def _rendered(self, stage: Stage, task: str) -> _Rendered | Outcome:
         """The texts of an attempt with their values, or why they cannot be filled in."""

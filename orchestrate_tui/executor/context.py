@@ -17,6 +17,9 @@ from orchestrate_tui.domain.run import Run
 from orchestrate_tui.executor.hub import Change, Hub
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.store.database import Database
+from orchestrate_tui.store.fencing import Takeover
+from orchestrate_tui.store.locks import SharedHold
+from orchestrate_tui.store.recovery import OWNER_DIED
 from orchestrate_tui.store.writer import Change as StoreChange
 
 T = TypeVar("T")
@@ -24,10 +27,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorContext:
-    """The surroundings of every run that one executor works on."""
+    """The surroundings of every run that one executor works on; `starting`: see Ownership."""
 
     database: Database
     epoch: int
+    starting: SharedHold
     launcher: Launcher
     hub: Hub
     people: People
@@ -42,6 +46,16 @@ class ExecutorContext:
             result = await asyncio.wrap_future(self.database.submit(change))
         self.publish(told)
         return result
+
+    def takeover(self, actor: str, reason: str | None = None) -> Takeover:
+        """How this executor takes over; with a `reason` from one that may still live, too."""
+        return Takeover(
+            epoch=self.epoch,
+            actor=actor,
+            reason=OWNER_DIED if reason is None else reason.strip(),
+            at=self.clock(),
+            is_forced=reason is not None,
+        )
 
     def publish(self, told: Iterable[Change]) -> None:
         """Tell the hub what is committed."""

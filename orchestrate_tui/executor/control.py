@@ -128,9 +128,13 @@ class Control:
         end = self._begin(self._create_and_execute(create, started), started)
         return BegunRun(run_id=started, end=end)
 
-    def resume(self, run_id: int) -> Future[Run]:
-        """Go on with an interrupted run; the future is the run as it ended."""
-        return self._thread.work(partial(self._executor.resume_run, run_id))
+    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[Run]:
+        """Go on with an interrupted run; the future is the run as it ended.
+
+        `take_over` is the reason for which it is taken from an executor that still lives.
+        """
+        resume = partial(self._executor.resume_run, run_id, take_over=take_over)
+        return self._thread.work(resume)
 
     def cancel(self, run_id: int) -> Future[str]:
         """Stop a run; the future is what that did."""

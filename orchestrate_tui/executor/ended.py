@@ -8,7 +8,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Fenced, Refused
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
@@ -20,6 +20,8 @@ from orchestrate_tui.store.commands import (
     CommandStatus,
     answer_command,
 )
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.fencing import check_carrier
 
 
 class EndedRunRollback:
@@ -36,12 +38,19 @@ class EndedRunRollback:
 
     async def run(self) -> RollbackEvent:
         """Carry it out to its end, whatever becomes of the caller; returns it as it ended."""
-        return await to_the_end(self._run)
+        try:
+            return await to_the_end(self._run)
+        except Fenced as fenced:
+            self._executor.hub.warn(str(fenced))
+            raise
 
     async def _run(self) -> RollbackEvent:
         with single_errors():
             async with anyio.create_task_group() as self._tasks:
-                self._tasks.start_soon(watch, self._executor, self._run_id, self._serve)
+                check = partial(
+                    check_carrier, rollback_id=self.rollback_id, epoch=self._executor.epoch
+                )
+                self._tasks.start_soon(watch, self._executor, self._run_id, self._serve, check)
                 event = await self._runner.carry_out(self.rollback_id)
                 self._tasks.cancel_scope.cancel()
         ended = f"Rollback {self.rollback_id} has ended: it {event.status}"
@@ -60,13 +69,11 @@ class EndedRunRollback:
             answer, status = self._obey(command), CommandStatus.DONE
         except Refused as refusal:
             answer, status = str(refusal), CommandStatus.REFUSED
-        record = partial(
-            answer_command,
-            command=command,
-            status=status,
-            outcome=answer,
-            at=self._executor.clock(),
-        )
+
+        def record(connection: Connection) -> None:
+            check_carrier(connection, self.rollback_id, self._executor.epoch)
+            answer_command(connection, command, status, answer, self._executor.clock())
+
         self._tasks.start_soon(self._executor.commit, record)
 
     def _obey(self, command: Command) -> str:

@@ -16,6 +16,7 @@ from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import RollbackDemand
@@ -27,8 +28,9 @@ from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandKind
 from orchestrate_tui.store.database import Database, open_database
+from orchestrate_tui.store.fencing import Takeover
 from orchestrate_tui.store.owners import Ownership
-from orchestrate_tui.store.recovery import mark_interrupted
+from orchestrate_tui.store.recovery import UNDER_WAY, mark_interrupted
 from orchestrate_tui.store.runs import NewRun
 
 T = TypeVar("T")
@@ -59,6 +61,7 @@ class PipelineExecutor:
         self._context = ExecutorContext(
             database=self.database,
             epoch=self._ownership.epoch,
+            starting=self._ownership.starting,
             launcher=launcher or DirectLauncher(),
             hub=self.hub,
             people=people or People(),
@@ -132,15 +135,29 @@ class PipelineExecutor:
         """
         return await self._runs.execute(run_id)
 
-    async def resume_run(self, run_id: int) -> Run:
+    async def resume_run(
+        self, run_id: int, *, take_over: str | None = None, actor: str = ""
+    ) -> Run:
         """Go on with a run whose executor died; finished stages do not run again.
 
-        Raises NotFound, or Refused when the run is not interrupted.
+        `take_over` is the reason for which a run is taken from an executor that still lives, one
+        that hangs or was stopped; None does so only from a dead one. Raises NotFound, or Refused
+        when the run is not interrupted.
         """
+        takeover = self._takeover(take_over, actor or current_user())
         run = self._runs.marked(run_id)
-        if run.status is RunStatus.INTERRUPTED:
-            return await self._runs.resume(run)
-        return await self._rollbacks.resume(run)
+        is_left = run.status is RunStatus.INTERRUPTED
+        if is_left or (takeover.is_forced and run.status in UNDER_WAY):
+            return await self._runs.resume(run, takeover)
+        return await self._rollbacks.resume(run, takeover)
+
+    def _takeover(self, reason: str | None, actor: str) -> Takeover:
+        if reason is not None and not reason.strip():
+            raise Refused(
+                "Taking a run over from an executor that lives needs a reason",
+                next_step="Say why with --reason TEXT",
+            )
+        return self._context.takeover(actor, reason)
 
     # Rollbacks
 

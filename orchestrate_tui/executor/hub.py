@@ -29,6 +29,7 @@ class Subscription:
         self._capacity = capacity
         self._changes: dict[Change, None] = {}
         self._stale = False
+        self._warnings: list[str] = []
         self._lock = Lock()
 
     def put(self, changes: Iterable[Change]) -> None:
@@ -45,6 +46,18 @@ class Subscription:
             changes = tuple(self._changes)
             self._changes.clear()
         return changes
+
+    def warn(self, sentence: str) -> None:
+        """Add a warning that no change in the store tells."""
+        with self._lock:
+            self._warnings.append(sentence)
+
+    def take_warnings(self) -> tuple[str, ...]:
+        """The warnings since the last call, oldest first."""
+        with self._lock:
+            warnings = tuple(self._warnings)
+            self._warnings.clear()
+        return warnings
 
     def take_stale(self) -> bool:
         """Whether changes were dropped since the last call."""
@@ -79,3 +92,8 @@ class Hub:
             told = tuple(changes)
             for subscription in self._subscriptions:
                 subscription.put(told)
+
+    def warn(self, sentence: str) -> None:
+        """Tell everybody what the executor has to say of itself."""
+        for subscription in self._subscriptions:
+            subscription.warn(sentence)

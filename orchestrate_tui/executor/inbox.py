@@ -15,15 +15,22 @@ from orchestrate_tui.store.commands import (
     waiting_commands,
 )
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.fencing import belongs_to_another
 from orchestrate_tui.store.reading import data_version
 
 POLL_INTERVAL_S = 0.05
 
 
-async def watch(executor: ExecutorContext, run_id: int, handle: Callable[[Command], None]) -> None:
+async def watch(
+    executor: ExecutorContext,
+    run_id: int,
+    handle: Callable[[Command], None],
+    check: Callable[[Connection], None],
+) -> None:
     """Call `handle` with every new command for the run, until cancelled.
 
-    A poll costs a few microseconds: it only asks whether another connection has committed.
+    A poll costs a few microseconds: it only asks whether another connection has committed. When
+    one has, `check` looks whether the work is still this executor's, and raises Fenced if not.
     """
     seen = 0
     version = -1
@@ -31,6 +38,7 @@ async def watch(executor: ExecutorContext, run_id: int, handle: Callable[[Comman
         latest = executor.database.read(data_version)
         if latest != version:
             version = latest
+            executor.database.read(check)
             for command in executor.database.read(partial(waiting_commands, run_id=run_id)):
                 if command.id > seen:
                     seen = command.id
@@ -39,11 +47,18 @@ async def watch(executor: ExecutorContext, run_id: int, handle: Callable[[Comman
 
 
 async def refuse_commands(executor: ExecutorContext, run_id: int, outcome: str) -> None:
-    """Answer what was asked and not seen before the work on the run ended."""
-    if executor.database.read(partial(waiting_commands, run_id=run_id)):
-        await executor.commit(
-            partial(refuse_waiting, run_id=run_id, outcome=outcome, executor=executor)
-        )
+    """Answer what was asked and not seen before the work on the run ended.
+
+    What is asked of another executor, which has taken the run up since, is left to it.
+    """
+    if not executor.database.read(partial(waiting_commands, run_id=run_id)):
+        return
+
+    def refuse(connection: Connection) -> None:
+        if not belongs_to_another(connection, run_id, executor.epoch):
+            refuse_waiting(connection, run_id, outcome, executor)
+
+    await executor.commit(refuse)
 
 
 def refuse_waiting(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -22,10 +23,12 @@ from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import halt_sentence, plan_request
 from orchestrate_tui.executor.runs import Runs
+from orchestrate_tui.executor.standstill import standstill
 from orchestrate_tui.executor.taking_up import adopt, halt_left
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import CommandKind
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.fencing import Takeover
 
 FOLLOW_INTERVAL_S = 0.05
 
@@ -112,34 +115,62 @@ class ManualRollbacks:
         if event.run_id in self.active:
             return self.active[event.run_id].halt(rollback_id, actor, reason)
         if self._is_left(event):
-            await self._halt_left(event, halt_sentence(actor, reason))
+            await self._halt_left(event, actor, halt_sentence(actor, reason))
             return f"Rollback {rollback_id} is halted"
         run = self._records.run(event.run_id)
         payload = {"rollback": str(rollback_id), "reason": reason}
         return await self._asking.ask(run, CommandKind.HALT, payload, actor, owner=event.epoch)
 
-    async def resume(self, run: Run) -> Run:
-        """Finish what an executor left of the rollbacks of an ended run.
+    async def resume(self, run: Run, takeover: Takeover) -> Run:
+        """Finish what an executor left of the rollbacks of an ended run, or what is taken from it.
 
         Raises Refused when there is nothing.
         """
-        left = [event for event in self._records.left_rollbacks(run.id) if self._is_left(event)]
+        unended = self._records.left_rollbacks(run.id)
+        left = [event for event in unended if self._may_take(event, takeover)]
         if not left:
-            raise Refused(
-                f"Run {run.id} is {run.status}; only an interrupted one is resumed",
-                next_step=f"See it with: orchestrate-tui show {run.id}",
-            )
-        await self._executor.commit(partial(adopt, events=left, executor=self._executor))
+            raise self._nothing_to_resume(run, unended)
+        await self._adopt(run, left, takeover)
         await self._runs.end_leftovers(run, left)
         for event in left:
             await self._carry_out(run, event.id or 0)
         return self._records.run(run.id)
 
-    async def _halt_left(self, event: RollbackEvent, sentence: str) -> None:
+    def _may_take(self, event: RollbackEvent, takeover: Takeover) -> bool:
+        is_others = event.epoch != self._executor.epoch
+        return self._is_left(event) or (takeover.is_forced and is_others)
+
+    def _nothing_to_resume(self, run: Run, unended: Iterable[RollbackEvent]) -> Refused:
+        owners = [event.epoch for event in unended]
+        if run.status not in ENDED_RUNS:
+            owners.insert(0, run.epoch)
+        if not owners or owners[0] == self._executor.epoch:
+            return Refused(
+                f"Run {run.id} is {run.status}; only an interrupted one is resumed",
+                next_step=f"See it with: orchestrate-tui show {run.id}",
+            )
+        return Refused(
+            f"Run {run.id} is {run.status}; only an interrupted one is resumed, and"
+            f" {self._records.owner(owners[0])} works on it",
+            next_step="If that process hangs, take it over with:"
+            f" orchestrate-tui resume {run.id} --take-over --reason TEXT",
+        )
+
+    async def _adopt(self, run: Run, events: Sequence[RollbackEvent], takeover: Takeover) -> None:
+        executor, running = self._executor, self._records.running(run, events)
+        async with AsyncExitStack() as stopped:
+            for owner in {event.epoch for event in events}:
+                await stopped.enter_async_context(standstill(executor, owner, running))
+            await executor.commit(
+                partial(adopt, events=events, executor=executor, takeover=takeover)
+            )
+
+    async def _halt_left(self, event: RollbackEvent, actor: str, sentence: str) -> None:
         """End a rollback whose executor died, and what that left running of it."""
         executor = self._executor
-        await executor.commit(partial(adopt, events=(event,), executor=executor))
-        await self._runs.end_leftovers(self._records.run(event.run_id), (event,))
+        run = self._records.run(event.run_id)
+        await self._adopt(run, (event,), executor.takeover(actor))
+        await self._runs.end_leftovers(run, (event,))
         await executor.commit(
             partial(halt_left, rollback_id=event.id or 0, sentence=sentence, executor=executor),
             Change(run_id=event.run_id, rollback_id=event.id),
@@ -174,7 +205,7 @@ class ManualRollbacks:
         event = self._executor.database.read(
             partial(accept, context=context, demand=demand, applicant=self._applicant(actor))
         )
-        session = await self._runs.stopped(run, f"stopped by {actor} for a rollback")
+        session = await self._runs.stopped(run, f"stopped by {actor} for a rollback", actor)
         queued = session.rollbacks.insert(event, session.turns.present)
         session.turns.present.afterwards.append(lambda: accepted(queued.id))
         await self._runs.work(session)

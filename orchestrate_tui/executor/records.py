@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.run import Run, StageRun
-from orchestrate_tui.domain.status import ENDED_ROLLBACKS
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, StageStatus, StepStatus
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import read_definition
+from orchestrate_tui.store.fencing import read_owner
 from orchestrate_tui.store.history import outputs_of, read_run, stages_of, steps_of
 from orchestrate_tui.store.owners import is_alive
 
@@ -61,6 +63,10 @@ class Records:
         """Whether the executor of that epoch lives."""
         return is_alive(self._database.files, owner)
 
+    def owner(self, epoch: int | None) -> str:
+        """The executor of that epoch as a sentence names it."""
+        return str(self._database.read(partial(read_owner, epoch=epoch)) or "another executor")
+
     def context(self, run: Run) -> RunContext:
         """What does not change about a run."""
         pipeline = self._database.read(partial(read_definition, digest=run.definition_hash))
@@ -69,7 +75,22 @@ class Records:
     def attempts(self, context: RunContext) -> Attempts:
         """Attempts that know what the stages of the run put out so far."""
         outputs = self._read(outputs_of, context.id)
-        return Attempts(context, self._database.files, self._executor.launcher, outputs)
+        permission = StartPermission(self._executor, context.id)
+        return Attempts(context, self._database.files, permission, outputs)
+
+    def running(self, run: Run, events: Iterable[RollbackEvent]) -> dict[str, int]:
+        """The attempts under way of a run's stages, and of the undos of `events`, by their keys."""
+        key_of = self.attempts(self.context(run)).idempotency_key
+        found = {
+            key_of(stage.stage_name): stage.attempt
+            for stage in self.stages(run.id)
+            if stage.status is StageStatus.RUNNING
+        }
+        for event in events:
+            for step in self.steps(event.id or 0):
+                if step.status is StepStatus.RUNNING:
+                    found[key_of(step.stage_name, event.id)] = step.attempt
+        return found
 
     def session(self, run: Run) -> RunSession:
         """A session that goes on from where the run stands."""

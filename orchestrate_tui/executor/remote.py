@@ -9,8 +9,9 @@ from uuid import uuid4
 import anyio
 
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Fenced, Refused
 from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import (
     CommandKind,
@@ -19,10 +20,13 @@ from orchestrate_tui.store.commands import (
     read_command,
 )
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.fencing import check_carrier, check_owner, read_owner
 from orchestrate_tui.store.history import read_run
 from orchestrate_tui.store.owners import is_alive
 
 POLL_INTERVAL_S = 0.02
+PATIENCE_S = 15.0
+"""How long an executor that lives may keep silent; the asking then ends, the request stays."""
 
 
 async def ask_owner(
@@ -36,11 +40,12 @@ async def ask_owner(
 ) -> str:
     """Ask the owner of a run and wait for its answer.
 
-    Raises Refused with its reason, or when it died before it answered.
+    Raises Refused with its reason, when it died before it answered, or when it keeps silent.
     """
 
     def insert(connection: Connection) -> int:
         _check_under_way(connection, run_id, kind, payload)
+        _check_still_owner(connection, run_id, owner, kind, payload)
         return insert_command(
             connection,
             idempotency_key=uuid4().hex,
@@ -51,8 +56,8 @@ async def ask_owner(
             at=executor.clock(),
         )
 
-    command_id = await executor.commit(insert)
-    while True:
+    command_id = await executor.commit(insert, Change(run_id=run_id))
+    for _ in range(round(PATIENCE_S / POLL_INTERVAL_S)):
         lives = is_alive(executor.database.files, owner)
         command = executor.database.read(partial(read_command, command_id=command_id))
         if command.status is CommandStatus.DONE:
@@ -65,6 +70,29 @@ async def ask_owner(
                 next_step=f"See what became of it: orchestrate-tui show {run_id}",
             )
         await anyio.sleep(POLL_INTERVAL_S)
+    who = executor.database.read(partial(read_owner, epoch=owner))
+    raise Refused(
+        f"The executor of run {run_id}, that of {who}, has not answered; it will when it goes on",
+        next_step="If it hangs, take the run over with:"
+        f" orchestrate-tui resume {run_id} --take-over --reason TEXT",
+    )
+
+
+def _check_still_owner(
+    connection: Connection,
+    run_id: int,
+    owner: int,
+    kind: CommandKind,
+    payload: Mapping[str, str],
+) -> None:
+    """Raise Refused when another executor took over what is asked about."""
+    try:
+        if kind is CommandKind.HALT:
+            check_carrier(connection, int(payload["rollback"]), owner)
+        else:
+            check_owner(connection, run_id, owner)
+    except Fenced as fenced:
+        raise Refused(fenced.message, next_step="Ask again") from fenced
 
 
 def _check_under_way(

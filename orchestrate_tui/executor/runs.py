@@ -13,7 +13,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus
-from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.errors import Fenced, OrchestrateError, Refused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change
@@ -22,11 +22,18 @@ from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.requests import Request
 from orchestrate_tui.executor.service import ask
 from orchestrate_tui.executor.session import RunSession
-from orchestrate_tui.executor.taking_up import adopt, leave, take_up
+from orchestrate_tui.executor.standstill import standstill
+from orchestrate_tui.executor.taking_up import (
+    adopt,
+    leave,
+    left_behind,
+    take_up,
+)
 from orchestrate_tui.store.commands import Command
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.recovery import mark_interrupted
-from orchestrate_tui.store.runs import NewRun, insert_run, take_over
+from orchestrate_tui.store.fencing import Takeover, check_owner, take_over
+from orchestrate_tui.store.recovery import UNDER_WAY, interrupt, mark_interrupted
+from orchestrate_tui.store.runs import NewRun, insert_run
 
 
 class Runs:
@@ -62,15 +69,20 @@ class Runs:
         mark_interrupted(self._executor.database, self._executor.clock())
         return self._records.run(run_id)
 
-    async def resume(self, run: Run) -> Run:
-        """Go on with an interrupted run. Raises StaleTransition when somebody else does."""
-        events = self._records.rollbacks(run.id)
-        await self._take_over(run, self._records.left_rollbacks(run.id))
-        session = self._records.session(run)
-        take_up(session, self._records.stages(run.id), events)
+    async def resume(self, run: Run, takeover: Takeover) -> Run:
+        """Go on with an interrupted run, or with one that is taken from another executor.
+
+        Raises Refused when this executor works on it, StaleTransition when somebody else took it
+        over in between.
+        """
+        if run.id in self.sessions or self.is_unbegun(run):
+            raise Refused(f"Run {run.id} is worked on by this process")
+        await self._take_over(run, takeover)
+        session = self._records.session(self._records.run(run.id))
+        take_up(session, self._records.stages(run.id), self._records.rollbacks(run.id))
         return await self.work(session)
 
-    async def stopped(self, run: Run, reason: str) -> RunSession:
+    async def stopped(self, run: Run, reason: str, actor: str) -> RunSession:
         """A session of a run that nobody works on, told to end as cancelled.
 
         Raises Refused when the run is not interrupted, or was being rolled back.
@@ -81,7 +93,7 @@ class Runs:
                 next_step="Ask again",
             )
         self.refuse_lost_rollback(run.id)
-        await self._take_over(run, ())
+        await self._take_over(run, self._executor.takeover(actor))
         session = self._records.session(run)
         session.halt(reason, RunStatus.CANCELLED)
         return session
@@ -95,15 +107,25 @@ class Runs:
                     next_step=f"Finish it first with: orchestrate-tui resume {run_id}",
                 )
 
-    async def _take_over(self, run: Run, left: Iterable[RollbackEvent]) -> None:
-        executor = self._executor
+    async def _take_over(self, run: Run, takeover: Takeover) -> None:
+        executor, owner = self._executor, run.epoch
 
-        def change(connection: Connection) -> None:
-            take_over(connection, run.id, seen=run.epoch, epoch=executor.epoch)
-            adopt(connection, left, executor)
-            refuse_waiting(connection, run.id, "The executor died before it answered", executor)
+        def change(connection: Connection) -> tuple[RollbackEvent, ...]:
+            take_over(connection, run.id, seen=owner, takeover=takeover)
+            if takeover.is_forced and run.status is not RunStatus.INTERRUPTED:
+                interrupt(
+                    connection, run.id, epoch=executor.epoch, expected=run.status,
+                    reason=takeover.sentence, at=takeover.at,
+                )  # fmt: skip
+            left = left_behind(connection, run.id, owner, executor)
+            adopt(connection, left, executor, takeover)
+            unanswered = f"Run {run.id} was taken over by {takeover.actor} before this was answered"
+            refuse_waiting(connection, run.id, unanswered, executor)
+            return left
 
-        await executor.commit(change)
+        running = self._records.running(run, self._records.left_rollbacks(run.id))
+        async with standstill(executor, owner, running):
+            left = await executor.commit(change, Change(run_id=run.id))
         await self.end_leftovers(run, left)
 
     async def end_leftovers(self, run: Run, left: Iterable[RollbackEvent]) -> None:
@@ -144,20 +166,36 @@ class Runs:
                     tasks.start_soon(self._watch, session)
                     await session.run()
                     tasks.cancel_scope.cancel()
+        except Fenced as fenced:
+            self._executor.hub.warn(str(fenced))
+            raise
         except Exception as error:
             await self._give_up(run_id, error)
             raise
         finally:
             del self.sessions[run_id]
-            refusal = nobody_works_on(self._records.run(run_id))
+            refusal = self.refusal(run_id)
             session.turns.refuse_requests(refusal)
         await refuse_commands(self._executor, run_id, str(refusal))
+
+    def refusal(self, run_id: int) -> Refused:
+        """Why this executor can ask nobody about a run."""
+        run = self._records.run(run_id)
+        is_others = run.status in UNDER_WAY and run.epoch != self._executor.epoch
+        if is_others and self._records.is_alive(run.epoch):
+            return Refused(
+                f"Run {run_id} is worked on by {self._records.owner(run.epoch)}",
+                next_step="Ask again",
+            )
+        return nobody_works_on(run)
 
     async def _watch(self, session: RunSession) -> None:
         def handle(command: Command) -> None:
             ask(session, Request.from_command(command))
 
-        await watch(self._executor, session.context.id, handle)
+        run_id, epoch = session.context.id, self._executor.epoch
+        check = partial(check_owner, run_id=run_id, epoch=epoch)
+        await watch(self._executor, run_id, handle, check)
 
     async def _give_up(self, run_id: int, error: Exception) -> None:
         """Leave a run that cannot be worked on as an interrupted one, if that can be recorded."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import OnFailure
@@ -20,26 +19,46 @@ from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.session import NOT_STARTED, RunSession
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.fencing import Takeover, read_owner, take_over_rollback
 from orchestrate_tui.store.history import read_run, stages_of, steps_of
+from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.runs import StageChange, change_run, change_stages
 
 _UNDER_WAY = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 _STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED})
 
 
+def left_behind(
+    connection: Connection, run_id: int, owner: int | None, executor: ExecutorContext
+) -> tuple[RollbackEvent, ...]:
+    """The rollbacks that have not ended of a run that is taken over from `owner`, oldest first.
+
+    Raises StaleTransition when another executor carries one of them out.
+    """
+    events = rollbacks.list_events(connection, run_id, limit=1000)[::-1]
+    left = tuple(event for event in events if event.status not in ENDED_ROLLBACKS)
+    for event in left:
+        if event.epoch != owner and is_alive(executor.database.files, event.epoch):
+            who = read_owner(connection, event.epoch)
+            raise StaleTransition(f"Rollback {event.id} of run {run_id} is carried out by {who}")
+    return left
+
+
 def adopt(
-    connection: Connection, events: Iterable[RollbackEvent], executor: ExecutorContext
+    connection: Connection,
+    events: Iterable[RollbackEvent],
+    executor: ExecutorContext,
+    takeover: Takeover,
 ) -> None:
     """Become the one who carries these rollbacks out, as they were read.
 
     Raises StaleTransition when somebody else did in between.
     """
+    reason = takeover.sentence if takeover.is_forced else "its executor gave it up"
     for event in events:
-        stored = rollbacks.read(connection, event.id or 0)
-        if stored.epoch != event.epoch or stored.status in ENDED_ROLLBACKS:
-            raise StaleTransition(f"Rollback {event.id} was taken over by another executor")
-        rollbacks.update(connection, replace(stored, epoch=executor.epoch))
-        for step in steps_of(connection, event.id or 0):
+        identity, seen = event.id or 0, event.epoch
+        take_over_rollback(connection, event.run_id, identity, seen=seen, takeover=takeover)
+        for step in steps_of(connection, identity):
             if step.status is StepStatus.RUNNING:
                 rollbacks.change_step(
                     connection,
@@ -48,7 +67,7 @@ def adopt(
                     StepStatus.INTERRUPTED,
                     executor.clock(),
                     epoch=executor.epoch,
-                    error_message="its executor gave it up",
+                    error_message=reason,
                 )
 
 

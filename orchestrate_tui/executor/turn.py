@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.runs import StageChange, change_stages, check_owner
+from orchestrate_tui.store.fencing import check_owner
+from orchestrate_tui.store.runs import StageChange, change_stages
 
 
 @dataclass(slots=True)

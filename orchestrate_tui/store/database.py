@@ -116,6 +116,10 @@ class StoreFiles:
         """The file whose lock says that the executor of that epoch lives."""
         return self.owners / f"{epoch}.lock"
 
+    def starting_lock(self, epoch: int) -> Path:
+        """The file whose lock says that the executor of that epoch is about to start something."""
+        return self.owners / f"{epoch}.starting"
+
     def log(self, run_id: int, stage_name: str, attempt: int) -> Path:
         """What one attempt of a stage wrote."""
         return self.runs / str(run_id) / f"{_file_name(stage_name)}.{attempt}.log"

@@ -48,6 +48,49 @@ def hold_for_life(path: Path) -> int:
     return descriptor
 
 
+class SharedHold:
+    """A lock on a file of its own that any number of tasks of one thread hold at once.
+
+    Whoever gets it for themselves with `try_hold` knows that no task holds it. The file is its
+    owner's alone even in a shared folder: whoever may read it could keep the tasks waiting.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._holders = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lock for the block, together with the others."""
+        if not self._holders:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Give the lock up for good."""
+        os.close(self._descriptor)
+
+
+def try_hold(path: Path) -> int | None:
+    """The descriptor that holds the lock on `path` for this process alone; None when others do.
+
+    Raises FileNotFoundError, and PermissionError for somebody else's file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 def is_held(path: Path) -> bool:
     """Whether a living process holds the lock on `path`; a missing file is not held.
 

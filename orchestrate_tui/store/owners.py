@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
-from orchestrate_tui.store.locks import hold_for_life, is_held
+from orchestrate_tui.store.locks import SharedHold, hold_for_life, is_held
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,16 +22,21 @@ if TYPE_CHECKING:
 class Ownership:
     """This executor's epoch, from its first use until `release` or the end of the process.
 
+    `starting` is held while it makes sure that a run is its own and starts something for it:
+    who takes the run over holds it meanwhile, and so knows that nothing starts any more.
     Raises StoreError when it cannot be recorded, or its lock not be taken.
     """
 
+    starting: SharedHold
+
     def __init__(self, database: Database, actor: str, at: datetime) -> None:
         self._files = database.files
-        self._descriptor: int | None = None
+        self._held = ExitStack()
         try:
             make_folder(self._files.owners)
             self.epoch = database.write(lambda connection: self._register(connection, actor, at))
         except OSError as error:
+            self._let_go()
             raise StoreError(
                 f"Cannot work on runs of {database.path}: {error}",
                 next_step="Check the permissions of the folder and its free space",
@@ -46,18 +52,19 @@ class Ownership:
             (os.getpid(), socket.gethostname(), actor, to_text(at)),
         ).lastrowid
         assert epoch is not None  # noqa: S101  (an INSERT always has one)
-        self._descriptor = hold_for_life(self._files.owner_lock(epoch))
+        self._held.callback(os.close, hold_for_life(self._files.owner_lock(epoch)))
+        self.starting = SharedHold(self._files.starting_lock(epoch))
+        self._held.callback(self.starting.close)
         return epoch
 
     def release(self) -> None:
         """Say that this executor works on nothing any more; a second call does nothing."""
         self._files.owner_lock(self.epoch).unlink(missing_ok=True)
+        self._files.starting_lock(self.epoch).unlink(missing_ok=True)
         self._let_go()
 
     def _let_go(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._held.close()
 
 
 def is_alive(files: StoreFiles, epoch: int | None) -> bool:

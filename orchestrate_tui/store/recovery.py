@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.run import Run, StageRun
     from orchestrate_tui.store.database import Database, StoreFiles
 
-_OWNER_DIED = "its executor died"
+OWNER_DIED = "its executor died"
 UNDER_WAY = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 """Runs that somebody works on, or will."""
 
@@ -50,14 +50,14 @@ def lost_owners(connection: sqlite3.Connection, files: StoreFiles) -> frozenset[
 def left_by(lost: frozenset[int | None], run: Run) -> Run:
     """The run, shown as interrupted when it is under way and its owner is one of `lost`."""
     if run.status in UNDER_WAY and run.epoch in lost:
-        return replace(run, status=RunStatus.INTERRUPTED, reason=_OWNER_DIED)
+        return replace(run, status=RunStatus.INTERRUPTED, reason=OWNER_DIED)
     return run
 
 
 def stage_as_it_stands(stage: StageRun, run: Run) -> StageRun:
     """The stage, shown as interrupted when it was running in an interrupted run."""
     if run.status is RunStatus.INTERRUPTED and stage.status is StageStatus.RUNNING:
-        return replace(stage, status=StageStatus.INTERRUPTED, reason=_OWNER_DIED)
+        return replace(stage, status=StageStatus.INTERRUPTED, reason=OWNER_DIED)
     return stage
 
 
@@ -67,7 +67,7 @@ def step_as_it_stands(
     """The step, shown as interrupted when it was running and its rollback's owner is lost."""
     is_under_way = event.status is RollbackStatus.RUNNING and step.status is StepStatus.RUNNING
     if is_under_way and event.epoch in lost:
-        return replace(step, status=StepStatus.INTERRUPTED, error_message=_OWNER_DIED)
+        return replace(step, status=StepStatus.INTERRUPTED, error_message=OWNER_DIED)
     return step
 
 
@@ -87,18 +87,36 @@ def _mark(connection: sqlite3.Connection, files: StoreFiles, at: datetime) -> tu
     query = "SELECT id, epoch, status FROM runs WHERE status IN ('pending', 'running')"
     runs = [row for row in connection.execute(query).fetchall() if row["epoch"] in lost]
     for row in runs:
-        run_id, epoch = row["id"], row["epoch"]
-        change_stages(connection, run_id, epoch, _interruptions(connection, run_id, at))
-        change_run(
-            connection, run_id, epoch=epoch, expected=RunStatus(row["status"]),
-            status=RunStatus.INTERRUPTED, at=at, reason=_OWNER_DIED,
+        interrupt(
+            connection, row["id"], epoch=row["epoch"], expected=RunStatus(row["status"]),
+            reason=OWNER_DIED, at=at,
         )  # fmt: skip
     _mark_steps(connection, lost, at)
     return tuple(row["id"] for row in runs)
 
 
+def interrupt(
+    connection: sqlite3.Connection,
+    run_id: int,
+    *,
+    epoch: int,
+    expected: RunStatus,
+    reason: str,
+    at: datetime,
+) -> None:
+    """Mark a run of `epoch`, and what runs of it, as interrupted.
+
+    Raises StaleTransition when it is another's, or not `expected`.
+    """
+    change_stages(connection, run_id, epoch, _interruptions(connection, run_id, reason, at))
+    change_run(
+        connection, run_id, epoch=epoch, expected=expected,
+        status=RunStatus.INTERRUPTED, at=at, reason=reason,
+    )  # fmt: skip
+
+
 def _interruptions(
-    connection: sqlite3.Connection, run_id: int, at: datetime
+    connection: sqlite3.Connection, run_id: int, reason: str, at: datetime
 ) -> tuple[StageChange, ...]:
     rows = connection.execute(
         "SELECT stage_name, position, attempt FROM stages WHERE run_id = ? AND status = 'running'",
@@ -112,7 +130,7 @@ def _interruptions(
             expected=StageStatus.RUNNING,
             status=StageStatus.INTERRUPTED,
             at=at,
-            reason=_OWNER_DIED,
+            reason=reason,
         )
         for row in rows
     )
@@ -137,10 +155,10 @@ def _mark_step(connection: sqlite3.Connection, step: sqlite3.Row, at: datetime) 
     connection.execute(
         "UPDATE rollback_steps SET status = 'interrupted', error_message = ?"
         " WHERE rollback_id = ? AND position = ?",
-        (_OWNER_DIED, step["rollback_id"], step["position"]),
+        (OWNER_DIED, step["rollback_id"], step["position"]),
     )
     record(
         connection, step["run_id"], to_text(at), "step", stage_name=step["stage_name"],
         rollback_id=step["rollback_id"], from_status=StepStatus.RUNNING,
-        to_status=StepStatus.INTERRUPTED, attempt=step["attempt"], detail=_OWNER_DIED,
+        to_status=StepStatus.INTERRUPTED, attempt=step["attempt"], detail=OWNER_DIED,
     )  # fmt: skip

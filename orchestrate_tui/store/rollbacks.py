@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.domain.moments import from_text, spoken, to_text
 from orchestrate_tui.domain.status import (
     ENDED_ROLLBACKS,
     ROLLBACK_TRANSITIONS,
@@ -19,6 +19,7 @@ from orchestrate_tui.domain.status import (
 )
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
 from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.fencing import check_carrier
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import rollback_of
 from orchestrate_tui.store.runs import check_run
@@ -48,7 +49,7 @@ _INDEXES = {
 """The index that finds and orders what the first condition asks for."""
 _UPDATE = (
     f"UPDATE rollback_events SET {', '.join(f'{name} = ?' for name in _COLUMNS)}"  # noqa: S608
-    " WHERE id = ? AND status = ?"
+    " WHERE id = ? AND status = ? AND epoch IS ?"
 )
 
 
@@ -70,8 +71,9 @@ def get_rollback_event(database: Database, rollback_id: int) -> RollbackEvent:
 def update_rollback_event(database: Database, event: RollbackEvent) -> None:
     """Store the new state of an event; the stored one must be allowed to become it.
 
-    Raises NotFound for an event without an id or an unknown one, and StaleTransition for a
-    change of status that the table of transitions does not have.
+    Raises NotFound for an event without an id or an unknown one, StaleTransition for a change of
+    status that the table of transitions does not have, and Fenced when somebody else carries the
+    rollback out by now: `event.epoch` says who did.
     """
     database.write(lambda connection: update(connection, event))
 
@@ -138,6 +140,8 @@ def update(connection: sqlite3.Connection, event: RollbackEvent) -> None:
     if event.id is None:
         raise NotFound("The rollback event was never stored")
     stored = read(connection, event.id)
+    if stored.epoch != event.epoch:
+        check_carrier(connection, event.id, event.epoch)
     changes_status = event.status is not stored.status
     if changes_status and event.status not in ROLLBACK_TRANSITIONS[stored.status]:
         raise StaleTransition(
@@ -145,7 +149,7 @@ def update(connection: sqlite3.Connection, event: RollbackEvent) -> None:
         )
     if changes_status and event.status is RollbackStatus.RUNNING:
         _check_none_running(connection, event.run_id)
-    connection.execute(_UPDATE, (*_values(event), event.id, stored.status))
+    connection.execute(_UPDATE, (*_values(event), event.id, stored.status, event.epoch))
     if changes_status:
         at = event.completed_at or event.started_at or event.created_at
         record(
@@ -192,14 +196,16 @@ def check_loop(connection: sqlite3.Connection, run_id: int, target: str) -> None
 def check_none_under_way(connection: sqlite3.Connection, run_id: int) -> None:
     """Raise RollbackRefused while a rollback of the run is pending or running."""
     query = """
-        SELECT id, actor, status FROM rollback_events INDEXED BY rollback_events_by_run
+        SELECT id, actor, status, created_at
+        FROM rollback_events INDEXED BY rollback_events_by_run
         WHERE run_id = ? AND status IN ('pending', 'running') ORDER BY id LIMIT 1
     """
     row = connection.execute(query, (run_id,)).fetchone()
     if row is not None:
         by = f" by {row['actor']}" if row["actor"] else ""
         raise RollbackRefused(
-            f"Rollback {row['id']}{by} of run {run_id} is {row['status']}",
+            f"Rollback {row['id']}{by} of run {run_id} is {row['status']},"
+            f" since {spoken(from_text(row['created_at']))}",
             next_step="Wait for its end",
         )
 
@@ -216,11 +222,13 @@ def _check_none_running(connection: sqlite3.Connection, run_id: int) -> None:
 
 def _check_repeatable(connection: sqlite3.Connection, rollback_id: int) -> None:
     read(connection, rollback_id)
-    query = "SELECT id FROM rollback_events WHERE retry_of = ?"
+    query = "SELECT id, actor, created_at FROM rollback_events WHERE retry_of = ?"
     row = connection.execute(query, (rollback_id,)).fetchone()
     if row is not None:
+        by = f" of {row['actor']}" if row["actor"] else ""
         raise RollbackRefused(
-            f"Rollback {rollback_id} was repeated before, by rollback {row['id']}",
+            f"Rollback {rollback_id} was repeated before, by rollback {row['id']}{by}"
+            f" at {spoken(from_text(row['created_at']))}",
             next_step=f"Repeat that one, if it failed: rollback {row['id']}",
         )
 
@@ -238,11 +246,12 @@ def insert_steps(connection: sqlite3.Connection, rollback_id: int, plan: Rollbac
 
 
 def check_rollback_owner(connection: sqlite3.Connection, rollback_id: int, epoch: int) -> None:
-    """Raise StaleTransition unless `epoch` carries the rollback out and it has not ended."""
+    """Raise Fenced unless `epoch` carries the rollback out, StaleTransition when it has ended."""
+    check_carrier(connection, rollback_id, epoch)
     event = read(connection, rollback_id)
-    if event.epoch != epoch or event.status in ENDED_ROLLBACKS:
+    if event.status in ENDED_ROLLBACKS:
         raise StaleTransition(
-            f"Rollback {rollback_id} is {event.status}, or another executor carries it out",
+            f"Rollback {rollback_id} has ended: it {event.status}",
             next_step=f"See it with: orchestrate-tui show {event.run_id}",
         )
 
@@ -260,7 +269,7 @@ def change_step(
 ) -> None:
     """Bring a step from the status it has in `step` to `status`.
 
-    Raises StaleTransition when it has another by now, or the rollback another owner.
+    Raises StaleTransition when it has another by now, Fenced when the rollback has another owner.
     """
     check_rollback_owner(connection, step.rollback_id, epoch)
     if status is not step.status and status not in STEP_TRANSITIONS[step.status]:

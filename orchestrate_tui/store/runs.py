@@ -23,6 +23,7 @@ from orchestrate_tui.domain.status import (
 )
 from orchestrate_tui.errors import NotFound, StaleTransition
 from orchestrate_tui.store.definitions import insert_definition
+from orchestrate_tui.store.fencing import check_owner
 from orchestrate_tui.store.record import record, record_all
 
 if TYPE_CHECKING:
@@ -150,18 +151,6 @@ def change_run(
     )  # fmt: skip
 
 
-def take_over(connection: sqlite3.Connection, run_id: int, *, seen: int | None, epoch: int) -> None:
-    """Become the owner of a run whose owner was `seen` and is gone.
-
-    Raises StaleTransition when somebody else took it over in between.
-    """
-    changed = connection.execute(
-        "UPDATE runs SET epoch = ? WHERE id = ? AND epoch IS ?", (epoch, run_id, seen)
-    ).rowcount
-    if not changed:
-        raise StaleTransition(f"Run {run_id} was taken over by another executor")
-
-
 def check_run(connection: sqlite3.Connection, run_id: int) -> None:
     """Raise NotFound unless the run is in the database."""
     if connection.execute("SELECT 1 FROM runs WHERE id = ?", (run_id,)).fetchone() is None:
@@ -171,16 +160,6 @@ def check_run(connection: sqlite3.Connection, run_id: int) -> None:
 def unknown_run(run_id: int) -> NotFound:
     """The error an operator sees who asks for a run that is not in the database."""
     return NotFound(f"There is no run {run_id}", next_step="List them with: orchestrate-tui runs")
-
-
-def check_owner(connection: sqlite3.Connection, run_id: int, epoch: int) -> None:
-    """Raise StaleTransition unless `epoch` owns the run; good until the transaction ends."""
-    row = connection.execute("SELECT epoch FROM runs WHERE id = ?", (run_id,)).fetchone()
-    if row is None or row["epoch"] != epoch:
-        raise StaleTransition(
-            f"Run {run_id} is owned by another executor",
-            next_step="This process stops working on it",
-        )
 
 
 _CHANGE_STAGE = """
@@ -196,7 +175,7 @@ def change_stages(
 ) -> None:
     """Carry out all of `changes` or none of them.
 
-    Raises StaleTransition when the run has another owner or a stage another status.
+    Raises Fenced when the run has another owner, StaleTransition when a stage has another status.
     """
     check_owner(connection, run_id, epoch)
     for change in changes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
-from tests.acceptance.desk import CTRL_C, Desk, runs, wait_for_end
+import pytest
+
+from tests.acceptance.desk import CTRL_C, Desk, Job, runs, wait_for_end
 
 FOREVER = "  - {name: serve, agent: forever, task: t}\n  - {name: next, agent: note, task: t}\n"
 HELD = "  - {name: wait, agent: hold, task: t}\n  - {name: next, agent: note, task: t}\n"
@@ -224,3 +227,53 @@ def test_an_interrupted_run_can_be_cancelled(desk: Desk) -> None:
     assert desk.do("cancel", 1).out == "Run 1 is cancelled\n"
     assert desk.json("show", 1)["status"] == "cancelled"
     desk.gate.open()  # for the stage that was left
+
+
+def stopped(job: Job) -> None:
+    job.signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, job.process.pid, os.WSTOPPED)
+
+
+def test_a_run_is_taken_from_a_process_that_was_stopped(desk: Desk) -> None:
+    job = desk.start("run", desk.pipeline(HELD))
+    desk.ready.stage()
+    stopped(job)
+    refused = desk.do("resume", 1)
+    assert refused.code == 2
+    assert f"{desk.user} (process {job.process.pid}) works on it" in refused.err
+    assert "orchestrate-tui resume 1 --take-over --reason TEXT" in refused.err
+    taking = desk.start("resume", 1, "--take-over", "--reason", "its laptop sleeps")
+    desk.ready.stage()
+    job.signal(signal.SIGCONT)
+    ended = job.end()
+    assert ended.code == 3
+    assert f"orchestrate-tui: Run 1 was taken over by {desk.user} at " in ended.err
+    assert ended.err.endswith(": its laptop sleeps. This process has let go of it\n")
+    desk.gate.open()
+    result = taking.end()
+    assert (result.code, result.err) == (0, "")
+    assert desk.notes() == ["next"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--take-over"], "Taking a run over needs a reason"),
+        (["--take-over", "--reason", " "], "Taking a run over needs a reason"),
+        (["--reason", "so"], "--reason is for --take-over"),
+    ],
+)
+def test_a_run_is_taken_over_only_with_a_reason(
+    desk: Desk, words: list[str], complaint: str
+) -> None:
+    desk.do("run", desk.pipeline("  - {name: a, agent: fine, task: t}\n"))
+    refused = desk.do("resume", 1, *words)
+    assert refused.code == 2
+    assert complaint in refused.err
+
+
+def test_a_run_that_has_ended_is_not_taken_over(desk: Desk) -> None:
+    desk.do("run", desk.pipeline("  - {name: a, agent: fine, task: t}\n"))
+    refused = desk.do("resume", 1, "--take-over", "--reason", "so")
+    assert refused.code == 2
+    assert "only an interrupted one is resumed" in refused.err

@@ -4,6 +4,7 @@ import anyio
 import pytest
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.pipeline import Retry
 from orchestrate_tui.domain.status import (
     RollbackStatus,
@@ -166,7 +167,10 @@ async def test_two_requests_at_once_make_one_rollback(scene: Scene) -> None:
             await scene.ready.line()
             scene.gate.open()
     event = scene.rollback(run_id)
-    assert refused == [f"Rollback {event.id} by ann of run {run_id} is pending. Wait for its end"]
+    since = spoken(event.created_at)
+    assert refused == [
+        f"Rollback {event.id} by ann of run {run_id} is pending, since {since}. Wait for its end"
+    ]
 
 
 async def test_while_an_automatic_one_is_under_way_a_manual_one_is_refused(scene: Scene) -> None:

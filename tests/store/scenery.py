@@ -12,6 +12,7 @@ from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackTriggerType, RunStatus, StageStatus
 from orchestrate_tui.store import Database
+from orchestrate_tui.store.fencing import Takeover
 from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.runs import NewRun, StageChange, change_run, change_stages, insert_run
 
@@ -108,6 +109,11 @@ class Store:
         return self.database.read(
             lambda connection: [tuple(row) for row in connection.execute(sql, parameters)]
         )
+
+
+def taking(epoch: int) -> Takeover:
+    """How the executor of that epoch takes over for ben."""
+    return Takeover(epoch=epoch, actor="ben", reason="it hangs", at=NOON)
 
 
 def change(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 
 import pytest
@@ -14,9 +15,9 @@ from orchestrate_tui.domain.status import (
     StageStatus,
 )
 from orchestrate_tui.errors import StaleTransition
+from orchestrate_tui.store.fencing import check_owner, take_over
 from orchestrate_tui.store.history import History
-from orchestrate_tui.store.runs import check_owner, take_over
-from tests.store.scenery import NOON, Store, change, starting, succeeding
+from tests.store.scenery import NOON, Store, change, starting, succeeding, taking
 
 SOMEBODY_ELSE = 4711
 
@@ -147,7 +148,7 @@ def test_a_run_in_another_status_than_expected_is_not_changed(store: Store) -> N
 def test_only_the_owner_of_a_run_changes_it_and_its_stages(store: Store) -> None:
     run_id = store.started_run()
     before = event_count(store)
-    with pytest.raises(StaleTransition, match="owned by another executor"):
+    with pytest.raises(StaleTransition, match="taken over by another executor"):
         store.change_stages(run_id, succeeding(), epoch=SOMEBODY_ELSE)
     with pytest.raises(StaleTransition, match="another executor owns it"):
         store.change_run(run_id, RunStatus.RUNNING, RunStatus.FAILED, epoch=SOMEBODY_ELSE)
@@ -189,11 +190,15 @@ def test_no_changes_are_no_trouble(store: Store) -> None:
     assert event_count(store) == before
 
 
-def test_a_run_is_taken_over_once(store: Store) -> None:
+def test_a_run_is_taken_over_once_and_the_other_one_is_told_by_whom(store: Store) -> None:
     run_id = store.new_run(epoch=SOMEBODY_ELSE)
-    store.database.write(lambda c: take_over(c, run_id, seen=SOMEBODY_ELSE, epoch=store.epoch))
-    with pytest.raises(StaleTransition, match="was taken over by another executor"):
-        store.database.write(lambda c: take_over(c, run_id, seen=SOMEBODY_ELSE, epoch=1))
+    first, late = (
+        partial(take_over, run_id=run_id, seen=SOMEBODY_ELSE, takeover=taking(epoch))
+        for epoch in (store.epoch, 1)
+    )
+    store.database.write(first)
+    with pytest.raises(StaleTransition, match="by ben at 2026-05-04 12:00:00 UTC: it hangs"):
+        store.database.write(late)
     store.change_stages(run_id, starting())
 
 

@@ -15,12 +15,12 @@ from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.store import get_rollback_event, insert_rollback_event, rollbacks
 from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.fencing import take_over
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.recovery import as_it_stands, mark_interrupted
-from orchestrate_tui.store.runs import take_over
 from tests.store.conftest import Spawn
-from tests.store.scenery import NOON, Store, change, rollback_of, starting, succeeding
+from tests.store.scenery import NOON, Store, change, rollback_of, starting, succeeding, taking
 
 LATER = NOON + timedelta(minutes=5)
 GONE = 4711
@@ -275,7 +275,8 @@ def test_a_run_taken_over_while_it_is_read_is_not_shown_as_interrupted(
 
     def resume() -> None:
         mark_interrupted(store.database, LATER)
-        store.database.write(lambda c: take_over(c, run_id, seen=GONE, epoch=store.epoch))
+        takeover = taking(store.epoch)
+        store.database.write(lambda c: take_over(c, run_id, seen=GONE, takeover=takeover))
         store.change_run(run_id, RunStatus.INTERRUPTED, RunStatus.RUNNING)
 
     history.files = Meanwhile(store.path, resume)
@@ -298,7 +299,7 @@ def test_a_step_that_ends_while_it_is_read_is_not_shown_as_interrupted(
 def test_a_resumed_run_goes_on_where_it_stopped(store: Store, history: History) -> None:
     run_id = store.started_run("a", "b", epoch=GONE)
     mark_interrupted(store.database, LATER)
-    store.database.write(lambda c: take_over(c, run_id, seen=GONE, epoch=store.epoch))
+    store.database.write(lambda c: take_over(c, run_id, seen=GONE, takeover=taking(store.epoch)))
     store.change_run(run_id, RunStatus.INTERRUPTED, RunStatus.RUNNING)
     again = change("a", 0, StageStatus.INTERRUPTED, StageStatus.RUNNING, attempt=2)
     store.change_stages(run_id, again)

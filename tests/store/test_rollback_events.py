@@ -326,7 +326,7 @@ def test_only_who_carries_a_rollback_out_changes_its_steps(
 ) -> None:
     event = running(store, run_id)
     step = history.steps(event.id or 0)[0]
-    with pytest.raises(StaleTransition, match="another executor carries it out"):
+    with pytest.raises(StaleTransition, match="taken over by another executor"):
         change_step(store, run_id, step, StepStatus.RUNNING, epoch=4711)
     assert history.steps(event.id or 0)[0] == step
 
@@ -337,7 +337,7 @@ def test_the_steps_of_an_ended_rollback_do_not_change(
     event = running(store, run_id)
     update_rollback_event(store.database, event.mark_failed("halted", LATER))
     step = history.steps(event.id or 0)[0]
-    with pytest.raises(StaleTransition, match=f"Rollback {event.id} is failed"):
+    with pytest.raises(StaleTransition, match=f"Rollback {event.id} has ended: it failed"):
         change_step(store, run_id, step, StepStatus.RUNNING)
 
 

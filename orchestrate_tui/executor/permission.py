@@ -1,0 +1,52 @@
+"""Starting something only while the run that it is for is this executor's own.
+
+A stage is committed as running before it is started. An executor that was stopped in between, and
+whose run was taken over meanwhile, must not start it any more when it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from orchestrate_tui.agents.contract import Launcher, Process, Program
+from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.store.fencing import check_carrier, check_owner
+
+
+@dataclass(frozen=True, slots=True)
+class StartPermission:
+    """For the attempts of one run, or of the undos of one rollback of it."""
+
+    executor: ExecutorContext
+    run_id: int
+
+    @contextmanager
+    def granted(self, rollback_id: int | None = None) -> Iterator[None]:
+        """Nobody takes over during the block. Raises Fenced when somebody has."""
+        epoch = self.executor.epoch
+        check = (
+            partial(check_owner, run_id=self.run_id, epoch=epoch)
+            if rollback_id is None
+            else partial(check_carrier, rollback_id=rollback_id, epoch=epoch)
+        )
+        with self.executor.starting.held():
+            self.executor.database.read(check)
+            yield
+
+    def launcher(self, rollback_id: int | None = None) -> Launcher:
+        """The executor's launcher, which starts nothing without permission."""
+        return _PermittedLauncher(self, rollback_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _PermittedLauncher:
+    permission: StartPermission
+    rollback_id: int | None
+
+    async def start(self, program: Program) -> Process:
+        """Start `program`; see Launcher. Raises Fenced when the run is another's."""
+        with self.permission.granted(self.rollback_id):
+            return await self.permission.executor.launcher.start(program)

@@ -1,0 +1,292 @@
+"""Taking a run from an executor that lives but does nothing; it lets go when it goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import cycle
+
+import anyio
+import pytest
+
+from orchestrate_tui.agents.contract import Process, Program
+from orchestrate_tui.agents.launcher import DirectLauncher
+from orchestrate_tui.domain.moments import spoken, utc_now
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
+from orchestrate_tui.errors import Fenced, Refused
+from orchestrate_tui.executor import remote
+from orchestrate_tui.executor.executor import PipelineExecutor
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.store.accounts import current_user
+from tests.executor.scenery import (
+    FOREVER,
+    HOLD,
+    Other,
+    Pulse,
+    Scene,
+    after,
+    asking,
+    is_running,
+    pipeline,
+    stage,
+    undone,
+)
+
+pytestmark = pytest.mark.anyio
+
+ME = current_user()
+SLOW_UNDO = "echo $ORCHESTRATE_STAGE >ready; read go <gate; echo $ORCHESTRATE_STAGE >>undone"
+
+
+def stop(other: Other) -> None:
+    os.kill(other.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, other.pid, os.WSTOPPED)
+
+
+def go_on(other: Other) -> None:
+    os.kill(other.pid, signal.SIGCONT)
+
+
+async def test_a_stopped_owner_keeps_its_run_until_somebody_gives_a_reason(scene: Scene) -> None:
+    other = scene.other_run(stage("a", FOREVER))
+    await scene.ready.line()
+    stop(other)
+    assert scene.history.run(1).status is RunStatus.RUNNING
+    with pytest.raises(Refused, match=rf"\(process {other.pid}\) works on it.*--take-over"):
+        await scene.executor.resume_run(1)
+    with pytest.raises(Refused, match="needs a reason"):
+        await scene.executor.resume_run(1, take_over=" ")
+    assert scene.statuses(1) == {"a": "running"}
+
+
+async def test_what_is_taken_from_a_stopped_owner_goes_on_once(scene: Scene) -> None:
+    other = scene.other_run(stage("a", HOLD), after("b", "a"))
+    await scene.ready.line()
+    stop(other)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_take, scene)
+        await scene.ready.line()
+        go_on(other)
+        assert await other.result() == (
+            f"Fenced: Run 1 was taken over by {ME} at {_when(scene)}: it hangs."
+            " This process has let go of it"
+        )
+        scene.gate.open()
+    assert scene.history.run(1).status is RunStatus.SUCCEEDED
+    assert scene.starts(1) == ["a", "a", "b"]
+
+
+async def _take(scene: Scene, run_id: int = 1) -> None:
+    await scene.executor.resume_run(run_id, take_over="it hangs")
+
+
+def _when(scene: Scene) -> str:
+    (event,) = (one for one in scene.history.events(1) if one.kind == "takeover")
+    assert (event.actor, event.detail) == (ME, "it hangs")
+    return spoken(event.at)
+
+
+async def test_an_owner_that_has_nothing_to_write_notices_too(scene: Scene) -> None:
+    other = scene.other_run(stage("ship", approval=asking("root")))
+    await other.until(
+        lambda: scene.exists(1) and scene.stage(1, "ship").status is StageStatus.WAITING_APPROVAL
+    )
+    stop(other)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_take, scene)
+        await scene.hub.until(lambda: scene.history.run(1).status is RunStatus.RUNNING)
+        await scene.hub.until(lambda: 1 in scene.executor.active)
+        go_on(other)
+        assert (await other.result()).startswith("Fenced: Run 1 was taken over")
+        await scene.executor.approve(1, "ship", actor="root")
+    assert scene.statuses(1) == {"ship": "succeeded"}
+
+
+async def test_the_processes_of_the_owner_before_are_ended(scene: Scene) -> None:
+    other = scene.other_run(stage("a", FOREVER))
+    _, pid = (await scene.ready.line()).split()
+    stop(other)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_take, scene)
+        _, second = (await scene.ready.line()).split()
+        assert not is_running(pid)
+        go_on(other)
+        await other.result()
+        assert is_running(second)
+        await scene.executor.cancel(1)
+    assert not is_running(second)
+
+
+async def test_a_rollback_is_taken_from_a_stopped_owner(scene: Scene) -> None:
+    run = await scene.run(undone("a", undo=SLOW_UNDO, how={"idempotent": True}))
+    other = scene.other("rollback", run.id, "a")
+    await scene.ready.line()
+    stop(other)
+    with pytest.raises(Refused, match="--take-over"):
+        await scene.executor.resume_run(run.id)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_take, scene, run.id)
+        await scene.ready.line()
+        go_on(other)
+        assert (await other.result()).startswith("Fenced: Rollback 1 was taken over")
+        scene.gate.open()
+    assert scene.rollback(run.id).status is RollbackStatus.SUCCEEDED
+    assert scene.undone() == ["a"]
+
+
+async def test_of_two_who_take_over_one_wins_and_the_other_is_told_who(scene: Scene) -> None:
+    other = scene.other_run(stage("a", FOREVER))
+    await scene.ready.line()
+    stop(other)
+    told: list[str] = []
+    run = scene.history.run(1)
+
+    async def take(executor: PipelineExecutor, actor: str) -> None:
+        try:
+            await executor._runs.resume(run, executor._context.takeover(actor, "it hangs"))
+        except Refused as refused:
+            told.append(str(refused))
+
+    async with (
+        PipelineExecutor(scene.executor.database) as second,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(take, scene.executor, "ann")
+        tasks.start_soon(take, second, "bob")
+        await scene.ready.line()
+        await (scene.executor if scene.executor.active else second).cancel(1)
+    (event,) = (one for one in scene.history.events(1) if one.kind == "takeover")
+    (sentence,) = told
+    assert f"was taken over by {event.actor} at {spoken(event.at)}: it hangs" in sentence
+
+
+class Thief(Pulse):
+    """Takes the run over the moment a stage of it is committed as running."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.executor: PipelineExecutor
+
+    def publish(self, changes: Iterable[Change]) -> None:
+        told = tuple(changes)
+        if any(change.stage_name for change in told):
+            self.executor.database.write(
+                lambda connection: connection.execute("UPDATE runs SET epoch = 99").close()
+            )
+        super().publish(told)
+
+
+async def test_a_stage_that_was_about_to_start_is_not_started_any_more(scene: Scene) -> None:
+    thief = Thief()
+    async with PipelineExecutor(scene.executor.database, hub=thief) as executor:
+        thief.executor = executor
+        run_id = await executor.create_run(
+            pipeline(stage("a", "echo a >>started")), workdir=scene.folder
+        )
+        with pytest.raises(Fenced):
+            await executor.execute_run(run_id)
+    assert scene.starts(run_id) == ["a"]
+    assert scene.noted("started") == []
+
+
+class SlowLauncher(DirectLauncher):
+    """Starts nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_start = anyio.Event(), anyio.Event()
+
+    async def start(self, program: Program) -> Process:
+        self.asked.set()
+        await self.may_start.wait()
+        return await super().start(program)
+
+
+async def test_nothing_is_taken_from_who_is_just_starting_something(scene: Scene) -> None:
+    launcher = SlowLauncher()
+    async with PipelineExecutor(scene.executor.database, launcher=launcher) as executor:
+        run_id = await executor.create_run(
+            pipeline(stage("a", "echo a >>started")), workdir=scene.folder
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(executor.execute_run, run_id)
+            await launcher.asked.wait()
+            with pytest.raises(Refused, match=r"is about to start something.*kill -9"):
+                await scene.executor.resume_run(run_id, take_over="it hangs")
+            launcher.may_start.set()
+    assert scene.statuses(run_id) == {"a": "succeeded"}
+    assert scene.noted("started") == ["a"]
+
+
+@asynccontextmanager
+async def with_a_mad_clock(scene: Scene) -> AsyncIterator[PipelineExecutor]:
+    """An executor whose clock jumps a day forth and a year back with every look."""
+    jumps = cycle((timedelta(days=1), timedelta(days=-365)))
+
+    def clock() -> datetime:
+        return utc_now() + next(jumps)
+
+    async with PipelineExecutor(scene.executor.database, clock=clock) as executor:
+        yield executor
+
+
+async def test_a_clock_that_jumps_neither_gives_nor_takes_a_run(scene: Scene) -> None:
+    other = scene.other_run(stage("a", HOLD))
+    await scene.ready.line()
+    async with with_a_mad_clock(scene) as executor:
+        with pytest.raises(Refused, match="works on it"):
+            await executor.resume_run(1)
+        own = await executor.create_run(pipeline(stage("b", HOLD)), workdir=scene.folder)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(executor.execute_run, own)
+            await scene.ready.line()
+            with pytest.raises(Refused, match="works on it"):
+                await scene.executor.resume_run(own)
+            scene.gate.open(2)
+    assert await other.result() == "succeeded"
+    assert scene.history.run(own).status is RunStatus.SUCCEEDED
+
+
+async def test_who_asks_an_owner_that_keeps_silent_is_told_how_to_go_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PATIENCE_S", 0.1)
+    other = scene.other_run(stage("a", FOREVER))
+    await scene.ready.line()
+    stop(other)
+    with pytest.raises(Refused, match=r"has not answered.*resume 1 --take-over"):
+        await scene.executor.cancel(1)
+    go_on(other)
+    assert await other.result() == "cancelled"
+
+
+async def test_what_was_asked_and_not_answered_is_refused_by_who_takes_over(scene: Scene) -> None:
+    other = scene.other_run(stage("a", FOREVER))
+    await scene.ready.line()
+    stop(other)
+    refusals: list[str] = []
+
+    async def cancel() -> None:
+        with pytest.raises(Refused) as caught:
+            await scene.executor.cancel(1, actor="ann")
+        refusals.append(str(caught.value))
+
+    async with (
+        PipelineExecutor(scene.executor.database) as second,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(cancel)
+        await scene.hub.until(lambda: _asked(scene))
+        tasks.start_soon(partial(second.resume_run, 1, take_over="it hangs"))
+        await scene.ready.line()
+        await second.cancel(1)
+    assert refusals == [f"Run 1 was taken over by {ME} before this was answered"]
+
+
+def _asked(scene: Scene) -> bool:
+    """Whether a command waits for its answer."""
+    query = "SELECT count(*) FROM commands WHERE status = 'pending'"
+    return bool(scene.executor.database.read(lambda c: c.execute(query).fetchone()[0]))
