@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from orchestrate_tui.domain.pipeline import Agent, Pairs
+from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S, Agent, Pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,16 @@ class Work:
     stage_env: Pairs = ()
     rollback: RollbackIdentity | None = None
 
+    @property
+    def key(self) -> str:
+        """What tells this attempt from every other work."""
+        return attempt_key(self.idempotency_key, self.attempt)
+
+
+def attempt_key(idempotency_key: str, attempt: int) -> str:
+    """What tells one attempt of some work from the others."""
+    return f"{idempotency_key}.{attempt}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -60,20 +70,38 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A process to start: its standard output and error are appended to `log_path`."""
+    """A process to start: its standard output and error are appended to `log_path`.
 
+    `key` is its own, whoever starts it. `timeout_s` (None: no limit) and `grace_s` say how to
+    end it when its executor is gone. With `leaves_processes` what leaves its session is kept.
+    """
+
+    key: str
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     workdir: Path
     log_path: Path
+    timeout_s: float | None = None
+    grace_s: float = DEFAULT_GRACE_S
+    leaves_processes: bool = False
 
 
 class Process(Protocol):
-    """A started process and all that it started in its session."""
+    """A started process and all that it started."""
 
     @property
     def pid(self) -> int:
         """The process at the head of the tree."""
+        ...
+
+    @property
+    def ran_s(self) -> float:
+        """Seconds that it had run when it came into our hands; 0 for one that we started."""
+        ...
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether somebody else ended it at its time limit, while no executor was there."""
         ...
 
     def signal_tree(self, signal: int) -> None:
@@ -87,7 +115,8 @@ class Process(Protocol):
     async def wait(self) -> int:
         """Wait for the head of the tree; its exit code, or minus the signal that ended it.
 
-        May be cancelled and called again, but not twice at the same time.
+        Raises OSError when that can no longer be known. May be cancelled and called again, but
+        not twice at the same time.
         """
         ...
 
@@ -105,4 +134,12 @@ class Launcher(Protocol):
         Raises OSError when it cannot be started, ValueError when the system cannot be given its
         arguments or environment.
         """
+        ...
+
+
+class OwnLauncher(Launcher, Protocol):
+    """A launcher that belongs to one executor, and ends with it."""
+
+    def close(self) -> None:
+        """Start nothing more. What still runs is left to itself."""
         ...

@@ -6,25 +6,15 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrate_tui.permissions import make_folder, open_file
+from orchestrate_tui.stagehost.files import open_log
 
 NOTE_PREFIX = "orchestrate-tui: "
 """What a line that no process wrote begins with."""
 
 
-def open_log(path: Path) -> int:
-    """A descriptor that appends to `path`; the file, and its folder, are made if missing."""
-    flags = os.O_WRONLY | os.O_APPEND
-    try:
-        return open_file(path, flags)
-    except FileNotFoundError:
-        make_folder(path.parent)
-        return open_file(path, flags)
-
-
 def append(path: Path, content: bytes) -> None:
     """Add `content` to the log as it is."""
-    with open(open_log(path), "ab") as log:
+    with os.fdopen(open_log(path), "ab") as log:
         log.write(content)
 
 

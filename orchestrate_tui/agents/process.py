@@ -29,13 +29,16 @@ async def run_program(
     Raises UnknownVariable or UnsafeValue before anything is started.
     """
     program = Program(
+        key=work.key,
         argv=argv,
         environment={**build_environment(work), **extra_environment},
         workdir=_workdir(work),
         log_path=work.log_path,
+        timeout_s=work.timeout_s,
+        grace_s=work.agent.grace_s,
+        leaves_processes=work.agent.leaves_processes,
     )
     outputs = output_path(work)
-    _remove(outputs)  # of an attempt that an interrupted executor did not finish
     try:
         outcome = await _start_and_supervise(work, launcher, program)
         return _with_outputs(outcome, outputs, work.log_path)
@@ -50,7 +53,12 @@ async def _start_and_supervise(work: Work, launcher: Launcher, program: Program)
         reason = wording.cannot_start(program.argv[0], error)
         append_note(work.log_path, reason)
         return Outcome(succeeded=False, reason=reason)
-    ending = await supervise(process, timeout_s=work.timeout_s, grace_s=work.agent.grace_s)
+    try:
+        ending = await supervise(process, timeout_s=work.timeout_s, grace_s=work.agent.grace_s)
+    except OSError as error:
+        reason = wording.lost(error)
+        append_note(work.log_path, reason)
+        return Outcome(succeeded=False, reason=reason)
     for sentence in _notes(ending, work.timeout_s):
         append_note(work.log_path, sentence)
     return _outcome(ending, work)

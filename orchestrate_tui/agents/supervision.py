@@ -32,18 +32,20 @@ async def supervise(process: Process, *, timeout_s: float | None, grace_s: float
 
     `timeout_s` None means no limit. When the limit is reached, or the task is cancelled, the tree
     gets SIGTERM, after `grace_s` SIGKILL. A cancellation is raised again when that is done.
+    Raises OSError when its end can no longer be known.
     """
     code: int | None = None
-    lives = survived = False
+    lives = survived = timed_out = False
+    left_s = None if timeout_s is None else max(timeout_s - process.ran_s, 0.0)
     try:
-        with anyio.move_on_after(timeout_s):
+        with anyio.move_on_after(left_s):
             code = await process.wait()
+        timed_out = code is None or process.timed_out
     finally:
         lives = process.tree_lives()
         if lives:
             survived = not await end_tree(process, grace_s)
-    timed_out = code is None
-    if timed_out and not survived:
+    if code is None and not survived:
         code = await process.wait()
     return Ending(
         code=code, timed_out=timed_out, left_running=lives and not timed_out, survived=survived

@@ -30,6 +30,11 @@ def cannot_start(program: str, error: OSError | ValueError) -> str:
     return f"cannot start '{program}': {error.strerror}{obstacle}"
 
 
+def lost(error: OSError) -> str:
+    """Why nobody knows how an attempt ended."""
+    return f"how it ended is not known: {error}"
+
+
 def duration(seconds: float) -> str:
     """`seconds` as it would stand in a pipeline file, such as 1h30m."""
     parts = []

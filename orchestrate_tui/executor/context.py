@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import anyio
 
-from orchestrate_tui.agents.contract import Launcher
+from orchestrate_tui.agents.contract import OwnLauncher
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.run import Run
@@ -32,7 +32,7 @@ class ExecutorContext:
     database: Database
     epoch: int
     starting: SharedHold
-    launcher: Launcher
+    launcher: OwnLauncher
     hub: Hub
     people: People
     clock: Callable[[], datetime]

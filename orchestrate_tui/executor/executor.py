@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from orchestrate_tui.agents.contract import Launcher
-from orchestrate_tui.agents.launcher import DirectLauncher
+from orchestrate_tui.agents.contract import OwnLauncher
+from orchestrate_tui.agents.hosted import HostLauncher
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import Pipeline
@@ -49,7 +49,7 @@ class PipelineExecutor:
         self,
         database: Database | Path | str,
         *,
-        launcher: Launcher | None = None,
+        launcher: OwnLauncher | None = None,
         people: People | None = None,
         clock: Callable[[], datetime] = utc_now,
         hub: Hub | None = None,
@@ -62,7 +62,8 @@ class PipelineExecutor:
             database=self.database,
             epoch=self._ownership.epoch,
             starting=self._ownership.starting,
-            launcher=launcher or DirectLauncher(),
+            launcher=launcher
+            or HostLauncher(self.database.files.host(self._ownership.epoch), self._ownership.epoch),
             hub=self.hub,
             people=people or People(),
             clock=clock,
@@ -75,6 +76,7 @@ class PipelineExecutor:
 
     def close(self) -> None:
         """Work on nothing any more; a database that was given as a path is closed."""
+        self._context.launcher.close()
         self._ownership.release()
         self.database.release_reader()
         if self._is_own:

@@ -110,6 +110,7 @@ class StoreFiles:
         self.database = database
         self.write_lock = database.with_name(f"{database.name}.writelock")
         self.owners = database.with_name(f"{database.name}.owners")
+        self.hosts = database.with_name(f"{database.name}.hosts")
         self.runs = database.with_name(f"{database.name}.runs")
 
     def owner_lock(self, epoch: int) -> Path:
@@ -119,6 +120,10 @@ class StoreFiles:
     def starting_lock(self, epoch: int) -> Path:
         """The file whose lock says that the executor of that epoch is about to start something."""
         return self.owners / f"{epoch}.starting"
+
+    def host(self, epoch: int) -> Path:
+        """The folder of the stage host of the executor of that epoch."""
+        return self.hosts / str(epoch)
 
     def log(self, run_id: int, stage_name: str, attempt: int) -> Path:
         """What one attempt of a stage wrote."""

@@ -146,11 +146,16 @@ class FakeLauncher:
             code = int(int(environment["ORCHESTRATE_ATTEMPT"]) <= failures)
         return FakeProcess(code, self._chance.randrange(4))
 
+    def close(self) -> None:
+        """Nothing to let go of."""
+
 
 class FakeProcess:
     """Ends with its code after so many turns of the event loop."""
 
     pid = 1
+    ran_s = 0.0
+    timed_out = False
 
     def __init__(self, code: int, turns: int) -> None:
         self._code = code

@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import cycle
+from pathlib import Path
 
 import anyio
 import pytest
 
 from orchestrate_tui.agents.contract import Process, Program
-from orchestrate_tui.agents.launcher import DirectLauncher
+from orchestrate_tui.agents.hosted import HostLauncher
 from orchestrate_tui.domain.moments import spoken, utc_now
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import Fenced, Refused
@@ -193,10 +194,11 @@ async def test_a_stage_that_was_about_to_start_is_not_started_any_more(scene: Sc
     assert scene.noted("started") == []
 
 
-class SlowLauncher(DirectLauncher):
+class SlowLauncher(HostLauncher):
     """Starts nothing until it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, epoch=1)
         self.asked, self.may_start = anyio.Event(), anyio.Event()
 
     async def start(self, program: Program) -> Process:
@@ -206,7 +208,7 @@ class SlowLauncher(DirectLauncher):
 
 
 async def test_nothing_is_taken_from_who_is_just_starting_something(scene: Scene) -> None:
-    launcher = SlowLauncher()
+    launcher = SlowLauncher(scene.folder / "host")
     async with PipelineExecutor(scene.executor.database, launcher=launcher) as executor:
         run_id = await executor.create_run(
             pipeline(stage("a", "echo a >>started")), workdir=scene.folder

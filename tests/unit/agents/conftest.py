@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import pytest
 
 from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Outcome, Work
-from orchestrate_tui.agents.launcher import DirectLauncher
+from orchestrate_tui.agents.hosted import HostLauncher
 from orchestrate_tui.domain.pipeline import Agent, AgentKind
 
 
@@ -56,9 +56,16 @@ def make_work(tmp_path: Path) -> MakeWork:
 
 
 @pytest.fixture
-def run() -> Run:
+def launcher(tmp_path: Path) -> Iterator[HostLauncher]:
+    host = HostLauncher(tmp_path / "host", epoch=1)
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def run(launcher: HostLauncher) -> Run:
     async def run_work(work: Work) -> Outcome:
-        return await perform(work, DirectLauncher())
+        return await perform(work, launcher)
 
     return run_work
 

@@ -87,13 +87,3 @@ async def test_outputs_that_are_no_file_fail_the_stage(
 ) -> None:
     outcome = await run(make_work(shell=f'{make} "$ORCHESTRATE_OUTPUT"'))
     assert outcome.reason == "cannot read the outputs: not a regular file"
-
-
-@pytest.mark.anyio
-async def test_leftovers_of_an_interrupted_attempt_do_not_count(
-    make_work: MakeWork, run: Run
-) -> None:
-    work = make_work(shell="true")
-    work.log_path.parent.mkdir(parents=True)
-    work.log_path.with_suffix(".out").write_text("stale=1\n")
-    assert (await run(work)).outputs == ()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +10,11 @@ import pytest
 
 from orchestrate_tui.agents import perform, supervision
 from orchestrate_tui.agents.contract import Process, Program
-from orchestrate_tui.agents.launcher import DirectLauncher
 from orchestrate_tui.agents.supervision import Ending, supervise
 
 if TYPE_CHECKING:
     from orchestrate_tui.agents.contract import Outcome, Work
+    from orchestrate_tui.agents.hosted import HostLauncher
     from tests.unit.agents.conftest import MakeWork, Run, Signals
 
 pytestmark = pytest.mark.anyio
@@ -93,11 +92,12 @@ async def test_a_grandchild_that_ignores_sigterm_is_killed(
 
 
 async def test_a_stubborn_stage_that_takes_too_long_is_killed(
-    make_work: MakeWork, ready: Signals
+    make_work: MakeWork, ready: Signals, launcher: HostLauncher
 ) -> None:
     work = make_work(shell=STUBBORN)
-    process = await DirectLauncher().start(
+    process = await launcher.start(
         Program(
+            key="stubborn",
             argv=("sh", "-c", STUBBORN),
             environment={"PATH": os.environ["PATH"]},
             workdir=work.workdir,
@@ -113,6 +113,8 @@ class Immortal:
     """A process that no signal ends, as one that waits for a broken disk."""
 
     pid = 1
+    ran_s = 0.0
+    timed_out = False
 
     def __init__(self) -> None:
         self.signals: list[int] = []
@@ -141,6 +143,9 @@ class ImmortalLauncher:
         del program
         return self.process
 
+    def close(self) -> None:
+        """Nothing to let go of."""
+
 
 async def test_a_process_that_nothing_ends_does_not_hold_the_stage(
     make_work: MakeWork, monkeypatch: pytest.MonkeyPatch
@@ -152,18 +157,6 @@ async def test_a_process_that_nothing_ends_does_not_hold_the_stage(
     assert (outcome.exit_code, outcome.reason) == (None, "timed out after 0.01s")
     assert launcher.process.signals == [15, 9, 9]
     assert "a process did not end even after SIGKILL" in work.log_path.read_text()
-
-
-async def test_a_process_that_cannot_be_watched_is_not_left_running(
-    make_work: MakeWork, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> int:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-
-    monkeypatch.setattr(os, "pidfd_open", refuse)
-    outcome = await run(make_work(shell=FOREVER))
-    assert outcome.reason == "cannot start '/bin/sh': Function not implemented"
-    assert not has_children()
 
 
 async def test_another_process_group_of_the_session_is_ended_too(
@@ -217,15 +210,28 @@ async def test_a_grandchild_that_keeps_the_output_open_does_not_hold_the_stage(
     work = make_work(shell=LEAVES_SERVICE)
     with anyio.fail_after(10):
         outcome = await run(work)
-    os.kill(int(work.log_path.read_text().split()[0]), 9)
     assert outcome.succeeded
 
 
-async def test_many_stages_run_at_once_and_none_is_left(make_work: MakeWork, run: Run) -> None:
+async def test_what_left_the_session_is_ended_unless_it_is_a_service(
+    make_work: MakeWork, run: Run, is_running: Callable[[str], bool]
+) -> None:
+    work = make_work(shell=LEAVES_SERVICE)
+    await run(work)
+    assert not is_running(work.log_path.read_text().split()[0])
+
+
+async def test_many_stages_run_at_once_and_none_is_left(
+    make_work: MakeWork, run: Run, launcher: HostLauncher
+) -> None:
     outcomes: list[Outcome] = []
 
     async def keep(number: int, folder: Path) -> None:
-        work = make_work(shell=f"exit {number}", log_path=folder / f"{number}.1.log")
+        work = make_work(
+            shell=f"exit {number}",
+            log_path=folder / f"{number}.1.log",
+            idempotency_key=f"7/{number}",
+        )
         outcomes.append(await run(work))
 
     folder = make_work(shell="").log_path.parent
@@ -233,6 +239,7 @@ async def test_many_stages_run_at_once_and_none_is_left(make_work: MakeWork, run
         for number in range(100):
             group.start_soon(keep, number, folder)
     assert sorted(outcome.exit_code or 0 for outcome in outcomes) == list(range(100))
+    launcher.close()
     assert not has_children()
 
 

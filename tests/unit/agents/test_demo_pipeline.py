@@ -12,7 +12,7 @@ import pytest
 
 from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Outcome, Work
-from orchestrate_tui.agents.launcher import DirectLauncher
+from orchestrate_tui.agents.hosted import HostLauncher
 from orchestrate_tui.domain.variables import environment_of, substitute
 from orchestrate_tui.spec import load_pipeline, problems_for_run
 
@@ -25,7 +25,8 @@ pytestmark = pytest.mark.anyio
 class Demo:
     """Deploys with the stages of the demo's pipeline, one after the other."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, launcher: HostLauncher) -> None:
+        self._launcher = launcher
         self.root = folder / "root"
         self.logs = folder / "logs"
         self.pipeline = load_pipeline(DEMO / "pipeline.yaml", user_agents=folder / "none").pipeline
@@ -75,7 +76,7 @@ class Demo:
             values=values,
             variables=environment | {"ORCHESTRATE_PIPELINE_DIR": str(DEMO)},
         )
-        return await perform(work, DirectLauncher())
+        return await perform(work, self._launcher)
 
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text()
@@ -100,8 +101,8 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    demo = Demo(tmp_path)
+def demo(tmp_path: Path, launcher: HostLauncher) -> Iterator[Demo]:
+    demo = Demo(tmp_path, launcher)
     yield demo
     demo.stop()
 

@@ -1,0 +1,344 @@
+"""Starts processes through a stage host, which outlives this process, and takes them back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+
+from orchestrate_tui.agents.contract import Process, Program
+from orchestrate_tui.agents.environment import inherited_environment
+from orchestrate_tui.permissions import make_folder
+from orchestrate_tui.stagehost.files import ERRORS, SOCKET, short_name
+from orchestrate_tui.stagehost.server import LISTENING
+from orchestrate_tui.stagehost.trees import Tree
+from orchestrate_tui.stagehost.wire import Lines, Message, encode
+
+_ROOT = Path(__file__).parents[2]
+_MAIN = (
+    f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
+    "from orchestrate_tui.stagehost.server import main; main()"
+)
+_PIECE = 1 << 18
+_BACKLOG = 16
+_END_PATIENCE_S = 5.0
+
+
+class HostLauncher:
+    """Starts each program through one stage host, which is started with the first of them.
+
+    `folder` is the host's alone. `epoch` says which executor asks: a later one may take a program
+    over, an earlier one not. It belongs to one event loop; `close` ends it.
+    """
+
+    def __init__(self, folder: Path, epoch: int) -> None:
+        self._folder = folder
+        self._epoch = epoch
+        self._line: HostLine | None = None
+        self._host: int | None = None
+        self._inherited: dict[str, str] = {}
+
+    async def start(self, program: Program) -> Process:
+        """Start `program`; see Launcher."""
+        line = self._line
+        if line is None or not line.is_open:
+            line = self._line = self._start_host()
+        return await line.start(self._request(program))
+
+    def close(self) -> None:
+        """Let the host go; it ends at once unless a program still runs."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        if self._host is not None:
+            _wait_for(self._host)
+            self._host = None
+
+    def _request(self, program: Program) -> Message:
+        """Only what differs from the environment that the host has is sent."""
+        inherited = self._inherited
+        return {
+            "do": "start",
+            "id": program.key,
+            "epoch": self._epoch,
+            "argv": program.argv,
+            "environment": {
+                name: value
+                for name, value in program.environment.items()
+                if inherited.get(name) != value
+            },
+            "without": [name for name in inherited if name not in program.environment],
+            "workdir": os.fspath(program.workdir),
+            "log": os.fspath(program.log_path),
+            "timeout_s": program.timeout_s,
+            "grace_s": program.grace_s,
+            "leaves_processes": program.leaves_processes,
+        }
+
+    def _start_host(self) -> HostLine:
+        """Start the host, after one that was lost anew. Raises OSError."""
+        self.close()
+        folder = self._folder.absolute()
+        self._inherited = inherited_environment()
+        make_folder(folder)
+        with socket.socket(socket.AF_UNIX) as listening:
+            _listen(listening, folder)
+            self._host = _spawn_host(folder, listening.fileno(), self._inherited)
+        return HostLine.to(folder)
+
+
+def _listen(listening: socket.socket, folder: Path) -> None:
+    (folder / SOCKET).unlink(missing_ok=True)
+    with short_name(os.fspath(folder), SOCKET) as path:
+        listening.bind(path)
+    listening.listen(_BACKLOG)
+
+
+def _spawn_host(folder: Path, listening: int, environment: dict[str, str]) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    return os.posix_spawn(
+        sys.executable,
+        (sys.executable, "-I", "-S", "-c", _MAIN, os.fspath(folder)),
+        environment,
+        file_actions=(
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.fspath(folder / ERRORS), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+            (os.POSIX_SPAWN_DUP2, listening, LISTENING),
+        ),
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGINT, signal.SIGTERM),
+    )
+
+
+def _wait_for(host: int) -> None:
+    """Wait for the host's end; one that still has work is left to itself."""
+    with suppress(OSError):
+        pidfd = os.pidfd_open(host)
+        try:
+            select.select((pidfd,), (), (), _END_PATIENCE_S)
+        finally:
+            os.close(pidfd)
+        os.waitpid(host, os.WNOHANG)
+
+
+class HostLine:
+    """A connection to a stage host, and the programs that are controlled on it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._lines = Lines()
+        self._waiting = b""
+        self._processes: dict[str, HostedProcess] = {}
+        self.is_open = True
+        self._loop.add_reader(connection, self._receive)
+
+    @classmethod
+    def to(cls, folder: Path) -> HostLine:
+        """Connect to the host of a folder. Raises OSError when there is none."""
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            with short_name(os.fspath(folder), SOCKET) as path:
+                connection.connect(path)
+        except OSError:
+            connection.close()
+            raise
+        connection.setblocking(False)
+        return cls(connection)
+
+    async def start(self, request: Message) -> HostedProcess:
+        """Ask for a program and wait until it has been started. Raises OSError or ValueError.
+
+        A cancellation waits for the answer: somebody has to end what was started.
+        """
+        process = HostedProcess(self, request["id"], leaves=request.get("leaves_processes", False))
+        self._processes[process.key] = process
+        self.say(request)
+        try:
+            with anyio.CancelScope(shield=True):
+                await process.started()
+        except (OSError, ValueError):
+            self._processes.pop(process.key, None)
+            raise
+        return process
+
+    def say(self, message: Message) -> None:
+        """Send a message; what is said to a host that is gone is lost."""
+        if self.is_open:
+            self._waiting += encode(message)
+            self._send()
+
+    def close(self) -> None:
+        """Hang up; programs that still run are the host's to supervise."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        self._loop.remove_reader(self._connection)
+        self._loop.remove_writer(self._connection)
+        self._connection.close()
+        for process in tuple(self._processes.values()):
+            process.note_loss()
+        self._processes.clear()
+
+    def _send(self) -> None:
+        try:
+            sent = self._connection.send(self._waiting)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.close()
+            return
+        self._waiting = self._waiting[sent:]
+        if self._waiting:
+            self._loop.add_writer(self._connection, self._send)
+        elif sent:
+            self._loop.remove_writer(self._connection)
+
+    def _receive(self) -> None:
+        try:
+            piece = self._connection.recv(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        if not piece:
+            self.close()
+            return
+        for message in self._lines.feed(piece):
+            process = self._processes.get(message["id"])
+            if process is not None and process.note(message):
+                del self._processes[process.key]
+
+
+class HostLost(ConnectionError):
+    """The stage host ended before the program did, or gave it to another executor."""
+
+
+class HostedProcess:
+    """A program that a stage host runs; only the launcher's event loop may use it."""
+
+    def __init__(self, line: HostLine, key: str, *, leaves: bool) -> None:
+        self.key = key
+        self._line = line
+        self._leaves = leaves
+        self._tree: Tree | None = None
+        self._refusal: OSError | ValueError | None = None
+        self._code: int | None = None
+        self._ran_s = 0.0
+        self._is_left = True
+        self._is_taken = False
+        self._started, self._ended, self._emptied = anyio.Event(), anyio.Event(), anyio.Event()
+
+    @property
+    def pid(self) -> int:
+        """The process at the head of the tree."""
+        return self._tree.head if self._tree else 0
+
+    @property
+    def ran_s(self) -> float:
+        """See Process."""
+        return self._ran_s
+
+    @property
+    def timed_out(self) -> bool:
+        """See Process; while we are connected the host leaves time limits to us."""
+        return False
+
+    def signal_tree(self, signal: int) -> None:
+        """Have everything that belongs to the program signalled.
+
+        Without its host we look for it ourselves; what another executor took over is not ours.
+        """
+        if self._is_taken or self._tree is None:
+            return
+        if self._line.is_open:
+            self._line.say({"do": "signal", "id": self.key, "signal": int(signal)})
+        else:
+            self._tree.send(signal)
+
+    def tree_lives(self) -> bool:
+        """Whether the head has not ended, or something that it started is left."""
+        if self._is_taken or self._tree is None:
+            return False
+        if self._line.is_open:
+            return self._is_left
+        return bool(self._tree.members())
+
+    async def started(self) -> None:
+        """Wait until it has been started. Raises what kept it from that."""
+        with anyio.move_on_after(_START_PATIENCE_S):
+            await self._started.wait()
+        if not self._started.is_set():
+            self._line.close()
+        if self._refusal is not None:
+            raise self._refusal
+
+    async def wait(self) -> int:
+        """Wait for the end of the head; see Process. Raises HostLost."""
+        await self._ended.wait()
+        if self._code is None:
+            raise HostLost("its stage host is gone" if not self._is_taken else "it was taken over")
+        return self._code
+
+    async def wait_tree(self) -> None:
+        """Wait until nothing of it runs any more."""
+        await self._emptied.wait()
+        while not self._line.is_open and self.tree_lives():  # noqa: ASYNC110  (nobody tells)
+            await anyio.sleep(_LOOK_AGAIN_S)
+
+    def note(self, message: Message) -> bool:
+        """Take what the host says; whether it was the last word on this program."""
+        if "started" in message:
+            self._tree = Tree(message["started"], message["mark"], self._leaves)
+            self._ran_s = message["ran_s"]
+            self._started.set()
+            return False
+        if "refused" in message:
+            self._refusal = _refusal(message["refused"])
+            self._started.set()
+            return True
+        if "taken" in message:
+            self._is_taken = True
+            self._ended.set()
+            self._emptied.set()
+            return True
+        if "ended" in message:
+            self._code = message["ended"]
+            self._is_left = message["left"]
+            self._ended.set()
+        if message.get("empty"):
+            self._is_left = False
+        if not self._is_left:
+            self._emptied.set()
+        return not self._is_left
+
+    def note_loss(self) -> None:
+        """The host says nothing any more."""
+        if not self._started.is_set():
+            self._refusal = HostLost("its stage host is gone")
+        self._started.set()
+        self._ended.set()
+        self._emptied.set()
+
+
+_START_PATIENCE_S = 60.0
+"""How long a host may take to start a program before it counts as lost."""
+
+_LOOK_AGAIN_S = 0.02
+"""How often a tree without a host is looked at."""
+
+
+def _refusal(told: Message) -> OSError | ValueError:
+    number = told.get("errno")
+    if number is None:
+        return ValueError(told["text"])
+    return OSError(number, told["text"], told["file"])

@@ -1,0 +1,373 @@
+"""The stage host's process: starts programs, sees how they end, and tells who asks.
+
+It is the reaper of everything that its programs leave, ignores what ends an executor, and lives
+as long as one is connected or a program runs. What nobody is connected for, it supervises itself:
+time limits hold, and what a program leaves is ended.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from orchestrate_tui.stagehost import trees
+from orchestrate_tui.stagehost.files import SOCKET, hold
+from orchestrate_tui.stagehost.journal import Journal, boot_clock
+from orchestrate_tui.stagehost.spawning import spawn
+from orchestrate_tui.stagehost.wire import Lines, Message, encode
+
+LISTENING = 3
+"""The descriptor on which the host finds its listening socket."""
+
+_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT)
+_PR_SET_CHILD_SUBREAPER = 36
+_PIECE = 1 << 18
+_KILL_AGAIN_S = 1.0
+_LOOK_AGAIN_S = 0.02
+
+
+class Client:
+    """One connection, and what waits to be sent on it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.lines = Lines()
+        self.waiting = b""
+
+
+class Program:
+    """A program that was started, until nothing is left of it.
+
+    `client` is who controls it, with an epoch below which nobody may. `due_s` is when the host
+    does something about it by itself, on the clock of the boot; None is never.
+    """
+
+    def __init__(
+        self, key: str, pid: int, mark: int | None, request: Message, client: Client
+    ) -> None:
+        self.key = key
+        self.tree = trees.Tree(pid, mark, bool(request.get("leaves_processes")))
+        self.grace_s: float = request.get("grace_s", 0.0)
+        self.started_s = boot_clock()
+        timeout_s = request.get("timeout_s")
+        self.limit_s = None if timeout_s is None else self.started_s + timeout_s
+        self.client: Client | None = client
+        self.epoch: int = request.get("epoch", 0)
+        self.code: int | None = None
+        self.timed_out = False
+        self.next_signal = signal.SIGTERM
+        self.due_s: float | None = None
+        self.watched: dict[int, int] = {}
+
+    @property
+    def is_unwatched(self) -> bool:
+        """Whether something of it is left that nothing tells the end of."""
+        return self.code is not None and not self.watched
+
+
+class Host:
+    """Serves one folder until nobody is connected and nothing runs."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._lock = hold(folder)
+        self._journal = Journal(folder)
+        self._nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._marks = trees.Marks()
+        self._programs: dict[str, Program] = {}
+        self._heads: dict[int, Program] = {}
+        self._strangers: set[int] = set()
+        self._clients: set[Client] = set()
+        self._selector = selectors.DefaultSelector()
+
+    def serve(self, listening: socket.socket) -> None:
+        """Work until nobody is connected and nothing runs."""
+        listening.setblocking(False)
+        self._listening = listening
+        self._register(listening, self._accept)
+        self._hear_children()
+        self._await_the_first()
+        while self._clients or self._programs:
+            for key, events in self._selector.select(self._patience_s()):
+                handle: Callable[[int], None] = key.data
+                handle(events)
+            self._supervise()
+        with suppress(OSError):
+            os.unlink(os.path.join(self._folder, SOCKET))
+
+    def _await_the_first(self) -> None:
+        for key, events in self._selector.select(_FIRST_PATIENCE_S):
+            key.data(events)
+
+    # Connections
+
+    def _register(self, source: socket.socket | int, handle: Callable[[], None]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, lambda _events: handle())
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            connection, _ = self._listening.accept()
+            if _user_of(connection) != os.geteuid():
+                connection.close()
+                return
+            connection.setblocking(False)
+            client = Client(connection)
+            self._clients.add(client)
+            self._selector.register(
+                connection, selectors.EVENT_READ, lambda events: self._attend(client, events)
+            )
+
+    def _attend(self, client: Client, events: int) -> None:
+        if events & selectors.EVENT_WRITE:
+            self._send_waiting(client)
+        if events & selectors.EVENT_READ:
+            self._receive(client)
+
+    def _receive(self, client: Client) -> None:
+        try:
+            piece = client.connection.recv(_PIECE)
+            if not piece:
+                raise ConnectionResetError
+            for message in client.lines.feed(piece):
+                self._answer(client, message)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError, KeyError, TypeError):  # gone, or not one of ours
+            self._lose(client)
+
+    def _lose(self, client: Client) -> None:
+        """Supervise what an executor controlled that is gone."""
+        if client not in self._clients:
+            return
+        self._clients.remove(client)
+        self._selector.unregister(client.connection)
+        client.connection.close()
+        for program in self._programs.values():
+            if program.client is client:
+                program.client = None
+                program.due_s = program.limit_s if program.code is None else boot_clock()
+
+    def _tell(self, client: Client | None, message: Message) -> None:
+        if client is not None:
+            client.waiting += encode(message)
+            self._send_waiting(client)
+
+    def _send_waiting(self, client: Client) -> None:
+        try:
+            sent = client.connection.send(client.waiting)
+            client.waiting = client.waiting[sent:]
+        except BlockingIOError:
+            pass
+        except OSError:  # its end is read next
+            client.waiting = b""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.waiting else 0)
+        key = self._selector.get_key(client.connection)
+        if key.events != events:
+            self._selector.modify(client.connection, events, key.data)
+
+    # What an executor asks
+
+    def _answer(self, client: Client, message: Message) -> None:
+        match message["do"]:
+            case "start":
+                self._start(client, message)
+            case "signal":
+                self._signal(client, message["id"], message["signal"])
+            case "claim":
+                self._hand_over(client, message["id"], message["epoch"])
+
+    def _start(self, client: Client, message: Message) -> None:
+        key = message["id"]
+        environment = {**os.environ, **message["environment"]}
+        for name in message["without"]:
+            environment.pop(name, None)
+        if key in self._programs:
+            self._tell(client, {"id": key, "refused": {"text": "it runs already"}})
+            return
+        try:
+            self._journal.starts(key)
+            pid, mark = spawn(
+                message["argv"],
+                environment,
+                workdir=message["workdir"],
+                log_path=message["log"],
+                nothing=self._nothing,
+                mark=self._marks.next(),
+            )
+        except (OSError, ValueError) as error:
+            self._journal.did_not_start(key)
+            self._tell(client, {"id": key, "refused": _told(error)})
+            return
+        program = Program(key, pid, mark, message, client)
+        self._programs[key] = self._heads[pid] = program
+        self._tell(client, _started(program))
+
+    def _signal(self, client: Client, key: str, number: int) -> None:
+        program = self._programs.get(key)
+        if program is not None and program.client is client:
+            program.tree.send(number)
+
+    def _hand_over(self, client: Client, key: str, epoch: int) -> None:
+        """Let another executor control a program; one with an older claim cannot take it back."""
+        program = self._programs.get(key)
+        if program is None or program.epoch > epoch:
+            self._tell(client, {"id": key, "refused": {"text": "another executor controls it"}})
+            return
+        if program.client not in (None, client):
+            self._tell(program.client, {"id": key, "taken": epoch})
+        program.client, program.epoch, program.due_s = client, epoch, None
+        self._tell(client, _started(program))
+        if program.code is not None:
+            self._tell(client, {"id": key, "ended": program.code, "left": True})
+
+    # How programs end
+
+    def _hear_children(self) -> None:
+        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._register(reading, lambda: self._reap(reading))
+
+    def _reap(self, reading: int) -> None:
+        os.read(reading, 4096)
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = ended
+                self._strangers.discard(pid)
+                if (program := self._heads.pop(pid, None)) is not None:
+                    self._note_end(program, os.waitstatus_to_exitcode(status))
+
+    def _note_end(self, program: Program, code: int) -> None:
+        program.code = code
+        self._journal.ended(program.key, code, timed_out=program.timed_out)
+        left = self._is_left(program)
+        self._tell(program.client, {"id": program.key, "ended": code, "left": left})
+        if not left:
+            del self._programs[program.key]
+            return
+        if program.client is None:
+            program.due_s = program.due_s or boot_clock()
+        self._watch(program)
+
+    def _is_left(self, program: Program) -> bool:
+        """Whether something of it still runs.
+
+        What it left has this process above it. To look through all processes of the system after
+        each end would cost more than to start one.
+        """
+        unknown = set(trees.children()) - self._heads.keys() - self._strangers
+        if not unknown:
+            return False
+        left = bool(program.tree.members())
+        if not left:
+            living = {one.tree.mark for one in self._programs.values()}
+            self._strangers |= {pid for pid in unknown if trees.mark_of(pid) not in living}
+        return left
+
+    def _watch(self, program: Program) -> None:
+        """Wait for the ends of what a program left, and look again after them.
+
+        What cannot be waited for, because it ended just now or no descriptor is free, is looked
+        at again soon.
+        """
+        present = program.tree.members()
+        for pid in present:
+            if pid not in program.watched:
+                with suppress(OSError):
+                    program.watched[pid] = pidfd = os.pidfd_open(pid)
+                    self._register(pidfd, lambda pid=pid: self._look_again(program, pid))  # type: ignore[misc]
+        if not present:
+            self._forget(program)
+
+    def _look_again(self, program: Program, pid: int) -> None:
+        pidfd = program.watched.pop(pid)
+        self._selector.unregister(pidfd)
+        os.close(pidfd)
+        if not program.watched:
+            self._watch(program)
+
+    def _forget(self, program: Program) -> None:
+        for pidfd in program.watched.values():
+            self._selector.unregister(pidfd)
+            os.close(pidfd)
+        del self._programs[program.key]
+        self._tell(program.client, {"id": program.key, "empty": True})
+
+    # What nobody tells, and what nobody is connected for
+
+    def _patience_s(self) -> float | None:
+        now = boot_clock()
+        dues = [one.due_s for one in self._programs.values() if one.due_s is not None]
+        dues += [now + _LOOK_AGAIN_S for one in self._programs.values() if one.is_unwatched]
+        return max(min(dues) - now, 0.0) if dues else None
+
+    def _supervise(self) -> None:
+        now = boot_clock()
+        for program in list(self._programs.values()):
+            if program.is_unwatched:
+                self._watch(program)
+            if program.due_s is not None and program.due_s <= now:
+                self._end(program, now)
+
+    def _end(self, program: Program, now: float) -> None:
+        program.timed_out = program.timed_out or program.code is None
+        program.tree.send(program.next_signal)
+        is_first = program.next_signal is signal.SIGTERM
+        program.due_s = now + (program.grace_s if is_first else _KILL_AGAIN_S)
+        program.next_signal = signal.SIGKILL
+
+
+_FIRST_PATIENCE_S = 30.0
+"""How long a new host waits for the executor that started it."""
+
+
+def _started(program: Program) -> Message:
+    return {
+        "id": program.key,
+        "started": program.tree.head,
+        "mark": program.tree.mark,
+        "ran_s": boot_clock() - program.started_s,
+    }
+
+
+def _told(error: OSError | ValueError) -> Message:
+    if isinstance(error, OSError) and error.errno is not None:
+        return {"errno": error.errno, "text": error.strerror, "file": error.filename}
+    return {"text": str(error)}
+
+
+def _user_of(connection: socket.socket) -> int:
+    size = struct.calcsize("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    user: int = struct.unpack("3i", credentials)[1]
+    return user
+
+
+def become_reaper() -> None:
+    """Have this process inherit what its descendants leave."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _close_others() -> None:
+    """Close what this process inherited without need; no stage is to have it."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > LISTENING:
+            with suppress(OSError):  # the one that the list was read from
+                os.close(int(name))
+
+
+def main() -> None:
+    """Serve the folder that the command line names, on the socket that was handed over."""
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    os.set_inheritable(LISTENING, False)
+    _close_others()
+    become_reaper()
+    Host(sys.argv[1]).serve(socket.socket(fileno=LISTENING))

@@ -1,0 +1,72 @@
+"""Starting one program, in a session of its own, with its output in its log file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orchestrate_tui.stagehost.files import open_log
+from orchestrate_tui.stagehost.trees import marked
+
+_BACK_TO_DEFAULT = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ,
+    signal.SIGTTIN, signal.SIGTTOU, signal.SIGTSTP,
+)  # fmt: skip
+
+
+def spawn(
+    argv: list[str],
+    environment: Mapping[str, str],
+    *,
+    workdir: str,
+    log_path: str,
+    nothing: int,
+    mark: int,
+) -> tuple[int, int | None]:
+    """Start `argv`; returns its process id and its mark, None if it could not get one.
+
+    `nothing` is a descriptor of /dev/null, which becomes its input. Changes the working folder of
+    this process. Raises OSError or ValueError when it cannot be started.
+    """
+    log = open_log(Path(log_path))
+    try:
+        os.chdir(workdir)
+        streams = [(os.POSIX_SPAWN_DUP2, nothing, 0)]
+        streams += [(os.POSIX_SPAWN_DUP2, log, stream) for stream in (1, 2)]
+        with marked(mark) as is_marked:
+            pid = _spawn_found(argv, environment, streams)
+        return pid, mark if is_marked else None
+    finally:
+        os.close(log)
+
+
+def _spawn_found(
+    argv: list[str], environment: Mapping[str, str], streams: Sequence[tuple[int, int, int]]
+) -> int:
+    """Start the first program of that name on the PATH that can be started."""
+    obstacle = errno.ENOENT
+    for path in _places(argv[0], environment):
+        try:
+            return os.posix_spawn(
+                path,
+                argv,
+                environment,
+                file_actions=streams,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=_BACK_TO_DEFAULT,
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError:
+            obstacle = errno.EACCES
+    raise OSError(obstacle, os.strerror(obstacle), argv[0])
+
+
+def _places(program: str, environment: Mapping[str, str]) -> list[str]:
+    if "/" in program:
+        return [program]
+    return [os.path.join(folder, program) for folder in os.get_exec_path(environment)]

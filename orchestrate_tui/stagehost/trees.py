@@ -1,0 +1,160 @@
+"""Process trees: what a stage started, directly or not, wherever it went.
+
+Sessions, process groups and parents can all be left behind: a double fork and setsid do it, and
+`env -i` takes away every variable. Limits of resources stay: each stage is started with a limit of
+its own on the processor time of real-time scheduling, so high that nothing ever reaches it, and
+everything that descends from the stage shows it in /proc/PID/limits.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+_PROC = "/proc"
+_ENDED_STATES = b"ZX"
+_LIMIT_NAME = b"Max realtime timeout"
+_MARK_BASE = 1 << 60  # microseconds: 36,000 years
+_MARK_COUNT = 1 << 24
+_FREEZE_ROUNDS = 100
+
+
+class Marks:
+    """The marks of one host; those of other processes differ."""
+
+    def __init__(self) -> None:
+        self._base = _MARK_BASE + os.getpid() * _MARK_COUNT
+        self._count = 0
+
+    def next(self) -> int:
+        """A mark that no other stage has."""
+        self._count = (self._count + 1) % _MARK_COUNT
+        return self._base + self._count
+
+
+@contextmanager
+def marked(mark: int) -> Iterator[bool]:
+    """Give what is started within the block a mark; whether the system let us."""
+    usual = resource.getrlimit(resource.RLIMIT_RTTIME)
+    try:
+        resource.setrlimit(resource.RLIMIT_RTTIME, (mark, usual[1]))
+    except (OSError, ValueError):  # somebody set a limit lower than any mark
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        resource.setrlimit(resource.RLIMIT_RTTIME, usual)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What one program started, with the program itself at its head.
+
+    `mark` None means that it could not be marked, and is known by its session. With
+    `keeps_services`, what left the session of the head does not belong to it.
+    """
+
+    head: int
+    mark: int | None
+    keeps_services: bool = False
+
+    def members(self) -> list[int]:
+        """The processes of it that run; those that only wait to be reaped do not count."""
+        return [pid for pid in _pids() if self.has(pid)]
+
+    def has(self, pid: int) -> bool:
+        """Whether `pid` runs and belongs to it."""
+        if self.mark is not None and mark_of(pid) != self.mark:
+            return False
+        session = self.head if self.keeps_services or self.mark is None else None
+        return _runs(pid, session)
+
+    def send(self, number: int) -> None:
+        """Signal all of it.
+
+        What gets SIGKILL is stopped first, until nothing new appears: it cannot fork any more
+        then. What gets another signal is woken, should it be stopped. No signal reaches a
+        stranger that got the number of an ended process.
+        """
+        if number != signal.SIGKILL:
+            for pid in self.members():
+                self._send(pid, number, signal.SIGCONT)
+            return
+        stopped: set[int] = set()
+        for _ in range(_FREEZE_ROUNDS):
+            fresh = set(self.members()) - stopped
+            if not fresh:
+                break
+            for pid in fresh:
+                self._send(pid, signal.SIGSTOP)
+            stopped |= fresh
+        for pid in stopped:
+            self._send(pid, signal.SIGKILL)
+
+    def _send(self, pid: int, *numbers: int) -> None:
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:  # ended, or no descriptor is left
+            return
+        try:
+            if self.has(pid):  # the number was not given to another process meanwhile
+                for number in numbers:
+                    with suppress(ProcessLookupError, PermissionError):
+                        signal.pidfd_send_signal(pidfd, number)
+        finally:
+            os.close(pidfd)
+
+
+def children() -> list[int]:
+    """This process's children, ended ones that wait to be reaped included."""
+    try:
+        with open(f"{_PROC}/self/task/{os.getpid()}/children", "rb") as source:
+            return [int(pid) for pid in source.read().split()]
+    except OSError:  # a kernel without that file
+        return [pid for pid in _pids() if _parent(pid) == os.getpid()]
+
+
+def _pids() -> Iterator[int]:
+    with os.scandir(_PROC) as entries:
+        for entry in entries:
+            if entry.name.isdecimal():
+                yield int(entry.name)
+
+
+def mark_of(pid: int) -> int | None:
+    """The mark of a process; None without one."""
+    try:
+        with open(f"{_PROC}/{pid}/limits", "rb") as source:
+            _, found, rest = source.read().partition(_LIMIT_NAME)
+    except OSError:  # ended meanwhile
+        return None
+    value = rest.split(maxsplit=1)[0] if found else b""
+    return int(value) if value.isdigit() else None
+
+
+def _runs(pid: int, session: int | None) -> bool:
+    fields = _stat(pid)
+    return (
+        bool(fields)
+        and fields[0] not in _ENDED_STATES
+        and (session is None or int(fields[3]) == session)
+    )
+
+
+def _parent(pid: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[1]) if fields else None
+
+
+def _stat(pid: int) -> list[bytes]:
+    """State, parent, group and session of a process, as proc(5) orders them; [] without it."""
+    try:
+        with open(f"{_PROC}/{pid}/stat", "rb") as source:
+            return source.read().rpartition(b")")[2].split(maxsplit=4)[:4]
+    except OSError:
+        return []

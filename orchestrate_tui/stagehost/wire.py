@@ -1,0 +1,30 @@
+"""What the executor and its stage host say to each other: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+Message = dict[str, Any]
+
+
+def encode(message: Message) -> bytes:
+    """A message as a line; names that are not UTF-8 survive as escaped surrogates."""
+    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+class Lines:
+    """Puts messages together from the pieces in which they arrive."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, piece: bytes) -> Iterator[Message]:
+        """The messages that are complete now. Raises ValueError or TypeError for what is none."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if not isinstance(message, dict):
+                raise TypeError("a message is a JSON object")
+            yield message
