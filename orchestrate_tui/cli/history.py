@@ -1,4 +1,4 @@
-"""Commands that read what happened: runs, show, rollbacks, logs."""
+"""Commands that read what happened: runs, show, rollbacks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 from argparse import Namespace
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
 from orchestrate_tui.cli.places import database_path, is_missing
@@ -14,13 +13,12 @@ from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
 from orchestrate_tui.console.marks import Mark, rollback_mark, run_mark, stage_mark
-from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.errors import NotFound, Refused
+from orchestrate_tui.errors import Refused
 from orchestrate_tui.store.history import History
 
 
@@ -91,72 +89,6 @@ def rollbacks(arguments: Namespace) -> int:
     else:
         _print_rollbacks(history, events)
     return 0
-
-
-def logs(arguments: Namespace) -> int:
-    """Print what an attempt of a stage wrote; on a terminal with control characters shown."""
-    history = History(database_path(arguments), hands_off=True)
-    what, attempt = _attempt(history, arguments)
-    path = _log_path(history, arguments, attempt)
-    if arguments.json:
-        text = path.read_text("utf-8", "replace") if path.exists() else ""
-        print_json({"attempt": attempt, "path": str(path), "text": text})
-    elif path.exists():
-        _print_log(path)
-    else:
-        say(f"{what} {'wrote nothing' if attempt else 'did not run'}", to=sys.stderr)
-    return 0
-
-
-def _attempt(history: History, arguments: Namespace) -> tuple[str, int]:
-    """What is asked for in words, and which attempt: 0 when there was none. Raises NotFound."""
-    stages = {stage.stage_name: stage for stage in history.stages(arguments.run)}
-    name = arguments.stage
-    if name not in stages:
-        raise NotFound(
-            f"Run {arguments.run} has no stage '{name}'",
-            next_step=f"Its stages are: {', '.join(stages)}",
-        )
-    what, last = f"Stage '{name}' of run {arguments.run}", stages[name].attempt
-    if arguments.rollback is not None:
-        what, last = f"The undo of stage '{name}'", _last_undo(history, arguments)
-    if arguments.attempt is not None and arguments.attempt > last:
-        raise NotFound(
-            f"{what} has no attempt {arguments.attempt}",
-            next_step=f"Its last one is {last}" if last else "It did not run",
-        )
-    return what, arguments.attempt or last
-
-
-def _last_undo(history: History, arguments: Namespace) -> int:
-    """The last attempt to undo the stage in the rollback."""
-    event = history.rollback(arguments.rollback)
-    steps = {step.stage_name: step.attempt for step in history.steps(arguments.rollback)}
-    if event.run_id != arguments.run or arguments.stage not in steps:
-        raise NotFound(
-            f"Rollback {arguments.rollback} has no step for stage '{arguments.stage}' "
-            f"of run {arguments.run}",
-            next_step=f"See them with: orchestrate-tui rollbacks {arguments.run} --json",
-        )
-    return steps[arguments.stage]
-
-
-def _log_path(history: History, arguments: Namespace, attempt: int) -> Path:
-    run_id, name = arguments.run, arguments.stage
-    if arguments.rollback is None:
-        return history.log_path(run_id, name, attempt)
-    return history.undo_log_path(run_id, arguments.rollback, name, attempt)
-
-
-def _print_log(path: Path) -> None:
-    if not sys.stdout.isatty():
-        with path.open("rb") as log:
-            while chunk := log.read(1 << 16):
-                sys.stdout.buffer.write(chunk)
-        return
-    with path.open(encoding="utf-8", errors="replace") as log:
-        for line in log:
-            print(visible(line.rstrip("\n")))
 
 
 def _print_head(run: Run) -> None:

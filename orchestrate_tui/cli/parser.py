@@ -316,7 +316,7 @@ def _add_history(commands: _Commands) -> None:
     rollbacks.add_argument(
         "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
     )
-    logs = commands.add("logs", "history:logs", "print what a stage wrote", json=True)
+    logs = commands.add("logs", "logs:logs", "print what a stage wrote", json=True)
     _add_run_id(logs)
     logs.add_argument("stage", metavar="STAGE", help="the name of the stage")
     logs.add_argument(
@@ -324,6 +324,13 @@ def _add_history(commands: _Commands) -> None:
     )
     logs.add_argument(
         "--rollback", type=_whole, metavar="ID", help="of the stage's undo in this rollback"
+    )
+    logs.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto",
+        help="show its colours; auto: on a terminal (NO_COLOR: never)",
+    )  # fmt: skip
+    logs.add_argument(
+        "--raw", action="store_true", help="byte for byte as it was written; not on a terminal"
     )
     commands.add("doctor", "doctor:examine", "check the database and this machine", json=True)
 

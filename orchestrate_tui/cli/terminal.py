@@ -82,7 +82,12 @@ def _forget_what_was_typed() -> None:
         return  # the terminal is gone: nobody answers
 
 
+def shows_colours() -> bool:
+    """Whether standard output is a terminal, and NO_COLOR does not ask for none."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
 def _coloured(mark: Mark) -> str:
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+    if not shows_colours():
         return mark.glyph
     return f"\x1b[{_COLOURS[mark.tone]}m{mark.glyph}\x1b[0m"

@@ -6,13 +6,12 @@ block. That is eight bytes of memory for every 64 KiB of log.
 
 from __future__ import annotations
 
-import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from orchestrate_tui.console.text import visible
+from orchestrate_tui.console.log_text import LINE_BYTES, plain_text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 64 * 1024
 STEP_BYTES = 256 * BLOCK_BYTES
 """How much is learnt at once, so that a huge log does not hold up the screen."""
-
-LINE_BYTES = 8 * 1024
-"""How much of one line is shown at most."""
-
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class LogFile:
@@ -89,12 +83,16 @@ class LogFile:
 
     def lines(self, first: int, count: int) -> list[str]:
         """Up to `count` lines from `first` on, safe to show and without colours."""
+        return list(map(plain_text_of, self.raw_lines(first, count)))
+
+    def raw_lines(self, first: int, count: int) -> list[bytes]:
+        """The same as they were written, up to `LINE_BYTES` of each."""
         last = min(first + count, self.line_count)
         if first >= last:
             return []
         try:
             with self.path.open("rb") as file:
-                return [_shown(data) for data in self._read(file, first, last)]
+                return list(self._read(file, first, last))
         except OSError:
             return []
 
@@ -131,11 +129,3 @@ class LogFile:
                 return first + (found[0] if forward else found[-1])
             start = first + step if forward else first - 1
         return None
-
-
-def _shown(data: bytes) -> str:
-    line = data.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-    shown = visible(_COLOUR.sub("", line).expandtabs(8))
-    if len(data) == LINE_BYTES and not data.endswith(b"\n"):
-        shown += " … (the rest of this line is not shown)"
-    return shown

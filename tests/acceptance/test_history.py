@@ -173,19 +173,38 @@ def test_rollbacks_are_listed_newest_first_up_to_a_limit(desk: Desk) -> None:
     assert [line.split()[0] for line in listed] == ["ROLLBACK", "2", "1"]
 
 
-def test_a_log_is_piped_byte_for_byte(desk: Desk) -> None:
+def test_a_log_shows_what_would_move_the_cursor_in_a_pipe_too(desk: Desk) -> None:
     failed_run(desk)
     log = desk.do("logs", 1, "deploy")
+    assert (log.code, log.err) == (0, "")
+    assert log.out == "␛]0;title␇red <U+202E> \\xff\nt\n"
+
+
+def test_a_raw_log_is_piped_byte_for_byte(desk: Desk) -> None:
+    failed_run(desk)
+    log = desk.do("logs", 1, "deploy", "--raw")
     expected = b"\x1b]0;title\x07\x1b[31mred \xe2\x80\xae \xff\nt\n"
     assert log.out.encode(errors="surrogateescape") == expected
-    assert (log.code, log.err) == (0, "")
+    terminal = desk.terminal("logs", 1, "deploy", "--raw")
+    assert terminal.end() == 2
+    assert "could steer the terminal" in terminal.text
 
 
-def test_a_log_on_a_terminal_shows_what_would_move_the_cursor(desk: Desk) -> None:
+def test_a_log_on_a_terminal_keeps_its_colours_line_by_line(desk: Desk) -> None:
     failed_run(desk)
     terminal = desk.terminal("logs", 1, "deploy")
     assert terminal.end() == 0
-    assert terminal.text == "␛]0;title␇␛[31mred <U+202E> \ufffd\nt\n"
+    assert terminal.text == "␛]0;title␇\x1b[0;31mred <U+202E> \\xff\x1b[0m\nt\n"
+    assert desk.do("logs", 1, "deploy", "--color", "always").out == terminal.text
+
+
+def test_a_log_has_no_colours_where_nobody_wants_them(desk: Desk) -> None:
+    failed_run(desk)
+    plain = desk.do("logs", 1, "deploy").out
+    for words, environment in ((("--color", "never"), {}), ((), {"NO_COLOR": "1"})):
+        terminal = desk.terminal("logs", 1, "deploy", *words, **environment)
+        assert terminal.end() == 0
+        assert terminal.text == plain
 
 
 def test_the_log_of_an_attempt_and_of_an_undo_can_be_asked_for(desk: Desk) -> None:

@@ -109,6 +109,27 @@ def test_full_log(app: OrchestrateApp, snap_compare: Snap) -> None:
     assert snap_compare(app, terminal_size=SMALL, run_before=after(*keys))
 
 
+COLOURED_LOG = (
+    *(
+        b"\x1b[3%dmcolour %d\x1b[0m \x1b[9%dmbright\x1b[0m \x1b[4%dm behind \x1b[0m" % ((n,) * 4)
+        for n in range(8)
+    ),
+    b"\x1b[1mbold\x1b[0m \x1b[2mdim\x1b[0m \x1b[3mitalic\x1b[0m \x1b[4munder\x1b[0m \x1b[7mreverse",
+    b"\x1b[38;5;208mof 256\x1b[0m \x1b[38;2;120;200;255mtrue\x1b[0m \x1b[48;5;57m behind \x1b[0m",
+    b"hidden: \x1b[8mconceal\x1b[0m, \x1b[31;41mred on red\x1b[0m, \x1b[38;2;18;18;18mthe screen's",
+    b"\x1b[31mred up to the end of its line",
+    b"and not further \x1b[2J\x1b]0;title\x07 \xe2\x80\xae",
+)
+
+
+def test_coloured_log(story: Story, snap_compare: Snap) -> None:
+    failed(story)
+    path = story.log(1, "smoke-staging", "")
+    path.write_bytes(b"\n".join(COLOURED_LOG))
+    app = OrchestrateApp(story.history, clock=now)
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("L"))
+
+
 def test_rollback_steps(app: OrchestrateApp, story: Story, snap_compare: Snap) -> None:
     steps = tuple(
         PlanStep(stage_name=n, agent="deployer", task=f"Undo {n}") for n in ("web", "api")

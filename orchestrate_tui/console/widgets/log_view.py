@@ -1,18 +1,25 @@
-"""The log of one attempt; it follows what is written until the operator scrolls up."""
+"""The log of one attempt; it follows what is written until the operator scrolls up.
+
+Its colours are shown, as far as `sgr` lets them count.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
+from rich.color import Color
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.strip import Strip
 
 from orchestrate_tui.console.log_file import LogFile
+from orchestrate_tui.console.log_text import pieces_of, plain_text_of
+from orchestrate_tui.console.sgr import Colour, Look, Rgb, legible, rgb
 from orchestrate_tui.console.text import cell_width, visible
-from orchestrate_tui.console.widgets.line_view import LineView
+from orchestrate_tui.console.widgets.line_view import LineView, Piece
 
 AHEAD = 100
 """Lines that are read around the visible ones."""
@@ -35,7 +42,7 @@ class LogView(LineView):
         self.is_following = True
         self.empty_text = ""
         self._log: LogFile | None = None
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._first = 0
         self._widest = 0
         self._found: int | None = None
@@ -111,21 +118,46 @@ class LogView(LineView):
         if number >= self.line_count:
             text = self.empty_text if number == 0 else ""
             return self.strip([(f" {visible(text)}", self.look("line--faint"))])
-        look = self.ground("line--found") if number == self._found else Style()
-        return self.strip([(self._line(number), look)])
+        line = self._line(number)
+        if number == self._found:
+            return self.strip([(plain_text_of(line), self.ground("line--found"))])
+        return self.strip(self._coloured(line))
 
-    def _line(self, number: int) -> str:
+    def _coloured(self, line: bytes) -> list[Piece]:
+        behind = self.rich_style.bgcolor
+        triplet = behind.triplet if behind else None
+        return [(text, _style(look, triplet)) for text, look in pieces_of(line)]
+
+    def _line(self, number: int) -> bytes:
         if not self._first <= number < self._first + len(self._lines):
             self._first = max(number - AHEAD, 0)
             count = self.size.height + 2 * AHEAD
-            self._lines = self._log.lines(self._first, count) if self._log else []
+            self._lines = self._log.raw_lines(self._first, count) if self._log else []
             self._widen()
         place = number - self._first
-        return self._lines[place] if place < len(self._lines) else ""
+        return self._lines[place] if place < len(self._lines) else b""
 
     def _widen(self) -> None:
         """Make room for the widest line seen; later, because this is found while drawing."""
-        widest = max(map(cell_width, self._lines), default=0)
+        widest = max((cell_width(plain_text_of(line)) for line in self._lines), default=0)
         if widest > self._widest:
             self._widest = widest
             self.call_later(self._measure)
+
+
+@lru_cache(512)
+def _style(look: Look, screen: Rgb | None) -> Style:
+    look = legible(look, screen)
+    return Style(
+        color=_colour(look.text),
+        bgcolor=_colour(look.ground),
+        bold=look.bold or None,
+        dim=look.dim or None,
+        italic=look.italic or None,
+        underline=look.underline or None,
+        reverse=look.reverse or None,
+    )
+
+
+def _colour(colour: Colour | None) -> Color | None:
+    return None if colour is None else Color.from_rgb(*rgb(colour))

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrate_tui.console.log_file import BLOCK_BYTES, LINE_BYTES, LogFile
+from orchestrate_tui.console.log_file import BLOCK_BYTES, LogFile
+from orchestrate_tui.console.log_text import LINE_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,152 @@
+"""The command that prints what a stage wrote."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import Namespace
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.records import print_json
+from orchestrate_tui.cli.terminal import say, shows_colours
+from orchestrate_tui.console.log_text import LogReader
+from orchestrate_tui.console.sgr import PLAIN, legible, parameters
+from orchestrate_tui.errors import NotFound, Refused
+from orchestrate_tui.store.history import History
+
+BLOCK_BYTES = 64 * 1024
+
+_PLAIN_LINES = re.compile(r"(?:[ -~]*\n)+\Z")
+_UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-9;:]{0,48})?|\r)?\Z")
+"""What may turn out, with what comes next, to be a colour or the end of a line."""
+
+
+def logs(arguments: Namespace) -> int:
+    """Print what an attempt of a stage wrote, with everything but plain colours made visible."""
+    if arguments.raw:
+        _check_raw()
+    history = History(database_path(arguments), hands_off=True)
+    what, attempt = _attempt(history, arguments)
+    path = _log_path(history, arguments, attempt)
+    if arguments.json:
+        text = path.read_text("utf-8", "replace") if path.exists() else ""
+        print_json({"attempt": attempt, "path": str(path), "text": text})
+    elif path.exists():
+        _print_log(path, arguments)
+    else:
+        say(f"{what} {'wrote nothing' if attempt else 'did not run'}", to=sys.stderr)
+    return 0
+
+
+def _attempt(history: History, arguments: Namespace) -> tuple[str, int]:
+    """What is asked for in words, and which attempt: 0 when there was none. Raises NotFound."""
+    stages = {stage.stage_name: stage for stage in history.stages(arguments.run)}
+    name = arguments.stage
+    if name not in stages:
+        raise NotFound(
+            f"Run {arguments.run} has no stage '{name}'",
+            next_step=f"Its stages are: {', '.join(stages)}",
+        )
+    what, last = f"Stage '{name}' of run {arguments.run}", stages[name].attempt
+    if arguments.rollback is not None:
+        what, last = f"The undo of stage '{name}'", _last_undo(history, arguments)
+    if arguments.attempt is not None and arguments.attempt > last:
+        raise NotFound(
+            f"{what} has no attempt {arguments.attempt}",
+            next_step=f"Its last one is {last}" if last else "It did not run",
+        )
+    return what, arguments.attempt or last
+
+
+def _last_undo(history: History, arguments: Namespace) -> int:
+    """The last attempt to undo the stage in the rollback."""
+    event = history.rollback(arguments.rollback)
+    steps = {step.stage_name: step.attempt for step in history.steps(arguments.rollback)}
+    if event.run_id != arguments.run or arguments.stage not in steps:
+        raise NotFound(
+            f"Rollback {arguments.rollback} has no step for stage '{arguments.stage}' "
+            f"of run {arguments.run}",
+            next_step=f"See them with: orchestrate-tui rollbacks {arguments.run} --json",
+        )
+    return steps[arguments.stage]
+
+
+def _log_path(history: History, arguments: Namespace, attempt: int) -> Path:
+    run_id, name = arguments.run, arguments.stage
+    if arguments.rollback is None:
+        return history.log_path(run_id, name, attempt)
+    return history.undo_log_path(run_id, arguments.rollback, name, attempt)
+
+
+def _check_raw() -> None:
+    if sys.stdout.isatty():
+        raise Refused(
+            "A raw log could steer the terminal",
+            next_step="Send it to a file or a program, or leave --raw out",
+        )
+
+
+def _print_log(path: Path, arguments: Namespace) -> None:
+    sys.stdout.flush()
+    with path.open("rb") as log:
+        for data in _printed(iter(partial(log.read, BLOCK_BYTES), b""), arguments):
+            sys.stdout.buffer.write(data)
+
+
+def _printed(blocks: Iterable[bytes], arguments: Namespace) -> Iterable[bytes]:
+    if arguments.raw:
+        return blocks
+    coloured = arguments.color == "always" or (arguments.color == "auto" and shows_colours())
+    texts = shown_log(blocks, coloured=coloured, keeps_tabs=not sys.stdout.isatty())
+    return map(str.encode, texts)
+
+
+def shown_log(blocks: Iterable[bytes], *, coloured: bool, keeps_tabs: bool) -> Iterator[str]:
+    """The text of a log, safe to show, as fast as it comes; a line may be of any length."""
+    decode = getincrementaldecoder("utf-8")("backslashreplace").decode
+    printer = _Printer(LogReader(keeps_tabs=keeps_tabs), coloured=coloured)
+    rest = ""
+    for block in blocks:
+        text = rest + decode(block)
+        end = text.rfind("\n") + 1 or _start_of_unfinished(text)
+        text, rest = text[:end], text[end:]
+        yield printer.shown(text)
+    yield printer.shown(rest + decode(b"", final=True))
+
+
+def _start_of_unfinished(text: str) -> int:
+    found = _UNFINISHED.search(text, max(len(text) - 64, 0))
+    return found.start() if found else len(text)
+
+
+class _Printer:
+    """Turns text into what may be printed of it; colours end with their line."""
+
+    def __init__(self, reader: LogReader, *, coloured: bool) -> None:
+        self._reader = reader
+        self._coloured = coloured
+        self._is_at_start = True
+
+    def shown(self, text: str) -> str:
+        """The next part of a log."""
+        if self._is_at_start and _PLAIN_LINES.match(text):
+            return text
+        first, *others = text.replace("\r\n", "\n").split("\n")
+        lines = [self._line(first)]
+        for line in others:
+            self._reader.end_line()
+            lines.append(self._line(line))
+        self._is_at_start = not others[-1] if others else self._is_at_start and not first
+        return "\n".join(lines)
+
+    def _line(self, text: str) -> str:
+        return "".join(
+            f"\x1b[{parameters(legible(look, None))}m{part}\x1b[0m"
+            if self._coloured and look != PLAIN
+            else part
+            for part, look in self._reader.read(text)
+        )

@@ -1,0 +1,70 @@
+"""A log as `logs` prints it."""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+from collections.abc import Iterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrate_tui.cli.logs import shown_log
+
+
+def printed(*blocks: bytes, coloured: bool = True, keeps_tabs: bool = False) -> str:
+    return "".join(shown_log(blocks, coloured=coloured, keeps_tabs=keeps_tabs))
+
+
+def test_colours_end_with_their_line() -> None:
+    assert printed(b"\x1b[31mred\nplain\n") == "\x1b[0;31mred\x1b[0m\nplain\n"
+
+
+def test_nothing_else_of_a_sequence_passes() -> None:
+    given = b"\x1b[8mx\x1b[2J\x1b]52;c;eA==\x07\x1b[5;31my\r\n"
+    assert printed(given) == "x␛[2J␛]52;c;eA==␇\x1b[0;31my\x1b[0m\n"
+
+
+def test_tabs_stay_for_programs_and_are_spaces_for_people() -> None:
+    assert printed(b"a\tb\n", keeps_tabs=True) == "a\tb\n"
+    assert printed(b"a\tb\n", keeps_tabs=False) == "a       b\n"
+
+
+PARTS = [b"\x1b[", b"31", b";1", b"m", b"\x1b", b"\n", b"\r", b"x", "\xfc".encode(), b"\xff", b"\t"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=30).map(b"".join), st.data())
+def test_it_does_not_matter_how_a_log_is_cut_into_blocks(log: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(log)), max_size=5)))
+    blocks = [log[a:b] for a, b in zip([0, *cuts], [*cuts, len(log)], strict=True)]
+    assert shown_text(printed(*blocks)) == shown_text(printed(log))
+
+
+def shown_text(text: str) -> list[tuple[str, str]]:
+    """Each character with the colour it has."""
+    colour, shown = "0", []
+    for part in re.split(r"(\x1b\[[0-9;]*m)", text):
+        if part.startswith("\x1b["):
+            colour = part
+        else:
+            shown += [(one, "0" if colour == "\x1b[0m" else colour) for one in part]
+    return shown
+
+
+@given(st.binary())
+def test_only_line_ends_and_colours_are_left(log: bytes) -> None:
+    rest = re.sub(r"\x1b\[[0-9;]*m|\n", "", printed(log))
+    assert all(one.isprintable() or one in "\xa0\u3000" or one.isspace() for one in rest)
+    assert "\x1b" not in printed(log, coloured=False)
+
+
+def test_a_log_of_any_size_takes_the_memory_of_a_block() -> None:
+    def endless_line() -> Iterator[bytes]:
+        for _ in range(300):
+            yield b"\x1b[31mx" * 10_000
+
+    tracemalloc.start()
+    for _ in shown_log(endless_line(), coloured=True, keeps_tabs=False):
+        pass
+    assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    tracemalloc.stop()
