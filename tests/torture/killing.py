@@ -1,0 +1,342 @@
+"""Runs whose processes are killed at named points, and what must be true of them afterwards."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus
+from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.history import History
+from tests.torture.mortal import DATABASE, HOME, Job
+
+REPOSITORY = Path(__file__).parents[2]
+KILLED = -signal.SIGKILL
+GOES_ON = ("point after run interrupted running", "point to start")
+
+WORK = (
+    'echo "$ORCHESTRATE_STAGE stage $ORCHESTRATE_ATTEMPT began" >>effects;'
+    ' [ "$ORCHESTRATE_TASK" != flaky ] || [ "$ORCHESTRATE_ATTEMPT" -gt 1 ] || exit 3;'
+    ' echo "v=$ORCHESTRATE_ATTEMPT" >>"$ORCHESTRATE_OUTPUT";'
+    ' echo "$ORCHESTRATE_STAGE stage $ORCHESTRATE_ATTEMPT done" >>effects;'
+    ' [ "$ORCHESTRATE_TASK" != fail ]'
+)
+UNDO = (
+    'echo "$ORCHESTRATE_STAGE undo-$ORCHESTRATE_ROLLBACK_ID $ORCHESTRATE_ATTEMPT began" >>effects;'
+    ' echo "$ORCHESTRATE_STAGE undo-$ORCHESTRATE_ROLLBACK_ID $ORCHESTRATE_ATTEMPT done" >>effects'
+)
+"""Each effect is a line that is appended, and says which attempt it is of."""
+
+PIPELINE = """\
+name: mortal
+agents:
+  worker: {{command: [/bin/sh, -c, '{work}']}}
+  undoer: {{command: [/bin/sh, -c, '{undo}']}}
+max_parallel: 3
+stages:
+  - {{name: build, agent: worker, task: build}}
+  - name: deploy
+    agent: worker
+    task: deploy
+    depends_on: build
+    rollback: {{agent: undoer, task: undo, idempotent: true}}
+  - name: warm
+    agent: worker
+    task: warm
+    depends_on: deploy
+    rollback: {{agent: undoer, task: undo, idempotent: true}}
+  - {{name: lint, agent: worker, task: fail, depends_on: build, on_failure: continue}}
+  - {{name: flaky, agent: worker, task: flaky, depends_on: build, retry: {{attempts: 4}}}}
+  - name: ship
+    agent: worker
+    task: ship
+    depends_on: [warm, lint, flaky]
+    requires_approval: true
+    approvers: ["{user}"]
+    rollback: {{agent: undoer, task: undo, idempotent: true}}
+  - name: smoke
+    agent: worker
+    task: {smoke}
+    depends_on: ship
+    on_failure: rollback
+    rollback_to: deploy
+  - {{name: never, agent: worker, task: never, depends_on: ship, when: {{branch: nowhere}}}}
+"""
+"""Stages beside each other, a retry, an allowed failure, an approval, a skip, undos."""
+
+STAGES = ("build", "deploy", "warm", "lint", "flaky", "ship", "smoke", "never")
+UNDONE = ("ship", "warm", "deploy")
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One course of events: its commands, and how its run ends."""
+
+    name: str
+    smoke: str
+    commands: tuple[tuple[str, ...], ...]
+    status: RunStatus
+
+    def write(self, home: Path) -> None:
+        text = PIPELINE.format(work=WORK, undo=UNDO, user=current_user(), smoke=self.smoke)
+        (home / "pipeline.yaml").write_text(text)
+
+
+RUN = ("run", "pipeline.yaml", "--db", DATABASE)
+RESUME = ("resume", "1", "--db", DATABASE)
+DOCTOR = ("doctor", "--db", DATABASE)
+ROLL_BACK = (
+    "rollback", "1", "--from", "smoke", "--to", "deploy", "--reason", "torture", "--yes",
+    "--db", DATABASE,
+)  # fmt: skip
+COURSES = (
+    Course("succeeds", "smoke", (RUN,), RunStatus.SUCCEEDED),
+    Course("rolls back by itself", "fail", (RUN,), RunStatus.FAILED),
+    Course("is rolled back by hand", "smoke", (RUN, ROLL_BACK), RunStatus.SUCCEEDED),
+)
+
+
+class Nursery:
+    """Has jobs carried out, one after the other; see mortal.py."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.torture.mortal"],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def bear(self, job: Job) -> int:
+        """How the process of the job ended: its exit code, or minus the signal."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(job.text() + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@dataclass(frozen=True, slots=True)
+class Grave:
+    """The folder of processes that died, or did not, and what can be read there."""
+
+    home: Path
+
+    @property
+    def path(self) -> Path:
+        return self.home / DATABASE
+
+    def journal(self) -> list[str]:
+        path = self.home / "journal"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def noted(self, word: str) -> list[str]:
+        """What the journal says after this word."""
+        lines = (line.split(" ", 2)[1:] for line in self.journal())
+        return [rest for what, rest in lines if what == word]
+
+    def points(self) -> list[str]:
+        """The points that were come to, without repetition."""
+        return list(dict.fromkeys(self.noted("point")))
+
+    def output(self) -> str:
+        """The last of what the commands said."""
+        return (self.home / "output").read_text()[-3_000:]
+
+    def bury(self) -> None:
+        """End what the dead left running, and wait for its end."""
+        mark = f"{HOME}={self.home}".encode()
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):
+                if entry.name.isdecimal() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                    end(int(entry.name))
+
+    def rows(self, query: str) -> list[sqlite3.Row]:
+        connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
+        connection.row_factory = sqlite3.Row
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def has_run(self) -> bool:
+        if not self.path.exists():
+            return False
+        tables = {row["name"] for row in self.rows("SELECT name FROM sqlite_master")}
+        return "runs" in tables and bool(self.rows("SELECT 1 FROM runs"))
+
+    def effects(self) -> list[tuple[str, str, int, str]]:
+        """What was done, in its order: stage, which work on it, its attempt, how far."""
+        path = self.home / "effects"
+        lines = path.read_text().splitlines() if path.exists() else ()
+        return [(stage, work, int(n), how) for stage, work, n, how in map(str.split, lines)]
+
+
+def end(pid: int) -> None:
+    pidfd = os.pidfd_open(pid)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    select.select([pidfd], [], [])
+    os.close(pidfd)
+
+
+def lost(grave: Grave) -> int:
+    """How many events were acknowledged and are not in the database."""
+    acknowledged = max(map(int, grave.noted("acknowledged")), default=0)
+    if not acknowledged:
+        return 0
+    (kept,) = grave.rows(f"SELECT count(*) FROM events WHERE id <= {acknowledged}")[0]
+    return acknowledged - int(kept)
+
+
+def doubled(grave: Grave) -> list[str]:
+    """Effects that nobody had written down, or that were done again without need.
+
+    Work is done again only when it is recorded that the attempt before had failed, or was under
+    way when its process died.
+    """
+    allowed = {
+        (row["stage_name"], _work_of(row), row["attempt"])
+        for row in grave.rows("SELECT * FROM events WHERE to_status = 'running'")
+    }
+    done_well = Counter(
+        (row["stage_name"], _work_of(row))
+        for row in grave.rows(
+            "SELECT * FROM events WHERE to_status = 'succeeded' AND kind IN ('stage', 'step')"
+        )
+    )
+    begun = Counter(effect[:3] for effect in grave.effects() if effect[3] == "began")
+    return [
+        *(f"{work} began {times} times" for work, times in begun.items() if times > 1),
+        *(f"{work} is not recorded" for work in begun if work not in allowed),
+        *(f"{work} succeeded {times} times" for work, times in done_well.items() if times > 1),
+        *_done_after_success(grave),
+    ]
+
+
+def _done_after_success(grave: Grave) -> Iterable[str]:
+    """Attempts that began although one before them is recorded as done well."""
+    query = "SELECT * FROM events WHERE kind IN ('stage', 'step') ORDER BY id"
+    succeeded: set[tuple[str, str]] = set()
+    for row in grave.rows(query):
+        work = (row["stage_name"], _work_of(row))
+        if row["to_status"] == "running" and work in succeeded:
+            yield f"{work} was started after it was done"
+        if row["to_status"] == "succeeded":
+            succeeded.add(work)
+
+
+def _work_of(row: sqlite3.Row) -> str:
+    return "stage" if row["kind"] == "stage" else f"undo-{row['rollback_id']}"
+
+
+def missing(grave: Grave) -> list[str]:
+    """Work that is recorded as done and left no effect."""
+    done = {effect[:3] for effect in grave.effects() if effect[3] == "done"}
+    recorded = {
+        (row["stage_name"], _work_of(row), row["attempt"])
+        for row in grave.rows(
+            "SELECT * FROM events WHERE to_status = 'succeeded' AND kind IN ('stage', 'step')"
+        )
+    }
+    return [f"{work} is recorded as done" for work in recorded - done]
+
+
+def check_truth(grave: Grave) -> None:
+    """What is shown after a death: nothing runs any more, and the file is sound."""
+    assert [tuple(row) for row in grave.rows("PRAGMA integrity_check")] == [("ok",)]
+    history = History(grave.path)
+    run, stages = history.run(1), history.stages(1)
+    history.close()
+    assert run.status in ENDED_RUNS | {RunStatus.INTERRUPTED}
+    assert all(stage.status is not StageStatus.RUNNING for stage in stages)
+    begun = {(stage, attempt) for stage, work, attempt, _ in grave.effects() if work == "stage"}
+    assert {stage for stage, _ in begun} <= {s.stage_name for s in stages if s.attempt}
+
+
+def check_end(grave: Grave, course: Course) -> None:
+    """Everything has ended as if nobody had died; who died may not have asked for a rollback."""
+    was_rolled_back = bool(grave.rows("SELECT 1 FROM rollback_events"))
+    (run,) = grave.rows("SELECT * FROM runs")
+    assert run["status"] == course.status, grave.output()
+    statuses = {row["stage_name"]: row["status"] for row in grave.rows("SELECT * FROM stages")}
+    undone = "rolled_back" if was_rolled_back else "succeeded"
+    assert statuses == {
+        "build": "succeeded", "deploy": undone, "warm": undone, "lint": "failed",
+        "flaky": "succeeded", "ship": undone, "never": "skipped",
+        "smoke": "failed" if course.smoke == "fail" else "succeeded",
+    }  # fmt: skip
+    rollbacks = [row["status"] for row in grave.rows("SELECT * FROM rollback_events")]
+    assert rollbacks == (["succeeded"] if was_rolled_back else [])
+    if was_rolled_back:
+        order = [e[0] for e in grave.effects() if e[1].startswith("undo") and e[3] == "done"]
+        assert list(dict.fromkeys(order)) == list(UNDONE)
+
+
+def recovery_s(grave: Grave) -> list[float]:
+    """Seconds from the beginning of each `resume` until work goes on."""
+    found: list[float] = []
+    begun: float | None = None
+    for line in grave.journal():
+        at, text = line.split(" ", 1)
+        if text == "begin resume":
+            begun = float(at)
+        elif begun is not None and text.startswith(GOES_ON):
+            found.append(float(at) - begun)
+            begun = None
+    return found
+
+
+def survive(nursery: Nursery, home: Path, course: Course, points: Sequence[str]) -> Grave:
+    """Take a course whose processes die at the points, one after the other, and check it all."""
+    course.write(home)
+    grave = Grave(home)
+    before = 0
+    for point in (*points, ""):
+        before = len(grave.noted("exit"))
+        status = nursery.bear(Job(home=str(home), commands=_due(grave, course), point=point))
+        assert status in {KILLED, 0}, grave.output()
+        if status == KILLED and grave.has_run():
+            assert lost(grave) == 0
+            check_truth(grave)
+    assert {what.partition(" ")[0] for what in grave.noted("exit")[before:]} <= {"0", "1"}
+    assert nursery.bear(Job(home=str(home), commands=(DOCTOR,))) == 0
+    assert grave.noted("exit")[-1] == "0 doctor", grave.output()
+    check_end(grave, course)
+    assert (lost(grave), doubled(grave), missing(grave)) == (0, [], [])
+    grave.bury()
+    return grave
+
+
+def _due(grave: Grave, course: Course) -> tuple[tuple[str, ...], ...]:
+    """What an operator does now: begin, or go on with what was interrupted."""
+    if not grave.has_run():
+        assert grave.effects() == []
+        return course.commands
+    return (RESUME,) if _is_unfinished(grave) else ()
+
+
+def _is_unfinished(grave: Grave) -> bool:
+    history = History(grave.path)
+    unfinished = history.run(1).status not in ENDED_RUNS or any(
+        not event.completed_at for event in history.rollbacks(1)
+    )
+    history.close()
+    return unfinished

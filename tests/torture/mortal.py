@@ -1,0 +1,257 @@
+"""Commands of the product in processes that die at a named point.
+
+`python -m tests.torture.mortal` reads one Job a line, as JSON, and answers each with the status
+that its process ended with. Every job is a fork of this process, which has loaded everything, and
+works like a process of its own: its commands one after the other, through the command line.
+What happens is noted in the file `journal` of the job's folder, a line each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from orchestrate_tui import cli
+from orchestrate_tui.agents import process
+from orchestrate_tui.agents.contract import Launcher, Outcome, Process, Program, Work
+from orchestrate_tui.cli import doctor, history, rollbacks, running
+from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.commands import CommandKind, insert_command
+from orchestrate_tui.store.connection import ImmediateConnection, connect_reader
+from orchestrate_tui.store.database import open_database
+
+LOADED = (doctor, history, rollbacks, running)
+DATABASE = "store.db"
+FAULTY = 70
+KEPT = ".before"
+HOME = "TORTURE_HOME"
+"""The environment variable that all processes of a job have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Commands to carry out in the folder `home`, up to the point at which the process dies.
+
+    `point` "" is never reached. With `is_late` the database is set back to what it was before
+    the last commit, as if the process had acted before that commit was safe.
+    """
+
+    home: str
+    commands: tuple[tuple[str, ...], ...]
+    point: str = ""
+    is_late: bool = False
+
+    def text(self) -> str:
+        return json.dumps(asdict(self))
+
+
+class Journal:
+    """Notes what happens, and ends the process at its point."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._home = Path(job.home)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._file = os.open(self._home / "journal", flags, 0o600)
+
+    def note(self, text: str) -> None:
+        os.write(self._file, f"{time.monotonic():.6f} {text}\n".encode())
+
+    def come_to(self, *points: str) -> None:
+        for point in points:
+            self.note(f"point {point}")
+        if self._job.point in points:
+            self.note(f"killed {self._job.point}")
+            if self._job.is_late:
+                self._set_back()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def keep_copy(self) -> None:
+        """Keep what the database, and what is written beside it, are before a commit."""
+        if self._job.is_late:
+            for file in self._home.glob(f"{DATABASE}*"):
+                if file.is_file() and not file.name.endswith(("-shm", "lock", KEPT)):
+                    shutil.copyfile(file, f"{file}{KEPT}")
+
+    def _set_back(self) -> None:
+        for copy in self._home.glob(f"*{KEPT}"):
+            copy.rename(str(copy).removesuffix(KEPT))
+        (self._home / f"{DATABASE}-shm").unlink(missing_ok=True)
+
+
+def watch_commits(journal: Journal, committed: threading.Event) -> None:
+    """Come to a point before and after each commit; it is named after what is in it."""
+    execute = ImmediateConnection.execute
+    before: dict[int, Lasts] = {}
+    names: dict[int, tuple[str, ...]] = {}
+
+    def watched(connection: Any, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if sql == "COMMIT":
+            names[id(connection)] = tuple(changes(connection, before[id(connection)]))
+            journal.keep_copy()
+            journal.come_to(*(f"before {name}" for name in names[id(connection)]))
+        cursor = execute(connection, sql, parameters)
+        if sql == "BEGIN":
+            before[id(connection)] = lasts(connection)
+        if sql == "COMMIT":
+            events = lasts(connection).get("events", 0)
+            journal.note(f"acknowledged {events}")
+            journal.come_to(*(f"after {name}" for name in names[id(connection)]))
+            if events:
+                committed.set()
+        return cursor
+
+    ImmediateConnection.execute = watched  # type: ignore[method-assign]
+
+
+TABLES = {"events": "id", "commands": "id", "owners": "epoch", "sqlite_master": "rowid"}
+Lasts = Mapping[str, int]
+
+
+def lasts(connection: sqlite3.Connection) -> Lasts:
+    """The newest row of each table that tells something; 0 where there is none."""
+    known = {row["name"] for row in connection.execute("SELECT name FROM sqlite_master")}
+    return {
+        table: connection.execute(f"SELECT coalesce(max({key}), 0) FROM {table}").fetchone()[0]
+        for table, key in TABLES.items()
+        if table in known or table == "sqlite_master"
+    }
+
+
+def changes(connection: sqlite3.Connection, before: Lasts) -> Iterator[str]:
+    """What the present transaction has changed, in words."""
+    now = lasts(connection)
+    if now["sqlite_master"] > before["sqlite_master"]:
+        yield f"a schema of {now['sqlite_master']} parts"
+    elif "owners" in now:
+        yield from (event_name(row) for row in new_events(connection, before["events"]))
+        yield from ("a command" for _ in range(before["commands"], now["commands"]))
+        yield from ("an executor" for _ in range(before["owners"], now["owners"]))
+
+
+def new_events(connection: sqlite3.Connection, after: int) -> list[sqlite3.Row]:
+    query = "SELECT * FROM events WHERE id > ? ORDER BY id"
+    return connection.execute(query, (after,)).fetchall()
+
+
+def event_name(row: sqlite3.Row) -> str:
+    words = (row["kind"], row["stage_name"], row["from_status"], row["to_status"])
+    attempt = f" {row['attempt']}" if row["attempt"] else ""
+    return " ".join(filter(None, words)) + attempt
+
+
+def watch_processes(journal: Journal) -> None:
+    """Come to a point before and after each start of a process, and when it has ended."""
+    supervise = process._start_and_supervise
+
+    async def watched(work: Work, launcher: Launcher, program: Program) -> Outcome:
+        what = f"undo {work.stage_name}" if work.rollback else work.stage_name
+        name = f"{what} {work.attempt}"
+        journal.come_to(f"to start {name}")
+        outcome = await supervise(work, Watched(launcher, name, journal), program)
+        journal.come_to(f"ended {name}")
+        return outcome
+
+    process._start_and_supervise = watched
+
+
+class Watched:
+    """A launcher after whose starts there is a point."""
+
+    def __init__(self, launcher: Launcher, name: str, journal: Journal) -> None:
+        self._launcher = launcher
+        self._name = name
+        self._journal = journal
+
+    async def start(self, program: Program) -> Process:
+        started = await self._launcher.start(program)
+        self._journal.come_to(f"started {self._name}")
+        return started
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._launcher, name)
+
+
+def approve_all(home: Path, committed: threading.Event) -> None:
+    """Approve whatever waits, as another process would; looks after every commit."""
+    path = home / DATABASE
+    while committed.wait():
+        committed.clear()
+        reader = connect_reader(path)
+        waiting = reader.execute(
+            "SELECT run_id, stage_name FROM stages WHERE status = 'waiting_approval'"
+            " AND run_id NOT IN (SELECT run_id FROM commands WHERE status = 'pending')"
+            " AND run_id NOT IN (SELECT run_id FROM approvals)"
+            " AND run_id IN (SELECT id FROM runs WHERE status = 'running')"
+        ).fetchall()
+        reader.close()
+        for row in waiting:
+            approve(path, row["run_id"], row["stage_name"])
+
+
+def approve(path: Path, run_id: int, stage: str) -> None:
+    def ask(connection: sqlite3.Connection) -> int:
+        return insert_command(
+            connection, idempotency_key=uuid4().hex, run_id=run_id, kind=CommandKind.APPROVE,
+            payload={"stage": stage, "comment": ""}, actor=current_user(), at=utc_now(),
+        )  # fmt: skip
+
+    with open_database(path) as database:
+        database.write(ask)
+
+
+def live(job: Job) -> None:
+    """Be the process of the job; returns only if it did not die."""
+    os.chdir(job.home)
+    os.environ[HOME] = job.home
+    output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for number in (1, 2):
+        os.dup2(output, number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    journal, committed = Journal(job), threading.Event()
+    watch_commits(journal, committed)
+    watch_processes(journal)
+    threading.Thread(target=approve_all, args=(Path(job.home), committed), daemon=True).start()
+    for command in job.commands:
+        journal.note(f"begin {command[0]}")
+        code = cli.main(command)
+        sys.stdout.flush()
+        journal.note(f"exit {code} {command[0]}")
+
+
+def bear(job: Job) -> int:
+    """Fork the process of a job and wait for it; its exit code, or minus its signal."""
+    child = os.fork()
+    if not child:
+        code = FAULTY
+        try:
+            live(job)
+            code = 0
+        except BaseException:  # noqa: BLE001  (nothing else says what is wrong with this file)
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def main() -> None:
+    for line in os.fdopen(os.dup(0)):
+        print(bear(Job(**json.loads(line))), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Executors are killed at every named point; nothing is lost, and nothing is done twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+
+import pytest
+
+from tests.torture.conftest import Amount, Figure
+from tests.torture.killing import (
+    COURSES,
+    KILLED,
+    RESUME,
+    Course,
+    Grave,
+    Nursery,
+    doubled,
+    lost,
+    recovery_s,
+    survive,
+)
+from tests.torture.mortal import Job
+
+KILLS_AGAIN = 0.4
+LONGEST_RECOVERY_S = 1.0
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as opened:
+        yield opened
+
+
+def homes(folder: Path) -> Iterator[Path]:
+    number = 0
+    while True:
+        number += 1
+        home = folder / str(number)
+        home.mkdir()
+        yield home
+
+
+def deaths(rng: random.Random, points: list[str], count: int) -> Iterator[list[str]]:
+    """So many lists of points to die at: each is the first of some, others follow by chance."""
+    shuffled = rng.sample(points, len(points))
+    for point in islice(cycle(shuffled), count):
+        again = rng.choices(points, k=2)
+        yield [point, *(other for other in again if rng.random() < KILLS_AGAIN)]
+
+
+@pytest.mark.attack("killed anywhere")
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
+def test_killed_anywhere_a_run_goes_on_as_if_nobody_had_died(
+    course: Course,
+    nursery: Nursery,
+    rng: random.Random,
+    amount: Amount,
+    figure: Figure,
+    tmp_path: Path,
+) -> None:
+    places = homes(tmp_path)
+    points = survive(nursery, next(places), course, ()).points()
+    kills, recoveries = 0, [0.0]
+    for died_at in deaths(rng, points, amount(short=16, long=500)):
+        grave = survive(nursery, next(places), course, died_at)
+        kills += len(grave.noted("killed"))
+        recoveries += recovery_s(grave)
+    figure("kills", f"{kills}, at {len(points)} named points")
+    figure("recovery", f"at most {max(recoveries):.3f} s, {len(recoveries) - 1} times")
+    assert max(recoveries) < LONGEST_RECOVERY_S
+
+
+@pytest.mark.control("killed anywhere")
+@pytest.mark.parametrize("stage", ["build 1", "deploy 1", "smoke 1"])
+def test_killed_before_a_start_is_safely_recorded_a_stage_is_done_twice(
+    stage: str, nursery: Nursery, tmp_path: Path
+) -> None:
+    course = COURSES[0]
+    course.write(tmp_path)
+    grave = Grave(tmp_path)
+    died = Job(home=str(tmp_path), commands=course.commands, point=f"ended {stage}", is_late=True)
+    assert nursery.bear(died) == KILLED
+    assert lost(grave) > 0
+    assert any("is not recorded" in what for what in doubled(grave))
+    nursery.bear(Job(home=str(tmp_path), commands=(RESUME,)))
+    assert any("began 2 times" in what for what in doubled(grave))
