@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,12 +13,19 @@ from pathlib import Path
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
 from orchestrate_tui.cli.places import database_path, is_missing
 from orchestrate_tui.cli.records import print_json
-from orchestrate_tui.cli.terminal import say_marked
+from orchestrate_tui.cli.terminal import say, say_marked
 from orchestrate_tui.console.marks import Mark, Tone
+from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.spec.config import load_user_config
-from orchestrate_tui.store.examination import library_version, quick_check
+from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.examination import (
+    accept_damage,
+    check_database,
+    check_record,
+    library_version,
+)
 from orchestrate_tui.store.history import History
 
 _GOOD = Mark("✓", Tone.GOOD, "fine")
@@ -34,7 +42,12 @@ class Finding:
 
 
 def examine(arguments: Namespace) -> int:
-    """Check the database, the folders and the configuration; 1 when something is not fine."""
+    """Check the database, the folders and the configuration; 1 when something is not fine.
+
+    With a reason for it, damage of the record is accepted first.
+    """
+    if arguments.accept_damage is not None:
+        _accept(arguments)
     findings = list(_findings(database_path(arguments)))
     if arguments.json:
         print_json([{"check": f.check, "fine": f.is_fine, "text": f.text} for f in findings])
@@ -44,6 +57,18 @@ def examine(arguments: Namespace) -> int:
     return 0 if all(finding.is_fine for finding in findings) else 1
 
 
+def _accept(arguments: Namespace) -> None:
+    """Write down that damage is known, and why the database is used all the same."""
+    reason = arguments.accept_damage.strip()
+    if not reason:
+        raise Refused("Damage is accepted only with a reason", next_step="Say why after the option")
+    accepted = accept_damage(
+        database_path(arguments), actor=current_user(), reason=reason, at=utc_now()
+    )
+    for sentence in accepted or ("nothing, the record is not damaged",):
+        say(f"Accepted: {sentence}", to=sys.stderr)
+
+
 def _findings(path: Path) -> Iterator[Finding]:
     versions = f"Python {platform.python_version()}, SQLite {library_version()}"
     yield Finding(check="versions", is_fine=True, text=versions)
@@ -51,7 +76,8 @@ def _findings(path: Path) -> Iterator[Finding]:
     if is_missing(path):
         yield _writable(path)
         return
-    yield _tried("database", lambda: quick_check(path))
+    yield _tried("database", lambda: check_database(path))
+    yield _tried("record", lambda: check_record(path))
     yield _tried("runs", lambda: _interrupted(path))
     yield _writable(path)
 

@@ -96,6 +96,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
     _add_runs(commands)
     _add_rollbacks(commands)
     _add_history(commands)
+    _add_care(commands)
     return parser, commands.names
 
 
@@ -332,7 +333,16 @@ def _add_history(commands: _Commands) -> None:
     logs.add_argument(
         "--raw", action="store_true", help="byte for byte as it was written; not on a terminal"
     )
-    commands.add("doctor", "doctor:examine", "check the database and this machine", json=True)
+
+
+def _add_care(commands: _Commands) -> None:
+    doctor = commands.add(
+        "doctor", "doctor:examine", "check the database and this machine", json=True
+    )
+    doctor.add_argument(
+        "--accept-damage", metavar="REASON",
+        help="go on with a record that is damaged; who, when and why is kept in it",
+    )  # fmt: skip
 
 
 def _add_run_id(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,8 @@ from orchestrate_tui.store.accounts import current_user
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestrate_tui.store.chain import Head
+
 BUSY_TIMEOUT_S = 30.0
 
 Connection = sqlite3.Connection
@@ -24,6 +26,9 @@ class ImmediateConnection(sqlite3.Connection):
     A deferred transaction that reads before it writes fails with "database is locked" the
     moment somebody else wrote in between, and no busy timeout helps.
     """
+
+    head: Head | None = None
+    """Where the chain of events ends in the present transaction; None until that is asked."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute `sql`; a plain BEGIN becomes BEGIN IMMEDIATE."""
@@ -44,7 +49,7 @@ def make_file(path: Path) -> None:
             raise cannot_open(path, "it is not a file") from error
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path) -> ImmediateConnection:
     """A connection for the one thread that writes. Raises StoreError."""
     try:
         connection = sqlite3.connect(

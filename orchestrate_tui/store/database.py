@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
+from orchestrate_tui.store.opening import open_for_writing
 from orchestrate_tui.store.sharing import share
 from orchestrate_tui.store.spreading import spread_subfolders
 from orchestrate_tui.store.writer import Change, Writer
@@ -37,12 +38,13 @@ class Database:
     def __init__(self, path: Path, *, share_group: str = "") -> None:
         self.files = StoreFiles(path)
         self.path = self.files.database
+        self._writer = Writer(self.path, open_for_writing(self.files))
         try:
             make_folder(self.files.runs)
         except OSError as error:
+            self._writer.close()
             raise cannot_open(self.path, error) from error
         spread_subfolders(self.files.runs)
-        self._writer = Writer(self.path, self.files.write_lock)
         if share_group:
             self._share(share_group)
         self._local = threading.local()
@@ -112,6 +114,7 @@ class StoreFiles:
         self.owners = database.with_name(f"{database.name}.owners")
         self.hosts = database.with_name(f"{database.name}.hosts")
         self.runs = database.with_name(f"{database.name}.runs")
+        self.head = database.with_name(f"{database.name}.head")
 
     def owner_lock(self, epoch: int) -> Path:
         """The file whose lock says that the executor of that epoch lives."""

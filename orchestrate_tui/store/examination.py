@@ -1,14 +1,25 @@
-"""Looks at a database without changing it."""
+"""Looks at a database without changing it, and writes down who goes on with a damaged one."""
 
 from __future__ import annotations
 
 import sqlite3
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from orchestrate_tui.errors import StoreError
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.errors import NotFound, StoreError
+from orchestrate_tui.store.connection import cannot_open, connect_writer
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.head import make_head
+from orchestrate_tui.store.locks import FileLock
 from orchestrate_tui.store.migrator import is_current
 from orchestrate_tui.store.reading import Reader
+from orchestrate_tui.store.soundness import damaged, examine_record
+from orchestrate_tui.store.verification import Verdict, move_mark
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def library_version() -> str:
@@ -16,7 +27,7 @@ def library_version() -> str:
     return sqlite3.sqlite_version
 
 
-def quick_check(path: Path) -> str:
+def check_database(path: Path) -> str:
     """A sentence on a sound database. Raises StoreError for any other."""
     reader = Reader(path, lambda _: None, hands_off=True)
     try:
@@ -38,7 +49,58 @@ def _look(connection: sqlite3.Connection, path: Path) -> tuple[bool, str]:
     """Whether the schema is current, and what SQLite finds damaged; "ok" is nothing."""
     try:
         is_up_to_date = is_current(connection, path)
-        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
         return False, str(error)
     return is_up_to_date, answer
+
+
+def check_record(path: Path) -> str:
+    """A sentence on a record whose events are all there as they were written.
+
+    Raises StoreError that names those that are not.
+    """
+    files = StoreFiles(path)
+    verdict = examine_record(files)
+    if verdict.damage:
+        raise damaged(files, verdict.damage)
+    accepted = f"; damage in {verdict.accepted} place(s) was accepted" if verdict.accepted else ""
+    return f"{verdict.count} event(s), none changed and none missing{accepted}"
+
+
+def accept_damage(path: Path, *, actor: str, reason: str, at: datetime) -> tuple[str, ...]:
+    """Have a database used again although its record is damaged; what is wrong with it, if it is.
+
+    It is written down, with who says so and why, and not complained of again. Raises StoreError,
+    or NotFound when there is no database.
+    """
+    files = StoreFiles(path)
+    if not path.exists():
+        raise NotFound(f"There is no database {path}", next_step="Name another one with --db")
+    examine_record(files)
+    lock = FileLock(files.write_lock)
+    try:
+        with lock.held():
+            verdict = examine_record(files)
+            if verdict.damage:
+                _accept(files, verdict, (actor, reason, to_text(at)))
+    finally:
+        lock.close()
+    return tuple(one.sentence for one in verdict.damage)
+
+
+def _accept(files: StoreFiles, verdict: Verdict, by: tuple[str, str, str]) -> None:
+    rows = [(one.event_id, one.fingerprint, one.sentence, *by) for one in verdict.damage]
+    connection = connect_writer(files.database)
+    try:
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT OR IGNORE INTO accepted_damage VALUES (?, ?, ?, ?, ?, ?)", rows
+        )
+        move_mark(connection, verdict.end)
+        connection.execute("COMMIT")
+        make_head(files.head, verdict.end)
+    except (sqlite3.Error, OSError) as error:
+        raise cannot_open(files.database, error) from error
+    finally:
+        connection.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.errors import StoreError
+from orchestrate_tui.store.chain import seal
 from orchestrate_tui.store.connection import cannot_open
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from sqlite_utils.db import Database
 
 MIGRATION_SET = "orchestrate-tui"
+_CHAINING = "012_event_chain"
+"""The migration after which every event has a hash, those from before it too."""
+APPLICATION_ID = 0x4F545549
+"""What marks a file as a database of this program, from that migration on."""
+
+_PRIMARY = 0xFF  # the part of an error code that says what kind of error it is
 _AFTER_SEMICOLON = re.compile("(?<=;)")
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -105,6 +112,8 @@ def _migration(name: str, text: str) -> Callable[[Database], None]:
         )
         for statement in _statements(text):
             connection.execute(statement)
+        if name == _CHAINING:
+            seal(connection)
         connection.execute("INSERT INTO migration_files VALUES (?, ?)", (name, _hash(text)))
 
     return apply
@@ -124,20 +133,32 @@ def _statements(script: str) -> Iterator[str]:
 
 def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
     try:
+        (mark,) = connection.execute("PRAGMA application_id").fetchone()
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        if "migration_files" in tables:
+        if "migration_files" in tables and mark in {0, APPLICATION_ID}:
             return dict(map(tuple, connection.execute("SELECT name, sha256 FROM migration_files")))
     except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"{path} is not a database of orchestrate-tui: {error}",
-            next_step="Name another one with --db; this one was left untouched",
-        ) from error
-    if not all(map(_is_bookkeeping, tables)):
+        raise _unreadable(path, error) from error
+    if mark not in {0, APPLICATION_ID} or not all(map(_is_bookkeeping, tables)):
         raise StoreError(
             f"{path} is a database of another program",
             next_step="Name another one with --db; this one was left untouched",
         )
     return {}
+
+
+def _unreadable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+    if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        return StoreError(
+            f"{path} is not a database of orchestrate-tui: {error}",
+            next_step="Name another one with --db; this one was left untouched",
+        )
+    if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_CORRUPT:
+        return StoreError(
+            f"The database {path} is damaged: {error}",
+            next_step="It was left untouched; keep a copy of it, and restore a backup",
+        )
+    return cannot_open(path, error)
 
 
 def _is_bookkeeping(name: str) -> bool:

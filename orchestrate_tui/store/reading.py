@@ -151,14 +151,14 @@ class Reader:
         if is_stuck and self._may_not_write:
             return self._guarded(standing.state, _ALONE)
         how = "mode=ro&readonly_shm=1" if self._may_not_write else "mode=ro"
-        return _View(connection=_connect(self._path, how), standing=standing, is_guarded=False)
+        return _View(connection=connect(self._path, how), standing=standing, is_guarded=False)
 
     def _guarded(self, state: State, how: str) -> _View:
         """A connection that does not notice what others write. Raises _Moved."""
         standing = settled(self._path)
         if standing.state is not state:
             raise _Moved
-        return _View(connection=_connect(self._path, how), standing=standing, is_guarded=True)
+        return _View(connection=connect(self._path, how), standing=standing, is_guarded=True)
 
     def _failure(self, error: Exception) -> StoreError:
         if isinstance(error, StoreError) and not _passes(error):
@@ -173,7 +173,8 @@ def data_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
-def _connect(path: Path, how: str) -> sqlite3.Connection:
+def connect(path: Path, how: str) -> sqlite3.Connection:
+    """A connection that cannot write, opened with the parameters `how`. Raises sqlite3.Error."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{how}", uri=True, timeout=PATIENCE_S, isolation_level=None
     )

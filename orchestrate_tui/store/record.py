@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.store.chain import Head, digest_of, last_event
+from orchestrate_tui.store.connection import ImmediateConnection
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
 _INSERT = """
     INSERT INTO events
-        (run_id, at, kind, stage_name, rollback_id, from_status, to_status, attempt, actor, detail)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (id, run_id, at, kind, stage_name, rollback_id, from_status, to_status, attempt, actor,
+        detail, hash)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 EventRow = tuple[
@@ -21,8 +25,17 @@ EventRow = tuple[
 
 
 def record_all(connection: sqlite3.Connection, rows: Iterable[EventRow]) -> None:
-    """Append several events."""
-    connection.executemany(_INSERT, rows)
+    """Append several events to the chain."""
+    known = isinstance(connection, ImmediateConnection) and connection.head
+    head = known or last_event(connection)
+    digest, chained = head.digest, []
+    for event_id, row in enumerate(rows, start=head.event_id + 1):
+        values = (event_id, *row)
+        digest = digest_of(digest, values)
+        chained.append((*values, digest))
+    connection.executemany(_INSERT, chained)
+    if isinstance(connection, ImmediateConnection):
+        connection.head = Head(head.event_id + len(chained), digest)
 
 
 def record(
@@ -43,4 +56,4 @@ def record(
     row = (
         run_id, at, kind, stage_name, rollback_id, from_status, to_status, attempt, actor, detail,
     )  # fmt: skip
-    connection.execute(_INSERT, row)
+    record_all(connection, (row,))

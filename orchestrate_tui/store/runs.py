@@ -183,7 +183,8 @@ def change_stages(
             raise StaleTransition(
                 f"Stage '{change.stage_name}' cannot go from {change.expected} to {change.status}"
             )
-    rows = [_update_of(run_id, change) for change in changes]
+    moments = [to_text(change.at) for change in changes]
+    rows = [_update_of(run_id, change, at) for change, at in zip(changes, moments, strict=True)]
     if connection.executemany(_CHANGE_STAGE, rows).rowcount != len(rows):
         raise StaleTransition(
             f"A stage of run {run_id} is not in the status that was expected",
@@ -193,10 +194,10 @@ def change_stages(
         connection,
         [
             (
-                run_id, to_text(change.at), "stage", change.stage_name, None,
+                run_id, at, "stage", change.stage_name, None,
                 change.expected, change.status, change.attempt, change.actor, change.reason,
             )
-            for change in changes
+            for change, at in zip(changes, moments, strict=True)
         ],
     )  # fmt: skip
     outputs = [
@@ -208,8 +209,7 @@ def change_stages(
         connection.executemany("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?)", outputs)
 
 
-def _update_of(run_id: int, change: StageChange) -> tuple[str | int | None, ...]:
-    at = to_text(change.at)
+def _update_of(run_id: int, change: StageChange, at: str) -> tuple[str | int | None, ...]:
     return (
         change.status,
         change.attempt,

@@ -25,7 +25,7 @@ def share(files: StoreFiles, group: str) -> None:
     except KeyError as error:
         raise _cannot_share(files, group, "there is no such group") from error
     try:
-        _share_around(files.database, group_id)
+        _share_around(files, group_id)
         for folder in (files.runs, files.owners):
             make_folder(folder)
             _share_within(folder, group_id)
@@ -35,13 +35,14 @@ def share(files: StoreFiles, group: str) -> None:
         raise _cannot_share(files, group, str(error)) from error
 
 
-def _share_around(database: Path, group_id: int) -> None:
-    """Share the database, what SQLite keeps beside it, and a folder that is there for it alone."""
+def _share_around(files: StoreFiles, group_id: int) -> None:
+    """Share the database, what is kept beside it, and a folder that is there for it alone."""
+    database = files.database
     folder = database.parent
     is_ours = folder.stat().st_uid == os.geteuid()
     if is_ours and all(file.name.startswith(database.name) for file in folder.iterdir()):
         share_folder(folder, group_id)
-    for file in (database, Path(f"{database}-wal"), Path(f"{database}-shm")):
+    for file in (database, Path(f"{database}-wal"), Path(f"{database}-shm"), files.head):
         if file.exists():
             share_file(file, group_id)
 

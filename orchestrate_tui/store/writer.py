@@ -17,12 +17,11 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.store.connection import cannot_open, connect_writer, make_file
-from orchestrate_tui.store.locks import FileLock
-from orchestrate_tui.store.migrator import migrate
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from orchestrate_tui.store.opening import Opened
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
@@ -35,9 +34,10 @@ LARGEST_BATCH = 1024
 class Writer:
     """Commits changes in the order in which they are submitted."""
 
-    def __init__(self, path: Path, lock_path: Path) -> None:
+    def __init__(self, path: Path, opened: Opened) -> None:
         self._path = path
-        self._lock, self._connection = _open(path, lock_path)
+        self._opened = opened
+        self._lock, self._connection = opened.lock, opened.connection
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._submitting = Lock()
         self._is_open = True
@@ -64,9 +64,7 @@ class Writer:
             return
         self._queue.put(None)
         self._thread.join()
-        with self._lock.held():
-            self._connection.close()
-        self._lock.close()
+        self._opened.close()
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -92,10 +90,13 @@ class Writer:
         done: list[tuple[Future[Any], Any]] = []
         try:
             with self._lock.held():
+                self._connection.head = None
                 self._connection.execute("BEGIN")
                 for change, future in batch:
                     self._attempt(change, future, done)
                 self._connection.execute("COMMIT")
+                if self._connection.head is not None:
+                    self._opened.head.write(self._connection.head)
         except BaseException as error:  # noqa: BLE001  (the edge of the thread: it goes to the callers)
             self._give_up(batch, error)
         else:
@@ -111,12 +112,14 @@ class Writer:
         everybody's and ends the batch.
         """
         self._connection.execute("SAVEPOINT change")
+        head = self._connection.head
         try:
             result = change(self._connection)
         except BaseException as error:
             if not self._connection.in_transaction:
                 raise
             self._connection.execute("ROLLBACK TO change")
+            self._connection.head = head
             is_trouble = isinstance(error, sqlite3.Error)
             future.set_exception(self._failure(error) if is_trouble else error)
         else:
@@ -139,28 +142,3 @@ class Writer:
         )
         failure.__cause__ = error
         return failure
-
-
-def _open(path: Path, lock_path: Path) -> tuple[FileLock, sqlite3.Connection]:
-    """The lock, and a connection to a database that is up to date. Raises StoreError."""
-    try:
-        make_file(path)
-        lock = FileLock(lock_path)
-    except OSError as error:
-        raise cannot_open(path, error) from error
-    try:
-        with lock.held():
-            return lock, _connect(path)
-    except BaseException:
-        lock.close()
-        raise
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = connect_writer(path)
-    try:
-        migrate(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection

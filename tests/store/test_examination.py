@@ -10,7 +10,7 @@ import pytest
 
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store import open_database
-from orchestrate_tui.store.examination import library_version, quick_check
+from orchestrate_tui.store.examination import check_database, library_version
 
 PAGE = 4096
 
@@ -18,14 +18,14 @@ PAGE = 4096
 def test_a_sound_database_is_called_so(path: Path) -> None:
     open_database(path).close()
     before = path.read_bytes()
-    assert quick_check(path) == f"{path} is sound, its schema is current"
+    assert check_database(path) == f"{path} is sound, its schema is current"
     assert path.read_bytes() == before
 
 
 def test_a_database_that_is_not_up_to_date_is_sound(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
-    assert quick_check(path).endswith("the next run brings its schema up to date")
+    assert check_database(path).endswith("the next run brings its schema up to date")
 
 
 def test_a_damaged_database_is_called_so(path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_damaged_database_is_called_so(path: Path) -> None:
         content[page : page + 8] = b"\xff" * 8
     path.write_bytes(content)
     with pytest.raises(StoreError, match=re.escape(str(path))):
-        quick_check(path)
+        check_database(path)
 
 
 def test_a_database_of_another_program_is_refused(path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_database_of_another_program_is_refused(path: Path) -> None:
     connection.execute("CREATE TABLE customers (name TEXT)")
     connection.close()
     with pytest.raises(StoreError, match="is a database of another program"):
-        quick_check(path)
+        check_database(path)
 
 
 def test_the_library_says_its_version() -> None:

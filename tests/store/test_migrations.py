@@ -174,7 +174,7 @@ def test_a_file_that_is_no_database_is_refused_and_untouched(path: Path, content
 
 
 def test_a_folder_is_refused_as_a_database(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="is not a file"):
+    with pytest.raises(StoreError, match="it is a folder"):
         open_database(tmp_path)
 
 

@@ -1,0 +1,141 @@
+"""Opens a database for writing: looks at it first, then brings it up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.permissions import make_folder
+from orchestrate_tui.store.chain import Head, last_event
+from orchestrate_tui.store.connection import (
+    ImmediateConnection,
+    cannot_open,
+    connect_writer,
+    make_file,
+)
+from orchestrate_tui.store.head import HeadFile, make_head
+from orchestrate_tui.store.locks import FileLock
+from orchestrate_tui.store.migrator import migrate
+from orchestrate_tui.store.reading import connect
+from orchestrate_tui.store.soundness import damaged, examine_record, verdict_on
+from orchestrate_tui.store.standing import Standing, State
+from orchestrate_tui.store.verification import (
+    has_chain,
+    move_mark,
+    verified_mark,
+    verify,
+)
+
+if TYPE_CHECKING:
+    from orchestrate_tui.store.database import StoreFiles
+
+MARKED_EVERY = 1000
+"""So many events are verified again at each opening rather than have each opening write."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """What the one who writes needs: the file lock, the connection, and the file of the head.
+
+    `verified` is where the events ended that were found whole.
+    """
+
+    lock: FileLock
+    connection: ImmediateConnection
+    head: HeadFile
+    verified: Head
+
+    def mark(self, end: Head) -> None:
+        """Have the next opening begin at `end`, if that saves it much; the lock is held.
+
+        Raises sqlite3.Error.
+        """
+        if end.event_id - verified_mark(self.connection).event_id >= MARKED_EVERY:
+            move_mark(self.connection, end)
+
+    def close(self) -> None:
+        """Verify what was written, and close all of it; SQLite makes its last checkpoint then."""
+        verdict = verify(self.connection, self.verified)
+        with self.lock.held():
+            if not verdict.damage:
+                self.mark(verdict.end)
+            self.connection.close()
+        self.head.close()
+        self.lock.close()
+
+
+def open_for_writing(files: StoreFiles) -> Opened:
+    """The database, up to date and with a record that is whole. Raises StoreError."""
+    _refuse_stranger(files)
+    try:
+        make_folder(files.database.parent)
+        make_file(files.database)
+        lock = FileLock(files.write_lock)
+    except OSError as error:
+        raise cannot_open(files.database, error) from error
+    try:
+        verified = _verified_beforehand(files)
+        with lock.held():
+            return _open(files, lock, _look(files, verified))
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _refuse_stranger(files: StoreFiles) -> None:
+    """Look at a file that no process of ours had open before, and make nothing beside it."""
+    if files.database.is_dir():
+        raise cannot_open(files.database, "it is a folder")
+    if files.database.is_file() and not files.write_lock.exists():
+        examine_record(files)
+
+
+def _verified_beforehand(files: StoreFiles) -> Head | None:
+    """Where the events end that are whole, found while others write and are not held up by it.
+
+    None when nobody else writes.
+    """
+    if Standing.of(files.database).state is State.LIVE:
+        return _look(files, None)
+    return None
+
+
+def _look(files: StoreFiles, after: Head | None) -> Head:
+    """The end of the events, if those after `after` are whole. Raises StoreError if not."""
+    is_at_rest = Standing.of(files.database).state is State.AT_REST
+    try:
+        connection = connect(files.database, "immutable=1" if is_at_rest else "mode=ro")
+        try:
+            verdict = verdict_on(connection, files, after)
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise cannot_open(files.database, error) from error
+    if verdict.damage:
+        raise damaged(files, verdict.damage)
+    return verdict.end
+
+
+def _open(files: StoreFiles, lock: FileLock, verified: Head) -> Opened:
+    connection = connect_writer(files.database)
+    try:
+        _bring_up_to_date(files, connection)
+        end = last_event(connection)
+        head = HeadFile(files.head)
+    except BaseException:
+        connection.close()
+        raise
+    head.write(end)
+    opened = Opened(lock=lock, connection=connection, head=head, verified=verified)
+    opened.mark(verified)
+    return opened
+
+
+def _bring_up_to_date(files: StoreFiles, connection: ImmediateConnection) -> None:
+    try:
+        if not has_chain(connection):
+            make_head(files.head)
+        migrate(connection, files.database)
+    except OSError as error:
+        raise cannot_open(files.database, error) from error
