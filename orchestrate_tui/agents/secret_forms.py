@@ -1,0 +1,126 @@
+"""The forms in which a secret may come to light."""
+
+from __future__ import annotations
+
+import json
+from binascii import b2a_base64
+from collections.abc import Iterable, Iterator
+
+from orchestrate_tui.stagehost.masking import SHORTEST
+
+_BASE64_WIDTHS = (76, 64)
+_HEX_WIDTHS = (60,)
+"""Where common programs begin a new line: base64, openssl, xxd."""
+
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_URL_SAFE = (
+    _UNRESERVED + b"-._~",  # RFC 3986
+    _UNRESERVED + b"-._~/",  # a path
+    _UNRESERVED + b"-._~!*'()",  # encodeURIComponent
+    _UNRESERVED + b"-._~!*'();/?:@&=+$,#",  # encodeURI
+    _UNRESERVED + b"-._*",  # forms
+    b"",  # everything
+)
+_URL_SAFE_ALPHABET = bytes.maketrans(b"+/", b"-_")
+
+
+def forms_of(values: Iterable[bytes]) -> frozenset[bytes]:
+    """Everything that must not be shown: each value, and each line of it, in all its forms."""
+    found: set[bytes] = set()
+    for value in values:
+        for text in parts(value):
+            found.update(form for form in _forms(text) if len(form) >= SHORTEST)
+    return frozenset(found)
+
+
+def parts(value: bytes) -> tuple[bytes, ...]:
+    """The value, and its lines where it has several, but for those that are too short.
+
+    Line breaks at its ends belong to the file it stands in.
+    """
+    whole = value.strip(b"\r\n")
+    lines = [line.strip() for line in whole.splitlines()]
+    if len(lines) < 2:
+        return (whole,)
+    dos = b"\r\n".join(whole.splitlines())
+    unix = b"\n".join(whole.splitlines())
+    return (whole, dos, unix, *(line for line in lines if len(line) >= SHORTEST))
+
+
+def _forms(value: bytes) -> Iterator[bytes]:
+    yield value
+    yield from _base64(value)
+    yield from _hex(value)
+    yield from _url(value)
+    yield from _quoted(value)
+
+
+def _base64(value: bytes) -> Iterator[bytes]:
+    for form in _standard_base64(value):
+        yield form
+        yield form.translate(_URL_SAFE_ALPHABET)
+
+
+def _standard_base64(value: bytes) -> Iterator[bytes]:
+    """At the end of a text, at the end of a line, and in the midst of anything else.
+
+    Behind one or two other bytes the first characters are not the value's own; nor is the last
+    one before other bytes.
+    """
+    for before, foreign in ((0, 0), (1, 2), (2, 3)):
+        shifted = bytes(before) + value
+        for text in (shifted, shifted + b"\n"):
+            encoded = b2a_base64(text, newline=False)[foreign:]
+            yield encoded
+            yield encoded.rstrip(b"=")
+            yield encoded[: len(shifted) * 8 // 6 - foreign]
+            if not before:
+                yield from _wrapped(encoded, _BASE64_WIDTHS)
+
+
+def _hex(value: bytes) -> Iterator[bytes]:
+    encoded = value.hex().encode()
+    for form in (encoded, encoded.upper()):
+        yield form
+        yield from _wrapped(form, _HEX_WIDTHS)
+
+
+def _url(value: bytes) -> Iterator[bytes]:
+    for safe in _URL_SAFE:
+        for pattern in (b"%%%02X", b"%%%02x"):
+            encoded = b"".join(bytes((byte,)) if byte in safe else pattern % byte for byte in value)
+            yield encoded
+            yield encoded.replace(b"%20", b"+")
+
+
+def _quoted(value: bytes) -> Iterator[bytes]:
+    """As JSON writers and shells put it into quotes; a text that is not UTF-8 only for shells."""
+    for quote in (rb"'\''", b"'\"'\"'", rb"\'"):
+        yield value.replace(b"'", quote)
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return
+    for is_ascii in (True, False):
+        encoded = json.dumps(text, ensure_ascii=is_ascii)[1:-1].encode(errors="surrogatepass")
+        for form in (encoded, _with_capital_escapes(encoded), _safe_in_html(encoded)):
+            yield form
+            yield form.replace(b"/", rb"\/")
+
+
+def _with_capital_escapes(encoded: bytes) -> bytes:
+    head, *rest = encoded.split(rb"\u")
+    return rb"\u".join((head, *(part[:4].upper() + part[4:] for part in rest)))
+
+
+def _safe_in_html(encoded: bytes) -> bytes:
+    for character in b"<>&":
+        encoded = encoded.replace(bytes((character,)), b"\\u%04x" % character)
+    return encoded
+
+
+def _wrapped(encoded: bytes, widths: Iterable[int]) -> Iterator[bytes]:
+    for width in widths:
+        if len(encoded) > width:
+            lines = (encoded[at : at + width] for at in range(0, len(encoded), width))
+            yield b"\n".join(lines)

@@ -1,0 +1,195 @@
+"""Masking: every form of a secret, wherever it stands and however it comes in pieces."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrate_tui.agents.secret_forms import forms_of
+from orchestrate_tui.stagehost import masking
+from orchestrate_tui.stagehost.masking import MaskedStream, Masker, decode_forms, encode_forms
+
+VALUE = b"p4ss/w+rd \"\xc3\xa4?'x"
+KEY = (
+    b"-----BEGIN KEY-----\n" + b"\n".join([b"q" * 64, b"w" * 64, b"e5F="]) + b"\n-----END KEY-----"
+)
+TEXT = VALUE.decode()
+TOKEN = b"tok-3f9c1d"
+
+
+def masker(*values: bytes) -> Masker:
+    return Masker(forms_of(values))
+
+
+def streamed(of: Masker, pieces: Iterable[bytes]) -> bytes:
+    stream = MaskedStream(of)
+    return b"".join(map(stream.feed, pieces)) + stream.finish()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        VALUE,
+        VALUE.hex().encode(),
+        VALUE.hex().upper().encode(),
+        quote(TEXT, safe="").encode(),
+        quote(TEXT).encode(),
+        quote_plus(TEXT).encode(),
+        quote(TEXT, safe="").replace("%2F", "%2f").replace("%2B", "%2b").replace("%C3%A4", "%c3%a4")
+        .replace("%3F", "%3f").encode(),
+        "".join(f"%{byte:02X}" for byte in VALUE).encode(),
+        json.dumps(TEXT)[1:-1].encode(),
+        json.dumps(TEXT, ensure_ascii=False)[1:-1].encode(),
+        json.dumps(TEXT)[1:-1].replace("/", "\\/").encode(),
+        json.dumps(TEXT)[1:-1].replace("\\u00e4", "\\u00E4").encode(),
+    ],
+)  # fmt: skip
+def test_a_secret_is_masked_in_every_form(form: bytes) -> None:
+    assert masker(VALUE).mask(b"before " + form + b" after") == b"before *** after"
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("after", [b"", b"\n", b"!", b"@h", b"@ho"])
+@pytest.mark.parametrize("before", [b"", b"u", b"u:", b"us:", b"usr:"])
+def test_a_secret_inside_a_base64_text_is_masked(
+    before: bytes, after: bytes, encode: type[bytes]
+) -> None:
+    encoded = encode(before + VALUE + after)
+    masked = masker(VALUE).mask(encoded)
+    kept = [part.rstrip(b"=") for part in masked.split(b"***")]
+    assert masked.count(b"***") == 1
+    assert len(kept[0]) <= (len(before) * 8 + 5) // 6
+    assert len(kept[1]) <= (len(after) * 8 + 5) // 6 + (1 if after else 0)
+
+
+@pytest.mark.parametrize("encode", [base64.encodebytes, lambda key: key.hex(" ", -30).encode()])
+def test_a_secret_that_an_encoder_wraps_is_masked(encode: type[bytes]) -> None:
+    lines = encode(KEY).replace(b" ", b"\n")
+    assert b"\n" in lines.strip()
+    assert masker(KEY).mask(lines).strip() == b"***"
+
+
+def test_a_secret_of_several_lines_is_masked_as_a_whole_and_line_by_line() -> None:
+    of = masker(KEY + b"\n")
+    assert of.mask(KEY) == b"***"
+    assert of.mask(KEY.replace(b"\n", b"\r\n")) == b"***"
+    assert of.mask(json.dumps(KEY.decode()).encode()) == b'"***"'
+    assert of.mask(b"  " + b"w" * 64 + b"\n") == b"  ***\n"
+    assert of.mask(base64.b64encode(b"w" * 64)) == b"***"
+
+
+def test_secrets_that_overlap_are_masked_whole() -> None:
+    assert masker(b"abcdef", b"efghij", b"cdef").mask(b"abcdefghij") == b"***"
+    assert masker(b"abcd", b"abcdefgh").mask(b"abcdefgh") == b"***"
+
+
+def test_what_is_no_secret_stays_byte_for_byte() -> None:
+    text = bytes(range(256)) * 300 + b"tok-3f9c1 tok-3f9c1c"
+    assert masker(TOKEN).mask(text) == text
+    assert streamed(masker(TOKEN), [text]) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"tok-\x1b[31m3f9c1d",
+        b"\x1b[1mt\x1b[0mo\x1b[1mk\x1b[0m-\x1b[1;38:2:1m3f9c1d\x1b[m",
+        b"tok-\x1b[01;31m\x1b[K3f9\x1b[m\x1b[Kc1d",
+    ],
+)
+def test_colours_inside_a_secret_do_not_hide_it(text: bytes) -> None:
+    masked = masker(TOKEN).mask(text)
+    assert b"***" in masked
+    assert b"".join(masking._CONTROL.split(masked)) == b"***"
+    assert masking._CONTROL.findall(masked) == masking._CONTROL.findall(text)
+    assert streamed(masker(TOKEN), [text[i : i + 1] for i in range(len(text))]).count(b"***") == 1
+
+
+def test_what_begins_no_secret_is_not_held_back() -> None:
+    stream = MaskedStream(masker(b"hunter22"))
+    assert stream.feed(b"Password: ") == b"Password: "
+    assert stream.feed(b"42%\r") == b"42%\r"
+    assert stream.feed(b"\x1b[31") == b"\x1b[31"
+    assert stream.feed(b"mhunter2") == b"m"
+    assert stream.feed(b"0") == b"hunter20"
+    assert stream.feed(b"hunter22!") == b"***!"
+
+
+def test_the_beginning_of_a_secret_is_shown_when_nothing_follows() -> None:
+    stream = MaskedStream(masker(TOKEN))
+    assert stream.feed(b"to") == b""
+    assert stream.finish() == b"to"
+
+
+def test_a_flood_of_colours_inside_a_secret_is_not_kept() -> None:
+    stream = MaskedStream(masker(TOKEN))
+    for _ in range(40):
+        assert stream.feed(b"tok-" * (stream._held == b"") + b"\x1b[31m" * 1000) == b""
+    assert len(stream._held) < 70_000
+    assert stream.feed(b"3f9c1d!").startswith(b"***")
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
+    """Secrets, and a text full of them and of what is like them, cut anywhere."""
+    alphabet = st.sampled_from(b"ab1/+ ")
+    values = draw(
+        st.lists(st.binary(min_size=4, max_size=12) | st.lists(alphabet, min_size=4, max_size=9)
+                 .map(bytes), min_size=1, max_size=4)
+    )  # fmt: skip
+    forms = sorted(forms_of(values)) or [b"none"]
+    piece = st.one_of(
+        st.sampled_from(forms),
+        st.sampled_from(forms).map(lambda form: form[: len(form) // 2]),
+        st.lists(alphabet, max_size=6).map(bytes),
+        st.sampled_from([b"\x1b[31m", b"\x1b[", b"\x1b", b"0m", b"\n", b"===", b"%2F"]),
+    )
+    text = b"".join(draw(st.lists(piece, max_size=12)))
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    return values, [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+@given(scenes())
+@settings(max_examples=300, deadline=None)
+def test_no_form_is_shown_however_the_text_is_cut(scene: tuple[list[bytes], list[bytes]]) -> None:
+    values, pieces = scene
+    of = masker(*values)
+    text = b"".join(pieces)
+    shown = streamed(of, pieces)
+    assert shown == of.mask(text)
+    for form in of.forms:
+        assert form not in shown.replace(b"***", b"\0masked\0") or form in b"\0masked\0"
+
+
+def test_masking_piece_by_piece_alone_would_show_a_secret() -> None:
+    of = masker(TOKEN)
+    pieces = [b"x tok-3", b"f9c1d y"]
+    assert b"".join(map(of.mask, pieces)) == b"x tok-3f9c1d y"
+    assert streamed(of, pieces) == b"x *** y"
+
+
+def test_a_masker_does_not_show_what_it_knows() -> None:
+    of = masker(TOKEN)
+    assert "tok" not in repr(of) + str(of) + repr(MaskedStream(of))
+
+
+def test_forms_are_handed_over_as_they_are() -> None:
+    forms = (b"", b"x", bytes(range(256)) * 3)
+    assert tuple(decode_forms(encode_forms(forms))) == forms
+
+
+def test_the_module_needs_nothing_but_the_standard_library() -> None:
+    code = f"import runpy, sys; runpy.run_path({masking.__file__!r}); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    outside = {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names
+    assert outside == {"__main__"}
