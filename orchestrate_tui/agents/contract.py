@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S, Agent, Pairs
+from orchestrate_tui.stagehost.masking import Masker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,23 +28,30 @@ class Work:
     `variables` are the environment variables that carry those values to a process. `timeout_s`
     None means no limit. `inherited` is what a process inherits of the executor's environment;
     None means that it is looked up. `log_path` is created when there is something to write.
+    `masker` knows what must not be shown, None when nothing is secret.
     """
 
     run_id: int
     stage_name: str
     agent: Agent
-    task: str
+    task: str = field(repr=False)
     attempt: int
     workdir: Path
     log_path: Path
     idempotency_key: str
     environment: str | None = None
     timeout_s: float | None = None
-    values: Mapping[str, str] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    inherited: Mapping[str, str] | None = None
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    inherited: Mapping[str, str] | None = field(default=None, repr=False)
     stage_env: Pairs = ()
     rollback: RollbackIdentity | None = None
+    masker: Masker | None = None
+
+    @property
+    def log(self) -> StageLog:
+        """Where agents write what they have to say."""
+        return StageLog(self.log_path, self.masker)
 
     @property
     def key(self) -> str:
@@ -74,13 +83,15 @@ class Program:
 
     `key` is its own, whoever starts it. `timeout_s` (None: no limit) and `grace_s` say how to
     end it when its executor is gone. With `leaves_processes` what leaves its session is kept.
+    Where `secret_forms` is not empty, its output goes through a MaskedSink that is given these.
     """
 
     key: str
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
+    argv: tuple[str, ...] = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
     workdir: Path
     log_path: Path
+    secret_forms: bytes = field(default=b"", repr=False)
     timeout_s: float | None = None
     grace_s: float = DEFAULT_GRACE_S
     leaves_processes: bool = False

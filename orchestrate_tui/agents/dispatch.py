@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from orchestrate_tui.agents import command, python, shell, simulated
 from orchestrate_tui.agents.contract import Launcher, Outcome, Work
-from orchestrate_tui.agents.log import append_note
 from orchestrate_tui.domain.pipeline import AgentKind
 from orchestrate_tui.domain.variables import UnknownVariable, UnsafeValue
 
@@ -21,7 +20,7 @@ async def perform(work: Work, launcher: Launcher) -> Outcome:
         reason = str(error)
     except OSError as error:
         return Outcome(succeeded=False, reason=f"cannot write the log: {error}")
-    append_note(work.log_path, reason)
+    work.log.note(reason)
     return Outcome(succeeded=False, reason=reason)
 
 

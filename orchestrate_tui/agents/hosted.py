@@ -8,6 +8,7 @@ import select
 import signal
 import socket
 import sys
+from binascii import b2a_base64
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,6 +78,7 @@ class HostLauncher:
             "without": [name for name in inherited if name not in program.environment],
             "workdir": os.fspath(program.workdir),
             "log": os.fspath(program.log_path),
+            "secret_forms": b2a_base64(program.secret_forms, newline=False).decode(),
             "timeout_s": program.timeout_s,
             "grace_s": program.grace_s,
             "leaves_processes": program.leaves_processes,

@@ -17,7 +17,6 @@ import httpx
 from orchestrate_tui.agents import wording
 from orchestrate_tui.agents.contract import Outcome, Work
 from orchestrate_tui.agents.environment import text_values
-from orchestrate_tui.agents.log import append, append_note
 from orchestrate_tui.domain.pipeline import HttpRequest, Pairs
 from orchestrate_tui.domain.variables import UnsafeValue, substitute
 
@@ -54,7 +53,7 @@ async def perform_http(work: Work) -> Outcome:
     values = text_values(work)
     try:
         request = _render(wanted, values)
-        append_note(work.log_path, f"{request.method} {_shown(request.url)}")
+        work.log.note(f"{request.method} {_shown(request.url)}")
         with anyio.move_on_after(work.timeout_s):
             answer = await _send(request)
             _record(work, answer)
@@ -62,7 +61,7 @@ async def perform_http(work: Work) -> Outcome:
         reason = wording.timed_out(work.timeout_s)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = f"the request failed: {_cause(error)}"
-    append_note(work.log_path, reason)
+    work.log.note(reason)
     return Outcome(succeeded=False, reason=reason)
 
 
@@ -133,11 +132,12 @@ def _tls() -> ssl.SSLContext:
 
 
 def _record(work: Work, answer: _Answer) -> None:
-    body = answer.body[:MAX_LOGGED_BYTES]
+    whole = work.masker.mask(answer.body) if work.masker else answer.body
+    body = whole[:MAX_LOGGED_BYTES]
     ending = b"" if not body or body.endswith(b"\n") else b"\n"
-    append(work.log_path, answer.status_line.rstrip().encode() + b"\n" + body + ending)
-    if len(answer.body) > MAX_LOGGED_BYTES:
-        append_note(work.log_path, f"the answer is longer than {MAX_LOGGED_BYTES} bytes")
+    work.log.append(answer.status_line.rstrip().encode() + b"\n" + body + ending)
+    if len(whole) > MAX_LOGGED_BYTES:
+        work.log.note(f"the answer is longer than {MAX_LOGGED_BYTES} bytes")
 
 
 def _cause(error: Exception) -> str:

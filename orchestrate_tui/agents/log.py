@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrate_tui.stagehost.files import open_log
+from orchestrate_tui.stagehost.masking import Masker
 
 NOTE_PREFIX = "orchestrate-tui: "
 """What a line that no process wrote begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageLog:
+    """The log of one attempt for what agents have to say; `masker` None masks nothing."""
+
+    path: Path
+    masker: Masker | None = None
+
+    def append(self, content: bytes) -> None:
+        """Add `content`, masked but otherwise as it is."""
+        append(self.path, self.masker.mask(content) if self.masker else content)
+
+    def note(self, sentence: str) -> None:
+        """Add one line that tells what the executor did or found; see append_note."""
+        append_note(self.path, self.masked(sentence))
+
+    def masked(self, text: str) -> str:
+        """`text` as it may be shown; mask before a text is shortened, not afterwards."""
+        return self.masker.mask_text(text) if self.masker else text
 
 
 def append(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestrate_tui.domain.pipeline import Pairs
@@ -19,11 +20,14 @@ class BadOutput(ValueError):
     """What a stage wrote cannot be read; the message names the line."""
 
 
-def read_outputs(path: Path) -> Pairs:
-    """The values in `path`; () when the stage wrote none. Raises BadOutput."""
+def read_outputs(path: Path, masked: Callable[[str], str] = str) -> Pairs:
+    """The values in `path`; () when the stage wrote none. `masked` is what messages may show.
+
+    Raises BadOutput.
+    """
     try:
         with open(path, "rb", opener=_open_regular) as source:
-            return parse_outputs(source.read(MAX_OUTPUT_BYTES + 1))
+            return parse_outputs(source.read(MAX_OUTPUT_BYTES + 1), masked)
     except FileNotFoundError:
         return ()
     except OSError as error:
@@ -39,28 +43,29 @@ def _open_regular(path: str, flags: int) -> int:
     return file
 
 
-def parse_outputs(content: bytes) -> Pairs:
+def parse_outputs(content: bytes, masked: Callable[[str], str] = str) -> Pairs:
     """The values, each key once with its last value. Blank lines mean nothing. Raises BadOutput."""
     if len(content) > MAX_OUTPUT_BYTES:
         raise BadOutput(f"the outputs are larger than {MAX_OUTPUT_BYTES} bytes")
     found: dict[str, str] = {}
     for number, line in enumerate(content.split(b"\n"), start=1):
         if line.strip():
-            key, value = _parse_line(line.removesuffix(b"\r"), number)
+            key, value = _parse_line(line.removesuffix(b"\r"), number, masked)
             found[key] = value
     return tuple(found.items())
 
 
-def _parse_line(line: bytes, number: int) -> tuple[str, str]:
+def _parse_line(line: bytes, number: int, masked: Callable[[str], str]) -> tuple[str, str]:
     try:
         text = line.decode()
     except UnicodeDecodeError:
         raise BadOutput(f"line {number} of the outputs is not UTF-8 text") from None
     key, separator, value = text.partition("=")
     if not separator:
-        raise BadOutput(f"line {number} of the outputs is not key=value: {_shown(text)}")
+        raise BadOutput(f"line {number} of the outputs is not key=value: {_shown(masked(text))}")
     if not NAME.match(key) or "." in key:
-        raise BadOutput(f"line {number} of the outputs has a key that is no name: {_shown(key)}")
+        name = _shown(masked(key))
+        raise BadOutput(f"line {number} of the outputs has a key that is no name: {name}")
     if "\0" in value:
         raise BadOutput(f"line {number} of the outputs contains a NUL character")
     return key, value

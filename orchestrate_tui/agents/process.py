@@ -10,10 +10,11 @@ from pathlib import Path
 from orchestrate_tui.agents import wording
 from orchestrate_tui.agents.contract import Launcher, Outcome, Program, Work
 from orchestrate_tui.agents.environment import build_environment, output_path, text_values
-from orchestrate_tui.agents.log import append_note
+from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.output import BadOutput, read_outputs
 from orchestrate_tui.agents.supervision import Ending, supervise
 from orchestrate_tui.domain.variables import substitute
+from orchestrate_tui.stagehost.masking import encode_forms
 
 _NO_VARIABLES: Mapping[str, str] = {}
 
@@ -34,6 +35,7 @@ async def run_program(
         environment={**build_environment(work), **extra_environment},
         workdir=_workdir(work),
         log_path=work.log_path,
+        secret_forms=encode_forms(work.masker.forms) if work.masker else b"",
         timeout_s=work.timeout_s,
         grace_s=work.agent.grace_s,
         leaves_processes=work.agent.leaves_processes,
@@ -41,7 +43,7 @@ async def run_program(
     outputs = output_path(work)
     try:
         outcome = await _start_and_supervise(work, launcher, program)
-        return _with_outputs(outcome, outputs, work.log_path)
+        return _with_outputs(outcome, outputs, work.log)
     finally:
         _remove(outputs)
 
@@ -51,16 +53,16 @@ async def _start_and_supervise(work: Work, launcher: Launcher, program: Program)
         process = await launcher.start(program)
     except (OSError, ValueError) as error:
         reason = wording.cannot_start(program.argv[0], error)
-        append_note(work.log_path, reason)
+        work.log.note(reason)
         return Outcome(succeeded=False, reason=reason)
     try:
         ending = await supervise(process, timeout_s=work.timeout_s, grace_s=work.agent.grace_s)
     except OSError as error:
         reason = wording.lost(error)
-        append_note(work.log_path, reason)
+        work.log.note(reason)
         return Outcome(succeeded=False, reason=reason)
     for sentence in _notes(ending, work.timeout_s):
-        append_note(work.log_path, sentence)
+        work.log.note(sentence)
     return _outcome(ending, work)
 
 
@@ -99,12 +101,12 @@ def _outcome(ending: Ending, work: Work) -> Outcome:
     return Outcome(succeeded=False, exit_code=ending.code, reason=reason)
 
 
-def _with_outputs(outcome: Outcome, path: Path, log_path: Path) -> Outcome:
+def _with_outputs(outcome: Outcome, path: Path, log: StageLog) -> Outcome:
     """`outcome` with what the stage handed on; a failed stage may do so too."""
     try:
-        outputs = read_outputs(path)
+        outputs = read_outputs(path, log.masked)
     except BadOutput as error:
-        append_note(log_path, str(error))
+        log.note(str(error))
         if not outcome.succeeded:
             return outcome
         return replace(outcome, succeeded=False, reason=str(error))

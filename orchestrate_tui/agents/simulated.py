@@ -9,7 +9,6 @@ import anyio
 from orchestrate_tui.agents import wording
 from orchestrate_tui.agents.contract import Outcome, Work
 from orchestrate_tui.agents.environment import text_values
-from orchestrate_tui.agents.log import append
 from orchestrate_tui.domain.pipeline import Simulation
 from orchestrate_tui.domain.variables import substitute
 
@@ -22,7 +21,7 @@ async def perform_simulated(work: Work) -> Outcome:
     simulation = work.agent.simulated or Simulation()
     if simulation.output:
         output = substitute(simulation.output, text_values(work), keep_unknown=True)
-        append(work.log_path, os.fsencode(output.removesuffix("\n")) + b"\n")
+        work.log.append(os.fsencode(output.removesuffix("\n")) + b"\n")
     if simulation.duration_s:
         with anyio.move_on_after(work.timeout_s) as limit:
             await anyio.sleep(simulation.duration_s)

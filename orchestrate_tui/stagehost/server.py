@@ -14,12 +14,14 @@ import signal
 import socket
 import struct
 import sys
+from binascii import a2b_base64
 from collections.abc import Callable
 from contextlib import suppress
 
 from orchestrate_tui.stagehost import trees
 from orchestrate_tui.stagehost.files import SOCKET, hold
 from orchestrate_tui.stagehost.journal import Journal, boot_clock
+from orchestrate_tui.stagehost.masked_sink import DRAIN_PATIENCE_S, MaskedSink
 from orchestrate_tui.stagehost.spawning import spawn
 from orchestrate_tui.stagehost.wire import Lines, Message, encode
 
@@ -46,7 +48,8 @@ class Program:
     """A program that was started, until nothing is left of it.
 
     `client` is who controls it, with an epoch below which nobody may. `due_s` is when the host
-    does something about it by itself, on the clock of the boot; None is never.
+    does something about it by itself, on the clock of the boot; None is never. `sink` masks its
+    log, until that is whole: then, or at `whole_s` at the latest, its end is told.
     """
 
     def __init__(
@@ -65,11 +68,13 @@ class Program:
         self.next_signal = signal.SIGTERM
         self.due_s: float | None = None
         self.watched: dict[int, int] = {}
+        self.sink: MaskedSink | None = None
+        self.whole_s: float | None = None
 
     @property
     def is_unwatched(self) -> bool:
         """Whether something of it is left that nothing tells the end of."""
-        return self.code is not None and not self.watched
+        return self.code is not None and self.sink is None and not self.watched
 
 
 class Host:
@@ -193,19 +198,23 @@ class Host:
             return
         try:
             self._journal.starts(key)
-            pid, mark = spawn(
+            pid, mark, sink = spawn(
                 message["argv"],
                 environment,
                 workdir=message["workdir"],
                 log_path=message["log"],
                 nothing=self._nothing,
                 mark=self._marks.next(),
+                secret_forms=a2b_base64(message.get("secret_forms", "")),
             )
         except (OSError, ValueError) as error:
             self._journal.did_not_start(key)
             self._tell(client, {"id": key, "refused": _told(error)})
             return
         program = Program(key, pid, mark, message, client)
+        if sink is not None:
+            program.sink = sink
+            self._strangers.add(sink.pid)
         self._programs[key] = self._heads[pid] = program
         self._tell(client, _started(program))
 
@@ -224,7 +233,7 @@ class Host:
             self._tell(program.client, {"id": key, "taken": epoch})
         program.client, program.epoch, program.due_s = client, epoch, None
         self._tell(client, _started(program))
-        if program.code is not None:
+        if program.code is not None and program.sink is None:
             self._tell(client, {"id": key, "ended": program.code, "left": True})
 
     # How programs end
@@ -247,8 +256,23 @@ class Host:
     def _note_end(self, program: Program, code: int) -> None:
         program.code = code
         self._journal.ended(program.key, code, timed_out=program.timed_out)
+        if program.sink is None:
+            self._tell_end(program)
+            return
+        program.sink.finish()
+        program.whole_s = boot_clock() + DRAIN_PATIENCE_S
+        self._register(program.sink.control, lambda: self._note_whole_log(program))
+
+    def _note_whole_log(self, program: Program) -> None:
+        if program.sink is not None:
+            self._selector.unregister(program.sink.control)
+            program.sink.close()
+        program.sink = program.whole_s = None
+        self._tell_end(program)
+
+    def _tell_end(self, program: Program) -> None:
         left = self._is_left(program)
-        self._tell(program.client, {"id": program.key, "ended": code, "left": left})
+        self._tell(program.client, {"id": program.key, "ended": program.code, "left": left})
         if not left:
             del self._programs[program.key]
             return
@@ -305,13 +329,16 @@ class Host:
     def _patience_s(self) -> float | None:
         now = boot_clock()
         dues = [one.due_s for one in self._programs.values() if one.due_s is not None]
+        dues += [one.whole_s for one in self._programs.values() if one.whole_s is not None]
         dues += [now + _LOOK_AGAIN_S for one in self._programs.values() if one.is_unwatched]
         return max(min(dues) - now, 0.0) if dues else None
 
     def _supervise(self) -> None:
         now = boot_clock()
         for program in list(self._programs.values()):
-            if program.is_unwatched:
+            if program.whole_s is not None and program.whole_s <= now:
+                self._note_whole_log(program)
+            elif program.is_unwatched:
                 self._watch(program)
             if program.due_s is not None and program.due_s <= now:
                 self._end(program, now)

@@ -1,4 +1,7 @@
-"""Starting one program, in a session of its own, with its output in its log file."""
+"""Starting one program, in a session of its own, with its output in its log file.
+
+Where something is secret, a process of its own masks what goes there.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrate_tui.stagehost.files import open_log
+from orchestrate_tui.stagehost.masked_sink import MaskedSink
 from orchestrate_tui.stagehost.trees import marked
 
 _BACK_TO_DEFAULT = (
@@ -25,21 +29,32 @@ def spawn(
     log_path: str,
     nothing: int,
     mark: int,
-) -> tuple[int, int | None]:
-    """Start `argv`; returns its process id and its mark, None if it could not get one.
+    secret_forms: bytes = b"",
+) -> tuple[int, int | None, MaskedSink | None]:
+    """Start `argv`; returns its process id, its mark (None if it could not get one) and its sink.
 
     `nothing` is a descriptor of /dev/null, which becomes its input. Changes the working folder of
     this process. Raises OSError or ValueError when it cannot be started.
     """
     log = open_log(Path(log_path))
+    sink: MaskedSink | None = None
     try:
         os.chdir(workdir)
+        sink = MaskedSink(log, secret_forms) if secret_forms else None
+        output = sink.input if sink else log
         streams = [(os.POSIX_SPAWN_DUP2, nothing, 0)]
-        streams += [(os.POSIX_SPAWN_DUP2, log, stream) for stream in (1, 2)]
+        streams += [(os.POSIX_SPAWN_DUP2, output, stream) for stream in (1, 2)]
         with marked(mark) as is_marked:
             pid = _spawn_found(argv, environment, streams)
-        return pid, mark if is_marked else None
+    except BaseException:
+        if sink is not None:
+            sink.close()
+        raise
+    else:
+        return pid, mark if is_marked else None, sink
     finally:
+        if sink is not None:
+            sink.close_input()
         os.close(log)
 
 

@@ -1,0 +1,90 @@
+"""What a stage writes to when something is secret: a process of its own that masks its log.
+
+Needs nothing but the standard library, so that whatever starts stages can use it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+_SCRIPT = str(Path(__file__).with_name("masking.py"))
+_STDIN, _STDOUT, _CONTROL, _FORMS = range(4)
+_PIPE_BYTES = 1024 * 1024
+
+DRAIN_PATIENCE_S = 10.0
+"""How long who waits for a whole log should wait at most."""
+
+
+class MaskedSink:
+    """A running process that brings to a log what is written to `input`, masked.
+
+    It outlives who started it, as the stage does, and ends when nobody can write to it any more.
+    It never sees the environment, and its arguments name no secret: `forms`, as
+    `masking.encode_forms` has them, reach it in a file that exists in memory alone.
+
+    `input` is for the stage; who starts that closes it afterwards, with `close_input`. When the
+    head of the stage has ended, `finish` says so; `control` can be read from, and is at its end,
+    once everything that it wrote is in the log.
+    """
+
+    def __init__(self, log: int, forms: bytes) -> None:
+        """Start the process; the descriptor `log` stays the caller's. Raises OSError."""
+        self._control, its_control = socket.socketpair()
+        source, self.input = os.pipe2(os.O_CLOEXEC)
+        content = os.memfd_create("forms", os.MFD_CLOEXEC)
+        try:
+            with suppress(OSError):  # too much for this user: a smaller pipe will do
+                fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            _write_all(content, forms)
+            self.pid = _start({
+                _STDIN: source, _STDOUT: log, _CONTROL: its_control.fileno(), _FORMS: content,
+            })  # fmt: skip
+        except BaseException:
+            self.close_input()
+            self.close()
+            raise
+        finally:
+            os.close(source)
+            os.close(content)
+            its_control.close()
+
+    @property
+    def control(self) -> int:
+        """The descriptor to wait for; see above."""
+        return self._control.fileno()
+
+    def close_input(self) -> None:
+        """Leave the writing to the stage."""
+        os.close(self.input)
+
+    def finish(self) -> None:
+        """Have what was written so far brought to the log; a second call does nothing."""
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Wait for nothing any more; the process goes on by itself."""
+        self._control.close()
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+
+
+def _start(descriptors: dict[int, int]) -> int:
+    """Start the script with its descriptors, in ascending order: none is overwritten unused."""
+    return os.posix_spawn(
+        sys.executable,
+        (sys.executable, "-I", "-S", _SCRIPT),
+        {},
+        file_actions=[(os.POSIX_SPAWN_DUP2, given, its) for its, given in descriptors.items()],
+        setsid=True,
+    )
