@@ -192,6 +192,26 @@ class Trigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """Where a value lies that must never be shown; one of the two is set.
+
+    `env` is a variable of the executor's environment, `file` a path seen from the pipeline's
+    folder.
+    """
+
+    env: str = ""
+    file: str = ""
+
+    @property
+    def label(self) -> str:
+        """What stands for its value; no other secret of a pipeline has this one."""
+        return self.env or f"file:{self.file}"
+
+    def __str__(self) -> str:
+        return f"the environment variable '{self.env}'" if self.env else f"the file '{self.file}'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """A whole pipeline. `agents` are those that its file, `agents.yaml` or the user define."""
 
@@ -200,6 +220,7 @@ class Pipeline:
     version: str = "1"
     triggers: tuple[Trigger, ...] = ()
     variables: Pairs = ()
+    secrets: tuple[Secret, ...] = ()
     agents: tuple[Agent, ...] = ()
     max_parallel: int = DEFAULT_MAX_PARALLEL
     fail_fast: bool = False

@@ -71,6 +71,7 @@ class Asking:
             request = Request(kind, actor, payload)
             ask(session, request)
             return await request.answer()
+        payload = self._records.secrets(run).masked_payload(payload)
         owner = run.epoch if owner is None else owner
         if owner is None or owner == self._executor.epoch or not self._records.is_alive(owner):
             raise self._runs.refusal(run.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from orchestrate_tui.domain.rollback import PlanStep
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.permission import StartPermission
+from orchestrate_tui.executor.secrets import LostSecret
 from orchestrate_tui.store.database import StoreFiles
 
 PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
@@ -41,14 +42,31 @@ class Attempts:
     outputs: dict[tuple[str, str], str] = field(default_factory=dict)
     values: dict[str, str] = field(init=False)
     _declared: frozenset[str] = field(init=False)
+    _own: dict[str, str] = field(init=False)
+    _lost: dict[str, str] = field(default_factory=dict)
     _inherited: dict[str, str] = field(default_factory=inherited_environment)
 
     def __post_init__(self) -> None:
         declared = dict(self.context.pipeline.variables)
         self._declared = frozenset(declared)
-        self.values = declared | dict(self.context.run.trigger.variables)
-        for (stage, key), value in self.outputs.items():
-            self.values[f"stages.{stage}.{key}"] = value
+        self._own = declared
+        for name, stored in self.context.run.trigger.variables:
+            self._own.pop(name, None)
+            if (value := self._unsealed(name, stored)) is not None:
+                self._own[name] = value
+        self.values = dict(self._own)
+        stored_outputs, self.outputs = self.outputs, {}
+        for (stage, key), stored in stored_outputs.items():
+            if (value := self._unsealed(f"stages.{stage}.{key}", stored)) is not None:
+                self.add_outputs(stage, ((key, value),))
+
+    def _unsealed(self, name: str, stored: str) -> str | None:
+        """The value of what the store has; None when that needs a secret that is lost."""
+        try:
+            return self.context.secrets.unsealed(stored)
+        except LostSecret as error:
+            self._lost[name] = f"the value of '${{{name}}}' is not known any more: {error}"
+            return None
 
     def add_outputs(self, stage_name: str, outputs: tuple[tuple[str, str], ...]) -> None:
         """Make what a stage put out known to the stages after it."""
@@ -122,13 +140,17 @@ class Attempts:
             ),
             environment=stage.environment,
             timeout_s=timeout_s,
+            masker=self.context.secrets.masker,
             values=self.values,
             variables=self._environment(),
             inherited=self._inherited,
             stage_env=stage.env,
             rollback=rollback,
         )
-        return await self._do(work)
+        outcome = await self._do(work)
+        if outcome.reason:
+            return replace(outcome, reason=self.context.secrets.masked(outcome.reason))
+        return outcome
 
     async def _do(self, work: Work) -> Outcome:
         """Have it done; what has no process of its own is not taken over while it is done."""
@@ -145,7 +167,7 @@ class Attempts:
         try:
             return _Rendered(task=fill(task), workdir=fill(stage.workdir or ""))
         except UnknownVariable as error:
-            return Outcome(succeeded=False, reason=str(error))
+            return Outcome(succeeded=False, reason=self._lost.get(error.name, str(error)))
 
     def _log_path(self, stage: Stage, attempt: int, rollback: RollbackIdentity | None) -> Path:
         if rollback is None:
@@ -159,8 +181,7 @@ class Attempts:
         return agent or Outcome(succeeded=False, reason=f"agent '{name}' is not defined")
 
     def _environment(self) -> dict[str, str]:
-        own = dict(self.context.pipeline.variables) | dict(self.context.run.trigger.variables)
-        environment = environment_of(self._declared, own, self.outputs)
+        environment = environment_of(self._declared, self._own, self.outputs)
         environment[PIPELINE_DIR] = self.context.run.pipeline_dir
         return environment
 

@@ -16,6 +16,7 @@ from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.executor.hub import Change, Hub
 from orchestrate_tui.executor.people import People
+from orchestrate_tui.executor.secrets import NO_SECRETS, Secrets
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.fencing import Takeover
 from orchestrate_tui.store.locks import SharedHold
@@ -64,11 +65,12 @@ class ExecutorContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What does not change about a run while it is worked on."""
+    """What does not change about a run while it is worked on; its trigger holds real values."""
 
     run: Run
     pipeline: Pipeline
     graph: StageGraph
+    secrets: Secrets = NO_SECRETS
 
     @property
     def id(self) -> int:

@@ -32,6 +32,7 @@ class EndedRunRollback:
     ) -> None:
         self._executor = executor
         self._run_id = context.id
+        self._secrets = context.secrets
         self.rollback_id = rollback_id
         self._runner = RollbackRunner(executor, context, attempts)
         self._tasks: TaskGroup
@@ -79,5 +80,5 @@ class EndedRunRollback:
     def _obey(self, command: Command) -> str:
         if command.kind is not CommandKind.HALT:
             raise Refused(f"Run {self._run_id} has ended and is being rolled back")
-        payload = command.payload
+        payload = self._secrets.masked_payload(command.payload)
         return self.halt(int(payload["rollback"]), command.actor, payload.get("reason", ""))

@@ -23,6 +23,7 @@ from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import halt_sentence, plan_request
 from orchestrate_tui.executor.runs import Runs
+from orchestrate_tui.executor.secrets import Secrets
 from orchestrate_tui.executor.standstill import standstill
 from orchestrate_tui.executor.taking_up import adopt, halt_left
 from orchestrate_tui.store import rollbacks
@@ -61,7 +62,7 @@ class ManualRollbacks:
         check = partial(check_stages, context=context, from_stage=source, to_stage=target)
         self._executor.database.read(check)
         plan = plan_request(context, self._records.stages(run_id), source, target or None)
-        plan = _told(plan, self._records.attempts(context).values)
+        plan = _told(plan, self._records.attempts(context).values, context.secrets)
         consenting = replace(demand, accept_irreversible=True)
         applicant = self._applicant("")
         try:
@@ -77,6 +78,7 @@ class ManualRollbacks:
     ) -> RollbackEvent:
         """Carry a demand out; returns the rollback as it ended. Raises NotFound or Refused."""
         run = self._asking.standing(run_id)
+        demand = replace(demand, reason=self._records.secrets(run).masked(demand.reason))
         if run.status is RunStatus.INTERRUPTED:
             return await self._roll_back_interrupted(run, demand, actor, accepted)
         if run.status not in ENDED_RUNS:
@@ -112,12 +114,13 @@ class ManualRollbacks:
         event = self._records.rollback(rollback_id)
         if event.status in ENDED_ROLLBACKS:
             raise Refused(f"Rollback {rollback_id} has ended: it {event.status}")
+        run = self._records.run(event.run_id)
+        reason = self._records.secrets(run).masked(reason)
         if event.run_id in self.active:
             return self.active[event.run_id].halt(rollback_id, actor, reason)
         if self._is_left(event):
             await self._halt_left(event, actor, halt_sentence(actor, reason))
             return f"Rollback {rollback_id} is halted"
-        run = self._records.run(event.run_id)
         payload = {"rollback": str(rollback_id), "reason": reason}
         return await self._asking.ask(run, CommandKind.HALT, payload, actor, owner=event.epoch)
 
@@ -225,9 +228,15 @@ class ManualRollbacks:
         return Applicant(actor=actor, epoch=self._executor.epoch, at=self._executor.clock())
 
 
-def _told(plan: RollbackPlan, values: Mapping[str, str]) -> RollbackPlan:
-    """The plan with the values that are known in the tasks of its steps; its hash stays."""
-    steps = (
-        replace(step, task=substitute(step.task, values, keep_unknown=True)) for step in plan.steps
+def _told(plan: RollbackPlan, values: Mapping[str, str], secrets: Secrets) -> RollbackPlan:
+    """The plan with the values that are known in the tasks of its steps; its hash stays.
+
+    A secret that cannot be read stops no rollback: what nobody can read, nothing can show.
+    """
+    tasks = (substitute(step.task, values, keep_unknown=True) for step in plan.steps)
+    steps = tuple(
+        replace(step, task=secrets.masked(task))
+        for step, task in zip(plan.steps, tasks, strict=True)
     )
-    return replace(plan, steps=tuple(steps))
+    warnings = (f"Secrets: {reason}" for reason in secrets.missing)
+    return replace(plan, steps=steps, warnings=(*plan.warnings, *warnings))

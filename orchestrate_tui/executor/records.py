@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, StageStatus, StepStatus
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.permission import StartPermission
+from orchestrate_tui.executor.secrets import Secrets, check_complete, secrets_of
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
@@ -68,12 +71,25 @@ class Records:
         return str(self._database.read(partial(read_owner, epoch=epoch)) or "another executor")
 
     def context(self, run: Run) -> RunContext:
-        """What does not change about a run."""
-        pipeline = self._database.read(partial(read_definition, digest=run.definition_hash))
-        return RunContext(run=run, pipeline=pipeline, graph=StageGraph.of(pipeline.stages))
+        """What does not change about a run, with those of its secrets that can be read now."""
+        pipeline = self._pipeline(run)
+        secrets = secrets_of(pipeline.secrets, run.pipeline_dir or run.workdir)
+        return RunContext(
+            run=replace(run, trigger=secrets.unsealed_trigger(run.trigger)),
+            pipeline=pipeline,
+            graph=StageGraph.of(pipeline.stages),
+            secrets=secrets,
+        )
+
+    def secrets(self, run: Run) -> Secrets:
+        """Those of the run's secrets that can be read now."""
+        return secrets_of(self._pipeline(run).secrets, run.pipeline_dir or run.workdir)
+
+    def _pipeline(self, run: Run) -> Pipeline:
+        return self._database.read(partial(read_definition, digest=run.definition_hash))
 
     def attempts(self, context: RunContext) -> Attempts:
-        """Attempts that know what the stages of the run put out so far."""
+        """Attempts that know what the stages of the run put out so far, secrets included."""
         outputs = self._read(outputs_of, context.id)
         permission = StartPermission(self._executor, context.id)
         return Attempts(context, self._database.files, permission, outputs)
@@ -92,9 +108,14 @@ class Records:
                     found[key_of(step.stage_name, event.id)] = step.attempt
         return found
 
-    def session(self, run: Run) -> RunSession:
-        """A session that goes on from where the run stands."""
+    def session(self, run: Run, *, starts_stages: bool = True) -> RunSession:
+        """A session that goes on from where the run stands.
+
+        One that starts stages needs all the secrets of the run. Raises CannotStart without.
+        """
         context = self.context(run)
+        if starts_stages and not run.simulated:
+            check_complete(context.secrets)
         decided = self._read(approvals_of, run.id)
         return RunSession(
             self._executor, context, self.attempts(context), self.stages(run.id), decided

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -20,6 +21,7 @@ from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.inbox import refuse_commands, refuse_waiting, watch
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.requests import Request
+from orchestrate_tui.executor.secrets import check_complete, secrets_of
 from orchestrate_tui.executor.service import ask
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.executor.standstill import standstill
@@ -31,6 +33,7 @@ from orchestrate_tui.executor.taking_up import (
 )
 from orchestrate_tui.store.commands import Command
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.definitions import encode_pipeline
 from orchestrate_tui.store.fencing import Takeover, check_owner, take_over
 from orchestrate_tui.store.recovery import UNDER_WAY, interrupt, mark_interrupted
 from orchestrate_tui.store.runs import NewRun, insert_run
@@ -45,7 +48,12 @@ class Runs:
         self.sessions: dict[int, RunSession] = {}
 
     async def create(self, new: NewRun) -> int:
-        """Record a run; returns its id."""
+        """Record a run without its secrets; returns its id. Raises CannotStart if one lacks."""
+        secrets = secrets_of(new.pipeline.secrets, new.pipeline_dir or new.workdir)
+        if not new.simulated:
+            check_complete(secrets)
+        secrets.check_unwritten(encode_pipeline(new.pipeline)[0], new.source)
+        new = replace(new, trigger=secrets.sealed_trigger(new.trigger))
         run_id = await self._executor.commit(partial(insert_run, new=new))
         self._executor.publish((Change(run_id=run_id),))
         return run_id
@@ -73,10 +81,12 @@ class Runs:
         """Go on with an interrupted run, or with one that is taken from another executor.
 
         Raises Refused when this executor works on it, StaleTransition when somebody else took it
-        over in between.
+        over in between, CannotStart without one of its secrets.
         """
         if run.id in self.sessions or self.is_unbegun(run):
             raise Refused(f"Run {run.id} is worked on by this process")
+        if not run.simulated:
+            check_complete(self._records.secrets(run))
         await self._take_over(run, takeover)
         session = self._records.session(self._records.run(run.id))
         take_up(session, self._records.stages(run.id), self._records.rollbacks(run.id))
@@ -94,7 +104,7 @@ class Runs:
             )
         self.refuse_lost_rollback(run.id)
         await self._take_over(run, self._executor.takeover(actor))
-        session = self._records.session(run)
+        session = self._records.session(run, starts_stages=False)
         session.halt(reason, RunStatus.CANCELLED)
         return session
 
@@ -170,7 +180,7 @@ class Runs:
             self._executor.hub.warn(str(fenced))
             raise
         except Exception as error:
-            await self._give_up(run_id, error)
+            await self._give_up(session, error)
             raise
         finally:
             del self.sessions[run_id]
@@ -197,11 +207,12 @@ class Runs:
         check = partial(check_owner, run_id=run_id, epoch=epoch)
         await watch(self._executor, run_id, handle, check)
 
-    async def _give_up(self, run_id: int, error: Exception) -> None:
+    async def _give_up(self, session: RunSession, error: Exception) -> None:
         """Leave a run that cannot be worked on as an interrupted one, if that can be recorded."""
+        run_id, reason = session.context.id, session.context.secrets.masked(str(error))
         with suppress(OrchestrateError):
             await self._executor.commit(
-                partial(leave, run_id=run_id, reason=str(error), executor=self._executor),
+                partial(leave, run_id=run_id, reason=reason, executor=self._executor),
                 Change(run_id=run_id),
             )
 

@@ -20,6 +20,7 @@ Answer = Callable[[], str]
 
 def ask(session: RunSession, request: Request) -> None:
     """Have a request served in one of the session's next turns; it is answered after the commit."""
+    request.payload = session.context.secrets.masked_payload(request.payload)
     session.turns.post_request(request, partial(_serve, session, request))
 
 

@@ -53,7 +53,7 @@ class RunSession:
         )
         self._attempts = attempts
         self._stages = {stage.name: stage for stage in context.pipeline.stages}
-        self._book = StageBook(stages, executor.clock)
+        self._book = StageBook(stages, executor.clock, context.secrets)
         self._scheduler = Scheduler(context.graph, context.pipeline.max_parallel)
         self._gate = ApprovalGate(executor, simulated=context.run.simulated, decided=decided)
         self._under_way = UnderWay(attempts)
@@ -95,7 +95,7 @@ class RunSession:
             expected=expected,
             status=status,
             at=self.executor.clock(),
-            reason=reason,
+            reason=self.context.secrets.masked(reason),
         )
         self.turns.present.others.append(change)
 
@@ -289,7 +289,7 @@ class RunSession:
             failed_stage_name=stage.name,
             rollback_to_stage=stage.rollback_target,
             trigger_type=RollbackTriggerType.AUTOMATIC,
-            reason=reason,
+            reason=self.context.secrets.masked(reason),
             created_at=self.executor.clock(),
             epoch=self.executor.epoch,
         )

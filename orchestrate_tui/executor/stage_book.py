@@ -9,6 +9,7 @@ from orchestrate_tui.agents.contract import Outcome
 from orchestrate_tui.domain.pipeline import Stage
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.executor.secrets import NO_SECRETS, Secrets
 from orchestrate_tui.store.runs import StageChange
 
 NOTHING = Outcome(succeeded=True)
@@ -17,9 +18,15 @@ NOTHING = Outcome(succeeded=True)
 class StageBook:
     """Knows the status and the attempts of every stage, and words its changes."""
 
-    def __init__(self, stages: Iterable[StageRun], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        stages: Iterable[StageRun],
+        clock: Callable[[], datetime],
+        secrets: Secrets = NO_SECRETS,
+    ) -> None:
         known = tuple(stages)
         self._clock = clock
+        self._secrets = secrets
         self._status = {stage.stage_name: stage.status for stage in known}
         self._position = {stage.stage_name: stage.position for stage in known}
         self._attempt = {stage.stage_name: stage.attempt for stage in known}
@@ -47,7 +54,7 @@ class StageBook:
         outcome: Outcome = NOTHING,
         actor: str = "",
     ) -> StageChange:
-        """Note that a stage is now in `status`; returns the change to commit."""
+        """Note that a stage is now in `status`; returns the change to commit, without secrets."""
         name, at = stage.name, self._clock()
         if status is StageStatus.RUNNING:
             self._attempt[name] += 1
@@ -61,8 +68,8 @@ class StageBook:
             status=status,
             at=at,
             attempt=self._attempt[name],
-            reason=reason or outcome.reason,
+            reason=self._secrets.masked(reason or outcome.reason),
             exit_code=outcome.exit_code,
             actor=actor,
-            outputs=outcome.outputs,
+            outputs=self._secrets.sealed_pairs(outcome.outputs),
         )

@@ -11,6 +11,7 @@ from orchestrate_tui.domain.variables import output_name, output_reference, refe
 from orchestrate_tui.errors import Severity
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.report import Report, shown
+from orchestrate_tui.spec.secret_values import report_unfit_secrets
 from orchestrate_tui.spec.templates import Template, assignments, templates
 from orchestrate_tui.spec.variables import report_unknown
 
@@ -42,6 +43,7 @@ def advise(loaded: LoadedPipeline, report: Report) -> None:
     _about_outputs(loaded, used, ancestors, report)
     _about_names(loaded, report)
     _about_values(loaded, report)
+    report_unfit_secrets(loaded, report, Severity.WARNING)
 
 
 def report_undefined_agents(loaded: LoadedPipeline, report: Report, severity: Severity) -> None:

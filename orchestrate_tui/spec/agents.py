@@ -255,7 +255,6 @@ AGENT = Record(
             " of a started service are.",
             default=False,
         ),
-        Field(key="secrets", reader=None, description="Values that are masked in logs."),
     ),
 )
 """Who does a stage's work: exactly one of the kinds, and what goes with it."""

@@ -12,6 +12,7 @@ from orchestrate_tui.spec.names import (
 )
 from orchestrate_tui.spec.readers import NAMES, WORDS, Flag, ListOf, Text, Whole
 from orchestrate_tui.spec.records import Field, Record, Shorthand, Values
+from orchestrate_tui.spec.secrets import SECRETS, check_secrets
 from orchestrate_tui.spec.stages import STAGE
 
 _TRIGGER = Shorthand(
@@ -42,12 +43,14 @@ _TRIGGER = Shorthand(
 
 def _pipeline(values: Values) -> Pipeline:
     _check_variables(values)
+    check_secrets(values)
     return Pipeline(
         name=values["name"],
         description=values["description"],
         version=values["version"],
         triggers=values["triggers"],
         variables=values["variables"],
+        secrets=values["secrets"],
         agents=values["agents"],
         max_parallel=values["max_parallel"],
         fail_fast=values["fail_fast"],
@@ -100,6 +103,7 @@ PIPELINE = Record(
             description="Values for ${variable}; a trigger may bring others.",
             default=(),
         ),
+        SECRETS,
         AGENTS,
         Field(
             key="max_parallel",
@@ -127,7 +131,6 @@ PIPELINE = Record(
             default=(),
             required="Pipeline must have at least one stage",
         ),
-        Field(key="secrets", reader=None, description="Values that are masked in logs."),
         Field(key="notify", reader=None, description="Who is told how a run ended."),
         Field(
             key="protected",

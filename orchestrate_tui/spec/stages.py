@@ -169,7 +169,6 @@ STAGE = Record(
             reader=None,
             description="What is kept before the stage runs, to be put back by a rollback.",
         ),
-        Field(key="secrets", reader=None, description="Values that are masked in logs."),
         Field(key="notify", reader=None, description="Who is told how the stage ended."),
         Field(
             key="protected",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from orchestrate_tui.domain.pipeline import Agent, AgentKind
 from orchestrate_tui.domain.variables import (
@@ -16,6 +16,7 @@ from orchestrate_tui.spec.advice import report_undefined_agents
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.names import collisions, environment_names, why_reserved
 from orchestrate_tui.spec.report import Place, Report, shown
+from orchestrate_tui.spec.secret_values import known_values, report_unfit_secrets
 from orchestrate_tui.spec.templates import Assignment, assignments, templates
 from orchestrate_tui.spec.variables import report_unknown
 
@@ -38,6 +39,7 @@ def problems_for_run(
     report_undefined_agents(loaded, report, Severity.ERROR)
     report_unknown(loaded, templates(loaded), variables, report, Severity.ERROR)
     _check_values(loaded, variables, report)
+    report_unfit_secrets(loaded, report, Severity.ERROR)
     return report.errors
 
 
@@ -58,6 +60,7 @@ def _check_given(loaded: LoadedPipeline, given: Mapping[str, str], report: Repor
 def _check_values(loaded: LoadedPipeline, given: Mapping[str, str], report: Report) -> None:
     static = {**dict(loaded.pipeline.variables), **given}
     agents = loaded.agents()
+    secret = known_values(loaded)
     for one in assignments(loaded):
         agent = agents.get(one.agent)
         if agent is None or agent.kind is not AgentKind.COMMAND:
@@ -66,9 +69,15 @@ def _check_values(loaded: LoadedPipeline, given: Mapping[str, str], report: Repo
             place = loaded.agent_documents[agent.name].at("agents", agent.name, "command", position)
             report.error(
                 place,
-                f"Stage '{one.stage.name}': {reason}",
+                f"Stage '{one.stage.name}': {_without(secret, reason)}",
                 "put '--' or some text before the variable",
             )
+
+
+def _without(secret: Iterable[str], text: str) -> str:
+    for value in secret:
+        text = text.replace(value, "***")
+    return text
 
 
 def _unsafe_items(

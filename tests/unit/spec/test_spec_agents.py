@@ -127,7 +127,7 @@ def test_an_agent_has_settings_of_its_own(load: Load) -> None:
             "{shell: x, success_codes: [256]}",
             "'success_codes' must be a whole number from 0 to 255",
         ),
-        ("{shell: x, secrets: [y]}", "3:17: 'secrets' is not yet available"),
+        ("{shell: x, secrets: [y]}", "3:17: unknown key 'secrets' in agent 'a'"),
         ("{shell: x, env: {ORCHESTRATE_TASK: y}}", "'ORCHESTRATE_TASK' is set by Orchestrate"),
         ("{shel: x}", "3:7: unknown key 'shel' in agent 'a'"),
     ],

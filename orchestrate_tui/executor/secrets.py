@@ -1,0 +1,181 @@
+"""The secrets of one run: read when they are needed, kept in memory alone.
+
+In the store a value stands as `***{NAME}`, so that outputs and variables which hold it can be
+used again by who can read the secret: after a resume, or in a rollback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+from orchestrate_tui.agents.secret_forms import forms_of
+from orchestrate_tui.domain.pipeline import Pairs, Secret
+from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.errors import CannotStart
+from orchestrate_tui.stagehost.masking import MASK, Masker
+
+_MASK = MASK.decode()
+_TYPED = frozenset({"comment", "reason"})
+_HELD = "\0"  # stands where a value was, until what looks like a mark is told from marks
+_LITERAL = re.compile(r"(\*\*\*\{)")
+_MARK = re.compile(r"\*\*\*\{(?:(?P<literal>\{)|(?P<label>[^{}]*)\})")
+
+
+class LostSecret(LookupError):
+    """A stored text holds a secret that cannot be read here; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Values by label. `missing` says why those are not known that could not be read.
+
+    Only its methods use the values; it shows none of them.
+    """
+
+    values: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    missing: tuple[str, ...] = ()
+    masker: Masker | None = field(init=False, default=None, repr=False)
+    _labels: Mapping[bytes, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_labels", {value: name for name, value in self.values.items()})
+        if self.values or self.missing:
+            object.__setattr__(self, "masker", Masker(forms_of(self.values.values())))
+
+    def masked(self, text: str) -> str:
+        """`text` as it may be shown and stored."""
+        return self.masker.mask_text(text) if self.masker else text
+
+    def sealed(self, text: str) -> str:
+        """`text` as it may be stored, so that `unsealed` gives it back.
+
+        A secret in another form than its own stays masked for good.
+        """
+        if self.masker is None:
+            return text
+        if _HELD in text:
+            return self.masked(text)
+        data = _encoded(text)
+        pieces: list[str] = []
+        labels: list[str] = []
+        at = 0
+        for start, end in self.masker.spans(data):
+            label = self._labels.get(data[start:end])
+            pieces += (_decoded(data[at:start]), _MASK if label is None else _HELD)
+            labels += () if label is None else (label,)
+            at = end
+        pieces.append(_decoded(data[at:]))
+        told = iter(labels)
+        parts = _LITERAL.sub(r"\1{", "".join(pieces)).split(_HELD)
+        return parts[0] + "".join(f"{_MASK}{{{next(told)}}}{part}" for part in parts[1:])
+
+    def unsealed(self, text: str) -> str:
+        """What `sealed` made `text` of. Raises LostSecret."""
+        if self.masker is None:
+            return text
+
+        def value(mark: re.Match[str]) -> str:
+            if mark["literal"]:
+                return f"{_MASK}{{"
+            if mark["label"] not in self.values:
+                raise LostSecret(f"it holds the secret '{mark['label']}', which cannot be read now")
+            return self.values[mark["label"]].decode(errors="surrogateescape")
+
+        return _MARK.sub(value, text)
+
+    def sealed_pairs(self, pairs: Pairs) -> Pairs:
+        """Outputs or variables as they may be stored."""
+        return tuple((name, self.sealed(value)) for name, value in pairs) if self.masker else pairs
+
+    def check_unwritten(self, definition: str, source: str) -> None:
+        """Raise CannotStart when a value stands in what is kept of the pipeline.
+
+        `definition` is JSON, `source` the text of the file.
+        """
+        for label, value in self.values.items():
+            text = value.decode(errors="surrogateescape")
+            if text in source or json.dumps(text, ensure_ascii=False)[1:-1] in definition:
+                raise CannotStart(
+                    f"The value of the secret '{label}' stands in the pipeline itself",
+                    next_step="Nothing was started; take it out, or do not name it as a secret",
+                )
+
+    def masked_payload(self, payload: Mapping[str, str]) -> Mapping[str, str]:
+        """What somebody asks, with what they typed as it may be stored."""
+        if self.masker is None:
+            return payload
+        return {key: self.masked(text) if key in _TYPED else text for key, text in payload.items()}
+
+    def sealed_trigger(self, trigger: TriggerContext) -> TriggerContext:
+        """Why a run was started, as it may be stored."""
+        return _changed(trigger, self.sealed) if self.masker else trigger
+
+    def unsealed_trigger(self, trigger: TriggerContext) -> TriggerContext:
+        """What `sealed_trigger` made it of, but for its variables.
+
+        A text with a lost secret stays as it was stored.
+        """
+        if self.masker is None:
+            return trigger
+        return replace(_changed(trigger, self._unsealed_or_same), variables=trigger.variables)
+
+    def _unsealed_or_same(self, text: str) -> str:
+        try:
+            return self.unsealed(text)
+        except LostSecret:
+            return text
+
+
+def _changed(trigger: TriggerContext, change: Callable[[str], str]) -> TriggerContext:
+    changed = trigger.changed
+    return replace(
+        trigger,
+        event=change(trigger.event),
+        branch=None if trigger.branch is None else change(trigger.branch),
+        labels=tuple(map(change, trigger.labels)),
+        changed=None if changed is None else tuple(map(change, changed)),
+        variables=tuple((name, change(value)) for name, value in trigger.variables),
+    )
+
+
+NO_SECRETS = Secrets()
+
+
+def secrets_of(named: Iterable[Secret], folder: str) -> Secrets:
+    """The secrets of a pipeline in `folder`, as far as they can be read now."""
+    if not named:
+        return NO_SECRETS
+    # a command that does no work loads nothing that reads files
+    from orchestrate_tui.spec.secret_values import UnfitSecret, read_secret  # noqa: PLC0415
+
+    values: dict[str, bytes] = {}
+    missing: list[str] = []
+    for secret in named:
+        try:
+            values[secret.label] = read_secret(secret, Path(folder), os.environb)
+        except UnfitSecret as error:
+            missing.append(str(error))
+    return Secrets(values, tuple(missing))
+
+
+def check_complete(secrets: Secrets) -> None:
+    """Raise CannotStart when a secret could not be read: it could not be masked."""
+    if secrets.missing:
+        raise CannotStart(
+            f"Secrets are missing: {'; '.join(secrets.missing)}",
+            next_step="Nothing was started; provide them, and ask again",
+        )
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode(errors="surrogatepass")
