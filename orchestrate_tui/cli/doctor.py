@@ -8,6 +8,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
@@ -76,9 +77,16 @@ def _findings(path: Path) -> Iterator[Finding]:
     if is_missing(path):
         yield _writable(path)
         return
-    yield _tried("database", lambda: check_database(path))
-    yield _tried("record", lambda: check_record(path))
-    yield _tried("runs", lambda: _interrupted(path))
+    told: set[str] = set()
+    for check, examine_it in (
+        ("database", check_database),
+        ("record", check_record),
+        ("runs", _interrupted),
+    ):
+        finding = _tried(check, partial(examine_it, path))
+        if finding.text not in told:  # what cannot be read at all is told once
+            yield finding
+        told.add(finding.text)
     yield _writable(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from pathlib import Path
+from stat import S_ISREG
 
 from orchestrate_tui.errors import NotFound
 
@@ -34,14 +35,17 @@ def existing_database_path(arguments: Namespace) -> Path:
 
 
 def is_missing(path: Path) -> bool:
-    """Whether nothing is there; what lies where this user may not look counts as there."""
+    """Whether nothing is there, or an empty file that the first run makes a database of.
+
+    What lies where this user may not look counts as there.
+    """
     try:
-        path.stat()
+        found = path.stat()
     except FileNotFoundError:
         return True
     except PermissionError:
         return False
-    return False
+    return S_ISREG(found.st_mode) and not found.st_size
 
 
 def example(name: str) -> Path:

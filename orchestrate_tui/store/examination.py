@@ -75,7 +75,7 @@ def accept_damage(path: Path, *, actor: str, reason: str, at: datetime) -> tuple
     or NotFound when there is no database.
     """
     files = StoreFiles(path)
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         raise NotFound(f"There is no database {path}", next_step="Name another one with --db")
     examine_record(files)
     lock = FileLock(files.write_lock)

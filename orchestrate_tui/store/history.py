@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.errors import NotFound, StoreError
@@ -150,17 +150,17 @@ class History:
 
 
 def _check_present(path: Path) -> None:
+    next_step = "Run a pipeline first, or name another one with --db"
     try:
-        is_folder = S_ISDIR(path.stat().st_mode)
+        found = path.stat()
     except FileNotFoundError:
-        raise NotFound(
-            f"There is no database {path}",
-            next_step="Run a pipeline first, or name another one with --db",
-        ) from None
+        raise NotFound(f"There is no database {path}", next_step=next_step) from None
     except PermissionError as error:
         raise may_not_read(path) from error
-    if is_folder:
+    if S_ISDIR(found.st_mode):
         raise cannot_open(path, "it is a folder")
+    if S_ISREG(found.st_mode) and not found.st_size:
+        raise NotFound(f"The database {path} is empty", next_step=next_step)
 
 
 def _check_current(connection: sqlite3.Connection, path: Path) -> None:

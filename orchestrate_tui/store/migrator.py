@@ -150,7 +150,7 @@ def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
 def _unreadable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
         return StoreError(
-            f"{path} is not a database of orchestrate-tui: {error}",
+            f"{path} is not a database of orchestrate-tui",
             next_step="Name another one with --db; this one was left untouched",
         )
     if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_CORRUPT:
