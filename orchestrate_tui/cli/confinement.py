@@ -11,6 +11,8 @@ import resource
 import sys
 from typing import Any
 
+from orchestrate_tui.cli.landlock import give_up_changing_anything
+
 KEPT = frozenset({
     *("COLORTERM", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "ORCHESTRATE_DB"),
     *("TERM", "TZ", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
@@ -34,8 +36,9 @@ _REFUSED = frozenset({
 def confine() -> None:
     """Take from this process, for good, what watching does not need.
 
-    Whatever tries it all the same fails with PermissionError. An interpreter that was told to
-    become interactive at its end is left at once, with 2.
+    Whatever tries it all the same fails with PermissionError, or in the kernel, which lets no
+    file grow. An interpreter that was told to become interactive at its end is left at once,
+    with 2.
     """
     if sys.flags.inspect:
         sys.stderr.write("orchestrate-tui: --read-only does not run in an interactive Python\n")
@@ -44,7 +47,9 @@ def confine() -> None:
     sys.dont_write_bytecode = True
     for name in os.environ.keys() - KEPT:
         del os.environ[name]
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
+        resource.setrlimit(limit, (0, 0))
+    give_up_changing_anything()
     sys.addaudithook(_watch)
 
 

@@ -15,11 +15,14 @@ from tests.console.terminal import Terminal
 SETUP = """\
 import asyncio, ctypes.util, os, pathlib, pty, socket, sqlite3, subprocess, sys, tempfile
 from orchestrate_tui.cli.confinement import confine
+from orchestrate_tui.cli.landlock import give_up_changing_anything
 if sys.argv[1] == "confined":
     confine()
+elif sys.argv[1] == "landlocked":
+    give_up_changing_anything() or sys.exit("no Landlock")
 try:
     {attempt}
-except PermissionError as error:
+except (OSError, sqlite3.OperationalError) as error:
     print("refused:", error)
 else:
     print("done")
@@ -31,7 +34,7 @@ ATTEMPTS = {
     "write through the system": "os.open('new', os.O_WRONLY | os.O_CREAT)",
     "write by pathlib": "pathlib.Path('new').write_text('')",
     "make a database": "sqlite3.connect('new')",
-    "change a database": "sqlite3.connect('file:old?mode=rw', uri=True)",
+    "change a database": "sqlite3.connect('file:old?mode=rw', uri=True).execute('VACUUM')",
     "make a folder": "os.mkdir('new')",
     "remove": "os.remove('old')",
     "rename": "os.rename('old', 'new')",
@@ -50,6 +53,9 @@ ATTEMPTS = {
     "connect": "socket.socket().connect(('127.0.0.1', server))",
     "listen": "socket.socket().bind(('127.0.0.1', 0))",
 }
+NOT_OF_THE_KERNEL = {"fork", "touch", "change the mode", "run a shell", "open a terminal", "listen"}
+"""Attributes and processes are not Landlock's, and it sees connections only from Linux 6.7 on."""
+
 HARMLESS = {
     "read a file": "open('old').read()",
     "read a database": "sqlite3.connect('file:old?mode=ro', uri=True)",
@@ -82,6 +88,15 @@ def test_a_confined_process_cannot(tmp_path: Path, name: str) -> None:
     for path in tmp_path.iterdir():
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
     assert "refused" in attempt(tmp_path, ATTEMPTS[name], "confined")
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("name", sorted(ATTEMPTS.keys() - NOT_OF_THE_KERNEL))
+def test_the_kernel_alone_refuses_to(tmp_path: Path, name: str) -> None:
+    report = attempt(tmp_path, ATTEMPTS[name], "landlocked")
+    if "no Landlock" in report:
+        pytest.skip("this kernel has no Landlock")
+    assert "refused" in report
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 

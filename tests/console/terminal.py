@@ -27,15 +27,22 @@ DIMMED = "a0a0a0"
 
 
 class Terminal:
-    """Runs a Python program as the head of a session on a new pseudo-terminal."""
+    """Runs a program, Python unless told, as the head of a session on a new pseudo-terminal."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, **environment: str) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        *,
+        program: str = sys.executable,
+        **environment: str,
+    ) -> None:
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._end, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [program, *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
