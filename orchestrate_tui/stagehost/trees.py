@@ -21,6 +21,7 @@ _LIMIT_NAME = b"Max realtime timeout"
 _MARK_BASE = 1 << 60  # microseconds: 36,000 years
 _MARK_COUNT = 1 << 24
 _FREEZE_ROUNDS = 100
+_LOOKS = 50
 
 
 class Marks:
@@ -65,7 +66,21 @@ class Tree:
 
     def members(self) -> list[int]:
         """The processes of it that run; those that only wait to be reaped do not count."""
-        return [pid for pid in _pids() if self.has(pid)]
+        return list(self._found())
+
+    def _found(self) -> Iterator[int]:
+        """Its processes, each at the moment at which it was seen.
+
+        What forks and ends all the time is gone when it is looked at, but it was there when the
+        list was made: so whatever is new in the next list is looked at until nothing is.
+        """
+        seen: set[int] = set()
+        for _ in range(_LOOKS):
+            fresh = [pid for pid in _pids() if pid not in seen]
+            if not fresh:
+                break
+            seen.update(fresh)
+            yield from filter(self.has, fresh)
 
     def has(self, pid: int) -> bool:
         """Whether `pid` runs and belongs to it."""
@@ -82,17 +97,18 @@ class Tree:
         stranger that got the number of an ended process.
         """
         if number != signal.SIGKILL:
-            for pid in self.members():
+            for pid in self._found():
                 self._send(pid, number, signal.SIGCONT)
             return
         stopped: set[int] = set()
         for _ in range(_FREEZE_ROUNDS):
-            fresh = set(self.members()) - stopped
-            if not fresh:
+            before = len(stopped)
+            for pid in self._found():
+                if pid not in stopped:
+                    self._send(pid, signal.SIGSTOP)
+                    stopped.add(pid)
+            if len(stopped) == before:
                 break
-            for pid in fresh:
-                self._send(pid, signal.SIGSTOP)
-            stopped |= fresh
         for pid in stopped:
             self._send(pid, signal.SIGKILL)
 

@@ -1,0 +1,237 @@
+"""A stage that does not want to end: `python -I -S hostile_tree.py KIND FOLDER`.
+
+Each of its processes writes a line `pid start-time` to the file `pids` of the folder, and as soon
+as all of a kind's first processes have, a line to the named pipe `ready`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+LONGEST_LIFE_S = 60
+"""Nothing of it lives longer, whatever becomes of the test."""
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PTRACE_TRACEME, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 0, 4, 15, 36
+FAN, HOPS = 40, 900
+
+
+def record() -> None:
+    """Say that this process exists."""
+    started = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[19]
+    _append("pids", b"%d %s\n" % (os.getpid(), started))
+
+
+def ready() -> None:
+    _append("ready", b"ready\n")
+
+
+def _append(name: str, line: bytes) -> None:
+    file = os.open(Path(FOLDER, name), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    os.write(file, line)
+    os.close(file)
+
+
+def endure() -> None:
+    signal.alarm(LONGEST_LIFE_S)
+    while True:
+        signal.pause()
+
+
+def be_deaf() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def close_all() -> None:
+    os.closerange(0, 1024)
+
+
+def fork(child: Callable[[], None]) -> None:
+    """Have `child` done by a process of its own, which is recorded when this returns."""
+    reading, writing = os.pipe()
+    if not os.fork():
+        record()
+        os.close(writing)
+        os.close(reading)
+        child()
+        os._exit(0)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+
+
+def orphan(child: Callable[[], None]) -> None:
+    """The same with a process whose parent is gone, in a session of its own."""
+
+    def between() -> None:
+        os.setsid()
+        fork(child)
+
+    fork(between)
+
+
+def plain() -> None:
+    fork(endure)
+
+
+def deaf() -> None:
+    be_deaf()
+    fork(endure)
+
+
+def daemon() -> None:
+    def child() -> None:
+        close_all()
+        os.chdir("/")
+        endure()
+
+    orphan(child)
+
+
+def deaf_daemon() -> None:
+    be_deaf()
+    daemon()
+
+
+def nameless() -> None:
+    """Another program without a variable of its parents, and with another name."""
+
+    def child() -> None:
+        close_all()
+        os.execve("/bin/sleep", ["[kworker/0:1]", str(LONGEST_LIFE_S)], {})
+
+    orphan(child)
+
+
+def group() -> None:
+    def child() -> None:
+        os.setpgid(0, 0)
+        endure()
+
+    fork(child)
+
+
+def stopped() -> None:
+    def child() -> None:
+        signal.alarm(LONGEST_LIFE_S)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    os_fork_only(child)
+
+
+def traced() -> None:
+    """A child that its parent traces and never lets go on."""
+
+    def child() -> None:
+        LIBC.ptrace(PTRACE_TRACEME, 0, None, None)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    os_fork_only(child)
+
+
+def os_fork_only(child: Callable[[], None]) -> None:
+    """A child that is not waited for, because it never gets to its next line."""
+    if not os.fork():
+        record()
+        child()
+        endure()
+
+
+def fan() -> None:
+    for _ in range(FAN):
+        fork(endure)
+
+
+def line() -> None:
+    """A long line of descent, each in a session of its own."""
+
+    def deeper(left: int) -> None:
+        os.setsid()
+        if left:
+            fork(lambda: deeper(left - 1))
+        endure()
+
+    fork(lambda: deeper(FAN))
+
+
+def hops() -> None:
+    """A process that never stays: it forks another, leaves its session, and ends."""
+
+    def hop(left: int) -> None:
+        os.setsid()
+        time.sleep(0.002)
+        if left and not os.fork():
+            record()
+            hop(left - 1)
+        os._exit(0)
+
+    orphan(lambda: hop(HOPS))
+
+
+def deaf_hops() -> None:
+    be_deaf()
+    hops()
+
+
+def heirs() -> None:
+    """One that leaves a child of another session when it is asked to end."""
+
+    def bequeath(*_: object) -> None:
+        if not os.fork():
+            os.setsid()
+            be_deaf()
+            record()
+            endure()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, bequeath)
+
+
+def reaper() -> None:
+    """One that inherits what its descendants leave, in the place of whoever does."""
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    be_deaf()
+    orphan(endure)
+
+
+def veiled() -> None:
+    """One whose /proc entries belong to root, whoever it is, and which bears another name."""
+
+    def child() -> None:
+        LIBC.prctl(PR_SET_NAME, b"systemd", 0, 0, 0)
+        LIBC.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+        close_all()
+        endure()
+
+    orphan(child)
+
+
+def abandoned() -> None:
+    """A head that ends at once and leaves a grandchild with its output."""
+    orphan(endure)
+    ready()
+    os._exit(0)
+
+
+KINDS: dict[str, Callable[[], None]] = {
+    kind.__name__: kind
+    for kind in (
+        plain, deaf, daemon, deaf_daemon, nameless, group, stopped, traced, fan, line, hops,
+        deaf_hops, heirs, reaper, veiled, abandoned,
+    )
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    FOLDER = sys.argv[2]
+    record()
+    KINDS[sys.argv[1]]()
+    ready()
+    endure()

@@ -1,0 +1,191 @@
+"""Stages whose processes hide, multiply and do not want to end are cancelled, to the last one."""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrate_tui.agents.contract import Process, Program
+from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Stage
+from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.executor.executor import PipelineExecutor
+from tests.executor.scenery import Pipe
+from tests.torture.conftest import Amount, Figure
+from tests.torture.hostile_tree import KINDS
+
+pytestmark = pytest.mark.anyio
+
+TREE = Path(__file__).with_name("hostile_tree.py")
+GRACE_S = 0.5
+PATIENCE_S = 1.0
+AT_ONCE = 8
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Forest:
+    """A folder in which hostile trees say who they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.ready = Pipe(folder / "ready")
+
+    def pipeline(self, kinds: list[str]) -> Pipeline:
+        """Each kind as a stage, all at once."""
+        agents = tuple(
+            Agent(
+                name=kind,
+                kind=AgentKind.COMMAND,
+                command=(sys.executable, "-I", "-S", str(TREE), kind, str(self.folder)),
+                grace_s=GRACE_S,
+            )
+            for kind in set(kinds)
+        )
+        stages = tuple(
+            Stage(name=f"{kind}-{number}", agent=kind, task="do not end", depends_on=())
+            for number, kind in enumerate(kinds)
+        )
+        return Pipeline(name="forest", agents=agents, stages=stages, max_parallel=len(kinds))
+
+    def survivors(self) -> list[int]:
+        """The processes that were there and still run."""
+        path = self.folder / "pids"
+        lines = path.read_text().splitlines() if path.exists() else ()
+        known = (line.split() for line in lines)
+        return [int(pid) for pid, started in known if runs(pid, started)]
+
+    def burn(self) -> None:
+        """End whatever is left."""
+        while left := self.survivors():
+            for pid in left:
+                end(pid)
+        self.ready.close()
+
+
+def runs(pid: str, started: str) -> bool:
+    """Whether that very process runs and is more than an entry that waits to be reaped."""
+    with suppress(OSError):
+        stat = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
+        return stat[0] not in "ZX" and stat[19] == started
+    return False
+
+
+def end(pid: int) -> None:
+    with suppress(OSError):
+        pidfd = os.pidfd_open(pid)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        select.select([pidfd], [], [], 10)
+        os.close(pidfd)
+
+
+class NaiveProcess:
+    """A child whose tree is taken for its process group."""
+
+    ran_s = 0.0
+    timed_out = False
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def signal_tree(self, signal: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal)
+
+    def tree_lives(self) -> bool:
+        return self._child.poll() is None
+
+    async def wait(self) -> int:
+        return await anyio.to_thread.run_sync(self._child.wait, abandon_on_cancel=True)
+
+    async def wait_tree(self) -> None:
+        await self.wait()
+
+
+class NaiveLauncher:
+    """Starts processes as most programs do."""
+
+    async def start(self, program: Program) -> Process:
+        return NaiveProcess(
+            subprocess.Popen(  # noqa: ASYNC220  (what it is about)
+                program.argv, env=program.environment, cwd=program.workdir, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )
+        )  # fmt: skip
+
+
+@pytest.fixture
+def forest(tmp_path: Path) -> Iterator[Forest]:
+    made = Forest(tmp_path / "forest")
+    yield made
+    made.burn()
+
+
+async def cancelled(executor: PipelineExecutor, forest: Forest, kinds: list[str]) -> float:
+    """Let these trees grow, cancel their run, and return how many seconds that took."""
+    run_id = await executor.create_run(forest.pipeline(kinds), workdir=forest.folder)
+    began = 0.0
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(executor.execute_run, run_id)
+        for _ in kinds:
+            await forest.ready.line()
+        began = time.monotonic()
+        await executor.cancel(run_id)
+    return time.monotonic() - began
+
+
+@pytest.mark.attack("hostile trees")
+@pytest.mark.parametrize("part", range(2))
+async def test_of_a_cancelled_run_no_process_is_left(
+    part: int, forest: Forest, rng: random.Random, amount: Amount, figure: Figure, tmp_path: Path
+) -> None:
+    kinds = [kind for kind in KINDS if kind != "abandoned"]
+    count, longest_s = amount(short=24, long=256), 0.0
+    chosen = [kinds[number % len(kinds)] for number in range(part, part + count)]
+    rng.shuffle(chosen)
+    async with PipelineExecutor(tmp_path / "store.db") as executor:
+        for first in range(0, count, AT_ONCE):
+            batch = chosen[first : first + AT_ONCE]
+            longest_s = max(longest_s, await cancelled(executor, forest, batch))
+            assert forest.survivors() == [], batch
+    figure("trees", f"{count}, none left after {longest_s - GRACE_S:.2f} s and the grace")
+    assert longest_s < GRACE_S + amount(short=10, long=PATIENCE_S)
+
+
+@pytest.mark.attack("hostile trees")
+async def test_what_a_stage_leaves_when_it_ends_is_ended_and_does_not_hold_it_up(
+    forest: Forest, tmp_path: Path
+) -> None:
+    async with PipelineExecutor(tmp_path / "store.db") as executor:
+        run_id = await executor.create_run(forest.pipeline(["abandoned"]), workdir=forest.folder)
+        run = await executor.execute_run(run_id)
+    assert run.status is RunStatus.SUCCEEDED
+    assert forest.survivors() == []
+
+
+@pytest.mark.control("hostile trees")
+async def test_of_trees_taken_for_process_groups_many_processes_are_left(
+    forest: Forest, tmp_path: Path
+) -> None:
+    kinds = ["plain", "daemon", "deaf_daemon", "nameless", "heirs"]
+    async with PipelineExecutor(tmp_path / "store.db", launcher=NaiveLauncher()) as executor:
+        await cancelled(executor, forest, kinds)
+    assert len(forest.survivors()) >= len(kinds) - 1
