@@ -47,10 +47,9 @@ class Problem:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        text = f"{self.file}:{self.line}:{self.column}: "
-        if self.severity is Severity.WARNING:
-            text += "warning: "
-        return text + self.message + (f" ({self.hint})" if self.hint else "")
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        kind = "warning: " if self.severity is Severity.WARNING else ""
+        return f"{place}: {kind}{self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
 class OrchestrateError(Exception):

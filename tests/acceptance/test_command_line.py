@@ -311,6 +311,6 @@ def test_a_line_break_in_a_name_forges_no_line(desk: Desk) -> None:
     assert "'x␊run 1 succeeded'" in result.err
     assert desk.do("run", "x\nforged: fine.yaml").err.splitlines() == [
         "orchestrate-tui: Cannot start x␊forged: fine.yaml",
-        "x␊forged: fine.yaml:0:0: there is no such file (check the path)",
+        "x␊forged: fine.yaml: there is no such file (check the path)",
         "Nothing was started",
     ]
