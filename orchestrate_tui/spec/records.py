@@ -88,7 +88,6 @@ class Record(Generic[T]):
 
     `title` is what messages call it, "" when each place has a name of its own for it.
     `definition` names it in the schema, `extra` is what the schema says beside the fields.
-    `blame_whole` reports a blank required field at the mapping instead of at the field.
     """
 
     fields: tuple[Field, ...]
@@ -96,7 +95,6 @@ class Record(Generic[T]):
     title: str = ""
     definition: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    blame_whole: bool = False
 
     @cached_property
     def _by_key(self) -> Mapping[str, Field]:
@@ -131,9 +129,8 @@ class Record(Generic[T]):
     def _refuse_missing(self, values: Values) -> None:
         for one in self.fields:
             if one.required and not self._is_given(one, values):
-                path = () if self.blame_whole else (one.key,)
                 name = values["name"] if "name" in self._by_key else ""
-                values.error(path, one.required.format(name=name))
+                values.error((one.key,), one.required.format(name=name))
 
     def _is_given(self, one: Field, values: Values) -> bool:
         """Whether a required field has a value, or an error of its own."""

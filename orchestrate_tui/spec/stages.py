@@ -62,7 +62,6 @@ STAGE = Record(
     title="a stage",
     definition="stage",
     build=_stage,
-    blame_whole=True,
     extra={
         "dependentRequired": {"rollback_to": ["on_failure"], "approval": ["requires_approval"]},
     },

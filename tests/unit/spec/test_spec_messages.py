@@ -29,22 +29,29 @@ def test_a_pipeline_needs_stages(problems: Problems, stages: str, place: str) ->
     assert problems(f"name: p\n{stages}\n") == expected
 
 
-@pytest.mark.parametrize("line", ["name: ''", "name: ' '", "name:", "timeout: 1s"])
-def test_a_stage_needs_a_name(problems_in_stages: Problems, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [("name: ''", "6:9"), ("name: ' '", "6:9"), ("name:", "6:8"), ("timeout: 1s", "5:3")],
+)
+def test_a_stage_needs_a_name(problems_in_stages: Problems, line: str, place: str) -> None:
     stages = f"- agent: a\n  {line}\n  task: t\n"
-    assert problems_in_stages(stages) == ["5:3: Stage name cannot be empty"]
+    assert problems_in_stages(stages) == [f"{place}: Stage name cannot be empty"]
 
 
-@pytest.mark.parametrize("line", ["agent: ''", "agent:", "timeout: 1s"])
-def test_a_stage_needs_an_agent(problems_in_stages: Problems, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "place"), [("agent: ''", "7:10"), ("agent:", "7:9"), ("timeout: 1s", "5:3")]
+)
+def test_a_stage_needs_an_agent(problems_in_stages: Problems, line: str, place: str) -> None:
     stages = f"- name: s\n  task: t\n  {line}\n"
-    assert problems_in_stages(stages) == ["5:3: Stage 's' must specify an agent"]
+    assert problems_in_stages(stages) == [f"{place}: Stage 's' must specify an agent"]
 
 
-@pytest.mark.parametrize("line", ["task: ''", "task:", "timeout: 1s"])
-def test_a_stage_needs_a_task(problems_in_stages: Problems, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "place"), [("task: ''", "7:9"), ("task:", "7:8"), ("timeout: 1s", "5:3")]
+)
+def test_a_stage_needs_a_task(problems_in_stages: Problems, line: str, place: str) -> None:
     stages = f"- name: s\n  agent: a\n  {line}\n"
-    assert problems_in_stages(stages) == ["5:3: Stage 's' must specify a task"]
+    assert problems_in_stages(stages) == [f"{place}: Stage 's' must specify a task"]
 
 
 @pytest.mark.parametrize(("value", "column"), [("bild", 12), ("[build, bild]", 20)])
