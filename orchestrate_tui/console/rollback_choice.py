@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.graph import StageGraph
-from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT
 from orchestrate_tui.domain.rollback import (
     RollbackPlan,
     is_in_scope,
+    is_undone_as_target,
     possible_targets,
-    undo_of,
 )
 from orchestrate_tui.domain.status import StageStatus
 
@@ -81,9 +80,10 @@ class RollbackChoice:
 
     def can_be_undone(self, name: str) -> bool:
         """Whether something undoes a stage when it is the target."""
-        run, pipeline = self.picture.run, self.picture.pipeline
-        has_agent = run.simulated or pipeline.agent(ROLLBACK_AGENT) is not None
-        return undo_of(self.picture.defined[name], name, has_rollback_agent=has_agent) is not None
+        picture = self.picture
+        return is_undone_as_target(
+            picture.pipeline, picture.defined[name], simulated=picture.run.simulated
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,6 +171,13 @@ def undo_of(stage: Stage, target: str, *, has_rollback_agent: bool) -> Undo | No
     return None
 
 
+def is_undone_as_target(pipeline: Pipeline, stage: Stage, *, simulated: bool) -> bool:
+    """Whether something undoes `stage` when a rollback goes back to it."""
+    has_agent = simulated or pipeline.agent(ROLLBACK_AGENT) is not None
+    undo = undo_of(stage, stage.name, has_rollback_agent=has_agent)
+    return undo is not None and bool(undo.task)
+
+
 def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...], ...]:
     """The cycles that `rollback.then` makes with the reverse order of the dependencies."""
     defined = {stage.name: stage for stage in pipeline.stages}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.rollback import RollbackPlan, possible_targets
+from orchestrate_tui.domain.rollback import RollbackPlan, is_undone_as_target, possible_targets
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType
 from orchestrate_tui.errors import NotFound, RollbackRefused, StalePlan
 from orchestrate_tui.executor.context import RunContext
@@ -89,7 +89,11 @@ def accept(
         epoch=applicant.epoch,
     )
     check_rules(connection, event)
-    _check_plan(plan_event(context, connection, event), demand)
+    plan = plan_event(context, connection, event)
+    if plan.refusal:
+        possible = _what_is_possible(connection, context, demand.from_stage)
+        raise RollbackRefused(plan.refusal, next_step=possible)
+    _check_plan(plan, demand)
     return event
 
 
@@ -112,12 +116,25 @@ def check_stages(
             )
     target = to_stage or from_stage
     if from_stage != target and from_stage not in context.graph.downstream(target):
-        stages = {stage.stage_name: stage for stage in stages_of(connection, context.id)}
-        targets = possible_targets(context.pipeline, context.graph, stages, from_stage)
         raise RollbackRefused(
             f"Stage '{from_stage}' does not come after stage '{target}'",
-            next_step=f"Possible targets are: {', '.join(targets) or 'none'}",
+            next_step=_what_is_possible(connection, context, from_stage),
         )
+
+
+def _what_is_possible(connection: Connection, context: RunContext, from_stage: str) -> str:
+    """The targets that a rollback from a stage would be accepted with, as a sentence."""
+    pipeline, simulated = context.pipeline, context.run.simulated
+    stages = {stage.stage_name: stage for stage in stages_of(connection, context.id)}
+    candidates = set(possible_targets(pipeline, context.graph, stages, from_stage))
+    targets = [
+        stage.name
+        for stage in pipeline.stages
+        if stage.name in candidates
+        and is_undone_as_target(pipeline, stage, simulated=simulated)
+        and not rollbacks.count_for_stage(connection, context.id, stage.name)
+    ]
+    return f"Possible targets are: {', '.join(targets) or 'none'}"
 
 
 def _failed_rollback(connection: Connection, context: RunContext, demand: RollbackDemand) -> int:
@@ -137,8 +154,6 @@ def _failed_rollback(connection: Connection, context: RunContext, demand: Rollba
 
 
 def _check_plan(plan: RollbackPlan, demand: RollbackDemand) -> None:
-    if plan.refusal:
-        raise RollbackRefused(plan.refusal)
     if plan.irreversible and not demand.accept_irreversible:
         raise RollbackRefused(
             f"Stage(s) {', '.join(plan.irreversible)} cannot be taken back: irreversible",

@@ -105,6 +105,23 @@ async def test_a_target_that_is_not_upstream_is_refused_with_the_possible_ones(
     assert scene.rollbacks(run.id) == []
 
 
+async def test_targets_are_possible_that_have_an_undo_and_were_none_before(scene: Scene) -> None:
+    run = await scene.run(
+        undone("a"),
+        after("plain", "a"),
+        undone("mail", "", "plain", undo="", how={"irreversible": True}),
+        undone("b", "", "mail"),
+        undone("c", "", "b"),
+    )
+    await scene.executor.trigger_rollback(run.id, "c")
+    for target in ("plain", "mail"):
+        sentence = f"Stage '{target}' has nothing to undo it. Possible targets are: a, b$"
+        with pytest.raises(RollbackRefused, match=sentence):
+            await scene.executor.trigger_rollback(run.id, "c", target)
+    with pytest.raises(RollbackRefused, match=r"does not come after.*Possible targets are: a$"):
+        await scene.executor.trigger_rollback(run.id, "mail", "c")
+
+
 async def test_a_plan_that_is_no_longer_true_is_refused(scene: Scene) -> None:
     run = await scene.run(undone("a"), undone("b", "", "a"))
     plan = await scene.executor.plan_rollback(run.id, "b", "a")
