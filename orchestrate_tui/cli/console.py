@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrate_tui.cli.configuration import configured_people, opened_database
 from orchestrate_tui.cli.interrupts import undisturbed
-from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.places import database_path, named_database
 from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.executor.control import Control
@@ -33,7 +33,9 @@ def console_over(
     forget_settings_of_textual()
     from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
 
-    code = run_console(History(path), control, files=files, run_id=run_id)
+    code = run_console(
+        History(path), control, files=files, run_id=run_id, named_database=named_database(path)
+    )
     if control.active():
         numbers = ", ".join(map(str, control.active()))
         with undisturbed():

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
-from orchestrate_tui.cli.places import database_path, is_missing
+from orchestrate_tui.cli.places import database_option, database_path, is_missing
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say, say_marked
 from orchestrate_tui.console.marks import Mark, Tone
@@ -117,7 +117,7 @@ def _interrupted(path: Path) -> str:
     if not lost:
         return "none is interrupted"
     numbers = ", ".join(map(str, lost))
-    return f"interrupted: {numbers}; go on with: orchestrate-tui resume RUN"
+    return f"interrupted: {numbers}; go on with: orchestrate-tui resume RUN{database_option(path)}"
 
 
 def _writable(path: Path) -> Finding:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
+from orchestrate_tui.cli.places import database_option
 from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say, say_marked
 from orchestrate_tui.console.marks import Mark, Tone, run_mark, stage_mark, step_mark
 from orchestrate_tui.domain.events import Event
@@ -59,11 +61,10 @@ class Follower:
                 say_marked(mark, f"{event.at.astimezone():%H:%M:%S}  {text}")
 
     def _print_approval(self, event: Event) -> None:
-        what = f"{self._run_id} {event.stage_name}"
-        say(
-            f"Stage '{event.stage_name}' waits for an approval: orchestrate-tui approve {what}",
-            to=sys.stderr,
-        )
+        name = event.stage_name or ""
+        option = database_option(self._history.files.database)
+        command = f"orchestrate-tui approve {self._run_id} {shlex.quote(name)}{option}"
+        say(f"Stage '{name}' waits for an approval: {command}", to=sys.stderr)
 
 
 def rollback_under_way(history: History, run_id: int) -> str:
@@ -78,6 +79,7 @@ def rollback_under_way(history: History, run_id: int) -> str:
     return (
         f"Rollback {event.id} to '{event.rollback_to_stage}' goes on ({doing}); stop it with: "
         f"orchestrate-tui rollback-step {event.id} halt --reason TEXT"
+        f"{database_option(history.files.database)}"
     )
 
 

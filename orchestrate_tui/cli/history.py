@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
-from orchestrate_tui.cli.places import database_path, is_missing
+from orchestrate_tui.cli.places import database_option, database_path, is_missing
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
@@ -69,7 +69,8 @@ def show(arguments: Namespace) -> int:
         _print_rollbacks(history, events)
     if run.status is RunStatus.INTERRUPTED or interrupted_rollbacks(history, events):
         say()
-        say(f"Its executor died. Go on with: orchestrate-tui resume {run.id}")
+        option = database_option(history.files.database)
+        say(f"Its executor died. Go on with: orchestrate-tui resume {run.id}{option}")
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from argparse import Namespace
 from pathlib import Path
 from stat import S_ISREG
@@ -21,6 +22,18 @@ def database_path(arguments: Namespace) -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415  (only when nothing else is named)
 
     return user_state_path("orchestrate-tui") / "orchestrate.db"
+
+
+def named_database(path: Path) -> Path | None:
+    """The database at `path` as commands have to name it; None when they mean it by themselves."""
+    is_meant = path.absolute() == database_path(Namespace(db=None)).absolute()
+    return None if is_meant else path.absolute()
+
+
+def database_option(path: Path) -> str:
+    """The option that makes a command mean the database at `path`; "" when none is needed."""
+    named = named_database(path)
+    return "" if named is None else f" --db {shlex.quote(str(named))}"
 
 
 def existing_database_path(arguments: Namespace) -> Path:

@@ -67,6 +67,7 @@ class OrchestrateApp(App[str]):
         *,
         files: Sequence[Path] = (),
         run_id: int | None = None,
+        named_database: Path | None = None,
         clock: Clock = utc_now,
     ) -> None:
         super().__init__(driver_class=ConsoleDriver)
@@ -77,6 +78,7 @@ class OrchestrateApp(App[str]):
         self._control = control
         self._files = tuple(files)
         self._first_run_id = run_id
+        self._named_database = named_database
         self._clock = clock
         self._safe_text = SafeText()
         self._own_loop: asyncio.AbstractEventLoop | None = None
@@ -131,6 +133,7 @@ class OrchestrateApp(App[str]):
             self._control,
             files=self._files,
             run_id=self._first_run_id,
+            named_database=self._named_database,
             clock=self._clock,
         )
 
@@ -204,13 +207,17 @@ def run_console(
     *,
     files: Sequence[Path] = (),
     run_id: int | None = None,
+    named_database: Path | None = None,
 ) -> int:
     """Show the console until it is left; the exit code, 0 unless it broke.
 
+    `named_database` is what a command has to name to mean this history, None for nothing.
     A hang-up or SIGTERM ends the console only. Both stay harmless afterwards when something was
     left running: a shell that ends repeats them to its children.
     """
-    app = OrchestrateApp(history, control, files=files, run_id=run_id)
+    app = OrchestrateApp(
+        history, control, files=files, run_id=run_id, named_database=named_database
+    )
     before = {
         number: signal.signal(number, lambda _number, _frame: app.hang_up()) for number in LEAVING
     }

@@ -20,6 +20,8 @@ from orchestrate_tui.domain.rollback import (
 from orchestrate_tui.domain.status import StageStatus
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrate_tui.console.run_picture import RunPicture
 
 PROGRAM = "orchestrate-tui"
@@ -88,7 +90,10 @@ class RollbackChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackRequest:
-    """What the operator put together so far."""
+    """What the operator put together so far.
+
+    `named_database` None means the one that commands use when they name none.
+    """
 
     run_id: int
     source: str
@@ -96,6 +101,7 @@ class RollbackRequest:
     reason: str = ""
     accepts_irreversible: bool = False
     is_retry: bool = False
+    named_database: Path | None = None
 
     @property
     def command(self) -> str:
@@ -103,6 +109,7 @@ class RollbackRequest:
         words = [PROGRAM, "rollback", str(self.run_id), "--from", self.source, "--to", self.target]
         words += ["--reason", self.reason or "…"]
         words += ["--retry"] * self.is_retry + ["--accept-irreversible"] * self.accepts_irreversible
+        words += ["--db", str(self.named_database)] if self.named_database else []
         return visible(shlex.join(words))
 
 

@@ -15,7 +15,8 @@ def being_rolled_back(run_id: int, rollback_id: int) -> Refused:
     """Why a run cannot be cancelled: only a halt stops a rollback."""
     return Refused(
         f"Run {run_id} is being rolled back and cannot be cancelled",
-        next_step=f"Stop the rollback with: orchestrate-tui rollback-step {rollback_id} halt",
+        next_step="Stop the rollback with: "
+        f"orchestrate-tui rollback-step {rollback_id} halt --reason TEXT",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +44,20 @@ def test_who_decided_and_why_can_be_read_back(desk: Desk) -> None:
     assert (approval["entry"], approval["actor"]) == (desk.user, desk.user)
     assert (approval["comment"], approval["decided_at"][-1]) == ("looks good", "Z")
     assert "looks good" in desk.do("show", 1).out
+
+
+def test_a_command_that_is_suggested_works_as_it_stands(desk: Desk) -> None:
+    elsewhere = desk.folder / "another state" / "o.db"
+    named = ("--db", "another state/o.db")
+    text = Path(desk.folder, gated(desk, desk.user)).read_text()
+    desk.write("gated.yaml", text.replace("ship", "ship it"))
+    job = desk.start("run", "gated.yaml", *named)
+    command = job.err_line().partition(": orchestrate-tui ")[2]
+    assert command == f"approve 1 'ship it' --db '{elsewhere}'"
+    refused = desk.do("approve", 1, "build", *named)
+    assert refused.err.endswith(f"orchestrate-tui show 1 --db '{elsewhere}'\n")
+    assert desk.do(*shlex.split(command)).code == 0
+    assert job.end().code == 0
 
 
 def test_a_rejection_halts_the_run(desk: Desk) -> None:

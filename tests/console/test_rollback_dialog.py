@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,16 @@ async def test_the_stage_that_failed_and_its_declared_target_are_preselected(
         assert "rollback 1 --from smoke-staging --to deploy-staging --reason" in flat(pilot)
         assert "1. deploy-staging deployer: Undo staging" in flat(pilot)
         assert "stage 'smoke-staging' ran and has nothing to undo it" in flat(pilot)
+
+
+async def test_the_command_names_a_database_that_is_not_meant_without(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    app = OrchestrateApp(story.history, desk, named_database=Path("/my state/o.db"), clock=now)
+    async with app.run_test() as pilot:
+        await pilot.press("R")
+        assert "--reason '…' --db '/my state/o.db'" in flat(pilot)
 
 
 def flat(pilot: Pilot[Any]) -> str:

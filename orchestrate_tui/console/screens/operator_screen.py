@@ -71,11 +71,13 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         *,
         files: Sequence[Path] = (),
         run_id: int | None = None,
+        named_database: Path | None = None,
         clock: Clock = utc_now,
     ) -> None:
         super().__init__(history, bridge, run_id=run_id, read_only=False, clock=clock)
         self._control = control
         self._files = files
+        self._named_database = named_database
         self._abilities = dict.fromkeys(_DEPENDENT_ACTIONS, False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -161,7 +163,12 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
     def action_roll_back(self) -> None:
         """Put a rollback of the chosen run together."""
         if self.picture is not None:
-            dialog = RollbackDialog(self._control, self.picture, source=self.stage_name)
+            dialog = RollbackDialog(
+                self._control,
+                self.picture,
+                source=self.stage_name,
+                named_database=self._named_database,
+            )
             self.app.push_screen(dialog, self._go_to_rollback)
 
     def action_retry_rollback(self) -> None:
@@ -177,6 +184,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
                 source=event.failed_stage_name,
                 target=event.rollback_to_stage,
                 is_retry=True,
+                named_database=self._named_database,
             )
             self.app.push_screen(dialog, self._go_to_rollback)
 

@@ -23,6 +23,8 @@ from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.errors import OrchestrateError, StalePlan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.console.run_picture import RunPicture
     from orchestrate_tui.domain.rollback import RollbackPlan
@@ -41,6 +43,7 @@ class RollbackDialog(Dialog[int]):
         source: str | None = None,
         target: str | None = None,
         is_retry: bool = False,
+        named_database: Path | None = None,
     ) -> None:
         super().__init__()
         self._control = control
@@ -49,6 +52,7 @@ class RollbackDialog(Dialog[int]):
         self._source = source if is_retry else self._choice.likely_source(source)
         self._target = target
         self._is_retry = is_retry
+        self._named_database = named_database
         self._plan: RollbackPlan | None = None
 
     def compose(self) -> ComposeResult:
@@ -159,6 +163,7 @@ class RollbackDialog(Dialog[int]):
             reason=self.query_one("#reason", Input).value.strip(),
             accepts_irreversible=self.query_one(Tick).value,
             is_retry=self._is_retry,
+            named_database=self._named_database,
         )
 
     def _complain(self, text: str) -> None:
