@@ -131,6 +131,9 @@ class NaiveLauncher:
             )
         )  # fmt: skip
 
+    def close(self) -> None:
+        pass
+
 
 @pytest.fixture
 def forest(tmp_path: Path) -> Iterator[Forest]:
