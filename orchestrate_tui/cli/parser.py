@@ -333,6 +333,7 @@ def _add_history(commands: _Commands) -> None:
     logs.add_argument(
         "--raw", action="store_true", help="byte for byte as it was written; not on a terminal"
     )
+    commands.add("who", "who:who", "list who watches, and who works on what", json=True)
 
 
 def _add_care(commands: _Commands) -> None:

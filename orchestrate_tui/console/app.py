@@ -30,8 +30,10 @@ from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.store.attendance import Attendance
 
 if TYPE_CHECKING:
+    from orchestrate_tui.console import ports
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.store.history import History
 
@@ -68,6 +70,7 @@ class OrchestrateApp(App[str]):
         files: Sequence[Path] = (),
         run_id: int | None = None,
         named_database: Path | None = None,
+        attendance: ports.Attendance | None = None,
         clock: Clock = utc_now,
     ) -> None:
         super().__init__(driver_class=ConsoleDriver)
@@ -79,6 +82,7 @@ class OrchestrateApp(App[str]):
         self._files = tuple(files)
         self._first_run_id = run_id
         self._named_database = named_database
+        self._attendance = attendance
         self._clock = clock
         self._safe_text = SafeText()
         self._own_loop: asyncio.AbstractEventLoop | None = None
@@ -122,7 +126,13 @@ class OrchestrateApp(App[str]):
         subscription = self._control.subscribe() if self._control else None
         bridge = Bridge(self._history, subscription)
         if self._control is None:
-            return MainScreen(self._history, bridge, run_id=self._first_run_id, clock=self._clock)
+            return MainScreen(
+                self._history,
+                bridge,
+                run_id=self._first_run_id,
+                attendance=self._attendance,
+                clock=self._clock,
+            )
         from orchestrate_tui.console.screens.operator_screen import (  # noqa: PLC0415  (not for all)
             OperatorScreen,
         )
@@ -134,6 +144,7 @@ class OrchestrateApp(App[str]):
             files=self._files,
             run_id=self._first_run_id,
             named_database=self._named_database,
+            attendance=self._attendance,
             clock=self._clock,
         )
 
@@ -215,13 +226,20 @@ def run_console(
     A hang-up or SIGTERM ends the console only. Both stay harmless afterwards when something was
     left running: a shell that ends repeats them to its children.
     """
-    app = OrchestrateApp(
-        history, control, files=files, run_id=run_id, named_database=named_database
-    )
-    before = {
-        number: signal.signal(number, lambda _number, _frame: app.hang_up()) for number in LEAVING
-    }
-    app.run()
+    with Attendance(history.files) as attendance:
+        app = OrchestrateApp(
+            history,
+            control,
+            files=files,
+            run_id=run_id,
+            named_database=named_database,
+            attendance=attendance,
+        )
+        before = {
+            number: signal.signal(number, lambda _number, _frame: app.hang_up())
+            for number in LEAVING
+        }
+        app.run()
     if app.return_value != LEAVE.id:
         for number, handler in before.items():
             signal.signal(number, handler)

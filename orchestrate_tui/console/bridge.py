@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.store.history import History
 
 DRAINS_PER_SECOND = 15
-DRAINS_PER_POLL = 5
+DRAINS_PER_POLL = 2
 """Every so many drains the database is looked at too."""
 
 MOST_EVENTS = 500
@@ -25,14 +25,18 @@ MOST_EVENTS = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What has to be read again; `everything` when nobody knows."""
+    """What has to be read again; `everything` when nobody knows.
+
+    `warnings` are what this process's executor has to say of itself.
+    """
 
     runs: frozenset[int] = frozenset()
     rollbacks: frozenset[int] = frozenset()
     everything: bool = False
+    warnings: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.rollbacks or self.everything)
+        return bool(self.runs or self.rollbacks or self.everything or self.warnings)
 
     def concern(self, run_id: int) -> bool:
         """Whether a run has to be read again."""
@@ -47,6 +51,7 @@ class Bridge:
         self._subscription = subscription
         self._version = history.data_version()
         self._last_event = history.last_event_id()
+        self._lost = history.lost_owners()
         self._drains = 0
 
     def drain(self) -> Changes:
@@ -55,15 +60,29 @@ class Bridge:
         runs: set[int] = set()
         rollbacks: set[int] = set()
         is_stale = False
+        warnings: tuple[str, ...] = ()
         if self._subscription is not None:
             is_stale = self._subscription.take_stale()
+            warnings = self._subscription.take_warnings()
             _note(self._subscription.drain(), runs, rollbacks)
         if self._subscription is None or self._drains % DRAINS_PER_POLL == 0:
             is_stale = self._poll(runs, rollbacks) or is_stale
-        return Changes(runs=frozenset(runs), rollbacks=frozenset(rollbacks), everything=is_stale)
+        return Changes(
+            runs=frozenset(runs),
+            rollbacks=frozenset(rollbacks),
+            everything=is_stale,
+            warnings=warnings,
+        )
 
     def _poll(self, runs: set[int], rollbacks: set[int]) -> bool:
-        """Note what was committed by anybody; whether that was too much to tell."""
+        """Note what was committed by anybody; whether everything has to be read again.
+
+        That an executor died is committed by nobody, and changes what its runs are shown as.
+        """
+        lost = self._history.lost_owners()
+        if lost != self._lost:
+            self._lost = lost
+            return True
         version = self._history.data_version()
         if version == self._version:
             return False

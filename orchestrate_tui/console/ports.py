@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from orchestrate_tui.domain.presence import Person
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import TriggerContext
     from orchestrate_tui.executor.control import Runnable
     from orchestrate_tui.executor.hub import Subscription
+
+
+class Attendance(Protocol):
+    """Tells who is at the database; `store.attendance.Attendance` does."""
+
+    def people(self) -> tuple[Person, ...]:
+        """Everybody who is there, this process too."""
+        ...
 
 
 class ExecutorControl(Protocol):
@@ -34,8 +43,11 @@ class ExecutorControl(Protocol):
         """Begin a run; its id."""
         ...
 
-    def resume(self, run_id: int) -> Future[Any]:
-        """Go on with an interrupted run; the future ends with the run."""
+    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[Any]:
+        """Go on with an interrupted run; the future ends with the run.
+
+        `take_over` is the reason for which it is taken from an executor that still lives.
+        """
         ...
 
     def cancel(self, run_id: int) -> Future[str]:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
-from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
+from orchestrate_tui.domain.status import (
+    ENDED_ROLLBACKS,
+    RollbackStatus,
+    RunStatus,
+    StageStatus,
+    StepStatus,
+)
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent
@@ -109,6 +115,20 @@ class RunPicture:
         return any(
             stage.started and stage.status is not StageStatus.ROLLED_BACK for stage in self.stages
         )
+
+    @property
+    def driver(self) -> int | None:
+        """The executor that works on it, or carries out its last rollback; None for nobody."""
+        if self.run.status in GOES_ON:
+            return self.run.epoch
+        rollback = self.last_rollback
+        is_going = rollback is not None and rollback.status not in ENDED_ROLLBACKS
+        return rollback.epoch if rollback and is_going else None
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether an executor works on it."""
+        return self.driver is not None
 
     def decisions_on(self, stage_name: str) -> tuple[ApprovalRecord, ...]:
         """Who decided on a stage so far."""

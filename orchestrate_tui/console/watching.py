@@ -20,12 +20,14 @@ from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.driver import ConsoleDriver, TerminalLost
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.store.attendance import Attendance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from textual.message import Message
 
+    from orchestrate_tui.console import ports
     from orchestrate_tui.store.history import History
 
 ENDED_AFTER_S = 2
@@ -33,7 +35,7 @@ ENDED_AFTER_S = 2
 
 _OUR_ACTIONS = frozenset({
     *("command_palette", "filter", "follow", "full_log", "help", "leave", "next", "quit"),
-    *("only_this_run", "open", "pane", "search", "switch_form", "zoom"),
+    *("only_this_run", "open", "pane", "put_away", "search", "switch_form", "zoom"),
     *("go", "go_beside", "go_to", "move", "move_page", "move_to"),
 })  # fmt: skip
 _MOVING = frozenset({
@@ -75,9 +77,14 @@ class WatchingApp(OrchestrateApp):
     ALLOW_SELECT = False
 
     def __init__(
-        self, history: History, *, run_id: int | None = None, clock: Clock = utc_now
+        self,
+        history: History,
+        *,
+        run_id: int | None = None,
+        attendance: ports.Attendance | None = None,
+        clock: Clock = utc_now,
     ) -> None:
-        super().__init__(history, run_id=run_id, clock=clock)
+        super().__init__(history, run_id=run_id, attendance=attendance, clock=clock)
         self.driver_class = WatchingDriver
         self.animation_level = "none"
 
@@ -119,7 +126,7 @@ def run_watching_console(history: History) -> int:
     A hang-up ends the process in the kernel, whatever it is doing. SIGTERM gives the terminal
     back first, if that takes no longer than two seconds.
     """
-    app = WatchingApp(history)
+    app = WatchingApp(history, attendance=Attendance(history.files))
 
     def end(_number: int, _frame: FrameType | None) -> None:
         signal.alarm(ENDED_AFTER_S)

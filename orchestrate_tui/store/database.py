@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.permissions import make_folder
+from orchestrate_tui.permissions import make_folder, open_file
 from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
 from orchestrate_tui.store.opening import open_for_writing
 from orchestrate_tui.store.sharing import share
@@ -41,6 +41,7 @@ class Database:
         self._writer = Writer(self.path, open_for_writing(self.files))
         try:
             make_folder(self.files.runs)
+            os.close(open_file(self.files.consoles, os.O_RDONLY))
         except OSError as error:
             self._writer.close()
             raise cannot_open(self.path, error) from error
@@ -111,6 +112,7 @@ class StoreFiles:
         database = Path(os.path.realpath(path))
         self.database = database
         self.write_lock = database.with_name(f"{database.name}.writelock")
+        self.consoles = database.with_name(f"{database.name}.consoles")
         self.owners = database.with_name(f"{database.name}.owners")
         self.hosts = database.with_name(f"{database.name}.hosts")
         self.runs = database.with_name(f"{database.name}.runs")

@@ -128,6 +128,14 @@ class History:
         query = "SELECT coalesce(max(id), 0) FROM events"
         return self._read(lambda reader: int(reader.execute(query).fetchone()[0]))
 
+    def lost_owners(self) -> frozenset[int | None]:
+        """The executors that are gone and have left a run or a rollback under way."""
+        return self._read(lambda reader: lost_owners(reader, self.files))
+
+    def driven(self) -> dict[int | None, tuple[int, ...]]:
+        """The runs under way, and those being rolled back, by the executors that own them."""
+        return self._read(driven_runs)
+
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""
         return self._reader.version()
@@ -198,6 +206,20 @@ def stages_of(connection: sqlite3.Connection, run_id: int) -> tuple[StageRun, ..
     """The stages of a run as their rows say, in the order of its file."""
     query = "SELECT * FROM stages WHERE run_id = ? ORDER BY position"
     return tuple(stage_of(row) for row in connection.execute(query, (run_id,)))
+
+
+def driven_runs(connection: sqlite3.Connection) -> dict[int | None, tuple[int, ...]]:
+    """The runs under way, and those being rolled back, by the executors that own them."""
+    query = """
+        SELECT epoch, id FROM runs INDEXED BY runs_by_status WHERE status IN ('pending', 'running')
+        UNION SELECT epoch, run_id FROM rollback_events INDEXED BY rollback_events_by_status
+            WHERE status IN ('pending', 'running')
+        ORDER BY id
+    """
+    found: dict[int | None, tuple[int, ...]] = {}
+    for row in connection.execute(query):
+        found[row["epoch"]] = (*found.get(row["epoch"], ()), row["id"])
+    return found
 
 
 def outputs_of(connection: sqlite3.Connection, run_id: int) -> dict[tuple[str, str], str]:

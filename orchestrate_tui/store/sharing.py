@@ -42,7 +42,8 @@ def _share_around(files: StoreFiles, group_id: int) -> None:
     is_ours = folder.stat().st_uid == os.geteuid()
     if is_ours and all(file.name.startswith(database.name) for file in folder.iterdir()):
         share_folder(folder, group_id)
-    for file in (database, Path(f"{database}-wal"), Path(f"{database}-shm"), files.head):
+    beside = (Path(f"{database}{ending}") for ending in ("-wal", "-shm"))
+    for file in (database, *beside, files.head, files.consoles):
         if file.exists():
             share_file(file, group_id)
 

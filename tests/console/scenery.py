@@ -277,8 +277,8 @@ class Desk:
     ) -> Future[int]:
         return self._answer(1, "start_run", loaded.pipeline.name, trigger, simulated)
 
-    def resume(self, run_id: int) -> Future[Any]:
-        return self._answer(None, "resume", run_id)
+    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[Any]:
+        return self._answer(None, "resume", run_id, *filter(None, [take_over]))
 
     def cancel(self, run_id: int) -> Future[str]:
         return self._answer("being cancelled", "cancel", run_id)

@@ -15,6 +15,7 @@ from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.store.rollbacks import insert_steps
+from tests.console.company import ANNA, BEN, VIEWER, There
 from tests.console.scenery import Desk, Story, delivered, failed, now, settle, waiting
 
 Snap = Callable[..., bool]
@@ -94,6 +95,21 @@ def test_new_run_dialog(
 
 def test_decision_dialog(app: OrchestrateApp, snap_compare: Snap) -> None:
     assert snap_compare(app, terminal_size=SMALL, run_before=after("a"))
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids="{0[0]}x{0[1]}".format)
+def test_company(story: Story, desk: Desk, snap_compare: Snap, size: tuple[int, int]) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, attendance=There((ANNA, BEN, VIEWER)), clock=now)
+    app.animation_level = "none"
+    assert snap_compare(app, terminal_size=size, run_before=after())
+
+
+def test_take_over_dialog(story: Story, desk: Desk, snap_compare: Snap) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, attendance=There((ANNA,)), clock=now)
+    app.animation_level = "none"
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("U", *"it hangs"))
 
 
 def test_quit_question(app: OrchestrateApp, snap_compare: Snap) -> None:

@@ -63,7 +63,10 @@ def test_only_their_owner_reads_and_writes_the_files_of_a_database(tmp_path: Pat
         store.started_run()
         beside = {f.name: mode(f) for f in path.parent.iterdir() if f.is_file()}
         assert beside == dict.fromkeys(
-            ["store.db", "store.db-wal", "store.db-shm", "store.db.writelock", "store.db.head"],
+            [
+                f"store.db{ending}"
+                for ending in ("", "-wal", "-shm", ".writelock", ".head", ".consoles")
+            ],
             0o600,
         )
         assert mode(database.files.owner_lock(store.epoch)) == 0o600

@@ -35,7 +35,7 @@ _ACTING = (
     ("n", "new run"),
     ("a  x", "approve, reject the waiting stage"),
     ("c", "cancel the run"),
-    ("u", "resume an interrupted run"),
+    ("u  U", "resume an interrupted run, take over one that hangs"),
     ("T", "try a failed rollback again"),
     ("H", "halt a rollback"),
 )

@@ -8,29 +8,35 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
+from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
 from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
+from orchestrate_tui.console.company import company
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog, RunFilter
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
 from orchestrate_tui.console.styled import plain
+from orchestrate_tui.console.widgets.banner import Banner
 from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.console.widgets.status_line import StatusLine
 from orchestrate_tui.domain.moments import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from orchestrate_tui.console.ports import Attendance
     from orchestrate_tui.domain.events import RollbackEvent
+    from orchestrate_tui.domain.presence import Person
     from orchestrate_tui.store.history import History
 
 WIDE = 110
@@ -55,6 +61,7 @@ class MainScreen(Screen[None]):
         Binding("slash", "filter", "Filter", tooltip="Show only some runs"),
         Binding("L", "full_log", "Log", key_display="L", tooltip="The log on the whole screen"),
         Binding("o", "only_this_run", "Only this run", show=False, tooltip="Rollbacks of one run"),
+        Binding("escape", "put_away", "Put away", show=False),
         Binding("z", "zoom", "Zoom", show=False, tooltip="This pane on the whole screen"),
     ]
 
@@ -65,6 +72,7 @@ class MainScreen(Screen[None]):
         *,
         run_id: int | None = None,
         read_only: bool = True,
+        attendance: Attendance | None = None,
         clock: Clock = utc_now,
     ) -> None:
         super().__init__()
@@ -75,6 +83,8 @@ class MainScreen(Screen[None]):
         self._clock = clock
         self._first_run_id = run_id
         self._is_read_only = read_only
+        self._attendance = attendance
+        self._people: tuple[Person, ...] | None = None
         self._stage_is_mine = False
         self._filter = RunFilter()
         self._only_this_run = False
@@ -82,6 +92,8 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Two groups of panes: beside each other when there is room, else one over the other."""
         yield RunHeader()
+        yield StatusLine()
+        yield Banner()
         with Container(id="body"):
             yield RunsList(id="runs", clock=self._clock)
             with Vertical(id="run"):
@@ -94,6 +106,7 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the newest run, or the one that was asked for."""
+        self._look_round()
         self._show_runs()
         self.query_one(RollbackHistory).show(self._fetch_rollbacks)
         newest = next(iter(self._history.runs(limit=1)), None)
@@ -186,6 +199,16 @@ class MainScreen(Screen[None]):
         now = self._clock()
         self.query_one(RunHeader).show(self.picture, now=now, is_read_only=self._is_read_only)
         self.query_one(StageDetail).show(self.picture, self.stage_name, now)
+        self.query_one(StatusLine).show(self._status())
+
+    def _status(self) -> Iterable[Content]:
+        """What the status line tells."""
+        return () if self._people is None else (company(self._people, self.picture),)
+
+    def _look_round(self) -> None:
+        """Find out who is there."""
+        if self._attendance is not None:
+            self._people = self._attendance.people()
 
     @on(RunsList.RunChosen)
     def _run_chosen(self, event: RunsList.RunChosen) -> None:
@@ -218,6 +241,7 @@ class MainScreen(Screen[None]):
         self.query_one(LogView).catch_up()
 
     def _take_over(self, changes: Changes) -> None:
+        self.query_one(Banner).warn(changes.warnings)
         self.query_one(RunsList).update_runs()
         if changes.rollbacks or changes.everything:
             self.query_one(RollbackHistory).update_rollbacks()
@@ -236,7 +260,8 @@ class MainScreen(Screen[None]):
         self._show_stage()
 
     def _tick(self) -> None:
-        """Let times go on, and notice what no commit tells: that an executor died."""
+        """Let times go on, and notice what no commit tells: who came and who went."""
+        self._look_round()
         picture = self.picture
         if picture is not None and (picture.run.status in GOES_ON or picture.undoing):
             self._update_run(picture)
@@ -250,6 +275,16 @@ class MainScreen(Screen[None]):
         return self._history.rollbacks(run_id, before=before)
 
     # What the operator looks at
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to put the banner away only while it is there."""
+        if action == "put_away":
+            return bool(self.query_one(Banner).display)
+        return super().check_action(action, parameters)
+
+    def action_put_away(self) -> None:
+        """Put the banner away."""
+        self.query_one(Banner).put_away()
 
     def action_pane(self, pane: str) -> None:
         """Go to a pane; where only one fits, it takes the place of the other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +21,7 @@ from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.question import Answer, Question
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
+from orchestrate_tui.console.screens.take_over_dialog import TakeOverDialog
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
@@ -31,7 +33,8 @@ from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.bridge import Bridge
-    from orchestrate_tui.console.ports import ExecutorControl
+    from orchestrate_tui.console.ports import Attendance, ExecutorControl
+    from orchestrate_tui.console.run_picture import RunPicture
     from orchestrate_tui.store.history import History
 
 
@@ -41,6 +44,7 @@ _DEPENDENT_ACTIONS = (
     "reject",
     "cancel_run",
     "resume",
+    "take_over",
     "retry_rollback",
     "halt_rollback",
 )
@@ -57,6 +61,14 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         Binding("x", "reject", "Reject", tooltip="Reject the waiting stage"),
         Binding("c", "cancel_run", "Cancel", tooltip="Cancel the chosen run"),
         Binding("u", "resume", "Resume", tooltip="Resume the interrupted run"),
+        Binding(
+            "U",
+            "take_over",
+            "Take over",
+            key_display="U",
+            show=False,
+            tooltip="Take the run from a process that hangs",
+        ),
         Binding("T", "retry_rollback", "Retry", key_display="T", tooltip="Try this rollback again"),
         Binding("H", "halt_rollback", "Halt", key_display="H", tooltip="Halt this rollback"),
         *MainScreen.BINDINGS,
@@ -72,9 +84,12 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         files: Sequence[Path] = (),
         run_id: int | None = None,
         named_database: Path | None = None,
+        attendance: Attendance | None = None,
         clock: Clock = utc_now,
     ) -> None:
-        super().__init__(history, bridge, run_id=run_id, read_only=False, clock=clock)
+        super().__init__(
+            history, bridge, run_id=run_id, read_only=False, attendance=attendance, clock=clock
+        )
         self._control = control
         self._files = files
         self._named_database = named_database
@@ -94,12 +109,16 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             "reject": picture is not None and picture.waiting_stage(None) is not None,
             "cancel_run": picture is not None and picture.can_be_cancelled,
             "resume": picture is not None and picture.can_be_resumed,
+            "take_over": picture is not None and self._is_driven_elsewhere(picture),
             "retry_rollback": rollback is RollbackStatus.FAILED,
             "halt_rollback": rollback is not None and rollback not in ENDED_ROLLBACKS,
         }
         if abilities != self._abilities:
             self._abilities = abilities
             self.refresh_bindings()
+
+    def _is_driven_elsewhere(self, picture: RunPicture) -> bool:
+        return picture.is_driven and picture.run.id not in self._control.active()
 
     @property
     def _rollback_status(self) -> RollbackStatus | None:
@@ -142,6 +161,20 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         body = plain(f"Run #{run.id} of {run.pipeline} goes on; finished stages do not run again.")
         question = _question("Resume the run?", body, no="Cancel", yes="Resume")
         self._ask_first(question, lambda: self._control.resume(run.id))
+
+    def action_take_over(self) -> None:
+        """Ask why the chosen run is taken from the process that works on it."""
+        picture = self.picture
+        if picture is not None:
+            driver = next((one for one in self._people or () if picture.driver in one.epochs), None)
+            self.app.push_screen(
+                TakeOverDialog(picture.run, driver),
+                partial(self._take_from, picture.run.id),
+            )
+
+    def _take_from(self, run_id: int, reason: str | None) -> None:
+        if reason is not None:
+            self._ask(lambda: self._control.resume(run_id, take_over=reason))
 
     def action_approve(self) -> None:
         """Ask for a comment and approve the waiting stage."""

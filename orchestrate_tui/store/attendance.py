@@ -1,0 +1,107 @@
+"""Who looks at a database, and who works on its runs, as the kernel's locks tell.
+
+Every console holds a shared lock on one file beside the database as long as it lives, and every
+executor the lock of its epoch. The kernel lists the holders, and knows whose processes they are and
+on which terminal. So nobody has to write anything to be seen, nothing is left behind by those who
+died, and no clock is asked. A console whose user may not read that file is not seen.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.presence import Person
+from orchestrate_tui.store.processes import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from orchestrate_tui.store.database import StoreFiles
+
+_LOCKS = "/proc/locks"
+
+
+class Attendance:
+    """This process among those at a database; it is one more console until `close`."""
+
+    def __init__(self, files: StoreFiles) -> None:
+        self._files = files
+        self._descriptor: int | None = None
+        with suppress(OSError):  # nobody made it yet, it is not for us, or somebody bars it
+            self._descriptor = os.open(files.consoles, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def people(self) -> tuple[Person, ...]:
+        """Everybody who is there, this process too, in the order of their process numbers."""
+        return present(self._files)
+
+    def close(self) -> None:
+        """Be a console no longer; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def present(files: StoreFiles) -> tuple[Person, ...]:
+    """Everybody at a database: its consoles, and the executors that live."""
+    epochs = dict(_epochs(files))
+    consoles = _identity(files.consoles)
+    looking: set[int] = set()
+    working: dict[int, set[int]] = defaultdict(set)
+    for pid, identity in _holders():
+        if identity == consoles:
+            looking.add(pid)
+        elif identity in epochs:
+            working[pid].add(epochs[identity])
+    return tuple(
+        describe(pid, is_console=pid in looking, epochs=frozenset(working[pid]))
+        for pid in sorted(looking | working.keys())
+    )
+
+
+def _epochs(files: StoreFiles) -> Iterator[tuple[str, int]]:
+    """The executors that may live, by the identities of the files with their locks."""
+    with suppress(OSError), os.scandir(files.owners) as entries:
+        for entry in entries:
+            epoch, _, kind = entry.name.partition(".")
+            if kind == "lock" and epoch.isdecimal():
+                identity = _identity(files.owners / entry.name)
+                if identity:
+                    yield identity, int(epoch)
+
+
+def _identity(path: Path) -> str:
+    """The file as the kernel's list of locks names it; "" when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    device = found.st_dev
+    return f"{os.major(device):02x}:{os.minor(device):02x}:{found.st_ino}"
+
+
+def _holders() -> Iterator[tuple[int, str]]:
+    """The process and the file of every lock of our kind; see proc_locks(5)."""
+    with suppress(OSError), open(_LOCKS, encoding="ascii") as locks:  # noqa: PTH123
+        for line in locks:
+            fields = line.split()
+            if fields[1] == "FLOCK" and int(fields[4]) > 0:
+                yield int(fields[4]), fields[5]

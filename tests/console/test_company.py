@@ -1,0 +1,173 @@
+"""Several consoles: each shows who drives and who watches, and what the others do, at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.bridge import Bridge
+from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.domain.presence import Person
+from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.store.attendance import Attendance
+from tests.console.company import ANNA, BEN, JOB, VIEWER, There
+from tests.console.scenery import Desk, Story, delivered, now, settle, shown, waiting
+
+pytestmark = pytest.mark.anyio
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+async def test_who_drives_and_who_watches_is_shown(story: Story, desk: Desk) -> None:
+    waiting(story)
+    there = There((ANNA, BEN, VIEWER, JOB, Person(pid=os.getpid(), epochs=frozenset({9}))))
+    app = OrchestrateApp(story.history, desk, attendance=there, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert (
+            "driven by anna (pid 4711, pts/3)  watching: ben (pts/5 ssh), viewer (ssh, rea"
+            in shown(pilot)
+        )
+        there.persons = (replace(ANNA, pid=os.getpid()),)
+        await settle(pilot, lambda: "driven by this console" in shown(pilot))
+        assert "watching" not in shown(pilot)
+
+
+async def test_nothing_is_told_of_who_is_alone_with_what_has_ended(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    there = There((replace(ANNA, pid=os.getpid()),))
+    app = OrchestrateApp(story.history, desk, attendance=there, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "driven" not in shown(pilot)
+        assert "1 Runs" in shown(pilot).splitlines()[1]
+
+
+async def test_the_names_of_others_move_no_cursor(story: Story, desk: Desk) -> None:
+    there = There((Person(pid=1, user="\x1b[2Jevil[/]"),))
+    app = OrchestrateApp(story.history, desk, attendance=there, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "␛[2Jevil[/] (pid 1, read-only)" in shown(pilot)
+
+
+async def test_a_run_is_taken_over_with_a_reason(story: Story, desk: Desk) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, attendance=There((ANNA,)), clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("U")
+        await settle(pilot, lambda: "anna's process 4711 on pts/3 works on it" in shown(pilot))
+        button = pilot.app.screen.query_one("#confirm", ArmedButton)
+        await settle(pilot, lambda: button._is_armed)
+        assert button.disabled
+        await pilot.press(*"it hangs", "enter")
+        await settle(pilot, lambda: not button.disabled)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [("resume", 1, "it hangs")]
+
+
+async def test_what_this_process_works_on_is_not_taken_over(story: Story, desk: Desk) -> None:
+    desk.runs = (waiting(story),)
+    app = OrchestrateApp(story.history, desk, attendance=There((ANNA,)), clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("U")
+        assert isinstance(pilot.app.screen, MainScreen)
+
+
+async def test_a_warning_of_the_executor_stays_until_it_is_put_away(
+    story: Story, desk: Desk
+) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        desk.hub.warn("Run 1 was taken over by ben at 12:00: it hung")
+        await settle(pilot, lambda: "taken over by ben at 12:00" in shown(pilot))
+        await pilot.press("escape")
+        await settle(pilot, lambda: "taken over by ben" not in shown(pilot))
+
+
+async def test_a_dead_executor_is_noticed_within_a_second(story: Story, desk: Desk) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, 40)) as pilot:
+        story.dies()
+        died = time.monotonic()
+        await settle(pilot, lambda: "interrupted" in shown(pilot))
+        assert time.monotonic() - died < 1.0
+
+
+def test_the_death_of_an_executor_changes_everything_once(story: Story) -> None:
+    waiting(story)
+    bridge = Bridge(story.history)
+    assert not bridge.drain()
+    story.dies()
+    assert bridge.drain().everything
+    assert not bridge.drain()
+
+
+OTHER = """
+import sys, time
+from pathlib import Path
+from tests.console.company import ANNA, BEN, JOB, VIEWER, There
+from tests.console.scenery import NOON, S, Story, stage
+from orchestrate_tui.domain.pipeline import Pipeline
+story = Story(Path(sys.argv[1]))
+run_id = story.run(Pipeline(name="far", stages=tuple(stage(f"s{n}") for n in range(8))))
+print(run_id, flush=True)
+for n in range(8):
+    sys.stdin.readline()
+    story.becomes(run_id, f"s{n}", S.RUNNING)
+    print(time.monotonic(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(story: Story) -> Iterator[subprocess.Popen[str]]:
+    """Another process that works on a run, a stage for every line that it is told."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", OTHER, story.history.files.database],
+        cwd=REPOSITORY, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    yield process
+    process.kill()
+    process.communicate()
+
+
+async def test_what_another_process_commits_is_shown_within_a_quarter_of_a_second(
+    story: Story, desk: Desk, other: subprocess.Popen[str]
+) -> None:
+    assert other.stdin
+    assert other.stdout
+    run_id = int(other.stdout.readline())
+    with Attendance(story.history.files) as there:
+        app = OrchestrateApp(story.history, desk, run_id=run_id, attendance=there, clock=now)
+        delays = []
+        async with app.run_test(size=(120, 40)) as pilot:
+            screen = pilot.app.screen
+            assert isinstance(screen, MainScreen)
+            assert f"driven by {there.people()[0].user} (pid {other.pid}" in shown(pilot)
+            for number in range(8):
+                other.stdin.write("go on\n")
+                other.stdin.flush()
+                committed = float(other.stdout.readline())
+
+                def is_shown(name: str = f"s{number}") -> bool:
+                    stages = screen.picture.by_name if screen.picture else {}
+                    return stages[name].status is StageStatus.RUNNING
+
+                while not is_shown():
+                    await pilot.pause(0.005)
+                delays.append(time.monotonic() - committed)
+            assert story.history.run(run_id).status is RunStatus.RUNNING
+    assert median(delays) < 0.25, delays
