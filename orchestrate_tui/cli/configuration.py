@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from orchestrate_tui.errors import PipelineFileError, Refused
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.spec.config import UserConfig, load_user_config
-from orchestrate_tui.store.database import Database, open_database
 
 
 def configuration() -> UserConfig:
@@ -21,8 +18,3 @@ def configuration() -> UserConfig:
 def configured_people() -> People:
     """Who may approve, by the roles of the configuration. Raises Refused."""
     return People(configuration().roles)
-
-
-def opened_database(path: Path) -> Database:
-    """The database, shared as it is configured. Raises Refused or StoreError."""
-    return open_database(path, share_group=configuration().share_group)

@@ -6,35 +6,33 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrate_tui.cli.configuration import configured_people, opened_database
+from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.places import database_path, named_database
 from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
-from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
 
 
 def open_console(arguments: Namespace) -> int:
     """Open the console, and when it is left, wait for what was left running."""
     check_screen()
-    people = configured_people()
-    with (
-        opened_database(database_path(arguments)) as database,
-        Control(database, people=people) as control,
-    ):
-        return console_over(database.path, control, files=arguments.files)
+    path = database_path(arguments)
+    with executor_of(path) as control:
+        return console_over(path, control, files=arguments.files)
 
 
 def console_over(
-    path: Path, control: Control, *, files: Sequence[Path] = (), run_id: int | None = None
+    path: Path, control: AnyControl, *, files: Sequence[Path] = (), run_id: int | None = None
 ) -> int:
     """Run the app over a database, and wait for what it leaves running."""
     forget_settings_of_textual()
     from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
 
+    history = History(path, hands_off=isinstance(control, DistantControl))
     code = run_console(
-        History(path), control, files=files, run_id=run_id, named_database=named_database(path)
+        history, control, files=files, run_id=run_id, named_database=named_database(path)
     )
     if control.active():
         numbers = ", ".join(map(str, control.active()))

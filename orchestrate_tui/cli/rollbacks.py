@@ -6,8 +6,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 
-from orchestrate_tui.cli.configuration import opened_database
 from orchestrate_tui.cli.decisions import ask
+from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupted import rollback_sentence
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
@@ -18,7 +18,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.errors import Refused, RollbackRefused
-from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
 
 
@@ -26,13 +26,13 @@ def rollback(arguments: Namespace) -> int:
     """Show the plan, ask, and carry it out; 0 succeeded, 1 failed, 2 refused."""
     _refuse_not_yet(arguments)
     path = existing_database_path(arguments)
-    with opened_database(path) as database, Control(database) as control:
+    with executor_of(path) as control:
         plan = control.plan_rollback(*_stages(arguments), retry=arguments.retry).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
         _check_permission(arguments, plan)
         with undisturbed() as interrupts:
-            history = History(path)
+            history = History(path, hands_off=isinstance(control, DistantControl))
             event = _carry_out(arguments, control, history, plan, interrupts)
             return _report(arguments, history, event)
 
@@ -46,7 +46,7 @@ def decide_step(arguments: Namespace) -> int:
         )
     return ask(
         arguments,
-        lambda executor: executor.halt(arguments.rollback, reason=arguments.reason),
+        lambda control: control.halt(arguments.rollback, arguments.reason),
     )
 
 
@@ -99,7 +99,7 @@ def _check_permission(arguments: Namespace, plan: RollbackPlan) -> None:
 
 def _carry_out(
     arguments: Namespace,
-    control: Control,
+    control: AnyControl,
     history: History,
     plan: RollbackPlan,
     interrupts: Interrupts,

@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 
-from orchestrate_tui.cli.configuration import configured_people, opened_database
+from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.detached import Announce, detached
+from orchestrate_tui.cli.executors import AnyControl, own_executor
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupted import rollback_sentence, unended_rollbacks
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
+from orchestrate_tui.cli.loading import checked_for_run
 from orchestrate_tui.cli.places import database_path, existing_database_path
 from orchestrate_tui.cli.records import print_json, run_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
@@ -24,14 +26,13 @@ from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.errors import (
     CannotStart,
     OrchestrateError,
-    PipelineFileError,
-    Problem,
     Refused,
 )
 from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.executor.people import People
-from orchestrate_tui.spec import load_pipeline, problems_for_run
 from orchestrate_tui.spec.loaded import LoadedPipeline
+from orchestrate_tui.store.accounts import is_anothers, owner_of
 from orchestrate_tui.store.history import History
 
 EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 130}
@@ -39,14 +40,16 @@ EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 
 
 def run(arguments: Namespace) -> int:
     """Run a pipeline to its end; 0 succeeded, 1 failed, 2 cannot start, 130 cancelled."""
-    people = configured_people()
     trigger = _trigger(arguments)
-    loaded = load_for_run(arguments.file, trigger, people, simulated=arguments.simulate)
     path = database_path(arguments)
+    if is_anothers(path):
+        return _have_run(arguments, path, trigger)
+    people = configured_people()
+    loaded = load_for_run(arguments.file, trigger, people, simulated=arguments.simulate)
 
     def work(announce: Announce) -> int:
-        with _session(arguments, path, people) as session:
-            begun = session.control.begin_run(loaded, trigger, simulated=arguments.simulate)
+        with _session(arguments, path) as (control, session):
+            begun = control.begin_run(loaded, trigger, simulated=arguments.simulate)
             run_id = begun.run_id.result()
             announce(run_id)
             simulated = ", simulated" if arguments.simulate else ""
@@ -61,15 +64,41 @@ def run(arguments: Namespace) -> int:
 
 def resume(arguments: Namespace) -> int:
     """Go on with an interrupted run or rollback; exits as `run` does, 1 for a failed rollback."""
-    people = configured_people()
     take_over = _reason_to_take_over(arguments)
-    with _session(arguments, existing_database_path(arguments), people) as session:
+    path = existing_database_path(arguments)
+    if is_anothers(path):
+        return _have_resumed(arguments, path, take_over)
+    with _session(arguments, path) as (control, session):
         after = session.history.last_event_id()
         left = unended_rollbacks(session.history, arguments.run)
-        work = session.control.resume(arguments.run, take_over=take_over)
+        work = control.resume(arguments.run, take_over=take_over)
         code = session.follow(arguments.run, work, after=after)
         ends = [session.history.rollback(rollback_id).status for rollback_id in left]
         return code or int(RollbackStatus.FAILED in ends)
+
+
+def _have_run(arguments: Namespace, path: Path, trigger: TriggerContext) -> int:
+    """Have the owner of the database run one of the pipelines that they offer."""
+    with undisturbed() as interrupts, DistantControl(path) as control:
+        started = control.start_file(arguments.file, trigger, simulated=arguments.simulate)
+        run_id = started.result()
+        if arguments.detach:
+            _report_detached(run_id, as_json=arguments.json)
+            return 0
+        history = History(path, hands_off=True)
+        session = Session(control, history, interrupts, as_json=arguments.json)
+        session.tell(f"Run {run_id} of {arguments.file} started by {owner_of(path)} for you")
+        return session.follow(run_id, control.follow_run(run_id))
+
+
+def _have_resumed(arguments: Namespace, path: Path, take_over: str | None) -> int:
+    """Have the owner of the database go on with a run."""
+    with undisturbed() as interrupts, DistantControl(path) as control:
+        history = History(path, hands_off=True)
+        after = history.last_event_id()
+        control.resume(arguments.run, take_over=take_over).result()
+        session = Session(control, history, interrupts, as_json=arguments.json)
+        return session.follow(arguments.run, control.follow_run(arguments.run), after=after)
 
 
 def _reason_to_take_over(arguments: Namespace) -> str | None:
@@ -86,31 +115,11 @@ def _reason_to_take_over(arguments: Namespace) -> str | None:
 def load_for_run(
     path: Path, trigger: TriggerContext, people: People, *, simulated: bool
 ) -> LoadedPipeline:
-    """The pipeline, if a run of it can start. Raises CannotStart with every problem, by line."""
-    try:
-        loaded = load_pipeline(path)
-    except PipelineFileError as error:
-        raise CannotStart(f"Cannot start {path}", problems=error.problems) from error
-    problems = list(problems_for_run(loaded, dict(trigger.variables), simulate=simulated))
-    if not simulated:
-        problems += _approval_problems(loaded, people)
-    if problems:
-        raise CannotStart(f"Cannot start {path}", problems=tuple(problems))
+    """The pipeline, if a run of it can start; its warnings are told. Raises CannotStart."""
+    loaded = checked_for_run(path, trigger, people, simulated=simulated)
     for warning in loaded.warnings:
         say(str(warning), to=sys.stderr)
     return loaded
-
-
-def _approval_problems(loaded: LoadedPipeline, people: People) -> list[Problem]:
-    positions = {stage.name: index for index, stage in loaded.placed_stages()}
-    problems = []
-    for name, reason in people.obstacles(loaded.pipeline):
-        line, column = loaded.locate("stages", positions[name], "approvers")
-        hint = "name a user, an @group, or a role from your configuration"
-        problems.append(
-            Problem(file=loaded.file, line=line, column=column, message=reason, hint=hint)
-        )
-    return problems
 
 
 def _trigger(arguments: Namespace) -> TriggerContext:
@@ -138,20 +147,16 @@ def _report_detached(run_id: int, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _session(arguments: Namespace, path: Path, people: People) -> Iterator[Session]:
-    with (
-        undisturbed() as interrupts,
-        opened_database(path) as database,
-        Control(database, people=people) as control,
-    ):
-        yield Session(control, History(database.path), interrupts, as_json=arguments.json)
+def _session(arguments: Namespace, path: Path) -> Iterator[tuple[Control, Session]]:
+    with undisturbed() as interrupts, own_executor(path) as control:
+        yield control, Session(control, History(path), interrupts, as_json=arguments.json)
 
 
 class Session:
     """One command that works on a run: its executor, its history, and what it prints."""
 
     def __init__(
-        self, control: Control, history: History, interrupts: Interrupts, *, as_json: bool
+        self, control: AnyControl, history: History, interrupts: Interrupts, *, as_json: bool
     ) -> None:
         self.control = control
         self.history = history

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus
 from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.remote import ask_owner
 from orchestrate_tui.executor.requests import Request, being_rolled_back
@@ -25,22 +26,24 @@ class Asking:
         self._runs = runs
 
     async def decide(
-        self, kind: CommandKind, run_id: int, stage: str, comment: str, actor: str
+        self, kind: CommandKind, run_id: int, payload: Mapping[str, str], actor: str, key: str
     ) -> str:
         """Approve or reject a waiting stage; returns what that did."""
-        payload = {"stage": stage, "comment": comment}
-        return await self.ask(self._records.run(run_id), kind, payload, actor)
+        return await self.ask(self._records.run(run_id), kind, payload, actor, key=key)
 
-    async def cancel(self, run_id: int, actor: str) -> str:
+    async def cancel(self, run_id: int, actor: str, key: str = "") -> str:
         """Stop a run; returns what that did."""
         run = self.standing(run_id)
         if run.status is RunStatus.INTERRUPTED or self._is_idle(run):
             session = await self._runs.stopped(run, f"cancelled by {actor}", actor)
+            outcome = f"Run {run_id} is cancelled"
+            receipt = Receipt(key=key, run_id=run_id, kind=CommandKind.CANCEL, actor=actor)
+            session.turns.present.others.append(receipt.writer(self._executor, lambda: outcome))
             await self._runs.work(session)
-            return f"Run {run_id} is cancelled"
+            return outcome
         if run.status in ENDED_RUNS:
             self._refuse_while_rolled_back(run_id)
-        return await self.ask(run, CommandKind.CANCEL, {}, actor)
+        return await self.ask(run, CommandKind.CANCEL, {}, actor, key=key)
 
     def standing(self, run_id: int) -> Run:
         """The run, marked as interrupted when it is under way and its executor is gone."""
@@ -61,20 +64,26 @@ class Asking:
         payload: Mapping[str, str],
         actor: str,
         owner: int | None = None,
+        *,
+        key: str = "",
     ) -> str:
         """Ask whoever works on the run, or `owner`, who carries out its rollback.
 
+        With a key what becomes of it is kept, and the same key again gets the same answer.
         Raises Refused when nobody does, or with the reason of the one who was asked.
         """
         session = self._runs.sessions.get(run.id)
-        if session is not None:
+        if session is not None and not key:
             request = Request(kind, actor, payload)
             ask(session, request)
             return await request.answer()
         payload = self._records.secrets(run).masked_payload(payload)
+        is_ours = session is not None or (key and owner == self._executor.epoch)
         owner = run.epoch if owner is None else owner
-        if owner is None or owner == self._executor.epoch or not self._records.is_alive(owner):
+        is_nobody = owner == self._executor.epoch and not is_ours
+        if owner is None or is_nobody or not self._records.is_alive(owner):
             raise self._runs.refusal(run.id)
         return await ask_owner(
-            self._executor, run_id=run.id, owner=owner, kind=kind, payload=payload, actor=actor
-        )
+            self._executor, run_id=run.id, owner=owner, kind=kind, payload=payload, actor=actor,
+            key=key,
+        )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,18 @@ class Control:
         make = partial(PipelineExecutor, database, people=people, hub=self.hub)
         self._thread = ExecutorThread(make)
         self._executor = self._thread.executor
+        self._signature = {"actor": "", "key": ""}  # of the operating system's user
+
+    def on_behalf_of(self, actor: str, key: str) -> Self:
+        """The same control for somebody else, who asks one thing; see PipelineExecutor.approve."""
+        theirs = copy(self)
+        theirs._signature = {"actor": actor, "key": key}  # noqa: SLF001  (it is one of us)
+        return theirs
+
+    @property
+    def epoch(self) -> int:
+        """Under which it is known who works on a run."""
+        return self._executor.epoch
 
     def subscribe(self) -> Subscription:
         """Listen to what is committed from now on."""
@@ -123,6 +136,7 @@ class Control:
             source=loaded.source,
             workdir=workdir,
             pipeline_dir=Path(loaded.file).parent,
+            actor=self._signature["actor"],
         )
         started: Future[int] = begun_future()
         end = self._begin(self._create_and_execute(create, started), started)
@@ -133,20 +147,24 @@ class Control:
 
         `take_over` is the reason for which it is taken from an executor that still lives.
         """
-        resume = partial(self._executor.resume_run, run_id, take_over=take_over)
+        resume = partial(
+            self._executor.resume_run, run_id, take_over=take_over, actor=self._signature["actor"]
+        )
         return self._thread.work(resume)
 
     def cancel(self, run_id: int) -> Future[str]:
         """Stop a run; the future is what that did."""
-        return self._thread.ask(partial(self._executor.cancel, run_id))
+        return self._thread.ask(self._signed(self._executor.cancel, run_id))
 
     def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Approve a waiting stage; the future is what that did."""
-        return self._thread.ask(partial(self._executor.approve, run_id, stage, comment=comment))
+        approve = self._signed(self._executor.approve, run_id, stage, comment=comment)
+        return self._thread.ask(approve)
 
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Reject a waiting stage; the future is what that did."""
-        return self._thread.ask(partial(self._executor.reject, run_id, stage, comment=comment))
+        reject = self._signed(self._executor.reject, run_id, stage, comment=comment)
+        return self._thread.ask(reject)
 
     # Rollbacks
 
@@ -170,7 +188,7 @@ class Control:
     ) -> Future[int]:
         """Roll a run back; the future is the rollback's id, once it is recorded."""
         started: Future[int] = begun_future()
-        trigger = partial(
+        trigger = self._signed(
             self._executor.trigger_rollback,
             run_id,
             from_stage,
@@ -190,9 +208,15 @@ class Control:
 
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         """Stop a rollback at its present step; the future is what that did."""
-        return self._thread.ask(partial(self._executor.halt, rollback_id, reason=reason))
+        return self._thread.ask(self._signed(self._executor.halt, rollback_id, reason=reason))
 
     # The thread
+
+    def _signed(
+        self, call: Callable[..., Awaitable[T]], *arguments: object, **options: object
+    ) -> Callable[[], Awaitable[T]]:
+        """The call, made by whoever asks through this control."""
+        return partial(call, *arguments, **options, **self._signature)
 
     def _create_and_execute(
         self, create: Callable[[], Awaitable[int]], started: Future[int]

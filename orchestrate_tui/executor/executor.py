@@ -187,12 +187,14 @@ class PipelineExecutor:
         accept_irreversible: bool = False,
         retry: bool = False,
         accepted: Callable[[int], None] = lambda _rollback_id: None,
+        key: str = "",
     ) -> RollbackEvent:
         """Roll a run back by hand; returns the rollback as it ended.
 
         A running run is stopped first. `plan_hash` is that of the plan that was shown; "" takes
-        any plan. `accepted` is told the id once the rollback is recorded. Raises NotFound, or
-        RollbackRefused when it may not start, and then no event is written.
+        any plan. `accepted` is told the id once the rollback is recorded; `key` is as for
+        approve. Raises NotFound, or RollbackRefused when it may not start, and then no event is
+        written.
         """
         demand = RollbackDemand(
             from_stage=from_stage,
@@ -202,7 +204,8 @@ class PipelineExecutor:
             accept_irreversible=accept_irreversible,
             retry=retry,
         )
-        return await self._rollbacks.trigger(run_id, demand, actor or current_user(), accepted)
+        actor = actor or current_user()
+        return await self._rollbacks.trigger(run_id, demand, actor, accepted, key)
 
     async def follow_rollback(self, rollback_id: int) -> RollbackEvent:
         """Wait for the end of a rollback, whoever carries it out.
@@ -211,31 +214,42 @@ class PipelineExecutor:
         """
         return await self._rollbacks.follow(rollback_id)
 
-    async def halt(self, rollback_id: int, *, reason: str = "", actor: str = "") -> str:
+    async def halt(
+        self, rollback_id: int, *, reason: str = "", actor: str = "", key: str = ""
+    ) -> str:
         """Stop a rollback at its present step; returns what that did.
 
-        Raises NotFound or Refused.
+        `key` is as for approve. Raises NotFound or Refused.
         """
-        return await self._rollbacks.halt(rollback_id, actor or current_user(), reason)
+        return await self._rollbacks.halt(rollback_id, actor or current_user(), reason, key)
 
     # What people ask
 
-    async def approve(self, run_id: int, stage: str, *, comment: str = "", actor: str = "") -> str:
-        """Approve a waiting stage; returns what that did. Raises NotFound or Refused."""
-        return await self._decide(CommandKind.APPROVE, run_id, stage, comment, actor)
-
-    async def reject(self, run_id: int, stage: str, *, comment: str = "", actor: str = "") -> str:
-        """Reject a waiting stage; returns what that did. Raises NotFound or Refused."""
-        return await self._decide(CommandKind.REJECT, run_id, stage, comment, actor)
-
-    async def _decide(
-        self, kind: CommandKind, run_id: int, stage: str, comment: str, actor: str
+    async def approve(
+        self, run_id: int, stage: str, *, comment: str = "", actor: str = "", key: str = ""
     ) -> str:
-        return await self._asking.decide(kind, run_id, stage, comment, actor or current_user())
+        """Approve a waiting stage; returns what that did. Raises NotFound or Refused.
 
-    async def cancel(self, run_id: int, *, actor: str = "") -> str:
-        """Stop a run; returns what that did. Raises NotFound or Refused."""
-        return await self._asking.cancel(run_id, actor or current_user())
+        With a `key` the answer is kept, and the same key again does nothing new.
+        """
+        what, who = {"stage": stage, "comment": comment}, actor or current_user()
+        return await self._asking.decide(CommandKind.APPROVE, run_id, what, who, key)
+
+    async def reject(
+        self, run_id: int, stage: str, *, comment: str = "", actor: str = "", key: str = ""
+    ) -> str:
+        """Reject a waiting stage, as approve does."""
+        what, who = {"stage": stage, "comment": comment}, actor or current_user()
+        return await self._asking.decide(CommandKind.REJECT, run_id, what, who, key)
+
+    async def cancel(self, run_id: int, *, actor: str = "", key: str = "") -> str:
+        """Stop a run, with a `key` as approve; what that did. Raises NotFound or Refused."""
+        return await self._asking.cancel(run_id, actor or current_user(), key)
+
+    @property
+    def epoch(self) -> int:
+        """Under which it is known who works on a run."""
+        return self._context.epoch
 
 
 def _folder(path: Path) -> str:

@@ -20,6 +20,7 @@ from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept, check_stages
 from orchestrate_tui.executor.ended import EndedRunRollback
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import halt_sentence, plan_request
 from orchestrate_tui.executor.runs import Runs
@@ -74,17 +75,24 @@ class ManualRollbacks:
         return plan
 
     async def trigger(
-        self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted
+        self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted, key: str = ""
     ) -> RollbackEvent:
         """Carry a demand out; returns the rollback as it ended. Raises NotFound or Refused."""
         run = self._asking.standing(run_id)
         demand = replace(demand, reason=self._records.secrets(run).masked(demand.reason))
+        receipt = Receipt(
+            key=key,
+            run_id=run_id,
+            kind=CommandKind.ROLLBACK,
+            actor=actor,
+            payload=demand.to_payload(),
+        )
         if run.status is RunStatus.INTERRUPTED:
-            return await self._roll_back_interrupted(run, demand, actor, accepted)
+            return await self._roll_back_interrupted(run, demand, receipt, accepted)
         if run.status not in ENDED_RUNS:
             try:
                 answer = await self._asking.ask(
-                    run, CommandKind.ROLLBACK, demand.to_payload(), actor
+                    run, CommandKind.ROLLBACK, demand.to_payload(), actor, key=key
                 )
             except Refused:
                 run = self._records.run(run_id)
@@ -93,7 +101,7 @@ class ManualRollbacks:
             else:
                 accepted(int(answer))
                 return await self.follow(int(answer))
-        return await self._roll_back_ended(run, demand, actor, accepted)
+        return await self._roll_back_ended(run, demand, receipt, accepted)
 
     async def follow(self, rollback_id: int) -> RollbackEvent:
         """Wait for the end of a rollback. Raises Refused when its executor died."""
@@ -109,20 +117,22 @@ class ManualRollbacks:
                 )
             await anyio.sleep(FOLLOW_INTERVAL_S)
 
-    async def halt(self, rollback_id: int, actor: str, reason: str) -> str:
+    async def halt(self, rollback_id: int, actor: str, reason: str, key: str = "") -> str:
         """Stop a rollback at its present step. Raises NotFound or Refused."""
         event = self._records.rollback(rollback_id)
         if event.status in ENDED_ROLLBACKS:
             raise Refused(f"Rollback {rollback_id} has ended: it {event.status}")
         run = self._records.run(event.run_id)
         reason = self._records.secrets(run).masked(reason)
-        if event.run_id in self.active:
+        if event.run_id in self.active and not key:
             return self.active[event.run_id].halt(rollback_id, actor, reason)
         if self._is_left(event):
             await self._halt_left(event, actor, halt_sentence(actor, reason))
             return f"Rollback {rollback_id} is halted"
         payload = {"rollback": str(rollback_id), "reason": reason}
-        return await self._asking.ask(run, CommandKind.HALT, payload, actor, owner=event.epoch)
+        return await self._asking.ask(
+            run, CommandKind.HALT, payload, actor, owner=event.epoch, key=key
+        )
 
     async def resume(self, run: Run, takeover: Takeover) -> Run:
         """Finish what an executor left of the rollbacks of an ended run, or what is taken from it.
@@ -186,30 +196,36 @@ class ManualRollbacks:
         return not self._records.is_alive(event.epoch)
 
     async def _roll_back_ended(
-        self, run: Run, demand: RollbackDemand, actor: str, accepted: Accepted
+        self, run: Run, demand: RollbackDemand, receipt: Receipt, accepted: Accepted
     ) -> RollbackEvent:
         self._runs.refuse_lost_rollback(run.id)
         context = self._records.context(run)
-        applicant = self._applicant(actor)
+        applicant = self._applicant(receipt.actor)
 
         def insert(connection: Connection) -> int:
-            return rollbacks.insert(connection, accept(connection, context, demand, applicant))
+            event = accept(connection, context, demand, applicant)
+            rollback_id = rollbacks.insert(connection, event)
+            receipt.writer(self._executor, lambda: str(rollback_id))(connection)
+            return rollback_id
 
         rollback_id = await self._executor.commit(insert, Change(run_id=run.id))
         accepted(rollback_id)
         return await self._carry_out(run, rollback_id)
 
     async def _roll_back_interrupted(
-        self, run: Run, demand: RollbackDemand, actor: str, accepted: Accepted
+        self, run: Run, demand: RollbackDemand, receipt: Receipt, accepted: Accepted
     ) -> RollbackEvent:
         """Cancel what an executor left, and roll it back."""
         self._runs.refuse_lost_rollback(run.id)
         context = self._records.context(run)
+        actor = receipt.actor
         event = self._executor.database.read(
             partial(accept, context=context, demand=demand, applicant=self._applicant(actor))
         )
         session = await self._runs.stopped(run, f"stopped by {actor} for a rollback", actor)
         queued = session.rollbacks.insert(event, session.turns.present)
+        keep = receipt.writer(self._executor, lambda: str(queued.id))
+        session.turns.present.others.append(keep)
         session.turns.present.afterwards.append(lambda: accepted(queued.id))
         await self._runs.work(session)
         return self._records.rollback(queued.id)

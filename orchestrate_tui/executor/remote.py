@@ -16,6 +16,7 @@ from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import (
     CommandKind,
     CommandStatus,
+    find_command,
     insert_command,
     read_command,
 )
@@ -37,18 +38,21 @@ async def ask_owner(
     kind: CommandKind,
     payload: Mapping[str, str],
     actor: str,
+    key: str = "",
 ) -> str:
-    """Ask the owner of a run and wait for its answer.
+    """Ask the owner of a run and wait for its answer; the same key again asks nothing new.
 
     Raises Refused with its reason, when it died before it answered, or when it keeps silent.
     """
 
     def insert(connection: Connection) -> int:
+        if key and (asked := find_command(connection, key)):
+            return asked.id
         _check_under_way(connection, run_id, kind, payload)
         _check_still_owner(connection, run_id, owner, kind, payload)
         return insert_command(
             connection,
-            idempotency_key=uuid4().hex,
+            idempotency_key=key or uuid4().hex,
             run_id=run_id,
             kind=kind,
             payload=payload,

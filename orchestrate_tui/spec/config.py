@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrate_tui.domain.access import Right
 from orchestrate_tui.errors import PipelineFileError
 from orchestrate_tui.spec.loading import read_document, user_config_folder
-from orchestrate_tui.spec.readers import NAMES, WORDS, MapOf, Text
-from orchestrate_tui.spec.records import Field, Record
+from orchestrate_tui.spec.readers import NAMES, WORDS, Choice, ListOf, MapOf, Text
+from orchestrate_tui.spec.records import Field, Record, Values
 from orchestrate_tui.spec.report import Report
 
 CONFIG_FILE_NAME = "config.yaml"
@@ -20,16 +21,32 @@ class UserConfig:
     """What a user has configured.
 
     `roles` are the users and @groups that a role stands for. `share_group` is the Unix group that
-    may read the database and the logs; "" is nobody but their owner.
+    may read the database and the logs; "" is nobody but their owner. `access` is what users,
+    @groups and roles among its members may do, and `pipelines` are the files that those with the
+    right to run may start.
     """
 
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     share_group: str = ""
+    access: Mapping[str, tuple[Right, ...]] = field(default_factory=dict)
+    pipelines: tuple[str, ...] = ()
+
+
+def _config(values: Values) -> UserConfig:
+    if values.written("access") and not values["share_group"]:
+        message = "'access' is for members of a group that shares the database, and none is named"
+        values.error(("access",), message, "write share_group: NAME as well")
+    return UserConfig(
+        roles=dict(values["roles"]),
+        share_group=values["share_group"],
+        access=dict(values["access"]),
+        pipelines=values["pipelines"],
+    )
 
 
 CONFIG = Record(
     title="the configuration",
-    build=lambda values: UserConfig(roles=dict(values["roles"]), share_group=values["share_group"]),
+    build=_config,
     fields=(
         Field(
             key="roles",
@@ -42,6 +59,18 @@ CONFIG = Record(
             reader=Text(pattern=r"[^@\s][^\s]*", rule="must be the name of a Unix group without @"),
             description="The Unix group whose members may read the database and the logs.",
             default="",
+        ),
+        Field(
+            key="access",
+            reader=MapOf(value=ListOf(item=Choice(words=Right)), keys=WORDS),
+            description="What members of that group may do: users, @groups and roles to rights.",
+            default=(),
+        ),
+        Field(
+            key="pipelines",
+            reader=ListOf(item=Text(pattern=r"/[\s\S]+", rule="must be an absolute path")),
+            description="The pipeline files that those with the right `run` may start.",
+            default=(),
         ),
     ),
 )

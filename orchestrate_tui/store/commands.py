@@ -97,6 +97,13 @@ def read_command(connection: sqlite3.Connection, command_id: int) -> Command:
     return _command_of(row)
 
 
+def find_command(connection: sqlite3.Connection, idempotency_key: str) -> Command | None:
+    """The command that was asked with a key; None when there is none."""
+    query = "SELECT * FROM commands WHERE idempotency_key = ?"
+    row = connection.execute(query, (idempotency_key,)).fetchone()
+    return None if row is None else _command_of(row)
+
+
 def answer_command(
     connection: sqlite3.Connection,
     command: Command,

@@ -13,7 +13,7 @@ from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder, open_file
 from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
 from orchestrate_tui.store.opening import open_for_writing
-from orchestrate_tui.store.sharing import share
+from orchestrate_tui.store.sharing import STARTING_SUFFIX, share
 from orchestrate_tui.store.spreading import spread_subfolders
 from orchestrate_tui.store.writer import Change, Writer
 
@@ -115,6 +115,7 @@ class StoreFiles:
         self.consoles = database.with_name(f"{database.name}.consoles")
         self.owners = database.with_name(f"{database.name}.owners")
         self.hosts = database.with_name(f"{database.name}.hosts")
+        self.sockets = database.with_name(f"{database.name}.sockets")
         self.runs = database.with_name(f"{database.name}.runs")
         self.head = database.with_name(f"{database.name}.head")
 
@@ -124,7 +125,11 @@ class StoreFiles:
 
     def starting_lock(self, epoch: int) -> Path:
         """The file whose lock says that the executor of that epoch is about to start something."""
-        return self.owners / f"{epoch}.starting"
+        return self.owners / f"{epoch}{STARTING_SUFFIX}"
+
+    def socket(self, epoch: int) -> Path:
+        """Where the executor of that epoch listens to other accounts, if it does."""
+        return self.sockets / f"{epoch}.sock"
 
     def host(self, epoch: int) -> Path:
         """The folder of the stage host of the executor of that epoch."""

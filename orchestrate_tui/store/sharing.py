@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import is_shared, make_folder, share_file, share_folder
 
+STARTING_SUFFIX = ".starting"
+"""Of locks that keep their holder waiting when somebody else holds them."""
+
 if TYPE_CHECKING:
     from orchestrate_tui.store.database import StoreFiles
 
@@ -20,19 +23,26 @@ def share(files: StoreFiles, group: str) -> None:
     The lock that writers take stays its owner's, as whoever may read it could hold it. Raises
     StoreError when there is no such group, or the user is no member of it.
     """
-    try:
-        group_id = grp.getgrnam(group).gr_gid
-    except KeyError as error:
-        raise _cannot_share(files, group, "there is no such group") from error
+    group_id = id_of(group)
+    if group_id is None:
+        raise _cannot_share(files, group, "there is no such group")
     try:
         _share_around(files, group_id)
-        for folder in (files.runs, files.owners):
+        for folder in (files.runs, files.owners, files.sockets):
             make_folder(folder)
             _share_within(folder, group_id)
     except PermissionError as error:
         raise _cannot_share(files, group, "only its members can share with it") from error
     except OSError as error:
         raise _cannot_share(files, group, str(error)) from error
+
+
+def id_of(group: str) -> int | None:
+    """The number of a Unix group; None when there is no such group."""
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return None
 
 
 def _share_around(files: StoreFiles, group_id: int) -> None:
@@ -54,7 +64,8 @@ def _share_within(folder: Path, group_id: int) -> None:
         return
     for place, folders, files in os.walk(folder):
         for name in files:
-            share_file(Path(place, name), group_id)
+            if not name.endswith(STARTING_SUFFIX):
+                share_file(Path(place, name), group_id)
         for name in folders:
             share_folder(Path(place, name), group_id)
     share_folder(folder, group_id)

@@ -1,0 +1,94 @@
+"""The executor that a command asks: its own, or that of the user to whom the database belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from orchestrate_tui.cli.configuration import configuration
+from orchestrate_tui.cli.loading import checked_for_run
+from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.errors import Refused, StoreError
+from orchestrate_tui.executor.access import Access
+from orchestrate_tui.executor.clerk import Clerk, Starter
+from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.distant import DistantControl
+from orchestrate_tui.executor.errands import Start
+from orchestrate_tui.executor.people import People
+from orchestrate_tui.executor.reception import Reception
+from orchestrate_tui.spec.config import UserConfig
+from orchestrate_tui.store.accounts import current_user, is_anothers, owner_of
+from orchestrate_tui.store.database import Database, open_database
+from orchestrate_tui.store.sharing import id_of
+
+AnyControl: TypeAlias = Control | DistantControl
+
+
+@contextmanager
+def executor_of(path: Path) -> Iterator[AnyControl]:
+    """Who may be asked about the runs of a database, whoever it belongs to."""
+    if is_anothers(path):
+        with DistantControl(path) as control:
+            yield control
+    else:
+        with own_executor(path) as control:
+            yield control
+
+
+@contextmanager
+def own_executor(path: Path) -> Iterator[Control]:
+    """An executor of this process, which listens to others as its user has configured.
+
+    Raises Refused for a database that belongs to another user.
+    """
+    if is_anothers(path):
+        owner = owner_of(path)
+        raise Refused(
+            f"The database {path} belongs to {owner}: only {owner} runs pipelines on it",
+            next_step=f"Name one of yours with --db, or ask {owner} for the right 'run'",
+        )
+    config = configuration()
+    people = People(config.roles)
+    with ExitStack() as stack:
+        database = stack.enter_context(open_database(path, share_group=config.share_group))
+        control = stack.enter_context(Control(database, people=people))
+        if config.access:
+            stack.callback(_reception(control, database, config, people).close)
+        yield control
+
+
+def _reception(
+    control: Control, database: Database, config: UserConfig, people: People
+) -> Reception:
+    access = Access(granted=config.access, people=people, owner=current_user())
+    clerk = Clerk(control, database, access, _starter(config, people))
+    group_id = id_of(config.share_group)
+    if group_id is None:
+        raise StoreError(f"There is no group '{config.share_group}'")
+    return Reception(database.files.socket(control.epoch), group_id, clerk.serve)
+
+
+def _starter(config: UserConfig, people: People) -> Starter:
+    """Starts the pipelines that are offered, whose files only their owner chooses."""
+
+    def start(control: Control, errand: Start) -> Future[int]:
+        if errand.file not in config.pipelines:
+            raise Refused(
+                f"{errand.file} is none of the pipelines that others may start",
+                next_step=f"{current_user()} names those under 'pipelines' in their configuration",
+            )
+        path = Path(errand.file)
+        trigger = TriggerContext(
+            event=errand.event,
+            branch=errand.branch,
+            labels=errand.labels,
+            changed=errand.changed,
+            variables=errand.variables,
+        )
+        loaded = checked_for_run(path, trigger, people, simulated=errand.simulated)
+        return control.start_run(loaded, trigger, simulated=errand.simulated, workdir=path.parent)
+
+    return start

@@ -1,0 +1,39 @@
+"""Pipelines that are to be run: read, and checked before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.errors import CannotStart, PipelineFileError, Problem
+from orchestrate_tui.executor.people import People
+from orchestrate_tui.spec import load_pipeline, problems_for_run
+from orchestrate_tui.spec.loaded import LoadedPipeline
+
+
+def checked_for_run(
+    path: Path, trigger: TriggerContext, people: People, *, simulated: bool
+) -> LoadedPipeline:
+    """The pipeline, if a run of it can start. Raises CannotStart with every problem, by line."""
+    try:
+        loaded = load_pipeline(path)
+    except PipelineFileError as error:
+        raise CannotStart(f"Cannot start {path}", problems=error.problems) from error
+    problems = list(problems_for_run(loaded, dict(trigger.variables), simulate=simulated))
+    if not simulated:
+        problems += _approval_problems(loaded, people)
+    if problems:
+        raise CannotStart(f"Cannot start {path}", problems=tuple(problems))
+    return loaded
+
+
+def _approval_problems(loaded: LoadedPipeline, people: People) -> list[Problem]:
+    positions = {stage.name: index for index, stage in loaded.placed_stages()}
+    problems = []
+    for name, reason in people.obstacles(loaded.pipeline):
+        line, column = loaded.locate("stages", positions[name], "approvers")
+        hint = "name a user, an @group, or a role from your configuration"
+        problems.append(
+            Problem(file=loaded.file, line=line, column=column, message=reason, hint=hint)
+        )
+    return problems

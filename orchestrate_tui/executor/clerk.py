@@ -1,0 +1,128 @@
+"""Does what other accounts ask of an executor, as far as its owner lets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from functools import partial
+from typing import TypeVar
+
+from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.access import Access
+from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.errands import (
+    RIGHTS,
+    AnyErrand,
+    Approve,
+    Cancel,
+    Done,
+    Halt,
+    Plan,
+    Reject,
+    Resume,
+    Rollback,
+    Start,
+)
+from orchestrate_tui.executor.lines import Peer
+from orchestrate_tui.store.commands import CommandStatus, find_command
+from orchestrate_tui.store.database import Database
+
+T = TypeVar("T")
+
+LONGEST_ANSWER_S = 20.0
+"""For the executor to answer; it goes on with what was asked all the same."""
+
+_REFUSAL_S = 0.5
+"""In which a run that is not resumed is refused."""
+
+Starter = Callable[[Control, Start], Future[int]]
+"""Starts a pipeline that is offered; the future is the run's id. Raises OrchestrateError."""
+
+
+class Clerk:
+    """Serves the peers of a Reception; may be called from any thread."""
+
+    def __init__(
+        self, control: Control, database: Database, access: Access, start: Starter
+    ) -> None:
+        self._control = control
+        self._database = database
+        self._access = access
+        self._start = start
+
+    def serve(self, errand: AnyErrand, peer: Peer) -> Done:
+        """Do an errand and say what that did. Raises OrchestrateError."""
+        self._access.check(peer.name, RIGHTS[type(errand)])
+        key = f"{peer.uid}:{errand.key}"  # nobody can claim the answer to somebody else's
+        try:
+            answer = self._answered_before(key)
+        finally:
+            self._database.release_reader()
+        if answer is not None:
+            return Done(answer=answer)
+        return self._do(errand, self._control.on_behalf_of(peer.name, key))
+
+    def _answered_before(self, key: str) -> str | None:
+        """The answer to the same errand, sent again because it was lost. Raises Refused."""
+        command = self._database.read(partial(find_command, idempotency_key=key))
+        if command is None or command.status is CommandStatus.PENDING:
+            return None
+        if command.status is CommandStatus.REFUSED:
+            raise Refused(command.outcome)
+        return command.outcome
+
+    def _do(self, errand: AnyErrand, control: Control) -> Done:
+        match errand:
+            case Plan(run=run, from_stage=source, to_stage=target, retry=retry):
+                plan = control.plan_rollback(run, source, target, retry=retry)
+                return Done(plan=_result(plan))
+            case Resume(run=run):
+                return Done(answer=_resumed(control, run))
+            case Start():
+                return Done(answer=str(_result(self._start(control, errand))))
+            case Rollback():
+                return Done(answer=str(_result(_rollback(control, errand))))
+            case _:
+                return Done(answer=_result(_asked(control, errand)))
+
+
+def _asked(control: Control, errand: Approve | Reject | Cancel | Halt) -> Future[str]:
+    match errand:
+        case Approve(run=run, stage=stage, comment=comment):
+            return control.approve(run, stage, comment)
+        case Reject(run=run, stage=stage, comment=comment):
+            return control.reject(run, stage, comment)
+        case Cancel(run=run):
+            return control.cancel(run)
+        case Halt(rollback=rollback, reason=reason):
+            return control.halt(rollback, reason)
+
+
+def _rollback(control: Control, errand: Rollback) -> Future[int]:
+    return control.rollback(
+        errand.run,
+        errand.from_stage,
+        errand.to_stage,
+        reason=errand.reason,
+        plan_hash=errand.plan_hash,
+        accept_irreversible=errand.accept_irreversible,
+        retry=errand.retry,
+    )
+
+
+def _resumed(control: Control, run_id: int) -> str:
+    """That the run goes on, unless that is refused at once."""
+    work = control.resume(run_id)
+    if wait([work], timeout=_REFUSAL_S).done:
+        work.result()
+    return f"Run {run_id} goes on"
+
+
+def _result(asked: Future[T]) -> T:
+    """What was answered. Raises the refusal, or Refused when there is no answer for long."""
+    if not wait([asked], timeout=LONGEST_ANSWER_S).done:
+        raise Refused(
+            "The executor has not answered yet; what was asked is not given up",
+            next_step="See what becomes of it: orchestrate-tui show RUN",
+        )
+    return asked.result()

@@ -1,0 +1,215 @@
+"""Asks the executor of another account, through its socket; for a console or a command."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.run import Run, TriggerContext
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS
+from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.control import Runnable
+from orchestrate_tui.executor.errands import (
+    AnyErrand,
+    Approve,
+    Cancel,
+    Halt,
+    Plan,
+    Reject,
+    Resume,
+    Rollback,
+    Start,
+)
+from orchestrate_tui.executor.hub import Hub, Subscription
+from orchestrate_tui.executor.messenger import Messenger
+from orchestrate_tui.store.history import History
+from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.recovery import UNDER_WAY
+
+_LOOK_INTERVAL_S = 0.05
+
+
+class DistantControl:
+    """What a console may ask of the executors of a database that belongs to another account.
+
+    A future fails with an OrchestrateError when what was asked is refused.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._messenger = Messenger(path)
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="distant")
+
+    def close(self) -> None:
+        """Ask nothing more; a second call does nothing."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def subscribe(self) -> Subscription:
+        """A subscription that never tells anything: what changes is seen in the database."""
+        return Hub().subscribe()
+
+    def active(self) -> tuple[int, ...]:
+        """No runs: nothing is worked on here."""
+        return ()
+
+    def wait(self) -> None:
+        """Return at once: nothing is worked on here."""
+
+    # Runs
+
+    def start_run(
+        self,
+        loaded: Runnable,
+        trigger: TriggerContext | None = None,
+        *,
+        simulated: bool = False,
+    ) -> Future[int]:
+        """Have a pipeline started that the owner offers; the future is the run's id."""
+        return self.start_file(Path(loaded.file), trigger, simulated=simulated)
+
+    def start_file(
+        self, file: Path, trigger: TriggerContext | None = None, *, simulated: bool = False
+    ) -> Future[int]:
+        """Have a pipeline started that the owner offers; the future is the run's id."""
+        trigger = trigger or TriggerContext()
+        errand = Start(
+            key=_new_key(),
+            file=os.path.abspath(file),  # noqa: PTH100  (absolute() leaves `..` in it)
+            event=trigger.event,
+            branch=trigger.branch,
+            labels=trigger.labels,
+            changed=trigger.changed,
+            variables=trigger.variables,
+            simulated=simulated,
+        )
+        return self._number(errand)
+
+    def follow_run(self, run_id: int) -> Future[Run]:
+        """Wait for the end of a run, which may also be that its executor dies."""
+        return self._threads.submit(self._follow_run, run_id)
+
+    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[str]:
+        """Have an interrupted run gone on with; the future is that it does.
+
+        Raises Refused for a takeover.
+        """
+        if take_over is not None:
+            raise Refused("Only the owner of the database takes a run over")
+        return self._answer(Resume(key=_new_key(), run=run_id))
+
+    def cancel(self, run_id: int) -> Future[str]:
+        """Stop a run; the future is what that did."""
+        return self._answer(Cancel(key=_new_key(), run=run_id))
+
+    def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        """Approve a waiting stage; the future is what that did."""
+        return self._answer(Approve(key=_new_key(), run=run_id, stage=stage, comment=comment))
+
+    def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        """Reject a waiting stage; the future is what that did."""
+        return self._answer(Reject(key=_new_key(), run=run_id, stage=stage, comment=comment))
+
+    # Rollbacks
+
+    def plan_rollback(
+        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
+    ) -> Future[RollbackPlan]:
+        """What a rollback would do now, or why it would be refused."""
+        errand = Plan(
+            key=_new_key(), run=run_id, from_stage=from_stage, to_stage=to_stage, retry=retry
+        )
+        return self._threads.submit(self._planned, errand)
+
+    def rollback(
+        self,
+        run_id: int,
+        from_stage: str,
+        to_stage: str | None = None,
+        *,
+        reason: str = "",
+        plan_hash: str = "",
+        accept_irreversible: bool = False,
+        retry: bool = False,
+    ) -> Future[int]:
+        """Roll a run back; the future is the rollback's id, once it is recorded."""
+        errand = Rollback(
+            key=_new_key(),
+            run=run_id,
+            from_stage=from_stage,
+            to_stage=to_stage,
+            reason=reason,
+            plan_hash=plan_hash,
+            accept_irreversible=accept_irreversible,
+            retry=retry,
+        )
+        return self._number(errand)
+
+    def follow_rollback(self, rollback_id: int) -> Future[RollbackEvent]:
+        """Wait for the end of a rollback."""
+        return self._threads.submit(self._follow, rollback_id)
+
+    def halt(self, rollback_id: int, reason: str) -> Future[str]:
+        """Stop a rollback at its present step; the future is what that did."""
+        return self._answer(Halt(key=_new_key(), rollback=rollback_id, reason=reason))
+
+    # The executor
+
+    def _answer(self, errand: AnyErrand) -> Future[str]:
+        return self._threads.submit(lambda: self._messenger.ask(errand).answer)
+
+    def _number(self, errand: AnyErrand) -> Future[int]:
+        return self._threads.submit(lambda: int(self._messenger.ask(errand).answer))
+
+    def _planned(self, errand: AnyErrand) -> RollbackPlan:
+        plan = self._messenger.ask(errand).plan
+        if plan is None:
+            raise Refused("The executor made no plan")
+        return plan
+
+    def _follow_run(self, run_id: int) -> Run:
+        history = History(self._path, hands_off=True)
+        try:
+            while (run := history.run(run_id)).status in UNDER_WAY:
+                time.sleep(_LOOK_INTERVAL_S)
+        finally:
+            history.close()
+        return run
+
+    def _follow(self, rollback_id: int) -> RollbackEvent:
+        history = History(self._path, hands_off=True)
+        try:
+            while True:
+                lives = is_alive(history.files, history.rollback(rollback_id).epoch)
+                event = history.rollback(rollback_id)
+                if event.status in ENDED_ROLLBACKS:
+                    return event
+                if not lives:
+                    raise Refused(
+                        f"The executor of rollback {rollback_id} ended before it was done",
+                        next_step=f"See what became of it: orchestrate-tui show {event.run_id}",
+                    )
+                time.sleep(_LOOK_INTERVAL_S)
+        finally:
+            history.close()
+
+
+def _new_key() -> str:
+    return uuid4().hex

@@ -1,0 +1,162 @@
+"""What another account may ask of an executor: one line of JSON there, one line back."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from orchestrate_tui.domain.access import Right
+from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.errors import Refused
+
+LONGEST_ERRAND = 64 * 1024  # bytes, with the end of the line
+LONGEST_REPLY = 16 * 1024 * 1024
+
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Name = Annotated[str, Meta(min_length=1, max_length=4096)]
+Key = Annotated[str, Meta(pattern=r"\A[0-9a-zA-Z-]{16,64}\Z")]
+"""Chosen anew for every errand: the same one again gets the first one's answer."""
+
+
+class Errand(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
+    tag_field="ask",
+):  # fmt: skip
+    """What all errands have."""
+
+    key: Key
+
+
+class Approve(Errand, frozen=True, tag="approve"):
+    """Approve a waiting stage."""
+
+    run: Id
+    stage: Name
+    comment: str = ""
+
+
+class Reject(Errand, frozen=True, tag="reject"):
+    """Reject a waiting stage."""
+
+    run: Id
+    stage: Name
+    comment: str = ""
+
+
+class Cancel(Errand, frozen=True, tag="cancel"):
+    """Stop a run."""
+
+    run: Id
+
+
+class Resume(Errand, frozen=True, tag="resume"):
+    """Go on with an interrupted run."""
+
+    run: Id
+
+
+class Start(Errand, frozen=True, tag="start"):
+    """Start a pipeline that the owner offers, named by the path of its file.
+
+    `changed` None means that the changed paths are not known.
+    """
+
+    file: Name
+    event: str = "manual"
+    branch: str | None = None
+    labels: tuple[str, ...] = ()
+    changed: tuple[str, ...] | None = None
+    variables: tuple[tuple[str, str], ...] = ()
+    simulated: bool = False
+
+
+class Plan(Errand, frozen=True, tag="plan"):
+    """What a rollback would do."""
+
+    run: Id
+    from_stage: Name
+    to_stage: str | None = None
+    retry: bool = False
+
+
+class Rollback(Errand, frozen=True, tag="rollback"):
+    """Roll a run back; the answer is the rollback's id."""
+
+    run: Id
+    from_stage: Name
+    to_stage: str | None = None
+    reason: str = ""
+    plan_hash: str = ""
+    accept_irreversible: bool = False
+    retry: bool = False
+
+
+class Halt(Errand, frozen=True, tag="halt"):
+    """Stop a rollback at its present step."""
+
+    rollback: Id
+    reason: str = ""
+
+
+AnyErrand: TypeAlias = Approve | Reject | Cancel | Resume | Start | Plan | Rollback | Halt
+
+RIGHTS: dict[type[Errand], Right] = {
+    Approve: Right.APPROVE,
+    Reject: Right.APPROVE,
+    Cancel: Right.RUN,
+    Resume: Right.RUN,
+    Start: Right.RUN,
+    Plan: Right.VIEW,
+    Rollback: Right.ROLLBACK,
+    Halt: Right.ROLLBACK,
+}
+
+
+class Done(Struct, frozen=True, kw_only=True, tag="done", tag_field="reply"):
+    """What the errand did; `plan` is there when one was asked for."""
+
+    answer: str = ""
+    plan: RollbackPlan | None = None
+
+
+class Declined(Struct, frozen=True, kw_only=True, tag="declined", tag_field="reply"):
+    """Why it did nothing, and what to do next."""
+
+    message: str
+    next_step: str = ""
+
+
+Reply: TypeAlias = Done | Declined
+
+T = TypeVar("T")
+
+_encode = msgspec.json.Encoder().encode
+_errand: msgspec.json.Decoder[AnyErrand] = msgspec.json.Decoder(AnyErrand)
+_reply: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+
+
+def line_of(message: AnyErrand | Reply) -> bytes:
+    """The message as it is sent."""
+    return _encode(message) + b"\n"
+
+
+def errand_of(line: bytes) -> AnyErrand:
+    """The errand that was sent. Raises Refused for anything else."""
+    return _read(_errand, line)
+
+
+def reply_of(line: bytes) -> Reply:
+    """The reply that was sent. Raises Refused for anything else."""
+    return _read(_reply, line)
+
+
+def _read(decoder: msgspec.json.Decoder[T], line: bytes) -> T:
+    try:
+        return decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(
+            f"This is no request that is understood here: {error}",
+            next_step="Use the same version of orchestrate-tui as the owner of the database",
+        ) from error

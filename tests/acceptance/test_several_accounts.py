@@ -1,0 +1,271 @@
+"""Other users of the machine act on runs, as far as the owner of the database lets them."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrate_tui.cli.executors import own_executor
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
+from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.control import Control
+from orchestrate_tui.spec import load_pipeline
+from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.history import History
+from tests.acceptance.desk import AGENTS, PATIENCE_S, Pipe
+from tests.other_user import OtherUser
+
+GROUP = "nogroup"
+CONFIG = f"""
+share_group: {GROUP}
+roles: {{leads: [nobody]}}
+access:
+  leads: [approve, rollback]
+  daemon: [run]
+  "@games": view
+"""
+
+SHOP = f"""
+name: shop
+{AGENTS}
+stages:
+  - {{name: build, agent: fine, task: t, rollback: {{agent: undo, task: t}}}}
+  - {{name: deploy, agent: fine, task: t, requires_approval: true, approvers: [nobody, bin],
+      approval: {{quorum: 1}}, rollback: {{agent: undo, task: t}}}}
+"""
+HELD = f"""
+name: held
+{AGENTS}
+stages:
+  - {{name: build, agent: forever, task: t, rollback: {{agent: hold, task: t}}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A folder that others reach, with the configuration and the database of its owner."""
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "state" / "store.db"
+
+    def configure(self, text: str) -> None:
+        place = self.folder / "config" / "orchestrate-tui" / "config.yaml"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+
+    def pipeline(self, text: str) -> Path:
+        """The text as a file that everybody may read."""
+        file = self.folder / "pipeline.yaml"
+        file.write_text(text)
+        return file
+
+    def ask(self, user: str, *command: object) -> tuple[int, str, str]:
+        """A command of a user who is in the group; its exit code, output and complaints."""
+        group = grp.getgrnam(GROUP).gr_gid
+        return OtherUser.named(user).run(*command, "--db", self.path, groups=[group])
+
+
+@pytest.fixture
+def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+    monkeypatch.chdir(folder)
+    made = Office(folder)
+    made.configure(CONFIG)
+    yield made
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def control(office: Office) -> Iterator[Control]:
+    with own_executor(office.path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def history(office: Office, control: Control) -> Iterator[History]:
+    del control
+    opened = History(office.path)
+    yield opened
+    opened.close()
+
+
+def waiting_run(office: Office, control: Control, history: History) -> int:
+    """A run whose stage `deploy` waits for an approval."""
+    run_id = control.start_run(load_pipeline(office.pipeline(SHOP))).result(PATIENCE_S)
+    subscription = control.subscribe()
+    while history.stages(run_id)[1].status is not StageStatus.WAITING_APPROVAL:
+        subscription.drain()
+    return run_id
+
+
+def finished(control: Control, history: History, run_id: int) -> Run:
+    control.wait()
+    return history.run(run_id)
+
+
+def test_an_approver_of_another_account_approves(
+    office: Office, control: Control, history: History
+) -> None:
+    run_id = waiting_run(office, control, history)
+    code, output, complaints = office.ask("nobody", "approve", run_id, "deploy", "--comment", "go")
+    assert (code, output, complaints) == (0, f"Approved stage 'deploy' of run {run_id}\n", "")
+    (approval,) = history.approvals(run_id)
+    assert (approval.actor, approval.comment) == ("nobody", "go")
+    assert finished(control, history, run_id).status is RunStatus.SUCCEEDED
+
+
+def test_a_rejection_from_another_account_ends_the_run(
+    office: Office, control: Control, history: History
+) -> None:
+    run_id = waiting_run(office, control, history)
+    assert office.ask("nobody", "reject", run_id, "deploy", "--comment", "not today")[0] == 0
+    run = finished(control, history, run_id)
+    assert run.status is RunStatus.FAILED
+    assert "rejected by nobody: not today" in run.reason
+
+
+def test_a_right_that_is_missing_is_named_with_who_grants_it(
+    office: Office, control: Control, history: History
+) -> None:
+    run_id = waiting_run(office, control, history)
+    for user, right, command in (
+        ("daemon", "approve", ("approve", run_id, "deploy")),
+        ("daemon", "approve", ("reject", run_id, "deploy")),
+        ("nobody", "run", ("cancel", run_id)),
+        ("nobody", "run", ("run", office.folder / "pipeline.yaml")),
+        ("nobody", "run", ("resume", run_id)),
+        ("games", "rollback", ("rollback-step", 1, "halt", "--reason", "x")),
+        ("bin", "approve", ("approve", run_id, "deploy")),
+    ):
+        code, output, complaints = office.ask(user, *command)
+        assert (code, output) == (2, "")
+        assert f"You ({user}) may not" in complaints
+        assert f"the right '{right}' is missing. {current_user()} grants it" in complaints
+        assert len(complaints.splitlines()) == 1
+    assert history.stages(run_id)[1].status is StageStatus.WAITING_APPROVAL
+    control.cancel(run_id).result(PATIENCE_S)
+
+
+def test_the_right_to_approve_makes_nobody_an_approver(
+    office: Office, control: Control, history: History
+) -> None:
+    office.configure(CONFIG.replace("daemon: [run]", "daemon: [approve]"))
+    with own_executor(office.path):
+        run_id = waiting_run(office, control, history)
+        code, _, complaints = office.ask("daemon", "approve", run_id, "deploy")
+        assert code == 2
+        assert "You (daemon) may not decide on stage 'deploy'" in complaints
+    control.cancel(run_id).result(PATIENCE_S)
+
+
+def test_another_account_cancels(office: Office, control: Control, history: History) -> None:
+    run_id = waiting_run(office, control, history)
+    code, output, _ = office.ask("daemon", "cancel", run_id, "--json")
+    assert (code, json.loads(output)) == (0, {"outcome": f"Run {run_id} is being cancelled"})
+    run = finished(control, history, run_id)
+    assert (run.status, run.reason) == (RunStatus.CANCELLED, "cancelled by daemon")
+
+
+def test_another_account_rolls_an_ended_run_back(
+    office: Office, control: Control, history: History
+) -> None:
+    run_id = waiting_run(office, control, history)
+    office.ask("nobody", "approve", run_id, "deploy")
+    control.wait()
+    stages = ("--from", "deploy", "--to", "build")
+    code, output, _ = office.ask("games", "rollback", run_id, *stages, "--dry-run", "--json")
+    assert [step["stage_name"] for step in json.loads(output)["steps"]] == ["deploy", "build"]
+    code, output, complaints = office.ask(
+        "nobody", "rollback", run_id, *stages, "--reason", "errors", "--yes"
+    )
+    assert (code, output, complaints) == (0, f"Rollback 1 of run {run_id} succeeded\n", "")
+    event = history.rollback(1)
+    assert (event.actor, event.reason) == ("nobody", "errors")
+
+
+def test_another_account_stops_a_running_run_for_a_rollback_and_halts_that(
+    office: Office, control: Control, history: History
+) -> None:
+    ready, gate = Pipe(office.folder / "ready"), Pipe(office.folder / "gate")
+    run_id = control.start_run(load_pipeline(office.pipeline(HELD))).result(PATIENCE_S)
+    ready.stage()
+    asked = OtherUser.named("nobody").start(
+        "import sys; from orchestrate_tui.cli import main; sys.exit(main(sys.argv[1:]))",
+        *("rollback", run_id, "--from", "build", "--to", "build", "--reason", "x", "--yes"),
+        *("--db", office.path),
+        groups=[grp.getgrnam(GROUP).gr_gid],
+    )
+    ready.stage()
+    assert office.ask("nobody", "rollback-step", 1, "halt", "--reason", "enough")[0] == 0
+    asked.communicate(timeout=PATIENCE_S)
+    assert asked.returncode == 1
+    event = history.rollback(1)
+    assert (event.status, event.actor) == (RollbackStatus.FAILED, "nobody")
+    assert "nobody" in (event.error_message or "")
+    assert finished(control, history, run_id).status is RunStatus.CANCELLED
+    for pipe in (ready, gate):
+        pipe.close()
+
+
+def test_another_account_starts_a_pipeline_that_is_offered(office: Office) -> None:
+    file = office.pipeline(SHOP.replace("requires_approval: true, approvers: [nobody, bin],", "")
+                           .replace("approval: {quorum: 1}, ", ""))  # fmt: skip
+    office.configure(f"{CONFIG}\npipelines: {file}\n")
+    with own_executor(office.path), closing(History(office.path)) as history:
+        code, output, complaints = office.ask("daemon", "run", file, "--branch", "main")
+        assert (code, complaints) == (0, "")
+        assert output.endswith("Run 1 succeeded\n")
+        run = history.run(1)
+        assert (run.actor, run.trigger.branch) == ("daemon", "main")
+        assert office.ask("daemon", "run", file, "--detach") == (0, "2\n", "")
+
+
+def test_a_pipeline_that_is_not_offered_is_not_started(office: Office, control: Control) -> None:
+    del control
+    code, _, complaints = office.ask("daemon", "run", office.pipeline(SHOP))
+    assert code == 2
+    assert "is none of the pipelines that others may start" in complaints
+
+
+def test_where_nobody_executes_another_account_is_told_so(office: Office) -> None:
+    with own_executor(office.path):
+        pass
+    code, _, complaints = office.ask("nobody", "approve", 1, "deploy")
+    assert code == 2
+    assert "No executor of" in complaints
+    assert f"Ask {current_user()} to open a console" in complaints
+
+
+def test_who_is_not_in_the_group_may_not_ask(office: Office, control: Control) -> None:
+    del control
+    code, _, complaints = OtherUser.named("daemon").run("cancel", 1, "--db", office.path)
+    assert code == 2
+    assert "You (daemon) may not ask the executors" in complaints
+
+
+def test_nobody_runs_pipelines_on_a_database_of_another_user(office: Office) -> None:
+    with own_executor(office.path):
+        pass
+    os.chown(office.path, 1, -1)
+    with (
+        pytest.raises(Refused, match=r"belongs to daemon: only daemon runs"),
+        own_executor(office.path),
+    ):
+        pass

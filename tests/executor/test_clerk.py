@@ -1,0 +1,143 @@
+"""What other accounts ask is done once, recorded with who asked, and answered again when lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from orchestrate_tui.domain.access import Right
+from orchestrate_tui.domain.pipeline import Stage
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.errors import CannotStart, NotFound, Refused
+from orchestrate_tui.executor.access import Access
+from orchestrate_tui.executor.clerk import Clerk
+from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.errands import Approve, Cancel, Halt, Plan, Reject, Rollback, Start
+from orchestrate_tui.executor.lines import Peer
+from orchestrate_tui.executor.people import People
+from orchestrate_tui.store import Database, open_database
+from orchestrate_tui.store.commands import CommandStatus, find_command
+from orchestrate_tui.store.history import History
+from tests.executor.scenery import asking, pipeline, stage, undone
+from tests.executor.test_control import Loaded
+
+BOB = Peer(uid=1, name="daemon")
+EVE = Peer(uid=2, name="bin")
+PATIENCE_S = 30
+
+
+class Place:
+    """An executor and the clerk who does errands for BOB."""
+
+    def __init__(self, path: Path) -> None:
+        self.database: Database = open_database(path)
+        self.control = Control(self.database)
+        access = Access(granted={"daemon": list(Right)}, people=People(), owner="alice")
+        self.clerk = Clerk(self.control, self.database, access, self._start)
+        self.history = History(path)
+        self._keys = 0
+
+    def _start(self, control: Control, errand: Start) -> Future[int]:
+        raise CannotStart(f"{errand.file} is not for {control.epoch}")
+
+    def close(self) -> None:
+        self.history.close()
+        self.control.close()
+        self.database.close()
+
+    def key(self) -> str:
+        self._keys += 1
+        return f"{self._keys:032}"
+
+    def begin(self, *stages: Stage) -> tuple[int, Future[Run]]:
+        begun = self.control.begin_run(Loaded(pipeline(*stages)), workdir=self.database.path.parent)
+        return begun.run_id.result(PATIENCE_S), begun.end
+
+    def waiting(self) -> tuple[int, Future[Run]]:
+        """A run whose stage `deploy` waits for BOB or EVE."""
+        approval = asking("daemon", "bin", quorum=1)
+        run_id, end = self.begin(stage("deploy", approval=approval))
+        while self.history.stages(run_id)[0].status is not StageStatus.WAITING_APPROVAL:
+            pass
+        return run_id, end
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    opened = Place(tmp_path / "store.db")
+    yield opened
+    opened.close()
+
+
+def test_the_same_errand_again_gets_the_first_answer(place: Place) -> None:
+    run_id, end = place.waiting()
+    errand = Approve(key=place.key(), run=run_id, stage="deploy")
+    first = place.clerk.serve(errand, BOB)
+    assert end.result(PATIENCE_S).status is RunStatus.SUCCEEDED
+    assert place.clerk.serve(errand, BOB) == first
+    assert len(place.history.approvals(run_id)) == 1
+
+
+def test_what_was_refused_stays_refused(place: Place) -> None:
+    run_id, _ = place.waiting()
+    errand = Approve(key=place.key(), run=run_id, stage="nowhere")
+    with pytest.raises(Refused, match="nowhere") as first:
+        place.clerk.serve(errand, BOB)
+    with pytest.raises(Refused) as second:
+        place.clerk.serve(errand, BOB)
+    assert str(second.value) == str(first.value)
+    place.clerk.serve(Reject(key=place.key(), run=run_id, stage="deploy"), BOB)
+
+
+def test_nobody_gets_the_answer_to_what_another_asked(place: Place) -> None:
+    run_id, end = place.waiting()
+    errand = Cancel(key=place.key(), run=run_id)
+    place.clerk.serve(errand, BOB)
+    end.result(PATIENCE_S)
+    with pytest.raises(Refused, match="the right 'run' is missing"):
+        place.clerk.serve(errand, EVE)
+
+
+def test_the_outcome_is_kept_with_who_asked(place: Place) -> None:
+    run_id, end = place.waiting()
+    key = place.key()
+    place.clerk.serve(Cancel(key=key, run=run_id), BOB)
+    assert end.result(PATIENCE_S).reason == "cancelled by daemon"
+    command = place.database.read(lambda c: find_command(c, f"{BOB.uid}:{key}"))
+    assert command is not None
+    assert (command.actor, command.status) == ("daemon", CommandStatus.DONE)
+
+
+def test_a_rollback_of_an_ended_run_that_is_asked_for_again_is_not_done_again(
+    place: Place,
+) -> None:
+    run_id, end = place.begin(undone("deploy"))
+    end.result(PATIENCE_S)
+    plan = place.clerk.serve(Plan(key=place.key(), run=run_id, from_stage="deploy"), BOB).plan
+    assert plan is not None
+    errand = Rollback(
+        key=place.key(), run=run_id, from_stage="deploy", reason="x", plan_hash=plan.hash
+    )
+    answer = place.clerk.serve(errand, BOB)
+    place.control.wait()
+    assert place.clerk.serve(errand, BOB) == answer
+    (event,) = place.history.rollbacks(run_id)
+    assert (str(event.id), event.actor) == (answer.answer, "daemon")
+
+
+def test_what_is_not_there_is_said_to_be_so(place: Place) -> None:
+    for errand in (
+        Approve(key=place.key(), run=99, stage="deploy"),
+        Cancel(key=place.key(), run=99),
+        Halt(key=place.key(), rollback=99),
+        Plan(key=place.key(), run=99, from_stage="deploy"),
+        Rollback(key=place.key(), run=99, from_stage="deploy"),
+    ):
+        with pytest.raises(NotFound):
+            place.clerk.serve(errand, BOB)
+    with pytest.raises(CannotStart):
+        place.clerk.serve(Start(key=place.key(), file="/x.yaml"), BOB)
