@@ -5,7 +5,7 @@ between a stage and its log; see `masked_sink`.
 
 A byte-by-byte search for hundreds of texts would be slow. Instead every text lends one window of
 four bytes to a set; the aligned words of the data are looked up in that set all at once, and only
-texts whose window was met are searched for.
+where one of them is met is the text compared.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ SHORTEST = 4
 
 _WORD = 4
 _ANY_ALIGNMENT = 2 * _WORD - 1  # so long a text has a whole aligned word in it, wherever it stands
+_MANY = 60  # forms, above which searching for one after the other takes longer
 _MOST_CONTROLS = 64 * 1024  # bytes that may be held between the letters of what may be a secret
 
 _CONTROL = re.compile(rb"\x1b(?:\[[0-?]{0,255}[ -/]{0,9}(?:[@-~]|\Z)|\Z)")
@@ -44,10 +45,10 @@ class Masker:
         long = [form for form in self.forms if len(form) >= _ANY_ALIGNMENT]
         short = [form for form in self.forms if len(form) < _ANY_ALIGNMENT]
         self._filters = (
-            _Filter((word, form) for form in long for word in _windows(form)),
-            _Filter(((form[:_WORD], form) for form in short), alignments=_WORD),
+            _Filter((form, at) for form in long for at in _windows(form)),
+            _Filter(((form, 0) for form in short), alignments=_WORD),
         )
-        self._heads = _Filter(((form[:_WORD], form) for form in self.forms), alignments=_WORD)
+        self._heads = _Filter(((form, 0) for form in self.forms), alignments=_WORD)
         self._stubs = {form[:size] for form in self.forms for size in range(1, _WORD)}
 
     def __repr__(self) -> str:
@@ -82,25 +83,22 @@ class Masker:
         return at
 
     def _find(self, data: bytes) -> Iterator[Span]:
-        for form in {form for each in self._filters for _, form in each.met(data)}:
-            at = data.find(form)
-            while at >= 0:
-                yield at, at + len(form)
-                at = data.find(form, at + 1)
+        for each in self._filters:
+            yield from each.find(data)
 
     def _unfinished(self, data: bytes) -> int:
         """The first place from which on all of the data is the beginning of a form."""
-        end = len(data)
-        begun = end
-        tail = data[max(end - self.longest + 1, 0) :]
-        for head, form in self._heads.met(tail):
-            at = tail.find(head)
-            while at >= 0 and end - len(tail) + at < begun:
-                if len(form) > len(tail) - at and form.startswith(tail[at:]):
-                    begun = end - len(tail) + at
-                at = tail.find(head, at + 1)
+        first = max(len(data) - self.longest + 1, 0)
+        tail = data[first:]
         sizes = range(min(_WORD - 1, len(tail)), 0, -1)
-        return min(begun, end - next((size for size in sizes if tail[-size:] in self._stubs), 0))
+        begun = len(tail) - next((size for size in sizes if tail[-size:] in self._stubs), 0)
+        for form in self._heads.suspects(tail):
+            start = tail.find(form[:_WORD], 0, begun + _WORD)
+            while 0 <= start < begun:
+                if len(form) > len(tail) - start and form.startswith(tail[start:]):
+                    begun = start
+                start = tail.find(form[:_WORD], start + 1, begun + _WORD)
+        return first + begun
 
 
 class MaskedStream:
@@ -160,21 +158,45 @@ class _Views:
 
 
 class _Filter:
-    """Which forms may be in some data: those of whose words one is met at such an alignment."""
+    """Notices forms by one of their words, at every alignment of the data or at the first alone."""
 
-    def __init__(self, words: Iterable[tuple[bytes, bytes]], *, alignments: int = 1) -> None:
-        self._forms: dict[int, list[tuple[bytes, bytes]]] = {}
-        for word, form in words:
-            self._forms.setdefault(int.from_bytes(word, sys.byteorder), []).append((word, form))
+    def __init__(self, windows: Iterable[tuple[bytes, int]], *, alignments: int = 1) -> None:
+        self._forms: dict[int, list[tuple[bytes, int]]] = {}
+        for form, at in windows:
+            word = int.from_bytes(form[at : at + _WORD], sys.byteorder)
+            self._forms.setdefault(word, []).append((form, at))
         self._words = frozenset(self._forms)
         self._offsets = range(alignments if self._words else 0)
 
-    def met(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Each word that was met, with a form that it belongs to."""
+    def find(self, data: bytes) -> Iterator[Span]:
+        """Where forms stand in the data."""
+        suspects = self.suspects(data)
+        if len(suspects) > _MANY:
+            yield from self._find_all(data)
+            return
+        for form in suspects:
+            start = data.find(form)
+            while start >= 0:
+                yield start, start + len(form)
+                start = data.find(form, start + 1)
+
+    def suspects(self, data: bytes) -> set[bytes]:
+        """The forms that were noticed; no others can stand in the data."""
         met: set[int] = set()
         for offset in self._offsets:
-            met |= self._words.intersection(_words(data, offset))
-        return (pair for word in met for pair in self._forms[word])
+            met.update(self._words.intersection(_words(data, offset)))
+        return {form for word in met for form, _ in self._forms[word]}
+
+    def _find_all(self, data: bytes) -> Iterator[Span]:
+        """The same as `find`, at a cost that does not grow with the number of suspects."""
+        known = self._words
+        for offset in self._offsets:
+            words = _words(data, offset)
+            for place in [place for place, word in enumerate(words) if word in known]:
+                for form, at in self._forms[words[place]]:
+                    start = offset + place * _WORD - at
+                    if start >= 0 and data.startswith(form, start):
+                        yield start, start + len(form)
 
 
 def _words(data: bytes, offset: int = 0) -> memoryview:
@@ -182,13 +204,13 @@ def _words(data: bytes, offset: int = 0) -> memoryview:
     return memoryview(data)[offset:end].cast("I")
 
 
-def _windows(form: bytes) -> Iterator[bytes]:
-    """The words by which a form is noticed, one for each alignment.
+def _windows(form: bytes) -> range:
+    """Where the words begin by which a form is noticed, one for each alignment.
 
     They come from its middle: how a secret begins and ends it often shares with harmless text.
     """
     first = (len(form) - _ANY_ALIGNMENT) // 2
-    return (form[at : at + _WORD] for at in range(first, first + _WORD))
+    return range(first, first + _WORD)
 
 
 def _merged(spans: list[Span]) -> list[Span]:
