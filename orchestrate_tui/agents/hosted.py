@@ -100,6 +100,7 @@ def _listen(listening: socket.socket, folder: Path) -> None:
     (folder / SOCKET).unlink(missing_ok=True)
     with short_name(os.fspath(folder), SOCKET) as path:
         listening.bind(path)
+        os.chmod(path, 0o600)  # noqa: PTH101  (before anybody can connect)
     listening.listen(_BACKLOG)
 
 

@@ -68,7 +68,7 @@ class PipelineExecutor:
             people=people or People(),
             clock=clock,
         )
-        records = Records(self._context)
+        self._records = records = Records(self._context)
         self._runs = Runs(self._context, records)
         self._asking = Asking(self._context, records, self._runs)
         self._rollbacks = ManualRollbacks(self._context, records, self._runs, self._asking)
@@ -146,14 +146,16 @@ class PipelineExecutor:
         that hangs or was stopped; None does so only from a dead one. Raises NotFound, or Refused
         when the run is not interrupted.
         """
-        takeover = self._takeover(take_over, actor or current_user())
         run = self._runs.marked(run_id)
+        takeover = self._takeover(run, take_over, actor or current_user())
         is_left = run.status is RunStatus.INTERRUPTED
         if is_left or (takeover.is_forced and run.status in UNDER_WAY):
             return await self._runs.resume(run, takeover)
         return await self._rollbacks.resume(run, takeover)
 
-    def _takeover(self, reason: str | None, actor: str) -> Takeover:
+    def _takeover(self, run: Run, reason: str | None, actor: str) -> Takeover:
+        if reason is not None:
+            reason = self._records.secrets(run).masked(reason)
         if reason is not None and not reason.strip():
             raise Refused(
                 "Taking a run over from an executor that lives needs a reason",

@@ -17,7 +17,7 @@ from orchestrate_tui.domain.variables import environment_of, render_command, sub
 from orchestrate_tui.spec import LoadedPipeline, json_schema, load_pipeline, problems_for_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RUNNABLE = ("cd", "ci", "features", "release", "security")
+RUNNABLE = ("cd", "ci", "features", "release", "secrets", "security")
 
 
 def loaded_example(name: str) -> LoadedPipeline:
@@ -113,6 +113,7 @@ class Bench:
             "ORCHESTRATE_ATTEMPT": str(attempt),
             "ORCHESTRATE_ENVIRONMENT": stage.environment or "",
             "ORCHESTRATE_OUTPUT": str(output),
+            "ORCHESTRATE_PIPELINE_DIR": str(EXAMPLES),
         }
         argv = command_of(agent, values)
         code = subprocess.run(argv, cwd=self.folder, env=environment, check=False).returncode

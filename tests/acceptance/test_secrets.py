@@ -1,0 +1,127 @@
+"""Secrets at a shell: what is refused, what is shown, and what is on the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.desk import EXAMPLES, Desk
+
+TOKEN = "hunter22/Xy"
+STAGES = """\
+  - {name: print, agent: printing, task: "${who}", rollback: {task: again}}
+  - {name: check, agent: broken, task: t, on_failure: rollback, rollback_to: print}
+"""
+AGENTS = """\
+  printing: {shell: 'echo "$TOKEN $ORCHESTRATE_TASK"; printf %s "$TOKEN" | base64'}
+secrets: [TOKEN]
+variables: {who: me}
+"""
+
+
+def on_disk(desk: Desk) -> bytes:
+    return b"".join(path.read_bytes() for path in desk.database.parent.rglob("*") if path.is_file())
+
+
+def test_no_command_shows_a_secret_and_no_file_keeps_it(desk: Desk) -> None:
+    name = desk.pipeline(STAGES, agents=AGENTS)
+    run = desk.do("run", name, "--var", f"who=x{TOKEN}", TOKEN=TOKEN)
+    said = [run.out + run.err]
+    for words in (
+        ("logs", 1, "print"),
+        ("show", 1),
+        ("show", 1, "--json"),
+        ("rollbacks",),
+        ("runs", "--json"),
+        ("rollback", 1, "--from", "check", "--to", "print", "--dry-run"),
+    ):
+        told = desk.do(*words, TOKEN=TOKEN)
+        said.append(told.out + told.err)
+    assert said[1] == "*** x***\n***\n"
+    assert run.code == 1
+    assert not any(TOKEN in text for text in said)
+    assert TOKEN.encode() not in on_disk(desk)
+    assert b64encode(TOKEN.encode()).rstrip(b"=") not in on_disk(desk)
+
+
+def test_a_run_without_its_secret_is_refused_with_the_place(desk: Desk) -> None:
+    name = desk.pipeline(STAGES, agents=AGENTS)
+    assert "is not set" in desk.do("validate", name).err
+    refused = desk.do("run", name)
+    assert refused.code == 2
+    assert f"{name}:11:11: the environment variable 'TOKEN' is not set" in refused.err
+    assert not desk.database.exists()
+
+
+def test_a_secret_is_not_among_the_arguments_or_variables_of_what_we_start(desk: Desk) -> None:
+    secret = "file-secret-77"
+    desk.write("key", f"{secret}\n")
+    agents = "secrets: {file: key}\n"
+    job = desk.start("run", desk.pipeline("  - {name: s, agent: hold, task: t}\n", agents=agents))
+    desk.ready.stage()
+    ours = [pid for pid in Path("/proc").glob("[0-9]*") if belongs_to(pid, desk)]
+    seen = [(pid / "cmdline").read_bytes() + (pid / "environ").read_bytes() for pid in ours]
+    assert any(b"masking.py" in text for text in seen)
+    assert not any(secret.encode() in text for text in seen)
+    desk.gate.open()
+    assert job.end().code == 0
+
+
+def belongs_to(process: Path, desk: Desk) -> bool:
+    """Whether it was started from this desk, or writes to a log of its own."""
+    try:
+        environment = (process / "environ").read_bytes()
+        output = str((process / "fd" / "1").readlink())
+    except OSError:
+        return False
+    home = desk.environment["XDG_STATE_HOME"]
+    return f"XDG_STATE_HOME={home}".encode() in environment or output.startswith(home)
+
+
+def test_the_example_shows_nothing(desk: Desk) -> None:
+    token = (EXAMPLES / "secrets" / "token").read_text().strip()
+    assert desk.do("run", EXAMPLES / "secrets.yaml").code == 0
+    log = desk.do("logs", 1, "careless").out
+    assert log.splitlines()[0] == "as it is:     ***"
+    assert log.count("***") == 5
+    assert token in (desk.folder / "secrets-work" / "used").read_text()
+    assert token.encode() not in on_disk(desk)
+    assert token.encode().hex().encode() not in on_disk(desk)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_what_is_made_is_for_its_owner_alone_whatever_the_umask(desk: Desk, mask: int) -> None:
+    stages = STAGES + "  - {name: wait, agent: hold, task: t, depends_on: []}\n"
+    name = desk.pipeline(stages, agents=AGENTS)
+    before = os.umask(mask)
+    try:
+        job = desk.start("run", name, TOKEN=TOKEN)
+        desk.ready.stage()
+        open_to_others = exposed(desk)
+        desk.gate.open()
+        assert job.end().code == 1
+        assert desk.do("rollback", 1, "--from", "check", "--to", "print", "--retry", "--yes",
+                       "--reason", "r", TOKEN=TOKEN).code in {0, 2}  # fmt: skip
+        detached = desk.do("run", name, "--detach", "--simulate", "--json", TOKEN=TOKEN)
+        assert json.loads(detached.out)["id"] == 2
+        desk.wait_for_owners()
+    finally:
+        os.umask(before)
+    assert open_to_others == exposed(desk) == []
+
+
+def exposed(desk: Desk) -> list[str]:
+    """What under the folder of the database somebody else could read or list."""
+    found = []
+    top = desk.database.parent
+    for path in (top, *top.rglob("*")):
+        mode = path.lstat().st_mode
+        allowed = 0o700 if stat.S_ISDIR(mode) or stat.S_ISSOCK(mode) else 0o600
+        if stat.S_IMODE(mode) & ~allowed:
+            found.append(f"{path.relative_to(top)} {stat.filemode(mode)}")
+    return found
