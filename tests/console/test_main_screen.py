@@ -105,6 +105,20 @@ async def test_the_first_run_appears_by_itself(story: Story, desk: Desk) -> None
         await settle(pilot, lambda: "○ build" in shown(pilot))
 
 
+async def test_a_scrollbar_hides_nothing_of_a_run(story: Story, desk: Desk) -> None:
+    for _ in range(9):
+        failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert [line[70:79] for line in shown(pilot).splitlines()[2:5]] == ["   1m 15s"] * 3
+
+
+async def test_a_wide_console_says_how_each_run_ended(story: Story, desk: Desk) -> None:
+    failed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(200, 60)) as pilot:
+        assert "↶✓ failed" in shown(pilot).splitlines()[2][:60]
+
+
 async def test_the_log_follows_until_the_operator_scrolls_up(story: Story, desk: Desk) -> None:
     run_id = waiting(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import ClassVar
 
 from rich.style import Style
@@ -15,7 +16,7 @@ from textual.timer import Timer
 from orchestrate_tui.console.durations import Clock, clock, duration, elapsed_s
 from orchestrate_tui.console.marks import UNDONE_GLYPH, rollback_mark, run_mark
 from orchestrate_tui.console.run_pages import Fetch, RunPages
-from orchestrate_tui.console.text import fitted, visible
+from orchestrate_tui.console.text import cell_width, fitted, visible
 from orchestrate_tui.console.widgets.line_view import Piece, RowView
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
@@ -26,8 +27,8 @@ BEATS_PER_SECOND = 2
 LastRollback = Callable[[int], RollbackEvent | None]
 """The last rollback of a run; None when there was none."""
 
-ROOMY = 60
-"""From this width on branch, start and user are shown too."""
+WITH_STATUS, WITH_START, WITH_BRANCH = 46, 63, 76
+"""From these widths on the word of the status, the start and the branch are shown too."""
 
 
 class RunsList(RowView):
@@ -154,21 +155,27 @@ class RunsList(RowView):
     def _pieces(self, run: Run) -> Iterator[Piece]:
         now, mark = self._clock(), run_mark(run.status)
         plain, faint = Style(), self.look("line--faint")
-        width, is_roomy = self.size.width, self.size.width >= ROOMY
+        width = self.scrollable_content_region.width
         seconds = elapsed_s(run.started_at, run.completed_at, now)
         end = "" if seconds is None else duration(seconds)
+        more = tuple(self._more(run, now, width))
         yield f" {mark.frame(self._tick * self.may_move)} ", self.look(f"tone--{mark.tone}")
         yield f"{f'#{run.id}':<6}", faint
         name = visible(run.pipeline) + (" ~simulated" if run.simulated else "")
-        yield fitted(name, width - (59 if is_roomy else 20)), plain
+        yield fitted(name, width - 21 - sum(cell_width(text) for text, _ in more)), plain
         yield self._undone(run)
-        if not is_roomy:
-            yield f"{end:>8}", plain
-            return
-        yield f" {fitted(mark.word, 11)}", self.look(f"tone--{mark.tone}")
-        yield f" {fitted(visible(run.trigger.branch or ''), 12)}", faint
-        yield f" {clock(run.created_at, now):>12}", faint
+        yield from more
         yield f"{end:>9}", plain
+
+    def _more(self, run: Run, now: datetime, width: int) -> Iterator[Piece]:
+        """What there is room for beside the name."""
+        mark, faint = run_mark(run.status), self.look("line--faint")
+        if width >= WITH_STATUS:
+            yield f" {fitted(mark.word, 11)}", self.look(f"tone--{mark.tone}")
+        if width >= WITH_BRANCH:
+            yield f" {fitted(visible(run.trigger.branch or ''), 12)}", faint
+        if width >= WITH_START:
+            yield f" {clock(run.created_at, now):>12}", faint
 
     def _undone(self, run: Run) -> Piece:
         """A sign for what became of the run's last rollback, beside the run's own status."""
