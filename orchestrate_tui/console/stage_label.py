@@ -57,3 +57,10 @@ def stage_seconds(stage: StageRun, now: datetime) -> float | None:
 def allowed_to_fail(pipeline: Pipeline) -> Mapping[str, bool]:
     """For every stage whether the pipeline goes on after its failure."""
     return {stage.name: stage.on_failure is OnFailure.CONTINUE for stage in pipeline.stages}
+
+
+def without_output(stage: StageRun) -> str:
+    """What stands in the place of an empty log."""
+    if stage.status in UNDER_WAY:
+        return "No output yet"
+    return "It wrote nothing" if stage.started else "This stage has not run"

@@ -119,6 +119,23 @@ async def test_a_wide_console_says_how_each_run_ended(story: Story, desk: Desk) 
         assert "↶✓ failed" in shown(pilot).splitlines()[2][:60]
 
 
+async def test_on_a_tiny_terminal_the_chosen_stage_can_be_read(story: Story, desk: Desk) -> None:
+    failed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(40, 10)) as pilot:
+        await pilot.pause()
+        assert "✗ smoke-staging" in shown(pilot).splitlines()[4]
+
+
+async def test_a_stage_without_output_says_whether_more_may_come(story: Story, desk: Desk) -> None:
+    run_id = story.run()
+    story.becomes(run_id, "build", StageStatus.RUNNING)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert "No output yet" in shown(pilot)
+        story.becomes(run_id, "build", StageStatus.SUCCEEDED)
+        await settle(pilot, lambda: "It wrote nothing" in shown(pilot))
+
+
 async def test_the_log_follows_until_the_operator_scrolls_up(story: Story, desk: Desk) -> None:
     run_id = waiting(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:

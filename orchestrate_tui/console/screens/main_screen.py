@@ -20,6 +20,7 @@ from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog, RunFilter
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
+from orchestrate_tui.console.stage_label import without_output
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.banner import Banner
 from orchestrate_tui.console.widgets.log_view import LogView
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 WIDE = 110
 """From so many columns on, the runs stand beside the rest."""
 
+FLAT = 18
+"""With fewer lines, the graph has hardly two."""
+
 PANES = {"runs": "1 Runs", "graph": "2 Stages", "log": "3 Log", "rollbacks": "4 Rollbacks"}
 NARROW_PANES = {**PANES, "log": "3 Log · 4 Rollbacks", "rollbacks": "4 Rollbacks · 3 Log"}
 LOWER_PANES = ("log", "rollbacks")
@@ -53,6 +57,7 @@ class MainScreen(Screen[None]):
 
     CSS_PATH = "main_screen.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  (Textual's way)
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (FLAT, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "pane('runs')", "Runs", show=False, tooltip="Go to the runs"),
         Binding("2", "pane('graph')", "Stages", show=False, tooltip="Go to the stages"),
@@ -186,8 +191,7 @@ class MainScreen(Screen[None]):
             return
         stage = picture.by_name[name]
         path = self._history.log_path(picture.run.id, name, max(stage.attempt, 1))
-        empty = "No output yet" if stage.started else "This stage has not run"
-        self.query_one(LogView).follow_file(path, empty)
+        self.query_one(LogView).follow_file(path, without_output(stage))
         self._tell()
         self.offer_keys()
 
