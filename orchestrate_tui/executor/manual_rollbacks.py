@@ -104,13 +104,13 @@ class ManualRollbacks:
         return await self._roll_back_ended(run, demand, receipt, accepted)
 
     async def follow(self, rollback_id: int) -> RollbackEvent:
-        """Wait for the end of a rollback. Raises Refused when its executor died."""
+        """Wait for the end of a rollback. Raises Refused when its executor died or gave it up."""
         while True:
-            lives = self._records.is_alive(self._records.rollback(rollback_id).epoch)
+            is_left = self._is_left(self._records.rollback(rollback_id))
             event = self._records.rollback(rollback_id)
             if event.status in ENDED_ROLLBACKS:
                 return event
-            if not lives:
+            if is_left:
                 raise Refused(
                     f"The executor of rollback {rollback_id} ended before it was done",
                     next_step=f"Go on with: orchestrate-tui resume {event.run_id}",

@@ -12,7 +12,14 @@ from orchestrate_tui.domain.status import (
     RunStatus,
     StageStatus,
 )
-from orchestrate_tui.errors import NotFound, Refused, RollbackLoop, RollbackRefused, StalePlan
+from orchestrate_tui.errors import (
+    NotFound,
+    Refused,
+    RollbackLoop,
+    RollbackRefused,
+    StalePlan,
+    StoreError,
+)
 from tests.executor.scenery import (
     FOREVER,
     HOLD,
@@ -472,3 +479,22 @@ async def test_a_plan_shows_the_values_that_are_known(scene: Scene) -> None:
     run = await scene.run(undone("a", publish, undo="echo ${stages.a.version} ${other}"))
     plan = await scene.executor.plan_rollback(run.id, "a")
     assert plan.steps[0].task == "echo 7 ${other}"
+
+
+async def test_one_that_its_executor_gave_up_is_not_waited_for(scene: Scene) -> None:
+    run = await scene.run(undone("a"))
+    told: list[int] = []
+    unrecordable = (
+        "CREATE TRIGGER unrecordable BEFORE UPDATE ON rollback_steps"
+        " BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+    scene.executor.database.write(lambda connection: connection.execute(unrecordable))
+    with pytest.raises(StoreError):
+        await scene.executor.trigger_rollback(run.id, "a", accepted=told.append)
+    with anyio.fail_after(30), pytest.raises(Refused, match="orchestrate-tui resume 1"):
+        await scene.executor.follow_rollback(told[0])
+    scene.executor.database.write(
+        lambda connection: connection.execute("DROP TRIGGER unrecordable")
+    )
+    await scene.executor.resume_run(run.id)
+    assert scene.rollback(run.id).status is SUCCEEDED
