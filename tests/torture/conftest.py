@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
+
+from tests.torture.killing import Nursery
 
 Amount = Callable[..., int]
 Figure = Callable[[str, object], None]
@@ -31,3 +35,23 @@ def amount(request: pytest.FixtureRequest) -> Amount:
 def figure(record_property: Figure) -> Figure:
     """Tells what was measured, `figure("slowest recovery", "0.21 s")`; the summary shows it."""
     return record_property
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    """Where processes come from that die at named points."""
+    with Nursery() as opened:
+        yield opened
+
+
+@pytest.fixture
+def homes(tmp_path: Path) -> Iterator[Path]:
+    """A new folder whenever it is asked for one."""
+
+    def build() -> Iterator[Path]:
+        for number in count(1):
+            home = tmp_path / str(number)
+            home.mkdir()
+            yield home
+
+    return build()

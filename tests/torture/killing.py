@@ -22,6 +22,7 @@ from tests.torture.mortal import DATABASE, HOME, Job
 
 REPOSITORY = Path(__file__).parents[2]
 KILLED = -signal.SIGKILL
+PATIENCE_S = 60
 GOES_ON = ("point after run interrupted running", "point to start")
 
 WORK = (
@@ -124,6 +125,8 @@ class Nursery:
         assert self._process.stdout
         self._process.stdin.write(job.text() + "\n")
         self._process.stdin.flush()
+        answered, _, _ = select.select([self._process.stdout], [], [], PATIENCE_S)
+        assert answered, f"it hangs: {job.text()}"
         return int(self._process.stdout.readline())
 
     def __enter__(self) -> Self:
@@ -304,16 +307,22 @@ def recovery_s(grave: Grave) -> list[float]:
     return found
 
 
-def survive(nursery: Nursery, home: Path, course: Course, points: Sequence[str]) -> Grave:
-    """Take a course whose processes die at the points, one after the other, and check it all."""
+def survive(
+    nursery: Nursery, home: Path, course: Course, points: Sequence[str], *, lies: bool = False
+) -> Grave:
+    """Take a course whose processes die at the points, one after the other, and check it all.
+
+    With `lies` they do not die, but the commits at these points seem to fail.
+    """
     course.write(home)
     grave = Grave(home)
     before = 0
     for point in (*points, ""):
         before = len(grave.noted("exit"))
-        status = nursery.bear(Job(home=str(home), commands=_due(grave, course), point=point))
+        commands = _due(grave, course)
+        status = nursery.bear(Job(home=str(home), commands=commands, point=point, lies=lies))
         assert status in {KILLED, 0}, grave.output()
-        if status == KILLED and grave.has_run():
+        if (status == KILLED or lies) and grave.has_run():
             assert lost(grave) == 0
             check_truth(grave)
     assert {what.partition(" ")[0] for what in grave.noted("exit")[before:]} <= {"0", "1"}

@@ -35,7 +35,7 @@ from orchestrate_tui.store.database import open_database
 
 LOADED = (doctor, history, rollbacks, running)
 DATABASE = "store.db"
-FAULTY = 70
+CANNOT, FAULTY = 2, 70
 KEPT = ".before"
 HOME = "TORTURE_HOME"
 """The environment variable that all processes of a job have."""
@@ -45,17 +45,29 @@ HOME = "TORTURE_HOME"
 class Job:
     """Commands to carry out in the folder `home`, up to the point at which the process dies.
 
-    `point` "" is never reached. With `is_late` the database is set back to what it was before
+    `point` "" is never reached. With `lies` the process lives on, and the commit before or after
+    which the point is seems to fail. With `is_late` the database is set back to what it was before
     the last commit, as if the process had acted before that commit was safe.
     """
 
     home: str
     commands: tuple[tuple[str, ...], ...]
     point: str = ""
+    lies: bool = False
     is_late: bool = False
 
     def text(self) -> str:
         return json.dumps(asdict(self))
+
+
+def disk_error() -> sqlite3.OperationalError:
+    """What SQLite says when the disk does not do as it is told."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode, error.sqlite_errorname = (
+        sqlite3.SQLITE_IOERR_FSYNC,
+        "SQLITE_IOERR_FSYNC",
+    )
+    return error
 
 
 class Journal:
@@ -75,6 +87,8 @@ class Journal:
             self.note(f"point {point}")
         if self._job.point in points:
             self.note(f"killed {self._job.point}")
+            if self._job.lies:
+                raise disk_error()
             if self._job.is_late:
                 self._set_back()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -230,6 +244,8 @@ def live(job: Job) -> None:
         code = cli.main(command)
         sys.stdout.flush()
         journal.note(f"exit {code} {command[0]}")
+        if code == CANNOT:
+            break
 
 
 def bear(job: Job) -> int:

@@ -28,21 +28,6 @@ KILLS_AGAIN = 0.4
 LONGEST_RECOVERY_S = 1.0
 
 
-@pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as opened:
-        yield opened
-
-
-def homes(folder: Path) -> Iterator[Path]:
-    number = 0
-    while True:
-        number += 1
-        home = folder / str(number)
-        home.mkdir()
-        yield home
-
-
 def deaths(rng: random.Random, points: list[str], count: int) -> Iterator[list[str]]:
     """So many lists of points to die at: each is the first of some, others follow by chance."""
     shuffled = rng.sample(points, len(points))
@@ -59,13 +44,12 @@ def test_killed_anywhere_a_run_goes_on_as_if_nobody_had_died(
     rng: random.Random,
     amount: Amount,
     figure: Figure,
-    tmp_path: Path,
+    homes: Iterator[Path],
 ) -> None:
-    places = homes(tmp_path)
-    points = survive(nursery, next(places), course, ()).points()
+    points = survive(nursery, next(homes), course, ()).points()
     kills, recoveries = 0, [0.0]
     for died_at in deaths(rng, points, amount(short=16, long=500)):
-        grave = survive(nursery, next(places), course, died_at)
+        grave = survive(nursery, next(homes), course, died_at)
         kills += len(grave.noted("killed"))
         recoveries += recovery_s(grave)
     figure("kills", f"{kills}, at {len(points)} named points")
