@@ -11,6 +11,7 @@ OrchestrateError
 │   └── StaleTransition
 │       └── Fenced         another executor took over what this one worked on
 └── StoreError             the database cannot be used as it is
+    └── Unrecorded         the operator did not wait until a full disk could be written
 
 Each error carries what happened and the next step, both one sentence, and the exit code of the
 command that meets it.
@@ -156,3 +157,9 @@ class Fenced(StaleTransition):
 
 class StoreError(OrchestrateError):
     """The database cannot be opened or used as it is; it was left untouched."""
+
+
+class Unrecorded(StoreError):
+    """Work ended that could not be recorded, because its disk was full; 4 is for this alone."""
+
+    exit_code = 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,8 +23,15 @@ class StageLog:
     masker: Masker | None = None
 
     def append(self, content: bytes) -> None:
-        """Add `content`, masked but otherwise as it is."""
-        append(self.path, self.masker.mask(content) if self.masker else content)
+        """Add `content`, masked but otherwise as it is.
+
+        A full disk loses it; it does not change how the attempt ended.
+        """
+        try:
+            append(self.path, self.masker.mask(content) if self.masker else content)
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
 
     def note(self, sentence: str) -> None:
         """Add one line that tells what the executor did or found; see append_note."""

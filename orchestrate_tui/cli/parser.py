@@ -18,7 +18,8 @@ Without a command the console opens. `orchestrate-tui demo` shows it at work on 
 
 EPILOG = """\
 exit codes: 0 it went well, 1 it failed or a file has problems, 2 refused and nothing was
-changed, 3 another process took the run over, 130 cancelled
+changed, 3 another process took the run over, 4 the disk was full and you ended it unrecorded,
+130 cancelled
 """
 
 _PIPELINE_FILES = frozenset({".yaml", ".yml"})

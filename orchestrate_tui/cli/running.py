@@ -25,7 +25,6 @@ from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.errors import (
     CannotStart,
-    OrchestrateError,
     Refused,
 )
 from orchestrate_tui.executor.control import Control
@@ -35,6 +34,7 @@ from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.store.accounts import is_anothers, owner_of
 from orchestrate_tui.store.history import History
 
+_MEANWHILE = "Nothing new starts, and what runs goes on; it continues when there is room again"
 EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 130}
 
 
@@ -162,6 +162,8 @@ class Session:
         self.history = history
         self._interrupts = interrupts
         self._json = as_json
+        self._trouble = ""
+        self._cancellation: Future[str] | None = None
 
     def tell(self, text: str) -> None:
         """Print one line for people."""
@@ -172,7 +174,14 @@ class Session:
         """Show a run until it has ended; returns the exit code that tells how."""
         shows = sys.stdout.isatty() and not self._json
         follower = Follower(self.history, run_id, after=after, quiet=not shows)
-        ended = follower.until(work, lambda: self._heed_interrupts(run_id, work))
+
+        def meanwhile() -> None:
+            self._tell_trouble()
+            self._heed_interrupts(run_id, work)
+            self._tell_cancellation()
+
+        ended = follower.until(work, meanwhile)
+        self._tell_cancellation()
         run = self.history.run(ended.id)
         if self._json:
             print_json(run_record(self.history, run))
@@ -187,26 +196,53 @@ class Session:
         signal = self._interrupts.take()
         if signal is None:
             return
-        if rollback := rollback_under_way(self.history, run_id):
+        if self.control.is_stuck:
+            self._give_up(run_id, work)
+        elif rollback := rollback_under_way(self.history, run_id):
             say(rollback, to=sys.stderr)
-        elif signal is SIGTERM or not can_ask() or self._is_to_be_cancelled(run_id, work):
-            self._cancel(run_id)
+        elif (
+            signal is SIGTERM
+            or not can_ask()
+            or self._is_confirmed(f"Cancel run {run_id}?", run_id, work)
+        ):
+            self._cancellation = self.control.cancel(run_id)
 
-    def _is_to_be_cancelled(self, run_id: int, work: Future[Run]) -> bool:
+    def _tell_trouble(self) -> None:
+        """Say what keeps the run from going on, once, and that it is over."""
+        trouble, before = self.control.trouble, self._trouble
+        self._trouble = trouble
+        if trouble and not before:
+            say(f"orchestrate-tui: {trouble}. {_MEANWHILE}", to=sys.stderr)
+        elif before and not trouble:
+            say("orchestrate-tui: There is room on the disk again, it goes on", to=sys.stderr)
+
+    def _give_up(self, run_id: int, work: Future[Run]) -> None:
+        """End a run although that cannot be recorded; on a terminal ask first."""
+        if not can_ask() or self._is_confirmed(f"End run {run_id} unrecorded?", run_id, work):
+            self.control.lose_patience()
+
+    def _is_confirmed(self, question: str, run_id: int, work: Future[Run]) -> bool:
         """Ask; a second Ctrl-C is a yes, and the end of the run makes the question idle."""
 
         def decided() -> bool | None:
             return False if work.done() else (bool(self._interrupts.take()) or None)
 
         say(to=sys.stderr)
-        if confirmed(f"Cancel run {run_id}?", decided):
+        if confirmed(question, decided):
             return True
         if not work.done():
             say(f"Run {run_id} goes on", to=sys.stderr)
         return False
 
-    def _cancel(self, run_id: int) -> None:
-        try:
-            say(self.control.cancel(run_id).result(), to=sys.stderr)
-        except OrchestrateError as error:
-            say(f"orchestrate-tui: {error}", to=sys.stderr)
+    def _tell_cancellation(self) -> None:
+        """Say what became of it; one that a full disk holds up ends the run unrecorded."""
+        asked = self._cancellation
+        if asked is None:
+            return
+        if not asked.done():
+            if self.control.is_stuck:
+                self.control.lose_patience()
+            return
+        self._cancellation = None
+        error = asked.exception()
+        say(f"orchestrate-tui: {error}" if error else asked.result(), to=sys.stderr)

@@ -29,7 +29,7 @@ from orchestrate_tui.console.screens.quit_question import CANCEL, LEAVE, quit_qu
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.moments import utc_now
-from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.errors import OrchestrateError, Unrecorded
 from orchestrate_tui.store.attendance import Attendance
 
 if TYPE_CHECKING:
@@ -181,6 +181,10 @@ class OrchestrateApp(App[str]):
         """Have every run cancelled, and go; what may not be cancelled keeps the console here."""
         control = self._control
         if control is None:
+            return
+        if control.is_stuck:
+            control.lose_patience()
+            self.exit(CANCEL.id, return_code=Unrecorded.exit_code)
             return
         refusals = []
         for run_id in control.active():

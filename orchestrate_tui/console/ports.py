@@ -33,6 +33,20 @@ class ExecutorControl(Protocol):
         """The runs that this process works on."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing new starts, such as a full disk, in a sentence; "" when nothing is wrong."""
+        ...
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether even the end of a run could not be recorded now."""
+        ...
+
+    def lose_patience(self) -> None:
+        """Give up what waits for a full disk; its runs end unrecorded."""
+        ...
+
     def start_run(
         self,
         loaded: Runnable,

@@ -158,6 +158,7 @@ class Attempts:
         launcher = self.permission.launcher(rollback_id)
         if work.agent.kind is not AgentKind.HTTP:
             return await perform(work, launcher)
+        await self.permission.executor.room.wait()
         with self.permission.granted(rollback_id):
             return await perform(work, launcher)
 

@@ -16,6 +16,7 @@ from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.executor.hub import Change, Hub
 from orchestrate_tui.executor.people import People
+from orchestrate_tui.executor.room import Room
 from orchestrate_tui.executor.secrets import NO_SECRETS, Secrets
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.fencing import Takeover
@@ -37,14 +38,22 @@ class ExecutorContext:
     hub: Hub
     people: People
     clock: Callable[[], datetime]
+    room: Room
 
-    async def commit(self, change: StoreChange[T], *told: Change) -> T:
+    @property
+    def trouble(self) -> str:
+        """Why nothing new starts although it could, in a sentence; "" when nothing is wrong."""
+        return self.database.trouble or self.room.trouble
+
+    async def commit(self, change: StoreChange[T], *told: Change, is_patient: bool = True) -> T:
         """Commit `change`, then tell the hub; a cancelled scope waits for that.
 
-        Raises what the change raised, or StoreError.
+        Where the disk is full, a patient one waits until it is not. Raises what the change
+        raised, or StoreError.
         """
         with anyio.CancelScope(shield=True):
-            result = await asyncio.wrap_future(self.database.submit(change))
+            committed = self.database.submit(change, is_patient=is_patient)
+            result = await asyncio.wrap_future(committed)
         self.publish(told)
         return result
 

@@ -87,6 +87,20 @@ class Control:
         """The runs that this executor works on, rollbacks of ended ones included."""
         return self._executor.active
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing new starts, such as a full disk, in a sentence; "" when nothing is wrong."""
+        return self._executor.trouble
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether even the end of a run could not be recorded now."""
+        return bool(self._executor.database.trouble)
+
+    def lose_patience(self) -> None:
+        """Give up what waits for a full disk: its runs end with Unrecorded, and so do others."""
+        self._executor.database.lose_patience()
+
     def wait(self) -> None:
         """Wait until nothing is worked on any more; what fails meanwhile is in the store."""
         self._thread.wait()

@@ -70,6 +70,19 @@ class DistantControl:
         """No runs: nothing is worked on here."""
         return ()
 
+    @property
+    def trouble(self) -> str:
+        """Nothing: what keeps another account's executor from working is not known here."""
+        return ""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Never: nothing is recorded from here."""
+        return False
+
+    def lose_patience(self) -> None:
+        """Do nothing: nothing waits for a disk here."""
+
     def wait(self) -> None:
         """Return at once: nothing is worked on here."""
 

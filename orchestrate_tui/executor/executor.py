@@ -24,6 +24,7 @@ from orchestrate_tui.executor.hub import Hub
 from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.room import Room
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandKind
@@ -67,6 +68,7 @@ class PipelineExecutor:
             hub=self.hub,
             people=people or People(),
             clock=clock,
+            room=Room(self.database.files.runs),
         )
         self._records = records = Records(self._context)
         self._runs = Runs(self._context, records)
@@ -97,6 +99,11 @@ class PipelineExecutor:
     def active(self) -> tuple[int, ...]:
         """The runs that this executor works on, rollbacks of ended ones included."""
         return (*self._runs.sessions, *self._rollbacks.active)
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing new starts, such as a full disk, in a sentence; "" when nothing is wrong."""
+        return self._context.trouble
 
     # Runs
 

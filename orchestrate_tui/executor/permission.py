@@ -48,5 +48,8 @@ class _PermittedLauncher:
 
     async def start(self, program: Program) -> Process:
         """Start `program`; see Launcher. Raises Fenced when the run is another's."""
+        return await self.permission.executor.room.start(partial(self._start, program))
+
+    async def _start(self, program: Program) -> Process:
         with self.permission.granted(self.rollback_id):
             return await self.permission.executor.launcher.start(program)

@@ -54,7 +54,7 @@ class Runs:
             check_complete(secrets)
         secrets.check_unwritten(encode_pipeline(new.pipeline)[0], new.source)
         new = replace(new, trigger=secrets.sealed_trigger(new.trigger))
-        run_id = await self._executor.commit(partial(insert_run, new=new))
+        run_id = await self._executor.commit(partial(insert_run, new=new), is_patient=False)
         self._executor.publish((Change(run_id=run_id),))
         return run_id
 

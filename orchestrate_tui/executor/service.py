@@ -19,9 +19,15 @@ Answer = Callable[[], str]
 
 
 def ask(session: RunSession, request: Request) -> None:
-    """Have a request served in one of the session's next turns; it is answered after the commit."""
+    """Have a request served in one of the session's next turns; it is answered after the commit.
+
+    What runs is cancelled at once when no turn can be committed: that may take long.
+    """
     request.payload = session.context.secrets.masked_payload(request.payload)
     session.turns.post_request(request, partial(_serve, session, request))
+    is_stuck = bool(session.executor.database.trouble)
+    if is_stuck and request.kind is CommandKind.CANCEL and not session.rollbacks.is_busy:
+        session.stop_what_runs(f"cancelled by {request.actor}")
 
 
 def _serve(session: RunSession, request: Request) -> None:

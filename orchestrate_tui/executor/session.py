@@ -272,6 +272,10 @@ class RunSession:
     def stop(self, reason: str) -> None:
         """Start nothing more, and cancel what runs."""
         self.halt(reason, RunStatus.CANCELLED)
+        self.stop_what_runs(reason)
+
+    def stop_what_runs(self, reason: str) -> None:
+        """Cancel what runs at once, although what was decided before is not committed yet."""
         self._under_way.stop(self._stages, reason)
 
     async def stop_stages(self, names: Iterable[str], reason: str) -> None:

@@ -57,9 +57,18 @@ class Database:
             self._writer.close()
             raise
 
-    def submit(self, change: Change[T]) -> Future[T]:
+    @property
+    def trouble(self) -> str:
+        """Why patient changes wait, in a sentence; "" when they do not."""
+        return self._writer.trouble
+
+    def submit(self, change: Change[T], *, is_patient: bool = False) -> Future[T]:
         """Have `change` committed by the writer; see Writer.submit."""
-        return self._writer.submit(change)
+        return self._writer.submit(change, is_patient=is_patient)
+
+    def lose_patience(self) -> None:
+        """Let what waits for a full disk, now or later, fail with Unrecorded."""
+        self._writer.lose_patience()
 
     def write(self, change: Change[T]) -> T:
         """Commit `change` and return its result. Raises what it raised, or StoreError."""

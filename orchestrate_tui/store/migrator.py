@@ -71,15 +71,15 @@ def is_current(connection: sqlite3.Connection, path: Path) -> bool:
     return len(applied) == len(expected)
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Apply what is missing; the caller holds the file lock.
+def migrate(connection: sqlite3.Connection, path: Path) -> bool:
+    """Apply what is missing, and say whether anything was; the caller holds the file lock.
 
     Raises StoreError for a database that cannot be used, which is left as it was.
     """
     is_usable = is_current(connection, path)
     _use_wal(connection, path)
     if is_usable:
-        return
+        return False
     import sqlite_utils  # noqa: PLC0415  (slow to import, and seldom needed)
     from sqlite_utils.migrations import Migrations  # noqa: PLC0415
 
@@ -93,6 +93,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             f"The schema of {path} could not be brought up to date: {error}",
             next_step="Nothing was changed; check free space and permissions and try again",
         ) from error
+    return True
 
 
 def _use_wal(connection: sqlite3.Connection, path: Path) -> None:

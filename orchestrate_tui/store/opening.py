@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,10 +57,12 @@ class Opened:
 
     def close(self) -> None:
         """Verify what was written, and close all of it; SQLite makes its last checkpoint then."""
-        verdict = verify(self.connection, self.verified)
+        with suppress(sqlite3.Error):  # the disk may be full; the next opening verifies it then
+            verdict = verify(self.connection, self.verified)
+            with self.lock.held():
+                if not verdict.damage:
+                    self.mark(verdict.end)
         with self.lock.held():
-            if not verdict.damage:
-                self.mark(verdict.end)
             self.connection.close()
         self.head.close()
         self.lock.close()
@@ -136,6 +139,8 @@ def _bring_up_to_date(files: StoreFiles, connection: ImmediateConnection) -> Non
     try:
         if not has_chain(connection):
             make_head(files.head)
-        migrate(connection, files.database)
+        if migrate(connection, files.database):
+            # A fresh log is larger than the database, and lacks its mark as ours.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except OSError as error:
         raise cannot_open(files.database, error) from error

@@ -12,27 +12,47 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
-from orchestrate_tui.errors import StoreError
+from orchestrate_tui.errors import StoreError, Unrecorded
+from orchestrate_tui.store.chain import last_event
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestrate_tui.store.chain import Head
     from orchestrate_tui.store.opening import Opened
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
 """What one caller wants changed, within a transaction that somebody else begins and ends."""
 
-_Waiting = tuple[Change[Any], "Future[Any]"]
+_PRIMARY = 0xFF  # the part of an error code that says what kind of error it is
 LARGEST_BATCH = 1024
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
+"""How long it is waited before a full disk is tried again; it doubles from time to time."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A change and whoever waits for it; `is_patient` when it may wait for a full disk."""
+
+    change: Change[Any]
+    future: Future[Any]
+    is_patient: bool
+
+
+_Outcome = tuple[_Waiting, Any, BaseException | None]
 
 
 class Writer:
-    """Commits changes in the order in which they are submitted."""
+    """Commits changes in the order in which they are submitted.
+
+    `trouble` says why patient changes wait; "" when they do not.
+    """
 
     def __init__(self, path: Path, opened: Opened) -> None:
         self._path = path
@@ -41,20 +61,31 @@ class Writer:
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._submitting = Lock()
         self._is_open = True
+        self._has_patience = True
+        self._is_ending = False
+        self.trouble = ""
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, change: Change[T]) -> Future[T]:
+    def submit(self, change: Change[T], *, is_patient: bool = False) -> Future[T]:
         """Have `change` committed; the future ends after the commit, or with the error.
 
-        A future cancelled before its turn is not carried out. Raises StoreError after `close`.
+        On a full disk a patient change waits and is tried again, so it may be called more than
+        once. A future cancelled before its turn is not carried out. Raises StoreError after
+        `close`.
         """
         future: Future[T] = Future()
         with self._submitting:
             if not self._is_open:
                 raise StoreError(f"The database {self._path} is closed", next_step="Open it again")
-            self._queue.put((change, future))
+            self._queue.put(_Waiting(change, future, is_patient))
         return future
+
+    def lose_patience(self) -> None:
+        """Let what waits for a full disk, now or later, fail with Unrecorded."""
+        self._has_patience = False
+        with suppress(StoreError):
+            self.submit(lambda _: None)  # wakes who waits
 
     def close(self) -> None:
         """Commit what is waiting and end; a second call does nothing."""
@@ -67,73 +98,120 @@ class Writer:
         self._opened.close()
 
     def _work(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, is_last = self._drain(first)
-            self._commit(batch)
-            if is_last:
-                return
+        while not self._is_ending:
+            self._commit(self._take(self._queue.get()))
 
-    def _drain(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
-        batch = [first]
-        while len(batch) < LARGEST_BATCH:
-            try:
+    def _take(self, first: _Waiting | None) -> list[_Waiting]:
+        """What waits, beginning with `first`; None in the queue is the end of it."""
+        batch: list[_Waiting] = []
+        item = first
+        with suppress(Empty):
+            while item is not None:
+                if item.future.set_running_or_notify_cancel():
+                    batch.append(item)
+                if len(batch) == LARGEST_BATCH:
+                    return batch
                 item = self._queue.get_nowait()
-            except Empty:
-                break
-            if item is None:
-                return batch, True
-            batch.append(item)
-        return batch, False
+            self._is_ending = True
+        return batch
 
-    def _commit(self, waiting: list[_Waiting]) -> None:
-        batch = [item for item in waiting if item[1].set_running_or_notify_cancel()]
-        done: list[tuple[Future[Any], Any]] = []
+    def _commit(self, batch: list[_Waiting]) -> None:
+        wait_s = SHORTEST_WAIT_S
+        while batch and (error := self._transact(batch)) is not None:
+            batch = self._patient(batch, error)
+            if batch:
+                self.trouble = _trouble(self._path, error)
+                batch += self._wait(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                self._make_room()
+        self.trouble = ""
+
+    def _transact(self, batch: list[_Waiting]) -> sqlite3.Error | None:
+        """Carry out the batch and answer it; the error instead if the disk has no room for it."""
+        outcomes: list[_Outcome]
         try:
             with self._lock.held():
                 self._connection.head = None
                 self._connection.execute("BEGIN")
-                for change, future in batch:
-                    self._attempt(change, future, done)
-                self._connection.execute("COMMIT")
-                if self._connection.head is not None:
-                    self._opened.head.write(self._connection.head)
+                outcomes = [self._attempt(item) for item in batch]
+                self._end()
         except BaseException as error:  # noqa: BLE001  (the edge of the thread: it goes to the callers)
-            self._give_up(batch, error)
-        else:
-            for future, result in done:
-                future.set_result(result)
+            with suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            if _lacks_room(error):
+                return error
+            outcomes = [(item, None, self._failure(error)) for item in batch]
+        for item, result, failure in outcomes:
+            if failure is None:
+                item.future.set_result(result)
+            else:
+                item.future.set_exception(failure)
+        return None
 
-    def _attempt(
-        self, change: Change[Any], future: Future[Any], done: list[tuple[Future[Any], Any]]
-    ) -> None:
+    def _end(self) -> None:
+        """Commit, and tell the file beside the database where its events end."""
+        head = self._connection.head
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            if not self._is_kept(head):
+                raise
+        if head is not None:
+            self._opened.head.write(head)
+
+    def _is_kept(self, head: Head | None) -> bool:
+        """Whether a commit that reported an error was made all the same."""
+        if head is None or self._connection.in_transaction:
+            return False
+        with suppress(sqlite3.Error):
+            return last_event(self._connection) == head
+        return False
+
+    def _attempt(self, item: _Waiting) -> _Outcome:
         """Run one change in its savepoint; its own error ends only its own future.
 
-        When the database gave up the whole transaction, as it does on a full disk, the error is
+        When the database gave up the whole transaction, or the disk is full, the error is
         everybody's and ends the batch.
         """
         self._connection.execute("SAVEPOINT change")
         head = self._connection.head
+        outcome: _Outcome
         try:
-            result = change(self._connection)
+            outcome = (item, item.change(self._connection), None)
         except BaseException as error:
-            if not self._connection.in_transaction:
+            if not self._connection.in_transaction or _lacks_room(error):
                 raise
             self._connection.execute("ROLLBACK TO change")
             self._connection.head = head
             is_trouble = isinstance(error, sqlite3.Error)
-            future.set_exception(self._failure(error) if is_trouble else error)
-        else:
-            done.append((future, result))
+            outcome = (item, None, self._failure(error) if is_trouble else error)
         self._connection.execute("RELEASE change")
+        return outcome
 
-    def _give_up(self, batch: list[_Waiting], error: BaseException) -> None:
-        """Keep nothing of the batch, and tell so to everybody who was not answered yet."""
-        with suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        for _, future in batch:
-            if not future.done():
-                future.set_exception(self._failure(error))
+    # A full disk
+
+    def _patient(self, batch: list[_Waiting], error: sqlite3.Error) -> list[_Waiting]:
+        """Those who wait for room; the others are told that nothing of theirs was kept."""
+        has_patience = self._has_patience and not self._is_ending
+        for item in batch:
+            if not item.is_patient:
+                item.future.set_exception(self._failure(error))
+            elif not has_patience:
+                item.future.set_exception(_unrecorded(self._path, error))
+        return [item for item in batch if item.is_patient] if has_patience else []
+
+    def _wait(self, seconds: float) -> list[_Waiting]:
+        """Wait, or until somebody submits something, which is returned."""
+        try:
+            return self._take(self._queue.get(timeout=seconds))
+        except Empty:
+            return []
+
+    def _make_room(self) -> None:
+        """Move SQLite's log into the database, so that its place is used again."""
+        with suppress(sqlite3.Error), self._lock.held():
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _failure(self, error: BaseException) -> StoreError:
         failure = StoreError(
@@ -142,3 +220,24 @@ class Writer:
         )
         failure.__cause__ = error
         return failure
+
+
+def _lacks_room(error: BaseException) -> TypeGuard[sqlite3.Error]:
+    """Whether the disk could not take what was written: full, over quota, or broken."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    return isinstance(error, sqlite3.Error) and code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+
+
+def _trouble(path: Path, error: sqlite3.Error) -> str:
+    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        return f"The disk is full: {path} cannot be written"
+    return f"The disk fails, or its quota is used up: {path} cannot be written ({error})"
+
+
+def _unrecorded(path: Path, error: sqlite3.Error) -> Unrecorded:
+    failure = Unrecorded(
+        f"{_trouble(path, error)}, and what happened since is not recorded",
+        next_step="Free some space, then go on with: orchestrate-tui resume RUN",
+    )
+    failure.__cause__ = error
+    return failure

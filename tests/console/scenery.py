@@ -253,6 +253,8 @@ class Desk:
         self.asked: list[tuple[Any, ...]] = []
         self.refusal: OrchestrateError | None = None
         self.runs: tuple[int, ...] = ()
+        self.trouble = ""
+        self.is_stuck = False
         self._history = history
 
     def subscribe(self) -> Subscription:
@@ -260,6 +262,9 @@ class Desk:
 
     def active(self) -> tuple[int, ...]:
         return self.runs
+
+    def lose_patience(self) -> None:
+        self.asked.append(("lose_patience",))
 
     def plan_rollback(
         self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False

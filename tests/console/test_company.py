@@ -96,6 +96,31 @@ async def test_a_warning_of_the_executor_stays_until_it_is_put_away(
         await settle(pilot, lambda: "taken over by ben" not in shown(pilot))
 
 
+async def test_what_keeps_work_from_going_on_is_told_as_long_as_it_does(
+    story: Story, desk: Desk
+) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        desk.trouble = "The disk is full: /srv/store.db cannot be written"
+        await settle(pilot, lambda: "The disk is full: /srv/store.db" in shown(pilot))
+        await pilot.press("escape")
+        assert "The disk is full: /srv/store.db" in shown(pilot)
+        desk.trouble = ""
+        await settle(pilot, lambda: "The disk is full" not in shown(pilot))
+
+
+async def test_a_cancelling_quit_does_not_wait_for_a_full_disk(story: Story, desk: Desk) -> None:
+    desk.runs = (waiting(story),)
+    desk.trouble, desk.is_stuck = "The disk is full", True
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app._quit_answered("cancel")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [("lose_patience",)]
+    assert app.return_code == 4
+
+
 async def test_a_dead_executor_is_noticed_within_a_second(story: Story, desk: Desk) -> None:
     waiting(story)
     app = OrchestrateApp(story.history, desk, clock=now)

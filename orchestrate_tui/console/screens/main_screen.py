@@ -30,6 +30,7 @@ from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from orchestrate_tui.console.widgets.status_line import StatusLine
+from orchestrate_tui.console.widgets.trouble_line import TroubleLine
 from orchestrate_tui.domain.moments import utc_now
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Two groups of panes: beside each other when there is room, else one over the other."""
+        yield TroubleLine()
         yield RunHeader()
         yield StatusLine()
         yield Banner()
@@ -243,6 +245,12 @@ class MainScreen(Screen[None]):
         if changes:
             self._take_over(changes)
         self.query_one(LogView).catch_up()
+        self.query_one(TroubleLine).show(self.trouble)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps this console's executor from working; "" is nothing, or no executor."""
+        return ""
 
     def _take_over(self, changes: Changes) -> None:
         self.query_one(Banner).warn(changes.warnings)

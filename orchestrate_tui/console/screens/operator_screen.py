@@ -95,6 +95,11 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         self._named_database = named_database
         self._abilities = dict.fromkeys(_DEPENDENT_ACTIONS, False)
 
+    @property
+    def trouble(self) -> str:
+        """What keeps the executor from working; "" is nothing."""
+        return self._control.trouble
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what the chosen run, stage or rollback allows."""
         allowed = self._abilities.get(action)

@@ -1,0 +1,71 @@
+"""Room on the disk for what stages write: without it none is started, for it would only fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+LEAST_ROOM_BYTES = 64 * 1024
+"""With less free space nothing is started."""
+
+LOOK_INTERVAL_S = 0.2
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@dataclass(slots=True)
+class Room:
+    """The free space where logs lie; `trouble` says what is waited for, "" is nothing."""
+
+    folder: Path
+    trouble: str = ""
+    _waiting: int = 0
+
+    async def start(self, start: Callable[[], Awaitable[T]]) -> T:
+        """Make a call that starts something, as soon as there is room for it.
+
+        A call that finds the disk full has started nothing and is made again. Raises what the
+        call raises otherwise.
+        """
+        while True:
+            await self.wait()
+            try:
+                return await start()
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+            async with self._waited_for():
+                await anyio.sleep(LOOK_INTERVAL_S)
+
+    async def wait(self) -> None:
+        """Wait until there is room; at once when there is."""
+        while not self._is_there():
+            async with self._waited_for():
+                await anyio.sleep(LOOK_INTERVAL_S)
+
+    def _is_there(self) -> bool:
+        try:
+            found = os.statvfs(self.folder)
+        except OSError:  # whoever starts something will say it better
+            return True
+        blocks = found.f_bavail if os.geteuid() else found.f_bfree
+        return blocks * found.f_frsize >= LEAST_ROOM_BYTES
+
+    @asynccontextmanager
+    async def _waited_for(self) -> AsyncIterator[None]:
+        self._waiting += 1
+        self.trouble = f"The disk is full: there is no room for logs in {self.folder}"
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self.trouble = ""

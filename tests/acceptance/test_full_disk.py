@@ -1,0 +1,124 @@
+"""A disk that fills up while a run is under way: it is told, waited for, and gone on from."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.desk import CTRL_C, Desk, wait_for_end
+from tests.small_disk import fill, small_disk
+
+STAGES = """
+  - {name: first, agent: hold, task: t}
+  - {name: second, agent: note, task: t}
+  - {name: third, agent: hold, task: t}
+"""
+FOREVER = "  - {name: serve, agent: forever, task: t}\n  - {name: next, agent: note, task: t}\n"
+SAID = "orchestrate-tui: The disk is full: {} cannot be written. Nothing new starts, and what"
+
+
+@pytest.fixture
+def disk(desk: Desk) -> Iterator[Path]:
+    """The small disk on which the desk's database lies."""
+    with small_disk(desk.database.parent) as folder:
+        yield folder
+
+
+def test_a_run_waits_for_room_says_so_once_and_goes_on_by_itself(desk: Desk, disk: Path) -> None:
+    job = desk.start("run", desk.pipeline(STAGES))
+    desk.ready.stage()
+    filler = fill(disk)
+    desk.gate.open()
+    assert job.err_line().startswith(SAID.format(desk.database))
+    assert desk.notes() == []
+    filler.unlink()
+    assert "There is room on the disk again" in job.err_line()
+    assert desk.ready.stage()[0] == "third"
+    desk.gate.open()
+    ended = job.end()
+    assert (ended.code, ended.err) == (0, "")
+    assert desk.notes() == ["second"]
+    assert desk.do("doctor").code == 0
+
+
+def test_a_timeout_acts_while_the_disk_is_full(desk: Desk, disk: Path) -> None:
+    stages = (
+        "  - {name: wait, agent: hold, task: t}\n"
+        "  - {name: serve, agent: forever, task: t, depends_on: [], timeout: 4s}\n"
+    )
+    job = desk.start("run", desk.pipeline(stages))
+    pids = dict(desk.ready.stage() for _ in range(2))
+    filler = fill(disk)
+    desk.gate.open()
+    job.err_line()
+    wait_for_end(pids["serve"])
+    assert desk.stages() == {"wait": "running", "serve": "running"}
+    filler.unlink()
+    assert job.end().code == 1
+    assert desk.stages() == {"wait": "succeeded", "serve": "failed"}
+
+
+def test_who_ends_a_run_that_cannot_be_recorded_gets_an_exit_code_of_its_own(
+    desk: Desk, disk: Path
+) -> None:
+    stages = STAGES + "  - {name: serve, agent: forever, task: t, depends_on: []}\n"
+    job = desk.start("run", desk.pipeline(stages))
+    pids = dict(desk.ready.stage() for _ in range(2))
+    filler = fill(disk)
+    desk.gate.open()
+    job.err_line()
+    job.signal(signal.SIGINT)
+    ended = job.end()
+    assert ended.code == 4
+    assert "what happened since is not recorded. Free some space" in ended.err
+    wait_for_end(pids["serve"])
+    filler.unlink()
+    assert desk.json("show", 1)["status"] == "interrupted"
+
+
+def test_ctrl_c_asks_before_it_ends_what_cannot_be_recorded(desk: Desk, disk: Path) -> None:
+    terminal = desk.terminal("run", desk.pipeline(STAGES))
+    desk.ready.stage()
+    fill(disk)
+    desk.gate.open()
+    terminal.until("The disk is full")
+    terminal.type(CTRL_C)
+    terminal.until("End run 1 unrecorded? [y/N] ")
+    terminal.type("n\n")
+    terminal.until("Run 1 goes on")
+    terminal.type(CTRL_C)
+    terminal.until("[y/N] ")
+    terminal.type("y\n")
+    assert terminal.end() == 4
+
+
+def test_a_run_does_not_begin_on_a_full_disk(desk: Desk, disk: Path) -> None:
+    assert desk.do("run", desk.pipeline("  - {name: s, agent: fine, task: t}\n")).code == 0
+    filler = fill(disk)
+    refused = desk.do("run", "shop.yaml")
+    assert refused.code == 2
+    assert "Traceback" not in refused.err
+    filler.unlink()
+    assert desk.do("run", "shop.yaml").code == 0
+
+
+def test_what_happened_can_be_read_while_the_disk_is_full(desk: Desk, disk: Path) -> None:
+    desk.start("run", desk.pipeline(FOREVER))
+    desk.ready.stage()
+    fill(disk)
+    assert [run["status"] for run in desk.json("runs")] == ["running"]
+    assert desk.stages() == {"serve": "running", "next": "pending"}
+
+
+def test_a_cancellation_that_cannot_be_recorded_ends_what_runs_all_the_same(
+    desk: Desk, disk: Path
+) -> None:
+    job = desk.start("run", desk.pipeline(FOREVER))
+    _, pid = desk.ready.stage()
+    fill(disk)
+    job.signal(signal.SIGTERM)
+    assert job.end().code == 4
+    wait_for_end(pid)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.executor.room import Room
+from tests.executor.scenery import FOREVER, HOLD, Scene, after, is_running, stage
+from tests.small_disk import fill, small_disk
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    """A database, and its logs, on a small disk."""
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder / "store.db"
+
+
+async def until(holds: Callable[[], object]) -> None:
+    with anyio.fail_after(30):
+        while not holds():  # noqa: ASYNC110  (nobody tells)
+            await anyio.sleep(0.01)
+
+
+async def test_a_cancelled_run_stops_at_once_although_the_disk_is_full(
+    scene: Scene, path: Path
+) -> None:
+    serving = stage("serve", FOREVER, depends_on=())
+    async with scene.running(stage("wait", HOLD), serving, after("next", "wait")) as run_id:
+        said = await scene.ready.lines(2)
+        (pid,) = (line.split()[1] for line in said if line.startswith("serve"))
+        filler = fill(path.parent)
+        scene.gate.open()
+        await until(lambda: scene.executor.trouble)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(scene.executor.cancel, run_id)
+            await until(lambda: not is_running(pid))
+            assert scene.history.run(run_id).status is RunStatus.RUNNING
+            filler.unlink()
+    assert scene.ended[run_id].status is RunStatus.CANCELLED
+    statuses = scene.statuses(run_id)
+    assert statuses == {"wait": "succeeded", "serve": "cancelled", "next": "cancelled"}
+
+
+async def test_nothing_starts_without_room_for_its_log(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "logs") as folder:
+        room = Room(folder)
+        started: list[str] = []
+
+        async def start() -> None:
+            started.append("it")
+
+        filler = fill(folder)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(room.start, start))
+            await until(lambda: room.trouble)
+            assert "no room for logs" in room.trouble
+            assert started == []
+            filler.unlink()
+        assert (started, room.trouble) == (["it"], "")
+
+
+async def test_what_finds_the_disk_full_when_it_starts_is_started_again(tmp_path: Path) -> None:
+    errors = [OSError(28, "No space left on device"), OSError(122, "Disk quota exceeded")]
+
+    async def start() -> str:
+        if errors:
+            raise errors.pop()
+        return "started"
+
+    assert await Room(tmp_path).start(start) == "started"
+
+
+async def test_another_error_of_a_start_is_not_waited_for(tmp_path: Path) -> None:
+    async def start() -> str:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with pytest.raises(FileNotFoundError):
+        await Room(tmp_path).start(start)
