@@ -8,10 +8,6 @@ from collections.abc import Iterable, Iterator
 
 from orchestrate_tui.stagehost.masking import SHORTEST
 
-_BASE64_WIDTHS = (76, 64)
-_HEX_WIDTHS = (60,)
-"""Where common programs begin a new line: base64, openssl, xxd."""
-
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _URL_SAFE = (
     _UNRESERVED + b"-._~",  # RFC 3986
@@ -74,15 +70,12 @@ def _standard_base64(value: bytes) -> Iterator[bytes]:
             yield encoded
             yield encoded.rstrip(b"=")
             yield encoded[: len(shifted) * 8 // 6 - foreign]
-            if not before:
-                yield from _wrapped(encoded, _BASE64_WIDTHS)
 
 
 def _hex(value: bytes) -> Iterator[bytes]:
     encoded = value.hex().encode()
-    for form in (encoded, encoded.upper()):
-        yield form
-        yield from _wrapped(form, _HEX_WIDTHS)
+    yield encoded
+    yield encoded.upper()
 
 
 def _url(value: bytes) -> Iterator[bytes]:
@@ -117,10 +110,3 @@ def _safe_in_html(encoded: bytes) -> bytes:
     for character in b"<>&":
         encoded = encoded.replace(bytes((character,)), b"\\u%04x" % character)
     return encoded
-
-
-def _wrapped(encoded: bytes, widths: Iterable[int]) -> Iterator[bytes]:
-    for width in widths:
-        if len(encoded) > width:
-            lines = (encoded[at : at + width] for at in range(0, len(encoded), width))
-            yield b"\n".join(lines)

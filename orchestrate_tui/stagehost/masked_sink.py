@@ -12,12 +12,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-_SCRIPT = str(Path(__file__).with_name("masking.py"))
-_STDIN, _STDOUT, _CONTROL, _FORMS = range(4)
-_PIPE_BYTES = 1024 * 1024
+from orchestrate_tui.stagehost.masking_process import CONTROL, FORMS, LOG, SOURCE
 
-DRAIN_PATIENCE_S = 10.0
-"""How long who waits for a whole log should wait at most."""
+_ROOT = Path(__file__).parents[2]
+_MAIN = (
+    f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
+    "from orchestrate_tui.stagehost.masking_process import main; main()"
+)
+_PIPE_BYTES = 1024 * 1024
 
 
 class MaskedSink:
@@ -42,7 +44,7 @@ class MaskedSink:
                 fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             _write_all(content, forms)
             self.pid = _start({
-                _STDIN: source, _STDOUT: log, _CONTROL: its_control.fileno(), _FORMS: content,
+                SOURCE: source, LOG: log, CONTROL: its_control.fileno(), FORMS: content,
             })  # fmt: skip
         except BaseException:
             self.close_input()
@@ -83,7 +85,7 @@ def _start(descriptors: dict[int, int]) -> int:
     """Start the script with its descriptors, in ascending order: none is overwritten unused."""
     return os.posix_spawn(
         sys.executable,
-        (sys.executable, "-I", "-S", _SCRIPT),
+        (sys.executable, "-I", "-S", "-c", _MAIN),
         {},
         file_actions=[(os.POSIX_SPAWN_DUP2, given, its) for its, given in descriptors.items()],
         setsid=True,

@@ -1,19 +1,13 @@
 """Finds what is secret in a stream of bytes and puts *** in its place.
 
-Also runs as a script, by itself and with the standard library alone: the process that stands
-between a stage and its log; see `masked_sink`.
-
-A byte-by-byte search for hundreds of texts would be slow. Instead every text lends one window of
-four bytes to a set; the aligned words of the data are looked up in that set all at once, and only
-where one of them is met is the text compared.
+A byte-by-byte search for hundreds of texts would be slow. Instead every text lends some of its
+bytes to a set; the aligned words of the data are looked up in that set all at once, and only where
+one of them is met is the text compared.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import select
-import signal
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -24,13 +18,24 @@ MASK = b"***"
 SHORTEST = 4
 """Bytes; a shorter text cannot be searched for, and would be met everywhere."""
 
-_WORD = 4
-_ANY_ALIGNMENT = 2 * _WORD - 1  # so long a text has a whole aligned word in it, wherever it stands
+_WORD, _LONG_WORD = 4, 8
 _MANY = 60  # forms, above which searching for one after the other takes longer
-_MOST_CONTROLS = 64 * 1024  # bytes that may be held between the letters of what may be a secret
+_MOST_FILLERS = 64 * 1024  # bytes that may be held between the letters of what may be a secret
 
-_CONTROL = re.compile(rb"\x1b(?:\[[0-?]{0,255}[ -/]{0,9}(?:[@-~]|\Z)|\Z)")
-"""What changes how a terminal shows text, such as a colour; its end may be yet to come."""
+_CONTROL = rb"\x1b(?:\[[0-?]{0,255}[ -/]{0,9}(?:[@-~]|\Z)|\Z)"
+_LETTERS = rb"[A-Za-z0-9+/_-]{40}"
+_COLOUR = re.compile(_CONTROL)
+"""What changes how a terminal shows text; its end may be yet to come."""
+
+_FILLER = re.compile(
+    _CONTROL + rb"|\n(?:(?<=" + _LETTERS + rb"\n)|(?<=" + _LETTERS + rb"\r\n))"
+    rb"|\r(?=\n|\Z)(?<=" + _LETTERS + rb"\r)"
+)
+"""What may stand between the letters of a secret: colours, and where encoders begin a new line."""
+
+_CONTEXT = 42  # bytes that tell such a line break from any other
+
+_SIZE_BYTES = 4  # of the length of an encoded form
 
 Span = tuple[int, int]
 """Where something begins, and where it has ended."""
@@ -42,13 +47,15 @@ class Masker:
     def __init__(self, forms: Iterable[bytes]) -> None:
         self.forms = tuple(sorted({form for form in forms if len(form) >= SHORTEST}))
         self.longest = max(map(len, self.forms), default=0)
-        long = [form for form in self.forms if len(form) >= _ANY_ALIGNMENT]
-        short = [form for form in self.forms if len(form) < _ANY_ALIGNMENT]
-        self._filters = (
-            _Filter((form, at) for form in long for at in _windows(form)),
-            _Filter(((form, 0) for form in short), alignments=_WORD),
+        self._has_lines = any(b"\n" in form or b"\r" in form for form in self.forms)
+        by_size: dict[int, list[bytes]] = {size: [] for size in (_LONG_WORD, _WORD, 0)}
+        for form in self.forms:
+            size = next(size for size in by_size if len(form) >= 2 * size - 1)
+            by_size[size].append(form)
+        self._filters = tuple(
+            _Filter(forms, size or _WORD, is_short=not size) for size, forms in by_size.items()
         )
-        self._heads = _Filter(((form, 0) for form in self.forms), alignments=_WORD)
+        self._heads = _Filter(self.forms, _WORD, is_short=True)
         self._stubs = {form[:size] for form in self.forms for size in range(1, _WORD)}
 
     def __repr__(self) -> str:
@@ -56,7 +63,7 @@ class Masker:
 
     def mask(self, data: bytes) -> bytes:
         """`data` without the secrets that stand in it as a whole."""
-        return _replaced(data, self.spans(data))
+        return _replaced(data, self.spans(data), 0, len(data))
 
     def mask_text(self, text: str) -> str:
         """`text` without the secrets that stand in it."""
@@ -68,9 +75,11 @@ class Masker:
 
     def spans_in(self, views: _Views) -> list[Span]:
         """The same for data that was looked at before."""
-        found = [*self._find(views.data)]
+        found: list[Span] = []
         if views.plain is not views.data:
             found += (views.origin(*span) for span in self._find(views.plain))
+        if views.plain is views.data or self._may_hold_filler(views.data):
+            found += self._find(views.data)
         return _merged(found)
 
     def unfinished(self, views: _Views) -> int:
@@ -81,6 +90,10 @@ class Masker:
             if begun < len(views.plain):
                 at = min(at, views.origin(begun, begun + 1)[0])
         return at
+
+    def _may_hold_filler(self, data: bytes) -> bool:
+        """Whether a secret may stand in the data that is torn where filler is taken away."""
+        return self._has_lines or b"\x1b" in data
 
     def _find(self, data: bytes) -> Iterator[Span]:
         for each in self._filters:
@@ -106,33 +119,37 @@ class MaskedStream:
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
-        self._held = b""
+        self._held = self._before = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """What can be shown now that `chunk` has come."""
-        views = _Views(self._held + chunk)
-        cut = self._masker.unfinished(views)
-        spans = self._masker.spans_in(views)
+        views = _Views(self._before + self._held + chunk)
+        begin = len(self._before)
+        cut = max(self._masker.unfinished(views), begin)
+        spans = [span for span in self._masker.spans_in(views) if span[0] >= begin]
         for start, end in spans:
             if start < cut < end:
                 cut = start
+        self._before = views.data[max(cut - _CONTEXT, 0) : cut]
         self._held = views.data[cut:]
-        if len(self._held) > self._masker.longest + _MOST_CONTROLS:
-            self._held = _CONTROL.sub(b"", self._held)
-        return _replaced(views.data[:cut], [span for span in spans if span[1] <= cut])
+        if len(self._held) > self._masker.longest + _MOST_FILLERS:
+            self._held = _FILLER.sub(b"", self._held)
+        return _replaced(views.data, [span for span in spans if span[1] <= cut], begin, cut)
 
     def finish(self) -> bytes:
         """What is left when nothing more comes."""
-        held, self._held = self._held, b""
-        return self._masker.mask(held)
+        data, begin = self._before + self._held, len(self._before)
+        self._held = self._before = b""
+        spans = [span for span in self._masker.spans(data) if span[0] >= begin]
+        return _replaced(data, spans, begin, len(data))
 
 
 class _Views:
-    """Data as it is, and as a terminal shows it: `plain` is without control sequences."""
+    """Data as it is, and without what may stand between letters: `plain`."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.plain = _CONTROL.sub(b"", data) if b"\x1b" in data else data
+        self.plain = _FILLER.sub(b"", data) if _FILLER.search(data) else data
         self._starts: list[int] = []
         self._origins: list[int] = []
 
@@ -144,11 +161,11 @@ class _Views:
 
     def _map(self) -> None:
         at = length = 0
-        for control in _CONTROL.finditer(self.data):
+        for filler in _FILLER.finditer(self.data):
             self._starts.append(length)
             self._origins.append(at)
-            length += control.start() - at
-            at = control.end()
+            length += filler.start() - at
+            at = filler.end()
         self._starts.append(length)
         self._origins.append(at)
 
@@ -158,15 +175,21 @@ class _Views:
 
 
 class _Filter:
-    """Notices forms by one of their words, at every alignment of the data or at the first alone."""
+    """Notices forms by one of their words, wherever they stand.
 
-    def __init__(self, windows: Iterable[tuple[bytes, int]], *, alignments: int = 1) -> None:
+    Of a form that has a whole aligned word in it at every alignment, one window for each is
+    looked up at the words of the data. A short one is looked up by its beginning, at every byte.
+    """
+
+    def __init__(self, forms: Iterable[bytes], size: int, *, is_short: bool) -> None:
+        self._size = size
         self._forms: dict[int, list[tuple[bytes, int]]] = {}
-        for form, at in windows:
-            word = int.from_bytes(form[at : at + _WORD], sys.byteorder)
-            self._forms.setdefault(word, []).append((form, at))
+        for form in forms:
+            for at in (0,) if is_short else _windows(form, size):
+                word = int.from_bytes(form[at : at + size], sys.byteorder)
+                self._forms.setdefault(word, []).append((form, at))
         self._words = frozenset(self._forms)
-        self._offsets = range(alignments if self._words else 0)
+        self._offsets = range((size if is_short else 1) if self._words else 0)
 
     def find(self, data: bytes) -> Iterator[Span]:
         """Where forms stand in the data."""
@@ -184,33 +207,33 @@ class _Filter:
         """The forms that were noticed; no others can stand in the data."""
         met: set[int] = set()
         for offset in self._offsets:
-            met.update(self._words.intersection(_words(data, offset)))
+            met.update(self._words.intersection(_words(data, offset, self._size)))
         return {form for word in met for form, _ in self._forms[word]}
 
     def _find_all(self, data: bytes) -> Iterator[Span]:
         """The same as `find`, at a cost that does not grow with the number of suspects."""
         known = self._words
         for offset in self._offsets:
-            words = _words(data, offset)
+            words = _words(data, offset, self._size)
             for place in [place for place, word in enumerate(words) if word in known]:
                 for form, at in self._forms[words[place]]:
-                    start = offset + place * _WORD - at
+                    start = offset + place * self._size - at
                     if start >= 0 and data.startswith(form, start):
                         yield start, start + len(form)
 
 
-def _words(data: bytes, offset: int = 0) -> memoryview:
-    end = offset + max(len(data) - offset, 0) // _WORD * _WORD
-    return memoryview(data)[offset:end].cast("I")
+def _words(data: bytes, offset: int, size: int) -> memoryview:
+    end = offset + max(len(data) - offset, 0) // size * size
+    return memoryview(data)[offset:end].cast("I" if size == _WORD else "Q")
 
 
-def _windows(form: bytes) -> range:
+def _windows(form: bytes, size: int) -> range:
     """Where the words begin by which a form is noticed, one for each alignment.
 
     They come from its middle: how a secret begins and ends it often shares with harmless text.
     """
-    first = (len(form) - _ANY_ALIGNMENT) // 2
-    return range(first, first + _WORD)
+    first = (len(form) - (2 * size - 1)) // 2
+    return range(first, first + size)
 
 
 def _merged(spans: list[Span]) -> list[Span]:
@@ -223,32 +246,19 @@ def _merged(spans: list[Span]) -> list[Span]:
     return merged
 
 
-def _replaced(data: bytes, spans: list[Span]) -> bytes:
-    """`data` with each span masked; colours that begin or end inside one are kept."""
-    if not spans:
-        return data
+def _replaced(data: bytes, spans: list[Span], begin: int, end: int) -> bytes:
+    """A part of `data` with each span masked; colours that begin or end inside one are kept."""
     pieces: list[bytes] = []
-    at = 0
-    for start, end in spans:
-        pieces += (data[at:start], MASK, *_CONTROL.findall(data, start, end))
-        at = end
-    pieces.append(data[at:])
+    at = begin
+    for first, last in spans:
+        pieces += (data[at:first], MASK, *_COLOUR.findall(data, first, last))
+        at = last
+    pieces.append(data[at:end])
     return b"".join(pieces)
 
 
-# The process between a stage and its log
-
-SOURCE, LOG, CONTROL, FORMS = range(4)
-"""The descriptors that the process is started with: what the stage writes, the log, a socket
-whose other side says when the stage has ended, and a file with the forms."""
-
-_SIZE_BYTES = 4
-_LARGEST_READ = 1024 * 1024
-_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-
-
 def encode_forms(forms: Iterable[bytes]) -> bytes:
-    """The forms as the process reads them."""
+    """The forms as a masking process is given them."""
     return b"".join(len(form).to_bytes(_SIZE_BYTES, "little") + form for form in forms)
 
 
@@ -259,65 +269,3 @@ def decode_forms(content: bytes) -> Iterator[bytes]:
         start = at + _SIZE_BYTES
         at = start + int.from_bytes(content[at:start], "little")
         yield content[start:at]
-
-
-def main() -> None:
-    """Copy from the stage to its log until nobody can write any more.
-
-    When the stage has ended, what it wrote is brought to the log and the socket is closed; what
-    the stage left running may write for longer.
-    """
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    os.chdir("/")
-    with open(FORMS, "rb") as source:
-        log = _Log(MaskedStream(Masker(decode_forms(source.read()))))
-    poll = select.poll()
-    poll.register(SOURCE, select.POLLIN)
-    poll.register(CONTROL, select.POLLIN)
-    while True:
-        ready = dict(poll.poll())
-        if CONTROL in ready:
-            poll.unregister(CONTROL)
-            while _holds_something(SOURCE) and log.copy():
-                pass
-            os.close(CONTROL)
-        elif not log.copy():
-            return
-
-
-def _holds_something(descriptor: int) -> bool:
-    return bool(select.select([descriptor], [], [], 0)[0])
-
-
-class _Log:
-    """The log of a stage; what finds no room on the disk is lost, and the stage goes on."""
-
-    def __init__(self, stream: MaskedStream) -> None:
-        self._stream = stream
-        self._lost_bytes = 0
-
-    def copy(self) -> bool:
-        """Bring what is there, or comes next, to the log; False at the end of it all."""
-        chunk = os.read(SOURCE, _LARGEST_READ)
-        self._write(self._stream.feed(chunk) if chunk else self._stream.finish())
-        return bool(chunk)
-
-    def _write(self, content: bytes) -> None:
-        if content and self._lost_bytes:
-            lost = b"\norchestrate-tui: %d bytes of output were lost\n" % self._lost_bytes
-            self._lost_bytes = 0 if self._put(lost) == 0 else self._lost_bytes
-        self._lost_bytes += self._put(content)
-
-    def _put(self, content: bytes) -> int:
-        """Write `content`; how many bytes of it could not be written."""
-        while content:
-            try:
-                content = content[os.write(LOG, content) :]
-            except OSError:
-                break
-        return len(content)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,13 +17,16 @@ import sys
 from binascii import a2b_base64
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from orchestrate_tui.stagehost import trees
 from orchestrate_tui.stagehost.files import SOCKET, hold
 from orchestrate_tui.stagehost.journal import Journal, boot_clock
-from orchestrate_tui.stagehost.masked_sink import DRAIN_PATIENCE_S, MaskedSink
 from orchestrate_tui.stagehost.spawning import spawn
 from orchestrate_tui.stagehost.wire import Lines, Message, encode
+
+if TYPE_CHECKING:
+    from orchestrate_tui.stagehost.masked_sink import MaskedSink
 
 LISTENING = 3
 """The descriptor on which the host finds its listening socket."""
@@ -260,7 +263,7 @@ class Host:
             self._tell_end(program)
             return
         program.sink.finish()
-        program.whole_s = boot_clock() + DRAIN_PATIENCE_S
+        program.whole_s = boot_clock() + _WHOLE_LOG_PATIENCE_S
         self._register(program.sink.control, lambda: self._note_whole_log(program))
 
     def _note_whole_log(self, program: Program) -> None:
@@ -350,6 +353,9 @@ class Host:
         program.due_s = now + (program.grace_s if is_first else _KILL_AGAIN_S)
         program.next_signal = signal.SIGKILL
 
+
+_WHOLE_LOG_PATIENCE_S = 10.0
+"""How long the end of a program is kept back for what masks its log."""
 
 _FIRST_PATIENCE_S = 30.0
 """How long a new host waits for the executor that started it."""

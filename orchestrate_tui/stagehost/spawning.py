@@ -10,10 +10,13 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrate_tui.stagehost.files import open_log
-from orchestrate_tui.stagehost.masked_sink import MaskedSink
 from orchestrate_tui.stagehost.trees import marked
+
+if TYPE_CHECKING:
+    from orchestrate_tui.stagehost.masked_sink import MaskedSink
 
 _BACK_TO_DEFAULT = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ,
@@ -40,7 +43,7 @@ def spawn(
     sink: MaskedSink | None = None
     try:
         os.chdir(workdir)
-        sink = MaskedSink(log, secret_forms) if secret_forms else None
+        sink = _masked(log, secret_forms) if secret_forms else None
         output = sink.input if sink else log
         streams = [(os.POSIX_SPAWN_DUP2, nothing, 0)]
         streams += [(os.POSIX_SPAWN_DUP2, output, stream) for stream in (1, 2)]
@@ -56,6 +59,12 @@ def spawn(
         if sink is not None:
             sink.close_input()
         os.close(log)
+
+
+def _masked(log: int, secret_forms: bytes) -> MaskedSink:
+    from orchestrate_tui.stagehost.masked_sink import MaskedSink  # noqa: PLC0415  (seldom needed)
+
+    return MaskedSink(log, secret_forms)
 
 
 def _spawn_found(

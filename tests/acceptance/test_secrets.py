@@ -66,7 +66,7 @@ def test_a_secret_is_not_among_the_arguments_or_variables_of_what_we_start(desk:
     desk.ready.stage()
     ours = [pid for pid in Path("/proc").glob("[0-9]*") if belongs_to(pid, desk)]
     seen = [(pid / "cmdline").read_bytes() + (pid / "environ").read_bytes() for pid in ours]
-    assert any(b"masking.py" in text for text in seen)
+    assert any(b"masking_process" in text for text in seen)
     assert not any(secret.encode() in text for text in seen)
     desk.gate.open()
     assert job.end().code == 0

@@ -77,10 +77,17 @@ def coloured(rng: random.Random, form: bytes) -> bytes:
     return form[:at] + rng.choice([b"\x1b[31m", b"\x1b[1;4m\x1b[K", b"\x1b[0m"]) + form[at:]
 
 
-def without_colour(shown: bytes) -> bytes:
+def legible(shown: bytes) -> bytes:
+    """What somebody reads who ignores colours and line breaks."""
+    shown = shown.replace(b"\n", b"")
     for sequence in (b"\x1b[31m", b"\x1b[1;4m", b"\x1b[K", b"\x1b[0m"):
         shown = shown.replace(sequence, b"")
     return shown
+
+
+def wrapped(value: str, before: int) -> bytes:
+    """The value inside a text that a program encodes in lines, as base64 does."""
+    return base64.encodebytes(b"u" * before + value.encode() + b"u" * 60)
 
 
 def split(rng: random.Random, text: bytes) -> list[bytes]:
@@ -98,8 +105,8 @@ def noise(rng: random.Random) -> bytes:
 
 
 def scenes(rng: random.Random, splits: int) -> Iterator[tuple[Masker, list[bytes], list[bytes]]]:
-    """So many texts in pieces, with the masker for them and the forms that stand in them."""
-    masker, forms = Masker(()), [b""]
+    """So many texts in pieces, with the masker for them and the forms that may stand in them."""
+    values, masker, forms = [""], Masker(()), [b""]
     for number in range(splits):
         if number % TEXTS == 0:
             values = [invented_secret(rng) for _ in range(rng.randint(1, 5))]
@@ -107,16 +114,17 @@ def scenes(rng: random.Random, splits: int) -> Iterator[tuple[Masker, list[bytes
             forms = [form for value in values for form in encodings(value) if len(form) >= 4]
         chosen = rng.choices(forms, k=3)
         parts = [coloured(rng, one) if rng.random() < 0.2 else one for one in chosen]
+        parts.append(wrapped(rng.choice(values), rng.randrange(80)))
         text = b"".join(noise(rng) + b" " + part + b" " for part in parts)
-        yield masker, split(rng, text), chosen
+        yield masker, split(rng, text), forms
 
 
 def leaks(rng: random.Random, splits: int, show: Show) -> int:
     """How many texts showed one of the forms in them."""
     found = 0
     for masker, pieces, forms in scenes(rng, splits):
-        shown = without_colour(show(masker, pieces))
-        found += any(form in shown for form in forms)
+        shown = legible(show(masker, pieces))
+        found += any(legible(form) in shown for form in forms)
     return found
 
 
@@ -163,7 +171,7 @@ def shown_by_killed(
         os.close(log)
         last = rng.randrange(len(pieces)) if rng.random() < 0.7 else None
         write_all(sink, pieces, last)
-        found += any(form in without_colour(path.read_bytes()) for form in forms)
+        found += any(legible(form) in legible(path.read_bytes()) for form in forms)
     return found
 
 
@@ -231,7 +239,7 @@ def test_twenty_secrets_in_all_their_forms_hold_no_flood_up(
     values = ["".join(rng.choices(SECRET_LETTERS, k=24)).encode() for _ in range(20)]
     forms = forms_of(values)
     text = flood(rng, forms, amount(short=20, long=200) * 1_000_000)
-    speed = masked_mb_per_s(text, encode_forms(forms), tmp_path)
+    speed = max(masked_mb_per_s(text, encode_forms(forms), tmp_path) for _ in range(3))
     figure("masked", f"{speed:.0f} MB/s, {len(forms)} forms of 20 secrets")
     content = (tmp_path / "log").read_bytes()
     assert not any(value in content for value in values)

@@ -6,7 +6,7 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -70,11 +70,27 @@ def test_a_secret_inside_a_base64_text_is_masked(
     assert len(kept[1]) <= (len(after) * 8 + 5) // 6 + (1 if after else 0)
 
 
-@pytest.mark.parametrize("encode", [base64.encodebytes, lambda key: key.hex(" ", -30).encode()])
-def test_a_secret_that_an_encoder_wraps_is_masked(encode: type[bytes]) -> None:
-    lines = encode(KEY).replace(b" ", b"\n")
-    assert b"\n" in lines.strip()
-    assert masker(KEY).mask(lines).strip() == b"***"
+@pytest.mark.parametrize("line_break", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("width", [60, 64, 76])
+@pytest.mark.parametrize("encode", [base64.b64encode, lambda text: text.hex().encode()])
+def test_a_secret_that_an_encoder_wraps_is_masked_wherever_the_lines_end(
+    encode: Callable[[bytes], bytes], width: int, line_break: bytes
+) -> None:
+    of = masker(TOKEN * 9)
+    for before in range(0, 90, 7):
+        encoded = encode(b"u" * before + TOKEN * 9 + b"u" * 90)
+        lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+        text = line_break.join(lines)
+        masked = of.mask(text)
+        assert masked.count(b"***") == 1
+        assert len(masked.replace(line_break, b"")) < len(encode(b"u" * (before + 90))) + 9
+        assert streamed(of, [text[i : i + 3] for i in range(0, len(text), 3)]) == masked
+
+
+def test_a_line_break_elsewhere_ends_what_may_be_a_secret() -> None:
+    of = masker(TOKEN)
+    assert of.mask(b"tok-\n3f9c1d") == b"tok-\n3f9c1d"
+    assert MaskedStream(of).feed(b"say to\n") == b"say to\n"
 
 
 def test_a_secret_of_several_lines_is_masked_as_a_whole_and_line_by_line() -> None:
@@ -108,8 +124,8 @@ def test_what_is_no_secret_stays_byte_for_byte() -> None:
 def test_colours_inside_a_secret_do_not_hide_it(text: bytes) -> None:
     masked = masker(TOKEN).mask(text)
     assert b"***" in masked
-    assert b"".join(masking._CONTROL.split(masked)) == b"***"
-    assert masking._CONTROL.findall(masked) == masking._CONTROL.findall(text)
+    assert b"".join(masking._COLOUR.split(masked)) == b"***"
+    assert masking._COLOUR.findall(masked) == masking._COLOUR.findall(text)
     assert streamed(masker(TOKEN), [text[i : i + 1] for i in range(len(text))]).count(b"***") == 1
 
 
