@@ -17,7 +17,7 @@ from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import is_alive
 from tests.store.conftest import Spawn
-from tests.store.scenery import Store
+from tests.store.scenery import REPOSITORY, Store
 
 NAMES = [
     "build",
@@ -168,9 +168,18 @@ except StoreError as error:
 """
 
 
+@pytest.fixture
+def open_program(open_folder: Path) -> Path:
+    """The program where everybody may read it; the repository may lie in a private folder."""
+    program = open_folder / "program"
+    for name in ("orchestrate_tui", "migrations"):
+        shutil.copytree(REPOSITORY / name, program / name)
+    return program
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_trusted_reader_sees_what_a_living_writer_commits(
-    open_folder: Path, spawn: Spawn
+    open_folder: Path, open_program: Path, spawn: Spawn
 ) -> None:
     path = open_folder / "store.db"
     path.touch(mode=0o644)
@@ -181,7 +190,7 @@ def test_a_trusted_reader_sees_what_a_living_writer_commits(
         for file in open_folder.glob("store.db*"):
             file.chmod(0o755 if file.is_dir() else 0o644)
         database.files.owner_lock(store.epoch).chmod(0o644)
-        output, complaint = spawn(READ, path).communicate(timeout=30)
+        output, complaint = spawn(READ, path, package=open_program).communicate(timeout=30)
         assert (output, complaint) == ("['running', 'succeeded']\n", "")
         store.owner.release()
 
