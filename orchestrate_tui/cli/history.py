@@ -101,6 +101,10 @@ def _print_head(run: Run) -> None:
     say(f"  {run.trigger.event} by {run.actor}{branch}, {local(run.started_at or run.created_at)}")
     for name, value in run.trigger.variables:
         say(f"  {name} = {value}")
+    if run.trigger.labels:
+        say(f"  labels {', '.join(run.trigger.labels)}")
+    if run.trigger.changed is not None:
+        say(f"  changed {', '.join(run.trigger.changed) or 'nothing'}")
     say()
 
 

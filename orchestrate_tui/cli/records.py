@@ -24,7 +24,7 @@ def print_json(value: Any) -> None:
 
 
 def run_record(history: History, run: Run) -> JsonObject:
-    """A run with its stages and rollbacks."""
+    """A run with its stages and rollbacks; its variables are the pipeline's and those given."""
     return {
         "id": run.id,
         "pipeline": run.pipeline,
@@ -34,7 +34,7 @@ def run_record(history: History, run: Run) -> JsonObject:
         "branch": run.trigger.branch,
         "labels": run.trigger.labels,
         "changed": run.trigger.changed,
-        "variables": dict(run.trigger.variables),
+        "variables": dict((*history.definition(run.id).variables, *run.trigger.variables)),
         "actor": run.actor,
         "reason": run.reason,
         "created_at": to_text(run.created_at),

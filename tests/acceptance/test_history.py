@@ -156,6 +156,19 @@ def test_a_run_is_shown_with_its_stages_and_rollbacks(desk: Desk) -> None:
     assert "check → deploy" in rows["1"]
 
 
+def test_a_run_says_with_what_it_was_started(desk: Desk) -> None:
+    file = desk.pipeline("  - {name: a, agent: fine, task: t}\n")
+    desk.write(
+        file, "variables: {region: north, size: '1'}\n" + Path(desk.folder, file).read_text()
+    )
+    desk.do("run", file, "--var", "size=2", "--label", "hot", "--label", "late", "--changed", "")
+    desk.do("run", file, "--changed", "a.py", "--changed", "b.py")
+    assert desk.json("show", 1)["variables"] == {"region": "north", "size": "2"}
+    shown = desk.do("show", 1).out.splitlines()[2:6]
+    assert shown == ["  size = 2", "  labels hot, late", "  changed nothing", ""]
+    assert "  changed a.py, b.py" in desk.do("show", 2).out
+
+
 def test_a_simulated_run_says_so_wherever_it_is_shown(desk: Desk) -> None:
     desk.do("run", desk.pipeline("  - {name: a, agent: x, task: t}\n"), "--simulate")
     assert "Run 1 of shop (simulated)" in desk.do("show", 1).out
