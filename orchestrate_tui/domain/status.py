@@ -156,3 +156,10 @@ ENDED_RUNS = frozenset(status for status, after in RUN_TRANSITIONS.items() if no
 
 ENDED_ROLLBACKS = frozenset(status for status, after in ROLLBACK_TRANSITIONS.items() if not after)
 """Rollbacks whose status is final."""
+
+
+def standing(status: RunStatus | RollbackStatus) -> str:
+    """How a run or a rollback stands, as a sentence says it: `is running`, `failed`."""
+    if status is RunStatus.CANCELLED:
+        return "was cancelled"
+    return str(status) if status in ENDED_RUNS | ENDED_ROLLBACKS else f"is {status}"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import RollbackPlan, is_undone_as_target, possible_targets
-from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType
+from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, standing
 from orchestrate_tui.errors import NotFound, RollbackRefused, StalePlan
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.rollback import plan_event
@@ -145,7 +145,7 @@ def _failed_rollback(connection: Connection, context: RunContext, demand: Rollba
             if event.status is RollbackStatus.FAILED and event.id is not None:
                 return event.id
             raise RollbackRefused(
-                f"Rollback {event.id} is {event.status}; only a failed one is tried again"
+                f"Rollback {event.id} {standing(event.status)}; only a failed one is tried again"
             )
     raise RollbackRefused(
         f"Run {context.id} has no rollback from '{demand.from_stage}' to '{target}' to try again",

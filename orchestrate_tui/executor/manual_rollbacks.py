@@ -12,7 +12,7 @@ import anyio
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run
-from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
 from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
@@ -159,11 +159,11 @@ class ManualRollbacks:
             owners.insert(0, run.epoch)
         if not owners or owners[0] == self._executor.epoch:
             return Refused(
-                f"Run {run.id} is {run.status}; only an interrupted one is resumed",
+                f"Run {run.id} {standing(run.status)}; only an interrupted one is resumed",
                 next_step=f"See it with: orchestrate-tui show {run.id}",
             )
         return Refused(
-            f"Run {run.id} is {run.status}; only an interrupted one is resumed, and"
+            f"Run {run.id} {standing(run.status)}; only an interrupted one is resumed, and"
             f" {self._records.owner(owners[0])} works on it",
             next_step="If that process hangs, take it over with:"
             f" orchestrate-tui resume {run.id} --take-over --reason TEXT",

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import anyio
 
-from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS
-from orchestrate_tui.errors import Fenced, Refused
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, standing
+from orchestrate_tui.errors import Fenced, Refused, StalePlan
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.store import rollbacks
@@ -67,7 +67,7 @@ async def ask_owner(
         if command.status is CommandStatus.DONE:
             return command.outcome
         if command.status is CommandStatus.REFUSED:
-            raise Refused(command.outcome)
+            raise _refusal(command.outcome)
         if not lives:
             raise Refused(
                 f"The executor of run {run_id} ended before it answered",
@@ -80,6 +80,12 @@ async def ask_owner(
         next_step="If it hangs, take the run over with:"
         f" orchestrate-tui resume {run_id} --take-over --reason TEXT",
     )
+
+
+def _refusal(outcome: str) -> Refused:
+    """The refusal of the owner, of which only the sentence comes through the database."""
+    stale = StalePlan()
+    return stale if outcome == str(stale) else Refused(outcome)
 
 
 def _check_still_owner(
@@ -108,4 +114,4 @@ def _check_under_way(
         if event.status in ENDED_ROLLBACKS:
             raise Refused(f"Rollback {event.id} has ended: it {event.status}")
     elif (run := read_run(connection, run_id)).status in ENDED_RUNS:
-        raise Refused(f"Run {run_id} has ended: it is {run.status}")
+        raise Refused(f"Run {run_id} has ended: it {standing(run.status)}")

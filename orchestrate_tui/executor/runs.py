@@ -13,7 +13,7 @@ from orchestrate_tui.agents.leftovers import end_leftovers
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S
 from orchestrate_tui.domain.run import Run
-from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus
+from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus, standing
 from orchestrate_tui.errors import Fenced, OrchestrateError, Refused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
@@ -63,7 +63,7 @@ class Runs:
         run = self._records.run(run_id)
         if not self.is_unbegun(run) or run_id in self.sessions:
             raise Refused(
-                f"Run {run_id} is {run.status} and cannot be started",
+                f"Run {run_id} {standing(run.status)} and cannot be started",
                 next_step=f"See it with: orchestrate-tui show {run_id}",
             )
         return await self.work(self._records.session(run))
@@ -99,7 +99,7 @@ class Runs:
         """
         if run.status is not RunStatus.INTERRUPTED and not self.is_unbegun(run):
             raise Refused(
-                f"Run {run.id} is {run.status}: another executor went on with it",
+                f"Run {run.id} {standing(run.status)}: another executor went on with it",
                 next_step="Ask again",
             )
         self.refuse_lost_rollback(run.id)
@@ -225,7 +225,7 @@ def _leaves_processes(context: RunContext, agent_name: str) -> bool:
 def nobody_works_on(run: Run) -> Refused:
     """Why nothing can be asked about a run that nobody works on."""
     if run.status in ENDED_RUNS:
-        return Refused(f"Run {run.id} has ended: it is {run.status}")
+        return Refused(f"Run {run.id} has ended: it {standing(run.status)}")
     if run.status is RunStatus.PENDING:
         return Refused(f"Run {run.id} has not been started")
     return Refused(

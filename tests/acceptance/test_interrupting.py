@@ -216,7 +216,7 @@ def test_a_run_that_is_fine_is_not_resumed(desk: Desk) -> None:
     assert job.end().code == 0
     ended = desk.do("resume", 1)
     assert ended.code == 2
-    assert "Run 1 is succeeded" in ended.err
+    assert "Run 1 succeeded" in ended.err
 
 
 def test_an_interrupted_run_can_be_cancelled(desk: Desk) -> None:

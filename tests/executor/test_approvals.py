@@ -97,7 +97,7 @@ async def test_a_stage_that_does_not_wait_cannot_be_approved(scene: Scene) -> No
             with pytest.raises(Refused, match="is not waiting for an approval"):
                 await scene.executor.approve(run_id, name, actor="root")
         scene.gate.open()
-    with pytest.raises(Refused, match=f"Run {run_id} has ended: it is succeeded"):
+    with pytest.raises(Refused, match=f"Run {run_id} has ended: it succeeded"):
         await scene.executor.approve(run_id, "build", actor="root")
 
 

@@ -92,7 +92,7 @@ async def test_a_run_that_was_not_begun_can_be_cancelled(scene: Scene) -> None:
     run_id = await scene.create(stage("a"))
     assert await scene.executor.cancel(run_id, actor="ann") == f"Run {run_id} is cancelled"
     assert scene.history.run(run_id).status is RunStatus.CANCELLED
-    with pytest.raises(Refused, match="is cancelled and cannot be started"):
+    with pytest.raises(Refused, match="was cancelled and cannot be started"):
         await scene.executor.execute_run(run_id)
 
 
@@ -106,7 +106,7 @@ async def test_nothing_else_can_be_asked_of_a_run_that_was_not_begun(scene: Scen
 
 async def test_a_run_that_has_ended_cannot_be_cancelled(scene: Scene) -> None:
     run = await scene.run(stage("a"))
-    with pytest.raises(Refused, match=f"Run {run.id} has ended: it is succeeded"):
+    with pytest.raises(Refused, match=f"Run {run.id} has ended: it succeeded"):
         await scene.executor.cancel(run.id)
 
 
@@ -122,7 +122,7 @@ async def test_a_run_is_executed_once(scene: Scene) -> None:
         with pytest.raises(Refused, match="is running and cannot be started"):
             await scene.executor.execute_run(run_id)
         scene.gate.open()
-    with pytest.raises(Refused, match="is succeeded and cannot be started"):
+    with pytest.raises(Refused, match="succeeded and cannot be started"):
         await scene.executor.execute_run(run_id)
 
 

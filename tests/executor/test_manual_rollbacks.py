@@ -265,7 +265,7 @@ async def test_only_the_last_one_and_only_a_failed_one_is_tried_again(scene: Sce
     with pytest.raises(RollbackLoop):
         await scene.executor.trigger_rollback(run.id, "b", "a")
     await scene.executor.trigger_rollback(run.id, "b", "a", retry=True)
-    with pytest.raises(RollbackRefused, match="Rollback 2 is succeeded; only a failed one"):
+    with pytest.raises(RollbackRefused, match="Rollback 2 succeeded; only a failed one"):
         await scene.executor.trigger_rollback(run.id, "b", "a", retry=True)
 
 

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
-from orchestrate_tui.errors import Refused, RollbackRefused
+from orchestrate_tui.errors import Refused, RollbackRefused, StalePlan
 from tests.executor.scenery import (
     FOREVER,
     HOLD,
@@ -88,7 +88,7 @@ async def test_a_rollback_reaches_the_run_of_another_process(scene: Scene) -> No
 async def test_a_rollback_that_is_refused_there_is_refused_here(scene: Scene) -> None:
     other = scene.other_run(undone("a"), stage("c"), undone("b", HOLD, "a", "c"))
     await scene.ready.line()
-    with pytest.raises(Refused, match=r"The run changed since this plan was made"):
+    with pytest.raises(StalePlan, match=r"The run changed since this plan was made"):
         await scene.executor.trigger_rollback(1, "b", "a", plan_hash="old")
     with pytest.raises(Refused, match=r"Possible targets are: a"):
         await scene.executor.trigger_rollback(1, "a", "c")

@@ -21,6 +21,7 @@ from orchestrate_tui.domain.status import (
     RunStatus,
     StageStatus,
     StepStatus,
+    standing,
 )
 
 Table = Mapping[Any, frozenset[Any]]
@@ -156,3 +157,20 @@ def test_the_values_that_other_programs_read_stay_word_for_word() -> None:
     ]
     assert [str(kind) for kind in RollbackTriggerType] == ["automatic", "manual"]
     assert {str(status) for status in StageStatus} >= {"skipped", "rolled_back"}
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (RunStatus.RUNNING, "is running"),
+        (RunStatus.INTERRUPTED, "is interrupted"),
+        (RunStatus.SUCCEEDED, "succeeded"),
+        (RunStatus.CANCELLED, "was cancelled"),
+        (RollbackStatus.PENDING, "is pending"),
+        (RollbackStatus.FAILED, "failed"),
+    ],
+)
+def test_a_sentence_says_how_something_stands(
+    status: RunStatus | RollbackStatus, words: str
+) -> None:
+    assert standing(status) == words
