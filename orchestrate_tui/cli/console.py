@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.places import database_path, named_database
+from orchestrate_tui.cli.publishing import published
 from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.executor.distant import DistantControl
@@ -19,8 +21,12 @@ def open_console(arguments: Namespace) -> int:
     """Open the console, and when it is left, wait for what was left running."""
     check_screen()
     path = database_path(arguments)
-    with executor_of(path) as control:
-        return console_over(path, control, files=arguments.files)
+    troubles: list[str] = []
+    with executor_of(path) as control, published(path, arguments.publish, troubles.append):
+        code = console_over(path, control, files=arguments.files)
+    for trouble in troubles:
+        say(trouble, to=sys.stderr)
+    return code
 
 
 def console_over(

@@ -20,7 +20,7 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.spec.config import load_user_config
-from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.accounts import current_user, is_anothers
 from orchestrate_tui.store.examination import (
     accept_damage,
     check_database,
@@ -122,6 +122,8 @@ def _interrupted(path: Path) -> str:
 
 def _writable(path: Path) -> Finding:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if is_anothers(path):
+        return Finding(check="folder", is_fine=True, text=f"{path} is for you to read")
     is_fine = os.access(folder, os.W_OK)
     state = "writable" if is_fine else "not writable by you"
     return Finding(check="folder", is_fine=is_fine, text=f"{folder} is {state}")

@@ -175,6 +175,7 @@ def _add_console(commands: _Commands) -> None:
     console.add_argument(
         "files", nargs="*", type=Path, metavar="FILE", help="pipelines to offer for a new run"
     )
+    _add_publish(console)
     console.add_argument("--read-only", action=_ReadOnly, nargs=0, help="watch, and change nothing")
     demo = commands.add(
         "demo",
@@ -243,6 +244,7 @@ def _add_runs(commands: _Commands) -> None:
     run.add_argument(
         "--detach", action="store_true", help="print the run's id and leave it running on its own"
     )
+    _add_publish(run)
     resume = commands.add(
         "resume", "running:resume", "go on with a run whose executor died", json=True
     )
@@ -338,12 +340,29 @@ def _add_history(commands: _Commands) -> None:
 
 
 def _add_care(commands: _Commands) -> None:
+    publish = commands.add(
+        "publish",
+        "publishing:publish",
+        "copy the database and its logs for those who may only look at them",
+        json=True,
+    )
+    publish.add_argument("folder", type=Path, metavar="DIR", help="where the copy is kept")
+    publish.add_argument(
+        "--public", action="store_true", help="for everybody, if the folder has to be made"
+    )
     doctor = commands.add(
         "doctor", "doctor:examine", "check the database and this machine", json=True
     )
     doctor.add_argument(
         "--accept-damage", metavar="REASON",
         help="go on with a record that is damaged; who, when and why is kept in it",
+    )  # fmt: skip
+
+
+def _add_publish(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--publish", type=Path, metavar="DIR",
+        help="keep a copy up to date there for those who may only look at it",
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from orchestrate_tui.cli.interrupted import rollback_sentence, unended_rollbacks
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.loading import checked_for_run
 from orchestrate_tui.cli.places import database_path, existing_database_path
+from orchestrate_tui.cli.publishing import published
 from orchestrate_tui.cli.records import print_json, run_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.run import Run, TriggerContext
@@ -148,7 +149,13 @@ def _report_detached(run_id: int, *, as_json: bool) -> None:
 
 @contextmanager
 def _session(arguments: Namespace, path: Path) -> Iterator[tuple[Control, Session]]:
-    with undisturbed() as interrupts, own_executor(path) as control:
+    folder = getattr(arguments, "publish", None)
+    tell = partial(say, to=sys.stderr)
+    with (
+        undisturbed() as interrupts,
+        own_executor(path) as control,
+        published(path, folder, tell),
+    ):
         yield control, Session(control, History(path), interrupts, as_json=arguments.json)
 
 

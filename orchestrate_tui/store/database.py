@@ -132,6 +132,10 @@ class StoreFiles:
         """The file whose lock says that the executor of that epoch lives."""
         return self.owners / f"{epoch}.lock"
 
+    def life_mark(self, epoch: int) -> Path:
+        """What says in a published copy that the executor of that epoch lived; see Publication."""
+        return self.owners / f"{epoch}.alive"
+
     def starting_lock(self, epoch: int) -> Path:
         """The file whose lock says that the executor of that epoch is about to start something."""
         return self.owners / f"{epoch}{STARTING_SUFFIX}"

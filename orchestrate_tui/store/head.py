@@ -23,7 +23,7 @@ class HeadFile:
     def write(self, head: Head) -> None:
         """Name another end. What cannot be written leaves the file behind, which is no harm."""
         with suppress(OSError):
-            os.pwrite(self._descriptor, _encoded(head), 0)
+            os.pwrite(self._descriptor, encoded(head), 0)
 
     def close(self) -> None:
         """Write no more."""
@@ -46,8 +46,8 @@ def make_head(path: Path, head: Head = START) -> None:
     """
     descriptor = open_file(path, os.O_RDWR)
     try:
-        os.pwrite(descriptor, _encoded(head), 0)
-        os.ftruncate(descriptor, len(_encoded(head)))
+        os.pwrite(descriptor, encoded(head), 0)
+        os.ftruncate(descriptor, len(encoded(head)))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -63,6 +63,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _encoded(head: Head) -> bytes:
+def encoded(head: Head) -> bytes:
     """Always of one length, so that one write replaces all of it."""
     return f"{head.event_id:019} {head.digest.hex()}\n".encode()

@@ -68,5 +68,10 @@ class Ownership:
 
 
 def is_alive(files: StoreFiles, epoch: int | None) -> bool:
-    """Whether the executor of that epoch lives; None is nobody."""
-    return epoch is not None and is_held(files.owner_lock(epoch))
+    """Whether the executor of that epoch lives; None is nobody.
+
+    In a published copy it is whether it lived when that was made.
+    """
+    if epoch is None:
+        return False
+    return is_held(files.owner_lock(epoch)) or files.life_mark(epoch).exists()

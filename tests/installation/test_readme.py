@@ -12,6 +12,7 @@ from textual.binding import Binding
 
 from orchestrate_tui.cli.parser import build_parser
 from orchestrate_tui.spec import parse_pipeline
+from orchestrate_tui.spec.config import load_user_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text("utf-8")
@@ -63,6 +64,15 @@ def test_its_pipeline_is_valid() -> None:
         text for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "stages:" in text
     ]
     assert not parse_pipeline(pipeline).warnings
+
+
+def test_its_configuration_is_valid(tmp_path: Path) -> None:
+    texts = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    configurations = [text for text in texts if text.startswith(("roles:", "share_group:"))]
+    assert len(configurations) == 2
+    for text in configurations:
+        (tmp_path / "config.yaml").write_text(text)
+        load_user_config(tmp_path / "config.yaml")
 
 
 def test_its_table_of_keys_names_the_keys_of_the_console() -> None:

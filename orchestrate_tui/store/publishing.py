@@ -1,0 +1,170 @@
+"""Keeps a copy of a database and its logs, for those who must not touch the live files.
+
+Whoever can read the live files can hold the locks of SQLite, and so keep the executor waiting. Of
+the copy the database is replaced as a whole; a reader sees the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from orchestrate_tui.errors import StoreError
+from orchestrate_tui.store.chain import Head, last_event
+from orchestrate_tui.store.copying import copy_tree, replace_with, settle
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.head import encoded
+from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.reading import Reader
+from orchestrate_tui.store.sharing import id_of
+
+_UNDER_WAY = """
+    SELECT epoch FROM runs WHERE status IN ('pending', 'running')
+    UNION SELECT epoch FROM rollback_events WHERE status IN ('pending', 'running')
+"""
+
+
+class Publication:
+    """One folder with a copy; `path` is the database in it.
+
+    What is copied is what is stored, in which secrets are masked already. A folder that has to be
+    made is for its owner, a group (`group`), or with `public` for everybody; one that is there
+    keeps its mode, and what is put into it is for those who may read it. Raises StoreError.
+    """
+
+    def __init__(
+        self, source: Path, folder: Path, *, group: str = "", public: bool = False
+    ) -> None:
+        self._source = StoreFiles(source)
+        self._folder = Path(os.path.realpath(folder))
+        self._copy = StoreFiles(self._folder / self._source.database.name)
+        self.path = self._copy.database
+        if self._folder == self._source.database.parent:
+            raise self._failure("it is the folder of the database itself")
+        with self._troubles():
+            self._make_folder(group, public=public)
+
+    def update(self, run_ids: Iterable[int] | None = None) -> None:
+        """Copy what is new; only the logs of these runs, unless it is None. Raises StoreError."""
+        with self._troubles(), self._alone():
+            copy_tree(self._source.runs, self._copy.runs, _names(run_ids))
+            reader = Reader(self._source.database, lambda _: None)
+            try:
+                self._copy_database(reader)
+            finally:
+                reader.close()
+
+    def update_logs(self, run_ids: Iterable[int]) -> None:
+        """Copy what the stages of these runs have written. Raises StoreError."""
+        with self._troubles(), self._alone():
+            copy_tree(self._source.runs, self._copy.runs, _names(run_ids))
+
+    def _copy_database(self, reader: Reader) -> None:
+        draft = self._copy.database.with_suffix(".draft")
+        try:
+            living = reader.read(partial(_vacuum_into, draft=draft, files=self._source))
+            head = _end_of(draft)
+            self._mark_living(living)  # before: no run may seem left in between
+            replace_with(draft, self._copy.database)
+        finally:
+            draft.unlink(missing_ok=True)
+        replace_with(settle(self._folder, "head", encoded(head)), self._copy.head)
+        self._forget_all_but(living)
+
+    def _mark_living(self, epochs: frozenset[int]) -> None:
+        """Say which executors lived: the copy has none of their locks."""
+        for epoch in epochs:
+            mark = self._copy.life_mark(epoch)
+            if not mark.exists():
+                copy_tree(None, mark.parent)
+                replace_with(settle(self._folder, "alive", b""), mark)
+
+    def _forget_all_but(self, living: frozenset[int]) -> None:
+        with suppress(FileNotFoundError):
+            for mark in self._copy.owners.iterdir():
+                if mark.stem.isdecimal() and int(mark.stem) not in living:
+                    mark.unlink()
+
+    def _make_folder(self, group: str, *, public: bool) -> None:
+        if self._folder.exists():
+            self._check_folder()
+            return
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700)
+        group_id = id_of(group) if group else None
+        if group and group_id is None:
+            raise self._failure(f"there is no group '{group}'")
+        if group_id is not None:
+            os.chown(self._folder, -1, group_id)
+            self._folder.chmod(0o2750)
+        if public:
+            self._folder.chmod(self._folder.stat().st_mode & 0o7777 | 0o055)
+
+    def _check_folder(self) -> None:
+        """Raise StoreError where somebody else could put other files in the place of ours."""
+        found = self._folder.stat()
+        if not self._folder.is_dir():
+            raise self._failure("it is not a folder")
+        if found.st_uid != os.geteuid():
+            raise self._failure("it belongs to another user")
+        if found.st_mode & 0o022:
+            raise self._failure("others may write to it")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until nobody else updates the copy, and keep others from it for the block."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self._folder / ".publishing", flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _troubles(self) -> Iterator[None]:
+        """Tell of what cannot be done to the files as a StoreError."""
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise self._failure(str(error)) from error
+
+    def _failure(self, reason: str) -> StoreError:
+        return StoreError(
+            f"{self._source.database} cannot be published to {self._folder}: {reason}",
+            next_step="Name another folder, or make room in it",
+        )
+
+
+def _names(run_ids: Iterable[int] | None) -> frozenset[str] | None:
+    return None if run_ids is None else frozenset(map(str, run_ids))
+
+
+def _vacuum_into(connection: sqlite3.Connection, draft: Path, files: StoreFiles) -> frozenset[int]:
+    """Write all of the database into a new file; the executors of its work that live.
+
+    The connection cannot write to the database, whatever it is told here.
+    """
+    draft.unlink(missing_ok=True)
+    epochs = {row["epoch"] for row in connection.execute(_UNDER_WAY)}
+    living = frozenset(epoch for epoch in epochs if is_alive(files, epoch))
+    connection.execute("PRAGMA query_only = OFF")
+    try:
+        connection.execute("VACUUM INTO ?", (str(draft),))
+    finally:
+        connection.execute("PRAGMA query_only = ON")
+    return living
+
+
+def _end_of(draft: Path) -> Head:
+    """Where the events of the copy end."""
+    connection = sqlite3.connect(f"{draft.as_uri()}?mode=ro", uri=True)
+    try:
+        return last_event(connection)
+    finally:
+        connection.close()
