@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrate_tui.cli.configuration import configuration
 from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.places import database_path, named_database
@@ -35,10 +36,17 @@ def console_over(
     """Run the app over a database, and wait for what it leaves running."""
     forget_settings_of_textual()
     from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
+    from orchestrate_tui.console.latch import Latch  # noqa: PLC0415  (brings Textual)
 
+    config = configuration()
     history = History(path, hands_off=isinstance(control, DistantControl))
     code = run_console(
-        history, control, files=files, run_id=run_id, named_database=named_database(path)
+        history,
+        control,
+        files=files,
+        run_id=run_id,
+        named_database=named_database(path),
+        latch=Latch(config.protected, unlocked_for_s=config.unlocked_for_s),
     )
     if control.active():
         numbers = ", ".join(map(str, control.active()))

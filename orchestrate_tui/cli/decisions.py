@@ -8,10 +8,15 @@ from concurrent.futures import Future
 
 from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.places import existing_database_path
+from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.executor.distant import DistantControl
+from orchestrate_tui.store.history import History
 
 Request = Callable[[AnyControl], Future[str]]
+Check = Callable[[History], None]
+"""Raises Refused when a request may not be made."""
 
 
 def approve(arguments: Namespace) -> int:
@@ -23,17 +28,27 @@ def approve(arguments: Namespace) -> int:
 def reject(arguments: Namespace) -> int:
     """Reject a waiting stage."""
     run, stage, comment = arguments.run, arguments.stage, arguments.comment
-    return ask(arguments, lambda control: control.reject(run, stage, comment))
+    return ask(
+        arguments,
+        lambda control: control.reject(run, stage, comment),
+        lambda history: confirm_protected(arguments, history, run),
+    )
 
 
 def cancel(arguments: Namespace) -> int:
     """Stop a run."""
-    return ask(arguments, lambda control: control.cancel(arguments.run))
+    return ask(
+        arguments,
+        lambda control: control.cancel(arguments.run),
+        lambda history: confirm_protected(arguments, history, arguments.run),
+    )
 
 
-def ask(arguments: Namespace, request: Request) -> int:
-    """Make one request and print what it did."""
-    with executor_of(existing_database_path(arguments)) as control:
+def ask(arguments: Namespace, request: Request, check: Check = lambda _history: None) -> int:
+    """Make one request, if `check` raises nothing, and print what it did."""
+    path = existing_database_path(arguments)
+    with executor_of(path) as control:
+        check(History(path, hands_off=isinstance(control, DistantControl)))
         answer = request(control).result()
     if arguments.json:
         print_json({"outcome": answer})

@@ -254,6 +254,7 @@ def _add_runs(commands: _Commands) -> None:
         help="even if its executor still lives, because it hangs or was stopped",
     )  # fmt: skip
     resume.add_argument("--reason", metavar="TEXT", help="why it is taken over; kept with the run")
+    _add_confirm(resume)
     for name, summary in (
         ("approve", "approve a stage that waits for it"),
         ("reject", "reject a stage that waits for an approval"),
@@ -262,8 +263,11 @@ def _add_runs(commands: _Commands) -> None:
         _add_run_id(decide)
         decide.add_argument("stage", metavar="STAGE", help="the name of the stage")
         decide.add_argument("--comment", default="", metavar="TEXT", help="kept with the decision")
+        if name == "reject":
+            _add_confirm(decide)
     cancel = commands.add("cancel", "decisions:cancel", "stop a run and what it runs", json=True)
     _add_run_id(cancel)
+    _add_confirm(cancel)
 
 
 def _add_rollbacks(commands: _Commands) -> None:
@@ -286,6 +290,7 @@ def _add_rollbacks(commands: _Commands) -> None:
         help="undo what can be undone although some of it cannot",
     )  # fmt: skip
     rollback.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    _add_confirm(rollback)
     rollback.add_argument(
         "--force", action="store_true", help="override a refusal that says it can be forced"
     )
@@ -301,6 +306,7 @@ def _add_rollbacks(commands: _Commands) -> None:
         help="halt ends it as failed; the others are not yet available",
     )  # fmt: skip
     step.add_argument("--reason", required=True, metavar="TEXT", help="kept with the rollback")
+    _add_confirm(step)
 
 
 def _add_history(commands: _Commands) -> None:
@@ -368,6 +374,13 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_id(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=_whole, metavar="RUN", help="the id of the run")
+
+
+def _add_confirm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--confirm", metavar="ENVIRONMENT",
+        help="the name of the protected environment, instead of being asked for it",
+    )  # fmt: skip
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupted import rollback_sentence
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import existing_database_path
+from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word_for
 from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.events import RollbackEvent
@@ -30,9 +31,9 @@ def rollback(arguments: Namespace) -> int:
         plan = control.plan_rollback(*_stages(arguments), retry=arguments.retry).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
-        _check_permission(arguments, plan)
+        history = History(path, hands_off=isinstance(control, DistantControl))
+        _check_permission(arguments, plan, word_for(history, arguments.run))
         with undisturbed() as interrupts:
-            history = History(path, hands_off=isinstance(control, DistantControl))
             event = _carry_out(arguments, control, history, plan, interrupts)
             return _report(arguments, history, event)
 
@@ -47,6 +48,9 @@ def decide_step(arguments: Namespace) -> int:
     return ask(
         arguments,
         lambda control: control.halt(arguments.rollback, arguments.reason),
+        lambda history: confirm_protected(
+            arguments, history, history.rollback(arguments.rollback).run_id
+        ),
     )
 
 
@@ -77,24 +81,36 @@ def _print_plan(arguments: Namespace, plan: RollbackPlan) -> int:
     return 0
 
 
-def _check_permission(arguments: Namespace, plan: RollbackPlan) -> None:
+def _check_permission(arguments: Namespace, plan: RollbackPlan, word: str) -> None:
     """Raise Refused unless there is a reason, and somebody has said yes to the plan.
 
-    Nobody is asked about a plan that the executor will refuse.
+    Where it touches a protected environment that is said with `word`. Nobody is asked about a
+    plan that the executor will refuse.
     """
     if not arguments.reason.strip():
         raise Refused("A rollback needs a reason", next_step="Say why with --reason TEXT")
-    if arguments.yes or plan.refusal or (plan.irreversible and not arguments.accept_irreversible):
+    if plan.refusal or (plan.irreversible and not arguments.accept_irreversible):
+        return
+    if word:
+        if arguments.confirm is None and can_ask():
+            _show(plan)
+        confirm_word(arguments, word, f"Run {arguments.run} touches a protected environment.")
+        return
+    if arguments.yes:
         return
     if not can_ask():
         raise Refused(
             "Nobody can be asked for confirmation here",
             next_step="Look at the plan with --dry-run, then confirm it with --yes",
         )
-    for line in plan_lines(plan):
-        say(line, to=sys.stderr)
+    _show(plan)
     if not confirmed(f"Roll back run {arguments.run}?"):
         raise Refused("Not confirmed", next_step="Nothing was changed")
+
+
+def _show(plan: RollbackPlan) -> None:
+    for line in plan_lines(plan):
+        say(line, to=sys.stderr)
 
 
 def _carry_out(

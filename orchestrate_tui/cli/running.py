@@ -19,6 +19,7 @@ from orchestrate_tui.cli.interrupted import rollback_sentence, unended_rollbacks
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.loading import checked_for_run
 from orchestrate_tui.cli.places import database_path, existing_database_path
+from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.publishing import published
 from orchestrate_tui.cli.records import print_json, run_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
@@ -70,6 +71,8 @@ def resume(arguments: Namespace) -> int:
     if is_anothers(path):
         return _have_resumed(arguments, path, take_over)
     with _session(arguments, path) as (control, session):
+        if take_over is not None:
+            confirm_protected(arguments, session.history, arguments.run)
         after = session.history.last_event_id()
         left = unended_rollbacks(session.history, arguments.run)
         work = control.resume(arguments.run, take_over=take_over)
@@ -96,6 +99,8 @@ def _have_resumed(arguments: Namespace, path: Path, take_over: str | None) -> in
     """Have the owner of the database go on with a run."""
     with undisturbed() as interrupts, DistantControl(path) as control:
         history = History(path, hands_off=True)
+        if take_over is not None:
+            confirm_protected(arguments, history, arguments.run)
         after = history.last_event_id()
         control.resume(arguments.run, take_over=take_over).result()
         session = Session(control, history, interrupts, as_json=arguments.json)

@@ -75,6 +75,14 @@ def confirmed(question: str, decided: Callable[[], bool | None] = lambda: None) 
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
+def typed(question: str, word: str) -> bool:
+    """Whether the answer to a question is that word; what was typed before is no answer."""
+    stream = sys.stderr if sys.stderr.isatty() else sys.stdout
+    _forget_what_was_typed()
+    print(visible(question), end="", file=stream, flush=True)
+    return sys.stdin.readline().strip() == word
+
+
 def _forget_what_was_typed() -> None:
     try:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)

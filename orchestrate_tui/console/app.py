@@ -22,13 +22,20 @@ from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.bridge import Bridge
 from orchestrate_tui.console.driver import ConsoleDriver, TerminalLost, TerminalRecovered
 from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.latch import Latch, LatchedControl
 from orchestrate_tui.console.line_filter import SafeText
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
-from orchestrate_tui.console.screens.quit_question import CANCEL, LEAVE, quit_question
+from orchestrate_tui.console.screens.quit_question import (
+    CANCEL,
+    LEAVE,
+    cancel_question,
+    quit_question,
+)
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.errors import OrchestrateError, Unrecorded
 from orchestrate_tui.store.attendance import Attendance
 
@@ -71,6 +78,7 @@ class OrchestrateApp(App[str]):
         run_id: int | None = None,
         named_database: Path | None = None,
         attendance: ports.Attendance | None = None,
+        latch: Latch | None = None,
         clock: Clock = utc_now,
     ) -> None:
         super().__init__(driver_class=ConsoleDriver)
@@ -78,7 +86,7 @@ class OrchestrateApp(App[str]):
             markup=False, highlight=False, emoji=False, stderr=True, color_system=None
         )
         self._history = history
-        self._control = control
+        self._control = LatchedControl(control, latch or Latch(), history) if control else None
         self._files = tuple(files)
         self._first_run_id = run_id
         self._named_database = named_database
@@ -173,7 +181,21 @@ class OrchestrateApp(App[str]):
         self._is_asking = False
         if answer == LEAVE.id:
             self.leave()
-        elif answer == CANCEL.id:
+        elif answer == CANCEL.id and self._control is not None:
+            self._confirm_cancelling(self._control)
+
+    def _confirm_cancelling(self, control: LatchedControl) -> None:
+        """Have the names of protected environments typed before runs on them are cancelled."""
+        found = [name for run_id in control.active() for name in control.environments(run_id)]
+        touched = tuple(dict.fromkeys(found))
+        if not touched or control.latch.is_locked(touched):  # which refuses by itself
+            self._cancel_and_exit()
+        else:
+            question = cancel_question(control.active(), confirmation(touched))
+            self.push_screen(question, self._cancelling_confirmed)
+
+    def _cancelling_confirmed(self, answer: str | None) -> None:
+        if answer == CANCEL.id:
             self._cancel_and_exit()
 
     @work(exclusive=True)
@@ -223,6 +245,7 @@ def run_console(
     files: Sequence[Path] = (),
     run_id: int | None = None,
     named_database: Path | None = None,
+    latch: Latch | None = None,
 ) -> int:
     """Show the console until it is left; the exit code, 0 unless it broke.
 
@@ -238,6 +261,7 @@ def run_console(
             run_id=run_id,
             named_database=named_database,
             attendance=attendance,
+            latch=latch,
         )
         before = {
             number: signal.signal(number, lambda _number, _frame: app.hang_up())

@@ -212,6 +212,14 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What is special about an environment; `protected` asks consoles for care."""
+
+    name: str
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """A whole pipeline. `agents` are those that its file, `agents.yaml` or the user define."""
 
@@ -221,6 +229,7 @@ class Pipeline:
     triggers: tuple[Trigger, ...] = ()
     variables: Pairs = ()
     secrets: tuple[Secret, ...] = ()
+    environments: tuple[Environment, ...] = ()
     agents: tuple[Agent, ...] = ()
     max_parallel: int = DEFAULT_MAX_PARALLEL
     fail_fast: bool = False

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrate_tui.domain.access import Right
+from orchestrate_tui.domain.pipeline import Environment
 from orchestrate_tui.errors import PipelineFileError
+from orchestrate_tui.spec.environments import ENVIRONMENTS, environments
 from orchestrate_tui.spec.loading import read_document, user_config_folder
-from orchestrate_tui.spec.readers import NAMES, WORDS, Choice, ListOf, MapOf, Text
+from orchestrate_tui.spec.readers import NAMES, WORDS, Choice, Duration, ListOf, MapOf, Text
 from orchestrate_tui.spec.records import Field, Record, Values
 from orchestrate_tui.spec.report import Report
 
 CONFIG_FILE_NAME = "config.yaml"
+DEFAULT_UNLOCKED_FOR_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +26,21 @@ class UserConfig:
     `roles` are the users and @groups that a role stands for. `share_group` is the Unix group that
     may read the database and the logs; "" is nobody but their owner. `access` is what users,
     @groups and roles among its members may do, and `pipelines` are the files that those with the
-    right to run may start.
+    right to run may start. `environments` says which are protected on this machine, and
+    `unlocked_for_s` for how long a console unlocks them.
     """
 
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     share_group: str = ""
     access: Mapping[str, tuple[Right, ...]] = field(default_factory=dict)
     pipelines: tuple[str, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    unlocked_for_s: float = DEFAULT_UNLOCKED_FOR_S
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """The environments that are protected whatever a pipeline says."""
+        return frozenset(one.name for one in self.environments if one.protected)
 
 
 def _config(values: Values) -> UserConfig:
@@ -41,6 +52,8 @@ def _config(values: Values) -> UserConfig:
         share_group=values["share_group"],
         access=dict(values["access"]),
         pipelines=values["pipelines"],
+        environments=environments(values["environments"]),
+        unlocked_for_s=values["unlock_for"],
     )
 
 
@@ -71,6 +84,13 @@ CONFIG = Record(
             reader=ListOf(item=Text(pattern=r"/[\s\S]+", rule="must be an absolute path")),
             description="The pipeline files that those with the right `run` may start.",
             default=(),
+        ),
+        ENVIRONMENTS,
+        Field(
+            key="unlock_for",
+            reader=Duration(zero=False),
+            description="For how long W unlocks protected environments in a console.",
+            default=DEFAULT_UNLOCKED_FOR_S,
         ),
     ),
 )

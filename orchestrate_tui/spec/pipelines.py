@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrate_tui.domain.pipeline import DEFAULT_MAX_PARALLEL, Pipeline, Trigger
 from orchestrate_tui.spec.agents import AGENTS
+from orchestrate_tui.spec.environments import ENVIRONMENTS, environments
 from orchestrate_tui.spec.names import (
     VARIABLES,
     collisions,
@@ -12,6 +13,7 @@ from orchestrate_tui.spec.names import (
 )
 from orchestrate_tui.spec.readers import NAMES, WORDS, Flag, ListOf, Text, Whole
 from orchestrate_tui.spec.records import Field, Record, Shorthand, Values
+from orchestrate_tui.spec.report import shown
 from orchestrate_tui.spec.secrets import SECRETS, check_secrets
 from orchestrate_tui.spec.stages import STAGE
 
@@ -43,6 +45,7 @@ _TRIGGER = Shorthand(
 
 def _pipeline(values: Values) -> Pipeline:
     _check_variables(values)
+    _check_environments(values)
     check_secrets(values)
     return Pipeline(
         name=values["name"],
@@ -51,6 +54,7 @@ def _pipeline(values: Values) -> Pipeline:
         triggers=values["triggers"],
         variables=values["variables"],
         secrets=values["secrets"],
+        environments=environments(values["environments"]),
         agents=values["agents"],
         max_parallel=values["max_parallel"],
         fail_fast=values["fail_fast"],
@@ -71,6 +75,16 @@ def _check_variables(values: Values) -> None:
             f"'{name}' and '{first}' would both be the environment variable {variable}",
             "rename one of them",
         )
+
+
+def _check_environments(values: Values) -> None:
+    """Warn about names that no stage uses: what is misspelt is not protected."""
+    used = {stage.environment for stage in values["stages"] if stage.environment}
+    for name, _ in values["environments"]:
+        if name not in used:
+            hint = values.report.suggestion(name, used)
+            message = f"the environment '{shown(name)}' is used by no stage"
+            values.report.warning(values.at("environments", name), message, hint)
 
 
 PIPELINE = Record(
@@ -104,6 +118,7 @@ PIPELINE = Record(
             default=(),
         ),
         SECRETS,
+        ENVIRONMENTS,
         AGENTS,
         Field(
             key="max_parallel",

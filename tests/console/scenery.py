@@ -15,7 +15,15 @@ from textual.pilot import Pilot
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.graph import StageGraph
-from orchestrate_tui.domain.pipeline import Approval, OnFailure, Pipeline, Retry, Stage, Undo
+from orchestrate_tui.domain.pipeline import (
+    Approval,
+    Environment,
+    OnFailure,
+    Pipeline,
+    Retry,
+    Stage,
+    Undo,
+)
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan, plan_rollback
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import (
@@ -76,6 +84,9 @@ DELIVERY = Pipeline(
         stage("smoke-prod", "deploy-prod", agent="tester"),
     ),
 )
+
+PROTECTED = replace(DELIVERY, environments=(Environment(name="production", protected=True),))
+"""The same, with an environment in which a slip would be grave."""
 
 
 class Story:
@@ -234,9 +245,9 @@ def failed(story: Story) -> int:
     return run_id
 
 
-def waiting(story: Story) -> int:
+def waiting(story: Story, pipeline: Pipeline = DELIVERY) -> int:
     """A run that waits for the approval of production while its scan still runs."""
-    run_id = story.run(branch="release/2.1")
+    run_id = story.run(pipeline, branch="release/2.1")
     for name in ("build", "deploy-staging", "smoke-staging", "load-test"):
         story.becomes(run_id, name, S.RUNNING, S.SUCCEEDED)
     story.becomes(run_id, "security-scan", S.RUNNING)

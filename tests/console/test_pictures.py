@@ -11,12 +11,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.latch import Latch
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.store.rollbacks import insert_steps
 from tests.console.company import ANNA, BEN, VIEWER, There
-from tests.console.scenery import Desk, Story, delivered, failed, now, settle, waiting
+from tests.console.scenery import PROTECTED, Desk, Story, delivered, failed, now, settle, waiting
 
 Snap = Callable[..., bool]
 SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (200, 60)
@@ -110,6 +111,32 @@ def test_take_over_dialog(story: Story, desk: Desk, snap_compare: Snap) -> None:
     app = OrchestrateApp(story.history, desk, attendance=There((ANNA,)), clock=now)
     app.animation_level = "none"
     assert snap_compare(app, terminal_size=SMALL, run_before=after("U", *"it hangs"))
+
+
+@pytest.fixture
+def protected(story: Story, desk: Desk) -> OrchestrateApp:
+    """A run that waits in front of a protected environment, and three people."""
+    waiting(story, PROTECTED)
+    latch = Latch(monotonic=lambda: 1000.0)
+    there = There((ANNA, BEN, VIEWER))
+    app = OrchestrateApp(story.history, desk, latch=latch, attendance=there, clock=now)
+    app.animation_level = "none"
+    return app
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids="{0[0]}x{0[1]}".format)
+def test_locked(protected: OrchestrateApp, snap_compare: Snap, size: tuple[int, int]) -> None:
+    assert snap_compare(protected, terminal_size=size, run_before=after())
+
+
+def test_unlocked(protected: OrchestrateApp, snap_compare: Snap) -> None:
+    assert snap_compare(protected, terminal_size=SMALL, run_before=after("W"))
+
+
+@pytest.mark.parametrize("key", ["c", "x"], ids=["cancel", "reject"])
+def test_confirmation_by_name(protected: OrchestrateApp, snap_compare: Snap, key: str) -> None:
+    run_before = after("W", key, *"prod")
+    assert snap_compare(protected, terminal_size=SMALL, run_before=run_before)
 
 
 def test_quit_question(app: OrchestrateApp, snap_compare: Snap) -> None:

@@ -16,6 +16,7 @@ from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, plain, toned
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.stage_detail import approval_state
+from orchestrate_tui.console.widgets.word_field import WordField
 from orchestrate_tui.domain.run import Decision
 from orchestrate_tui.errors import OrchestrateError
 
@@ -27,12 +28,22 @@ _VERBS = {Decision.APPROVED: "Approve", Decision.REJECTED: "Reject"}
 
 
 class DecisionDialog(Dialog[str]):
-    """Shows who decided so far and takes one more decision; answers with what that did."""
+    """Shows who decided so far and takes one more decision; answers with what that did.
+
+    `word` has to be typed before that; "" asks for none.
+    """
 
     def __init__(
-        self, control: ExecutorControl, picture: RunPicture, stage_name: str, decision: Decision
+        self,
+        control: ExecutorControl,
+        picture: RunPicture,
+        stage_name: str,
+        decision: Decision,
+        *,
+        word: str = "",
     ) -> None:
         super().__init__()
+        self._word = word
         self._control = control
         self._picture = picture
         self._stage_name = stage_name
@@ -47,10 +58,11 @@ class DecisionDialog(Dialog[str]):
             with Horizontal(classes="field"):
                 yield Label("Comment")
                 yield Input(placeholder="optional", id="comment", compact=True)
+            yield WordField(self._word)
             yield Static(id="problem", classes="problem")
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
-                yield ArmedButton(verb, id="confirm")
+                yield ArmedButton(verb, id="confirm", is_allowed=not self._word)
 
     def _about(self) -> Content:
         stage = self._picture.defined[self._stage_name]
@@ -71,9 +83,18 @@ class DecisionDialog(Dialog[str]):
         """Put the focus on what changes nothing."""
         self.query_one("#cancel").focus()
 
-    @on(Input.Submitted)
+    @on(Input.Changed, "#word")
+    def _check(self) -> None:
+        is_filled = self.query_one(WordField).is_filled
+        self.query_one("#confirm", ArmedButton).allow(is_allowed=is_filled)
+
+    @on(Input.Submitted, "#comment")
     def _go_on(self) -> None:
-        self.query_one("#confirm").focus()
+        self.query_one("#word" if self._word else "#confirm").focus()
+
+    @on(Input.Submitted, "#word")
+    def _go_to_buttons(self) -> None:
+        self.query_one("#cancel").focus()
 
     @on(Button.Pressed, "#cancel")
     def _cancel(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.latch import latch_text
 from orchestrate_tui.console.screens.decision_dialog import DecisionDialog
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
@@ -27,13 +28,15 @@ from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.run import Decision
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
-from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.errors import OrchestrateError, Refused
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.bridge import Bridge
-    from orchestrate_tui.console.ports import Attendance, ExecutorControl
+    from orchestrate_tui.console.latch import LatchedControl
+    from orchestrate_tui.console.ports import Attendance
     from orchestrate_tui.console.run_picture import RunPicture
     from orchestrate_tui.store.history import History
 
@@ -45,6 +48,7 @@ _DEPENDENT_ACTIONS = (
     "cancel_run",
     "resume",
     "take_over",
+    "turn_latch",
     "retry_rollback",
     "halt_rollback",
 )
@@ -69,6 +73,14 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             show=False,
             tooltip="Take the run from a process that hangs",
         ),
+        Binding(
+            "W",
+            "turn_latch",
+            "Unlock",
+            key_display="W",
+            show=False,
+            tooltip="Unlock the protected environment for a while, or lock it",
+        ),
         Binding("T", "retry_rollback", "Retry", key_display="T", tooltip="Try this rollback again"),
         Binding("H", "halt_rollback", "Halt", key_display="H", tooltip="Halt this rollback"),
         *MainScreen.BINDINGS,
@@ -79,7 +91,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         self,
         history: History,
         bridge: Bridge,
-        control: ExecutorControl,
+        control: LatchedControl,
         *,
         files: Sequence[Path] = (),
         run_id: int | None = None,
@@ -91,6 +103,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             history, bridge, run_id=run_id, read_only=False, attendance=attendance, clock=clock
         )
         self._control = control
+        self._latch = control.latch
         self._files = files
         self._named_database = named_database
         self._abilities = dict.fromkeys(_DEPENDENT_ACTIONS, False)
@@ -115,6 +128,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             "cancel_run": picture is not None and picture.can_be_cancelled,
             "resume": picture is not None and picture.can_be_resumed,
             "take_over": picture is not None and self._is_driven_elsewhere(picture),
+            "turn_latch": bool(self._environments),
             "retry_rollback": rollback is RollbackStatus.FAILED,
             "halt_rollback": rollback is not None and rollback not in ENDED_ROLLBACKS,
         }
@@ -136,6 +150,34 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
     def _look_elsewhere(self) -> None:
         self.offer_keys()
 
+    # The latch
+
+    @property
+    def _environments(self) -> tuple[str, ...]:
+        """The protected environments that the chosen run touches."""
+        picture = self.picture
+        if picture is None:
+            return ()
+        return self._latch.environments(picture.pipeline, simulated=picture.run.simulated)
+
+    def action_turn_latch(self) -> None:
+        """Unlock what the chosen run touches for a while, or lock it again."""
+        self._latch.turn(self._environments)
+        self._tell()
+
+    def _status(self) -> Iterable[Content]:
+        """What the status line tells: whether this console is locked, first of all."""
+        return (latch_text(self._latch, self._environments), *super()._status())
+
+    def _passes_latch(self, environments: Sequence[str]) -> bool:
+        """Whether something may be changed there; if not, that is said."""
+        try:
+            self._latch.check(environments)
+        except Refused as refusal:
+            self.notify(visible(str(refusal)), severity="warning", markup=False)
+            return False
+        return True
+
     # Runs
 
     def action_new_run(self) -> None:
@@ -151,16 +193,23 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
 
     def action_cancel_run(self) -> None:
         """Ask whether to cancel the chosen run."""
-        if self.picture is None:
+        touched = self._environments
+        if self.picture is None or not self._passes_latch(touched):
             return
         run = self.picture.run
         body = plain(f"Run #{run.id} of {run.pipeline} stops: what runs is ended, nothing starts.")
-        question = _question("Cancel the run?", body, no="Keep it running", yes="Cancel the run")
+        question = _question(
+            "Cancel the run?",
+            body,
+            no="Keep it running",
+            yes="Cancel the run",
+            word=confirmation(touched),
+        )
         self._ask_first(question, lambda: self._control.cancel(run.id))
 
     def action_resume(self) -> None:
         """Ask whether to resume the chosen run."""
-        if self.picture is None:
+        if self.picture is None or not self._passes_latch(self._environments):
             return
         run = self.picture.run
         body = plain(f"Run #{run.id} of {run.pipeline} goes on; finished stages do not run again.")
@@ -169,11 +218,11 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
 
     def action_take_over(self) -> None:
         """Ask why the chosen run is taken from the process that works on it."""
-        picture = self.picture
-        if picture is not None:
+        picture, touched = self.picture, self._environments
+        if picture is not None and self._passes_latch(touched):
             driver = next((one for one in self._people or () if picture.driver in one.epochs), None)
             self.app.push_screen(
-                TakeOverDialog(picture.run, driver),
+                TakeOverDialog(picture.run, driver, word=confirmation(touched)),
                 partial(self._take_from, picture.run.id),
             )
 
@@ -192,19 +241,24 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
     def _decide(self, decision: Decision) -> None:
         picture = self.picture
         stage_name = picture.waiting_stage(self.stage_name) if picture else None
-        if picture is not None and stage_name is not None:
-            dialog = DecisionDialog(self._control, picture, stage_name, decision)
-            self.app.push_screen(dialog, self._say)
+        touched = self._environments
+        if picture is None or stage_name is None or not self._passes_latch(touched):
+            return
+        word = confirmation(touched) if decision is Decision.REJECTED else ""
+        dialog = DecisionDialog(self._control, picture, stage_name, decision, word=word)
+        self.app.push_screen(dialog, self._say)
 
     # Rollbacks
 
     def action_roll_back(self) -> None:
         """Put a rollback of the chosen run together."""
-        if self.picture is not None:
+        touched = self._environments
+        if self.picture is not None and self._passes_latch(touched):
             dialog = RollbackDialog(
                 self._control,
                 self.picture,
                 source=self.stage_name,
+                word=confirmation(touched),
                 named_database=self._named_database,
             )
             self.app.push_screen(dialog, self._go_to_rollback)
@@ -215,13 +269,15 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         if event is None:
             return
         self.choose_run(event.run_id)
-        if self.picture is not None:
+        touched = self._environments
+        if self.picture is not None and self._passes_latch(touched):
             dialog = RollbackDialog(
                 self._control,
                 self.picture,
                 source=event.failed_stage_name,
                 target=event.rollback_to_stage,
                 is_retry=True,
+                word=confirmation(touched),
                 named_database=self._named_database,
             )
             self.app.push_screen(dialog, self._go_to_rollback)
@@ -232,10 +288,19 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         if event is None or event.id is None:
             return
         rollback_id = event.id
+        touched = self._control.environments(event.run_id)
+        if not self._passes_latch(touched):
+            return
         body = plain(
             f"Rollback {rollback_id} stops at its present step and is failed; that is final."
         )
-        question = _question("Halt the rollback?", body, no="Let it go on", yes="Halt it")
+        question = _question(
+            "Halt the rollback?",
+            body,
+            no="Let it go on",
+            yes="Halt it",
+            word=confirmation(touched),
+        )
         reason = "halted in the console"
         self._ask_first(question, lambda: self._control.halt(rollback_id, reason))
 
@@ -268,5 +333,6 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             self.notify(visible(text), markup=False)
 
 
-def _question(title: str, body: Content, *, no: str, yes: str) -> Question:
-    return Question(title, body, [Answer("no", no, is_grave=False), Answer("yes", yes)])
+def _question(title: str, body: Content, *, no: str, yes: str, word: str = "") -> Question:
+    answers = [Answer("no", no, is_grave=False), Answer("yes", yes)]
+    return Question(title, body, answers, word=word)

@@ -20,3 +20,10 @@ def quit_question(active: Sequence[int]) -> Question:
         plain("Left running, it goes on in this process without the console, to its end."),
     ]
     return Question("Quit?", lines(body), [STAY, LEAVE, CANCEL])
+
+
+def cancel_question(active: Sequence[int], word: str) -> Question:
+    """Asks for `word` before runs are cancelled that touch a protected environment."""
+    runs = ", ".join(f"#{run_id}" for run_id in active)
+    body = plain(f"What runs of {runs} is ended, and nothing more starts.")
+    return Question("Cancel and quit?", body, [STAY, CANCEL], word=word)

@@ -43,6 +43,7 @@ class RollbackDialog(Dialog[int]):
         source: str | None = None,
         target: str | None = None,
         is_retry: bool = False,
+        word: str = "",
         named_database: Path | None = None,
     ) -> None:
         super().__init__()
@@ -52,6 +53,7 @@ class RollbackDialog(Dialog[int]):
         self._source = source if is_retry else self._choice.likely_source(source)
         self._target = target
         self._is_retry = is_retry
+        self._word = word
         self._named_database = named_database
         self._plan: RollbackPlan | None = None
 
@@ -197,7 +199,7 @@ class RollbackDialog(Dialog[int]):
             plain(f"Reason: {request.reason}"),
         ]
         answers = [Answer("no", "Cancel", is_grave=False), Answer("yes", "Roll back")]
-        question = Question("Really roll back?", lines(body), answers)
+        question = Question("Really roll back?", lines(body), answers, word=self._word)
         self.app.push_screen(question, self._answered)
 
     def _answered(self, answer: str | None) -> None:

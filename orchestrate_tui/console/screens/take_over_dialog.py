@@ -14,6 +14,7 @@ from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, plain, toned
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.console.widgets.word_field import WordField
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.presence import Person
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 
 class TakeOverDialog(Dialog[str]):
-    """Answers with the reason; `driver` None means that it cannot be seen who has the run."""
+    """Answers with the reason; `driver` None means that it cannot be seen who has the run.
 
-    def __init__(self, run: Run, driver: Person | None) -> None:
+    `word` has to be typed before that; "" asks for none.
+    """
+
+    def __init__(self, run: Run, driver: Person | None, *, word: str = "") -> None:
         super().__init__()
+        self._word = word
         self._run = run
         self._driver = driver
 
@@ -36,6 +41,7 @@ class TakeOverDialog(Dialog[str]):
             with Horizontal(classes="field"):
                 yield Label("Reason")
                 yield Input(placeholder="required", id="reason", compact=True)
+            yield WordField(self._word)
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield ArmedButton("Take over", id="confirm", is_allowed=False)
@@ -63,10 +69,15 @@ class TakeOverDialog(Dialog[str]):
 
     @on(Input.Changed)
     def _check(self) -> None:
-        self.query_one("#confirm", ArmedButton).allow(is_allowed=bool(self._reason))
+        is_ready = bool(self._reason) and self.query_one(WordField).is_filled
+        self.query_one("#confirm", ArmedButton).allow(is_allowed=is_ready)
 
-    @on(Input.Submitted)
+    @on(Input.Submitted, "#reason")
     def _go_on(self) -> None:
+        self.query_one("#word" if self._word else "#cancel").focus()
+
+    @on(Input.Submitted, "#word")
+    def _go_to_buttons(self) -> None:
         self.query_one("#cancel").focus()
 
     @on(Button.Pressed, "#cancel")

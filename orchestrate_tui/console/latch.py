@@ -1,0 +1,185 @@
+"""The latch of a console: on runs that touch a protected environment nothing changes by a slip.
+
+A console opens locked. Unlocked it stays so for a while, measured by a clock that nobody can set.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual.content import Content
+
+from orchestrate_tui.console.durations import duration
+from orchestrate_tui.console.marks import Tone
+from orchestrate_tui.console.styled import plain, toned
+from orchestrate_tui.console.text import visible
+from orchestrate_tui.domain.protection import confirmation, protected_environments
+from orchestrate_tui.errors import Refused
+
+if TYPE_CHECKING:
+    from orchestrate_tui.console.ports import ExecutorControl
+    from orchestrate_tui.domain.pipeline import Pipeline
+    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.run import Run, TriggerContext
+    from orchestrate_tui.executor.control import Runnable
+    from orchestrate_tui.executor.hub import Subscription
+    from orchestrate_tui.store.history import History
+
+T = TypeVar("T")
+
+UNLOCKED_FOR_S = 300.0
+
+
+class Latch:
+    """Which environments are protected, and until when they are unlocked.
+
+    `configured` are those that the user's configuration protects; a pipeline may name others.
+    """
+
+    def __init__(
+        self,
+        configured: Collection[str] = (),
+        *,
+        unlocked_for_s: float = UNLOCKED_FOR_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.unlocked_for_s = unlocked_for_s
+        self._configured = frozenset(configured)
+        self._now = monotonic
+        self._until: dict[str, float] = {}
+
+    def environments(self, pipeline: Pipeline, *, simulated: bool) -> tuple[str, ...]:
+        """The protected environments of a pipeline; a simulated run touches none."""
+        return () if simulated else protected_environments(pipeline, self._configured)
+
+    def left_s(self, environments: Sequence[str]) -> float:
+        """For how long all of them are unlocked; 0 when one is locked."""
+        now = self._now()
+        return max(min((self._until.get(name, now) - now for name in environments), default=0), 0)
+
+    def is_locked(self, environments: Sequence[str]) -> bool:
+        """Whether one of them is locked; no environments are not."""
+        return bool(environments) and not self.left_s(environments)
+
+    def turn(self, environments: Sequence[str]) -> None:
+        """Unlock all of them when one is locked, else lock them."""
+        until = self._now() + self.unlocked_for_s if self.is_locked(environments) else 0.0
+        self._until.update(dict.fromkeys(environments, until))
+
+    def check(self, environments: Sequence[str]) -> None:
+        """Raise Refused when one of them is locked."""
+        if self.is_locked(environments):
+            verb = "is" if len(environments) == 1 else "are"
+            raise Refused(
+                f"{confirmation(environments)} {verb} protected, and this console is locked",
+                next_step=f"W unlocks it for {duration(self.unlocked_for_s)}",
+            )
+
+
+def latch_text(latch: Latch, environments: Sequence[str]) -> Content:
+    """Whether these environments are locked here, or for how long they are not."""
+    if not environments:
+        return Content()
+    names = confirmation(environments)
+    if latch.is_locked(environments):
+        return Content.styled(visible(f" LOCKED {names} "), "reverse") + plain(" W unlocks")
+    minutes, seconds = divmod(math.ceil(latch.left_s(environments)), 60)
+    return toned(f"{names} unlocked {minutes}:{seconds:02}", Tone.BAD)
+
+
+class LatchedControl:
+    """Asks an executor only for what the latch lets through, whichever dialog asks."""
+
+    def __init__(self, control: ExecutorControl, latch: Latch, history: History) -> None:
+        self.latch = latch
+        self._control = control
+        self._history = history
+
+    def environments(self, run_id: int) -> tuple[str, ...]:
+        """The protected environments that a run touches."""
+        run: Run = self._history.run(run_id)
+        pipeline = self._history.definition(run_id)
+        return self.latch.environments(pipeline, simulated=run.simulated)
+
+    def subscribe(self) -> Subscription:
+        """Listen to what is committed from now on."""
+        return self._control.subscribe()
+
+    def active(self) -> tuple[int, ...]:
+        """The runs that this process works on."""
+        return self._control.active()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be recorded at present; "" while it can."""
+        return self._control.trouble
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether everything that is worked on waits until it can be recorded."""
+        return self._control.is_stuck
+
+    def lose_patience(self) -> None:
+        """Give up what cannot be recorded."""
+        self._control.lose_patience()
+
+    def start_run(
+        self, loaded: Runnable, trigger: TriggerContext | None = None, *, simulated: bool = False
+    ) -> Future[int]:
+        """Begin a run, unless its environments are locked."""
+        touched = self.latch.environments(loaded.pipeline, simulated=simulated)
+        begin = self._control.start_run
+        return self._past(touched, lambda: begin(loaded, trigger, simulated=simulated))
+
+    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[Any]:
+        """Go on with a run, unless its environments are locked."""
+        resume = self._control.resume
+        return self._past(self.environments(run_id), lambda: resume(run_id, take_over=take_over))
+
+    def cancel(self, run_id: int) -> Future[str]:
+        """Stop a run, unless its environments are locked."""
+        return self._past(self.environments(run_id), lambda: self._control.cancel(run_id))
+
+    def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        """Approve a stage, unless the environments of its run are locked."""
+        approve = self._control.approve
+        return self._past(self.environments(run_id), lambda: approve(run_id, stage, comment))
+
+    def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
+        """Reject a stage, unless the environments of its run are locked."""
+        reject = self._control.reject
+        return self._past(self.environments(run_id), lambda: reject(run_id, stage, comment))
+
+    def plan_rollback(
+        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
+    ) -> Future[RollbackPlan]:
+        """What a rollback would do now; that changes nothing."""
+        return self._control.plan_rollback(run_id, from_stage, to_stage, retry=retry)
+
+    def rollback(
+        self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
+    ) -> Future[int]:
+        """Roll a run back, unless its environments are locked."""
+        rollback = self._control.rollback
+        return self._past(
+            self.environments(run_id), lambda: rollback(run_id, from_stage, to_stage, **options)
+        )
+
+    def halt(self, rollback_id: int, reason: str) -> Future[str]:
+        """Stop a rollback, unless the environments of its run are locked."""
+        run_id = self._history.rollback(rollback_id).run_id
+        halt = self._control.halt
+        return self._past(self.environments(run_id), lambda: halt(rollback_id, reason))
+
+    def _past(self, environments: Sequence[str], ask: Callable[[], Future[T]]) -> Future[T]:
+        try:
+            self.latch.check(environments)
+        except Refused as refusal:
+            refused: Future[T] = Future()
+            refused.set_exception(refusal)
+            return refused
+        return ask()
