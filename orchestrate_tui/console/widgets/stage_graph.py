@@ -30,7 +30,7 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.run import StageRun
 
-FRAMES_PER_SECOND = 3
+FRAMES_PER_SECOND = 2
 MARK_CELLS = 2
 """The glyph of a status and the space after it."""
 
