@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,7 @@ from typing import TypeAlias
 
 from orchestrate_tui.cli.configuration import configuration
 from orchestrate_tui.cli.loading import checked_for_run
+from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.executor.access import Access
@@ -54,6 +56,9 @@ def own_executor(path: Path) -> Iterator[Control]:
     people = People(config.roles)
     with ExitStack() as stack:
         database = stack.enter_context(open_database(path, share_group=config.share_group))
+        if database.former is not None:
+            said = f"Brought {path} up to date; as it was before it is kept in {database.former}"
+            say(f"orchestrate-tui: {said}", to=sys.stderr)
         control = stack.enter_context(Control(database, people=people))
         if config.access:
             stack.callback(_reception(control, database, config, people).close)

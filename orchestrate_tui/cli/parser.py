@@ -356,6 +356,11 @@ def _add_care(commands: _Commands) -> None:
     publish.add_argument(
         "--public", action="store_true", help="for everybody, if the folder has to be made"
     )
+    backup = commands.add(
+        "backup", "backup:back_up", "copy the database, also while runs are under way", json=True
+    )
+    backup.add_argument("file", type=Path, metavar="FILE", help="the copy, usable with --db")
+    backup.add_argument("--force", action="store_true", help="replace a file that is there")
     doctor = commands.add(
         "doctor", "doctor:examine", "check the database and this machine", json=True
     )

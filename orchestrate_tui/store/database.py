@@ -33,12 +33,15 @@ class Database:
     """One database, open for reading and writing; it may be used from any thread.
 
     `share_group` names a Unix group that may read it from now on; "" leaves that as it is.
+    `former` is the copy that was made before the schema was brought up to date; None when it was.
     """
 
     def __init__(self, path: Path, *, share_group: str = "") -> None:
         self.files = StoreFiles(path)
         self.path = self.files.database
-        self._writer = Writer(self.path, open_for_writing(self.files))
+        opened = open_for_writing(self.files)
+        self.former = opened.former
+        self._writer = Writer(self.path, opened)
         try:
             make_folder(self.files.runs)
             os.close(open_file(self.files.consoles, os.O_RDONLY))

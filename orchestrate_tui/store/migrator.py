@@ -71,6 +71,19 @@ def is_current(connection: sqlite3.Connection, path: Path) -> bool:
     return len(applied) == len(expected)
 
 
+def last_migration(connection: sqlite3.Connection) -> str:
+    """The number of the last migration that was applied, such as 011; "" without any.
+
+    Raises sqlite3.Error.
+    """
+    if not connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE name = 'migration_files'"
+    ).fetchone():
+        return ""
+    (name,) = connection.execute("SELECT max(name) FROM migration_files").fetchone()
+    return (name or "").partition("_")[0]
+
+
 def migrate(connection: sqlite3.Connection, path: Path) -> bool:
     """Apply what is missing, and say whether anything was; the caller holds the file lock.
 

@@ -17,10 +17,11 @@ from orchestrate_tui.store.connection import (
 )
 from orchestrate_tui.store.head import HeadFile, make_head
 from orchestrate_tui.store.locks import FileLock
-from orchestrate_tui.store.migrator import migrate
+from orchestrate_tui.store.migrator import is_current, last_migration, migrate
 from orchestrate_tui.store.reading import connect
 from orchestrate_tui.store.soundness import damaged, examine_record, verdict_on
 from orchestrate_tui.store.standing import Standing, State
+from orchestrate_tui.store.vacuum import keep_former
 from orchestrate_tui.store.verification import (
     has_chain,
     move_mark,
@@ -29,6 +30,8 @@ from orchestrate_tui.store.verification import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrate_tui.store.database import StoreFiles
 
 MARKED_EVERY = 1000
@@ -39,13 +42,15 @@ MARKED_EVERY = 1000
 class Opened:
     """What the one who writes needs: the file lock, the connection, and the file of the head.
 
-    `verified` is where the events ended that were found whole.
+    `verified` is where the events ended that were found whole. `former` is the copy that was made
+    of the database before it was brought up to date; None when it was.
     """
 
     lock: FileLock
     connection: ImmediateConnection
     head: HeadFile
     verified: Head
+    former: Path | None
 
     def mark(self, end: Head) -> None:
         """Have the next opening begin at `end`, if that saves it much; the lock is held.
@@ -123,24 +128,35 @@ def _look(files: StoreFiles, after: Head | None) -> Head:
 def _open(files: StoreFiles, lock: FileLock, verified: Head) -> Opened:
     connection = connect_writer(files.database)
     try:
-        _bring_up_to_date(files, connection)
+        former = _bring_up_to_date(files, connection)
         end = last_event(connection)
         head = HeadFile(files.head)
     except BaseException:
         connection.close()
         raise
     head.write(end)
-    opened = Opened(lock=lock, connection=connection, head=head, verified=verified)
+    opened = Opened(lock=lock, connection=connection, head=head, verified=verified, former=former)
     opened.mark(verified)
     return opened
 
 
-def _bring_up_to_date(files: StoreFiles, connection: ImmediateConnection) -> None:
+def _bring_up_to_date(files: StoreFiles, connection: ImmediateConnection) -> Path | None:
+    """Apply the migrations that are missing; returns the copy that was made before, if any."""
     try:
         if not has_chain(connection):
             make_head(files.head)
+        former = _keep_former(files, connection)
         if migrate(connection, files.database):
             # A fresh log is larger than the database, and lacks its mark as ours.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise cannot_open(files.database, error) from error
+    return former
+
+
+def _keep_former(files: StoreFiles, connection: ImmediateConnection) -> Path | None:
+    """A copy of a database that has an earlier version's schema; None for a current or new one."""
+    if is_current(connection, files.database):
+        return None
+    version = last_migration(connection)
+    return keep_former(connection, files.database, version) if version else None
