@@ -56,7 +56,7 @@ def text_values(work: Work) -> dict[str, str]:
 
 
 def output_path(work: Work) -> Path:
-    """The file that a process may append `key=value` lines to; it does not exist beforehand."""
+    """The file that a process may append `key=value` lines to; it is empty beforehand."""
     return work.log_path.absolute().with_suffix(".out")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.output import BadOutput, read_outputs
 from orchestrate_tui.agents.supervision import Ending, supervise
 from orchestrate_tui.domain.variables import substitute
+from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.masking import encode_forms
 
 _NO_VARIABLES: Mapping[str, str] = {}
@@ -41,6 +43,7 @@ async def run_program(
         leaves_processes=work.agent.leaves_processes,
     )
     outputs = output_path(work)
+    _make_private(outputs)
     try:
         outcome = await _start_and_supervise(work, launcher, program)
         return _with_outputs(outcome, outputs, work.log)
@@ -64,6 +67,14 @@ async def _start_and_supervise(work: Work, launcher: Launcher, program: Program)
     for sentence in _notes(ending, work.timeout_s):
         work.log.note(sentence)
     return _outcome(ending, work)
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner alone, whatever umask the stage has that writes to it."""
+    with suppress(OSError):  # then the stage tries, and the log tells why it cannot
+        make_folder(path.parent)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        os.close(os.open(path, flags, 0o600))
 
 
 def _remove(path: Path) -> None:

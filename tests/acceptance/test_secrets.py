@@ -22,6 +22,9 @@ AGENTS = """\
 secrets: [TOKEN]
 variables: {who: me}
 """
+HANDING = """\
+  handing: {shell: 'echo a=1 >>"$ORCHESTRATE_OUTPUT"; echo "s $$" >ready; read go <gate'}
+"""
 
 
 def on_disk(desk: Desk) -> bytes:
@@ -96,8 +99,8 @@ def test_the_example_shows_nothing(desk: Desk) -> None:
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_what_is_made_is_for_its_owner_alone_whatever_the_umask(desk: Desk, mask: int) -> None:
-    stages = STAGES + "  - {name: wait, agent: hold, task: t, depends_on: []}\n"
-    name = desk.pipeline(stages, agents=AGENTS)
+    stages = STAGES + "  - {name: wait, agent: handing, task: t, depends_on: []}\n"
+    name = desk.pipeline(stages, agents=HANDING + AGENTS)
     before = os.umask(mask)
     try:
         job = desk.start("run", name, TOKEN=TOKEN)

@@ -85,5 +85,5 @@ async def test_unreadable_outputs_fail_the_stage(make_work: MakeWork, run: Run) 
 async def test_outputs_that_are_no_file_fail_the_stage(
     make_work: MakeWork, run: Run, make: str
 ) -> None:
-    outcome = await run(make_work(shell=f'{make} "$ORCHESTRATE_OUTPUT"'))
+    outcome = await run(make_work(shell=f'rm "$ORCHESTRATE_OUTPUT"; {make} "$ORCHESTRATE_OUTPUT"'))
     assert outcome.reason == "cannot read the outputs: not a regular file"
