@@ -14,7 +14,10 @@ _URL_SAFE = (
     _UNRESERVED + b"-._~/",  # a path
     _UNRESERVED + b"-._~!*'()",  # encodeURIComponent
     _UNRESERVED + b"-._~!*'();/?:@&=+$,#",  # encodeURI
+    _UNRESERVED + b"-._~$&+:=@",  # a part of a path, as Go writes it
     _UNRESERVED + b"-._*",  # forms
+    _UNRESERVED + b"-._~*",  # forms, as Ruby writes them
+    _UNRESERVED,
     b"",  # everything
 )
 _URL_SAFE_ALPHABET = bytes.maketrans(b"+/", b"-_")

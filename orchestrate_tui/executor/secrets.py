@@ -21,6 +21,7 @@ from orchestrate_tui.errors import CannotStart
 from orchestrate_tui.stagehost.masking import MASK, Masker
 
 _MASK = MASK.decode()
+_OTHER_FORM = "another form"  # no secret has this label
 _TYPED = frozenset({"comment", "reason"})
 _HELD = "\0"  # stands where a value was, until what looks like a mark is told from marks
 _LITERAL = re.compile(r"(\*\*\*\{)")
@@ -55,7 +56,7 @@ class Secrets:
     def sealed(self, text: str) -> str:
         """`text` as it may be stored, so that `unsealed` gives it back.
 
-        A secret in another form than its own stays masked for good.
+        A secret in another form than its own is lost.
         """
         if self.masker is None:
             return text
@@ -66,9 +67,8 @@ class Secrets:
         labels: list[str] = []
         at = 0
         for start, end in self.masker.spans(data):
-            label = self._labels.get(data[start:end])
-            pieces += (_decoded(data[at:start]), _MASK if label is None else _HELD)
-            labels += () if label is None else (label,)
+            pieces += (_decoded(data[at:start]), _HELD)
+            labels.append(self._labels.get(data[start:end], _OTHER_FORM))
             at = end
         pieces.append(_decoded(data[at:]))
         told = iter(labels)
@@ -83,6 +83,8 @@ class Secrets:
         def value(mark: re.Match[str]) -> str:
             if mark["literal"]:
                 return f"{_MASK}{{"
+            if mark["label"] == _OTHER_FORM:
+                raise LostSecret("it held a secret in another form, which is not kept")
             if mark["label"] not in self.values:
                 raise LostSecret(f"it holds the secret '{mark['label']}', which cannot be read now")
             return self.values[mark["label"]].decode(errors="surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 
@@ -137,6 +138,23 @@ async def test_an_undo_that_needs_a_lost_secret_fails_and_says_so(
         " it holds the secret 'TOKEN', which cannot be read now"
     )
     assert scene.undone() == []
+
+
+async def test_a_secret_in_another_form_is_lost_with_its_process_and_that_is_told(
+    scene: Scene,
+) -> None:
+    encoded = 'echo v=$(printf %s "$TOKEN" | base64) >$ORCHESTRATE_OUTPUT'
+    run = await scene.run(
+        undone("ship", encoded, undo=f"{SAY_OUTPUT} >>undone"),
+        after("use", "ship", task=f"{SAY_OUTPUT} >>used"),
+        secrets=NAMED,
+    )
+    assert scene.noted("used") == [base64.b64encode(TOKEN.encode()).decode()]
+    assert scene.history.outputs(run.id) == {("ship", "v"): "***{another form}"}
+    event = await scene.executor.trigger_rollback(run.id, "ship")
+    assert "it held a secret in another form, which is not kept" in str(event.error_message)
+    assert scene.undone() == []
+    assert shown(scene) == []
 
 
 async def test_a_run_without_its_secrets_is_not_even_recorded(

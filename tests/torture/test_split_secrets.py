@@ -63,6 +63,8 @@ def encodings(value: str) -> list[bytes]:
         quote(value),
         quote_plus(value),
         quote(value, safe="!~*'()"),
+        quote(value, safe="$&+:=@"),
+        quote_plus(value, safe="*").replace("~", "%7E"),
         "".join(f"%{byte:02x}" for byte in data),
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
