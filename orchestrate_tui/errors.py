@@ -54,22 +54,30 @@ class Problem:
 
 
 class OrchestrateError(Exception):
-    """The root: what happened, and what the operator can do next."""
+    """The root: what happened, and what the operator can do next.
+
+    `problems` are those of the file that is to blame; empty when none is.
+    """
 
     exit_code: ClassVar[int] = 2
 
-    def __init__(self, message: str, *, next_step: str = "") -> None:
+    def __init__(
+        self, message: str, *, next_step: str = "", problems: tuple[Problem, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
+        self.problems = problems
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.next_step}" if self.next_step else self.message
+        return "\n".join(self.lines)
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What to tell, line by line; a line break within one came from outside."""
-        return (str(self),)
+        if self.problems:
+            return tuple(filter(None, (self.message, *map(str, self.problems), self.next_step)))
+        return (f"{self.message}. {self.next_step}" if self.next_step else self.message,)
 
 
 class PipelineFileError(OrchestrateError):
@@ -78,36 +86,11 @@ class PipelineFileError(OrchestrateError):
     exit_code = 1
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = problems
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """One line for each problem."""
-        return tuple(map(str, self.problems))
+        super().__init__("", problems=problems)
 
 
 class CannotStart(OrchestrateError):
-    """A run was refused before anything started; nothing was changed.
-
-    `problems` are those of its file; empty when something else stands in the way.
-    """
-
-    def __init__(
-        self, message: str, *, next_step: str = "", problems: tuple[Problem, ...] = ()
-    ) -> None:
-        super().__init__(message, next_step=next_step)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines) if self.problems else super().__str__()
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The message, and below it one line for each problem."""
-        if not self.problems:
-            return super().lines
-        return (self.message, *map(str, self.problems), "Nothing was started")
+    """A run was refused before anything started; nothing was changed."""
 
 
 class NotFound(OrchestrateError):

@@ -12,7 +12,7 @@ def configuration() -> UserConfig:
     try:
         return load_user_config()
     except PipelineFileError as error:
-        raise Refused(f"The configuration cannot be used\n{error}") from error
+        raise Refused("The configuration cannot be used", problems=error.problems) from error
 
 
 def configured_people() -> People:

@@ -18,13 +18,17 @@ def checked_for_run(
     try:
         loaded = load_pipeline(path)
     except PipelineFileError as error:
-        raise CannotStart(f"Cannot start {path}", problems=error.problems) from error
+        raise _refused(path, error.problems) from error
     problems = list(problems_for_run(loaded, dict(trigger.variables), simulate=simulated))
     if not simulated:
         problems += _approval_problems(loaded, people)
     if problems:
-        raise CannotStart(f"Cannot start {path}", problems=tuple(problems))
+        raise _refused(path, tuple(problems))
     return loaded
+
+
+def _refused(path: Path, problems: tuple[Problem, ...]) -> CannotStart:
+    return CannotStart(f"Cannot start {path}", problems=problems, next_step="Nothing was started")
 
 
 def _approval_problems(loaded: LoadedPipeline, people: People) -> list[Problem]:

@@ -314,3 +314,14 @@ def test_a_line_break_in_a_name_forges_no_line(desk: Desk) -> None:
         "x␊forged: fine.yaml: there is no such file (check the path)",
         "Nothing was started",
     ]
+
+
+def test_the_problems_of_a_configuration_stand_line_by_line(desk: Desk) -> None:
+    folder = desk.folder / "config"
+    (folder / "orchestrate-tui").mkdir(parents=True)
+    (folder / "orchestrate-tui" / "config.yaml").write_text("roles: 1\nrolls: {}\n")
+    result = desk.do("run", desk.pipeline(FINE), XDG_CONFIG_HOME=str(folder))
+    first, *problems = result.err.splitlines()
+    assert (result.code, first) == (2, "orchestrate-tui: The configuration cannot be used")
+    assert len(problems) == 2
+    assert all("config.yaml:" in line for line in problems)
