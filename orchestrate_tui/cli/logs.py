@@ -91,18 +91,24 @@ def _check_raw() -> None:
 
 
 def _print_log(path: Path, arguments: Namespace) -> None:
-    sys.stdout.flush()
     with path.open("rb") as log:
-        for data in _printed(iter(partial(log.read, BLOCK_BYTES), b""), arguments):
-            sys.stdout.buffer.write(data)
+        blocks = iter(partial(log.read, BLOCK_BYTES), b"")
+        if arguments.raw:
+            _print_raw(blocks)
+            return
+        is_terminal = sys.stdout.isatty()
+        coloured = arguments.color == "always" or (arguments.color == "auto" and shows_colours())
+        texts = shown_log(blocks, coloured=coloured, keeps_tabs=not is_terminal)
+        if is_terminal:
+            sys.stdout.writelines(texts)
+        else:
+            _print_raw(map(str.encode, texts))  # with the tabs, which programs count on
 
 
-def _printed(blocks: Iterable[bytes], arguments: Namespace) -> Iterable[bytes]:
-    if arguments.raw:
-        return blocks
-    coloured = arguments.color == "always" or (arguments.color == "auto" and shows_colours())
-    texts = shown_log(blocks, coloured=coloured, keeps_tabs=not sys.stdout.isatty())
-    return map(str.encode, texts)
+def _print_raw(blocks: Iterable[bytes]) -> None:
+    sys.stdout.flush()
+    for block in blocks:
+        sys.stdout.buffer.write(block)
 
 
 def shown_log(blocks: Iterable[bytes], *, coloured: bool, keeps_tabs: bool) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 MOST_MARKS = 4
@@ -27,19 +28,32 @@ def visible(text: str) -> str:
         return text
     shown_as = {character: _shown(character) for character in set(text)}
     shown = "".join(map(shown_as.__getitem__, text))
-    marks = "".join(one for one in shown_as.values() if len(one) == 1 and takes_no_cell(one))
-    return _without_towers(shown, marks) if marks else shown
+    marks = _marks(shown_as.values())
+    if not marks:
+        return shown
+    odd = re.compile(f"^[{marks}]+|{_above_tower(marks)}")
+    return odd.sub(lambda found: "".join(map(_number, found[0])), shown)
 
 
 def harmless(text: str) -> str:
-    """`text` without all that `visible` would replace, marks aside; for what is already laid out.
+    """`text` without what `visible` would replace; for a part of what is already laid out.
 
     What takes a cell leaves a sign in its place.
     """
     if text.isascii() and text.isprintable():
         return text
     kept_as = {character: _kept(character) for character in set(text)}
-    return "".join(map(kept_as.__getitem__, text))
+    kept = "".join(map(kept_as.__getitem__, text))
+    marks = _marks(kept_as.values())
+    return re.sub(_above_tower(marks), "", kept) if marks else kept
+
+
+def _marks(shown: Iterable[str]) -> str:
+    return "".join(one for one in shown if len(one) == 1 and takes_no_cell(one))
+
+
+def _above_tower(marks: str) -> str:
+    return f"(?<=[{marks}]{{{MOST_MARKS}}})[{marks}]+"
 
 
 @lru_cache(4096)
@@ -70,8 +84,3 @@ def _kept(character: str) -> str:
 
 def _number(character: str) -> str:
     return f"<U+{ord(character):04X}>"
-
-
-def _without_towers(text: str, marks: str) -> str:
-    crowd = re.compile(f"(?:^|(?<=[{marks}]{{{MOST_MARKS}}}))[{marks}]+")
-    return crowd.sub(lambda found: "".join(map(_number, found[0])), text)

@@ -64,15 +64,19 @@ NASTY = st.text() | st.text(
 )
 
 
+def has_tower(text: str) -> bool:
+    return any(
+        all(map(takes_no_cell, text[end - MOST_MARKS : end + 1]))
+        for end in range(MOST_MARKS, len(text))
+    )
+
+
 @given(NASTY)
 def test_nothing_invisible_is_left_and_nothing_changes_twice(text: str) -> None:
     shown = visible(text)
     assert not INVISIBLE & set(map(unicodedata.category, shown))
     assert visible(shown) == shown
-    assert not any(
-        all(map(takes_no_cell, shown[end - MOST_MARKS : end + 1]))
-        for end in range(MOST_MARKS, len(shown))
-    )
+    assert not has_tower(shown)
 
 
 @given(st.text(st.characters(categories=("L", "N", "P", "S"), max_codepoint=0x2FF)))
@@ -85,4 +89,5 @@ def test_what_is_laid_out_loses_only_what_cannot_be_seen(text: str) -> None:
     kept = harmless(text)
     assert not INVISIBLE & set(map(unicodedata.category, kept))
     assert harmless(kept) == kept
+    assert not has_tower(kept)
     assert len(kept) <= len(text)
