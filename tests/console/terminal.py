@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 import pyte
 
@@ -29,6 +29,10 @@ DIMMED = "a0a0a0"
 class Terminal:
     """Runs a program, Python unless told, as the head of a session on a new pseudo-terminal."""
 
+    rows: ClassVar = ROWS
+    columns: ClassVar = COLUMNS
+    patience_s: ClassVar = PATIENCE_S
+
     def __init__(
         self,
         arguments: Sequence[str],
@@ -37,10 +41,10 @@ class Terminal:
         program: str = sys.executable,
         **environment: str,
     ) -> None:
-        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._screen = pyte.Screen(self.columns, self.rows)
         self._stream = pyte.ByteStream(self._screen)
         self._end, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
         self.process = subprocess.Popen(
             [program, *arguments],
             stdin=theirs,
@@ -89,8 +93,11 @@ class Terminal:
             data = os.read(self._end, 65536)
         except OSError:
             return b""
-        self._stream.feed(data)
+        self._show(data)
         return data
+
+    def _show(self, data: bytes) -> None:
+        self._stream.feed(data)
 
     @property
     def text(self) -> str:
@@ -98,7 +105,7 @@ class Terminal:
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
         """Read until it holds."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self.patience_s
         while not holds():
             assert time.monotonic() < deadline, f"waited in vain at\n{self.text}"
             self.read()
