@@ -130,11 +130,20 @@ def test_a_database_that_is_not_there_is_not_made(path: Path) -> None:
     assert not path.parent.exists()
 
 
-def test_a_database_that_was_not_brought_up_to_date_is_refused(path: Path) -> None:
+def test_an_empty_file_is_no_history(path: Path) -> None:
     path.parent.mkdir()
     path.touch()
-    with pytest.raises(StoreError, match="made by an earlier version"):
+    with pytest.raises(NotFound, match=r"is empty\. Run a pipeline first"):
         History(path)
+
+
+def test_a_database_that_was_not_brought_up_to_date_is_refused(store: Store) -> None:
+    with sqlite3.connect(store.path) as connection:
+        connection.execute(
+            "DELETE FROM migration_files WHERE name = (SELECT max(name) FROM migration_files)"
+        )
+    with pytest.raises(StoreError, match="made by an earlier version"):
+        History(store.path)
 
 
 def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
