@@ -32,6 +32,7 @@ from orchestrate_tui.errors import (
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.executor.people import People
+from orchestrate_tui.spec import warnings_for_run
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.store.accounts import is_anothers, owner_of
 from orchestrate_tui.store.history import History
@@ -123,7 +124,7 @@ def load_for_run(
 ) -> LoadedPipeline:
     """The pipeline, if a run of it can start; its warnings are told. Raises CannotStart."""
     loaded = checked_for_run(path, trigger, people, simulated=simulated)
-    for warning in loaded.warnings:
+    for warning in warnings_for_run(loaded, simulate=simulated):
         say(str(warning), to=sys.stderr)
     return loaded
 

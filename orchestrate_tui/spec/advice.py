@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Stage
-from orchestrate_tui.domain.rollback import undo_of
+from orchestrate_tui.domain.rollback import is_undone_as_target
 from orchestrate_tui.domain.variables import output_name, output_reference, references
-from orchestrate_tui.errors import Severity
+from orchestrate_tui.errors import Problem, Severity
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.report import Report, shown
 from orchestrate_tui.spec.secret_values import report_unfit_secrets
-from orchestrate_tui.spec.templates import Template, assignments, templates
+from orchestrate_tui.spec.templates import Assignment, Template, assignments, templates
 from orchestrate_tui.spec.variables import report_unknown
 
 
@@ -37,7 +37,7 @@ def advise(loaded: LoadedPipeline, report: Report) -> None:
     """Add the warnings about `loaded` to `report`."""
     used = tuple(templates(loaded))
     ancestors = _Ancestors(loaded.graph)
-    report_undefined_agents(loaded, report, Severity.WARNING)
+    _about_agents(loaded, report)
     report_unknown(loaded, used, (), report, Severity.WARNING)
     _about_rollback_targets(loaded, ancestors, report)
     _about_outputs(loaded, used, ancestors, report)
@@ -46,24 +46,54 @@ def advise(loaded: LoadedPipeline, report: Report) -> None:
     report_unfit_secrets(loaded, report, Severity.WARNING)
 
 
-def report_undefined_agents(loaded: LoadedPipeline, report: Report, severity: Severity) -> None:
-    """Report every agent that a stage or its undo names and nobody defines."""
+def report_undefined_agents(loaded: LoadedPipeline, report: Report) -> None:
+    """Report every place where a stage or its undo names an agent that nobody defines."""
+    for one in _undefined(loaded):
+        what = "is undone by" if one.undo else "uses"
+        message = f"Stage '{one.stage.name}' {what} agent '{one.agent}', which nobody defines"
+        place = loaded.document.at(*one.path)
+        report.error(place, message, _how_to_define(one.agent, loaded, report))
+
+
+def warnings_for_run(loaded: LoadedPipeline, *, simulate: bool) -> tuple[Problem, ...]:
+    """What somebody should look at before a run; a simulated one needs no agents."""
+    if not simulate:
+        return loaded.warnings
+    needless = Report(loaded.file)
+    _about_agents(loaded, needless)
+    messages = {problem.message for problem in needless.warnings}
+    return tuple(one for one in loaded.warnings if one.message not in messages)
+
+
+def _about_agents(loaded: LoadedPipeline, report: Report) -> None:
+    """Warn once of each agent that nobody defines, where it is named first."""
+    found: dict[tuple[str, bool], list[Assignment]] = {}
+    for one in _undefined(loaded):
+        found.setdefault((one.agent, one.undo), []).append(one)
+    for (agent, undo), (first, *others) in found.items():
+        who = f"Stage '{first.stage.name}'"
+        if others:
+            who += f" and {len(others)} other{'s' * (len(others) > 1)}"
+            what = "are undone by" if undo else "use"
+        else:
+            what = "is undone by" if undo else "uses"
+        message = f"{who} {what} agent '{agent}', which nobody defines"
+        place = loaded.document.at(*first.path)
+        report.warning(place, message, _how_to_define(agent, loaded, report))
+
+
+def _undefined(loaded: LoadedPipeline) -> Iterator[Assignment]:
     known = loaded.agents()
-    tell = report.error if severity is Severity.ERROR else report.warning
-    for one in assignments(loaded):
-        if one.named and one.agent not in known:
-            what = "is undone by" if one.undo else "uses"
-            hint = report.suggestion(one.agent, known)
-            tell(
-                loaded.document.at(*one.path),
-                f"Stage '{one.stage.name}' {what} agent '{one.agent}', which nobody defines",
-                hint or "define it under agents: or try the pipeline with --simulate",
-            )
+    return (one for one in assignments(loaded) if one.named and one.agent not in known)
+
+
+def _how_to_define(agent: str, loaded: LoadedPipeline, report: Report) -> str:
+    hint = report.suggestion(agent, loaded.agents())
+    return hint or "define it under agents: or try the pipeline with --simulate"
 
 
 def _about_rollback_targets(loaded: LoadedPipeline, ancestors: _Ancestors, report: Report) -> None:
     defined = {stage.name: stage for stage in loaded.pipeline.stages}
-    has_rollback_agent = ROLLBACK_AGENT in loaded.agents()
     for index, stage in loaded.placed_stages():
         target = stage.rollback_target
         if target is None:
@@ -71,7 +101,7 @@ def _about_rollback_targets(loaded: LoadedPipeline, ancestors: _Ancestors, repor
         place = loaded.document.at(
             "stages", index, "rollback_to" if stage.rollback_to else "on_failure"
         )
-        if undo_of(defined[target], target, has_rollback_agent=has_rollback_agent) is None:
+        if not is_undone_as_target(loaded.pipeline, defined[target], simulated=False):
             report.warning(
                 place,
                 f"Stage '{target}' is a rollback target but has nothing to undo it",

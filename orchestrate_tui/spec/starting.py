@@ -36,7 +36,7 @@ def problems_for_run(
     files = [document.file for document in loaded.agent_documents.values()]
     report = Report(loaded.file, *dict.fromkeys(file for file in files if file != loaded.file))
     _check_given(loaded, variables, report)
-    report_undefined_agents(loaded, report, Severity.ERROR)
+    report_undefined_agents(loaded, report)
     report_unknown(loaded, templates(loaded), variables, report, Severity.ERROR)
     _check_values(loaded, variables, report)
     report_unfit_secrets(loaded, report, Severity.ERROR)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from orchestrate_tui.errors import Severity
-from orchestrate_tui.spec import LoadedPipeline
+from orchestrate_tui.spec import LoadedPipeline, warnings_for_run
 
 Load = Callable[[str], LoadedPipeline]
 Warnings = Callable[[LoadedPipeline], list[str]]
@@ -23,6 +23,38 @@ def test_an_agent_that_nobody_defines_is_warned_about(load_stages: Load) -> None
     )
     assert second.message == "Stage 'two' is undone by agent 'xyzzy', which nobody defines"
     assert (second.line, second.column, second.severity) == (6, 52, Severity.WARNING)
+
+
+def test_an_agent_that_many_stages_miss_is_warned_about_once(
+    load_stages: Load, warnings_of: Warnings
+) -> None:
+    loaded = load_stages("""
+        - {name: one, agent: x, task: t, rollback: {agent: y, task: t}}
+        - {name: two, agent: x, task: t, rollback: {agent: y, task: t}}
+        - {name: three, agent: x, task: t}
+    """)
+    assert warnings_of(loaded) == [
+        "5:22: Stage 'one' and 2 others use agent 'x', which nobody defines",
+        "5:52: Stage 'one' and 1 other are undone by agent 'y', which nobody defines",
+    ]
+
+
+def test_a_simulated_run_misses_no_agents(load_stages: Load) -> None:
+    loaded = load_stages('- {name: one, agent: x, task: "${v}"}\n')
+    (told,) = warnings_for_run(loaded, simulate=True)
+    assert told.message == "unknown variable '${v}'"
+    assert len(warnings_for_run(loaded, simulate=False)) == 2
+
+
+def test_what_is_only_irreversible_is_no_rollback_target(
+    load_stages: Load, warnings_of: Warnings
+) -> None:
+    loaded = load_stages("""
+        - {name: mail, agent: a, task: t, rollback: {irreversible: true}}
+        - {name: f, agent: a, task: t, on_failure: rollback, rollback_to: mail}
+    """)
+    (told,) = warnings_of(loaded)
+    assert told.endswith("Stage 'mail' is a rollback target but has nothing to undo it")
 
 
 def test_a_rollback_target_needs_something_that_undoes_it(
