@@ -22,6 +22,12 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
+def seed(rng: random.Random) -> int:
+    """A seed for what cannot take `rng`."""
+    return rng.randrange(2**32)
+
+
+@pytest.fixture
 def amount(request: pytest.FixtureRequest) -> Amount:
     """How much to do: `amount(short=…, long=…)`."""
 
