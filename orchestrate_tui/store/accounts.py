@@ -6,6 +6,8 @@ import os
 import pwd
 from pathlib import Path
 
+_USERS = Path("/etc/passwd")
+
 
 def current_user() -> str:
     """The user this process runs as."""
@@ -32,7 +34,19 @@ def is_anothers(path: Path) -> bool:
 
 def name_of(uid: int) -> str:
     """The name of a user; the number where it has no name."""
+    if name := _local_name(uid):
+        return name
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
+
+
+def _local_name(uid: int) -> str:
+    """The name of a user of this machine, found without connecting to a name service; or ""."""
+    try:
+        lines = _USERS.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    users = (line.split(":") for line in lines)
+    return next((user[0] for user in users if user[2:3] == [str(uid)]), "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from orchestrate_tui.domain.presence import Person
+from orchestrate_tui.store.accounts import name_of
 
 _PROC = Path("/proc")
 _MOST_ANCESTORS = 64
@@ -63,11 +63,7 @@ def _user(pid: int) -> str:
         status = (_PROC / str(pid) / "status").read_text(errors="replace")
     except OSError:
         return ""
-    uid = int(status.partition("\nUid:")[2].split(maxsplit=1)[0])
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    return name_of(int(status.partition("\nUid:")[2].split(maxsplit=1)[0]))
 
 
 def _terminal(number: int) -> str:
