@@ -57,7 +57,12 @@ def text_values(work: Work) -> dict[str, str]:
 
 def output_path(work: Work) -> Path:
     """The file that a process may append `key=value` lines to; it is empty beforehand."""
-    return work.log_path.absolute().with_suffix(".out")
+    return outputs_beside(work.log_path)
+
+
+def outputs_beside(log_path: Path) -> Path:
+    """The file of the outputs of the attempt that has this log."""
+    return log_path.absolute().with_suffix(".out")
 
 
 def _rendered(pairs: Pairs, values: dict[str, str]) -> Iterator[tuple[str, str]]:

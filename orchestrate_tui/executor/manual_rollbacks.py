@@ -236,9 +236,12 @@ class ManualRollbacks:
         rollback = EndedRunRollback(self._executor, context, attempts, rollback_id)
         self.active[run.id] = rollback
         try:
-            return await rollback.run()
+            event = await rollback.run()
         finally:
             del self.active[run.id]
+        if context.secrets.masker is not None:
+            self._records.remove_outputs(run.id)
+        return event
 
     def _applicant(self, actor: str) -> Applicant:
         return Applicant(actor=actor, epoch=self._executor.epoch, at=self._executor.clock())

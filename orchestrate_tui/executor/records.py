@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from orchestrate_tui.agents.environment import outputs_beside
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline
@@ -120,6 +122,28 @@ class Records:
         return RunSession(
             self._executor, context, self.attempts(context), self.stages(run.id), decided
         )
+
+    def remove_outputs(self, run_id: int) -> None:
+        """Remove what attempts put out that nobody saw end: it may hold secrets.
+
+        Only for a run that has ended; of its rollbacks those count that have ended too.
+        """
+        files = self._database.files
+        logs = [
+            files.log(run_id, stage.stage_name, attempt)
+            for stage in self.stages(run_id)
+            for attempt in range(1, stage.attempt + 1)
+        ]
+        logs += [
+            files.undo_log(run_id, event.id or 0, step.stage_name, attempt)
+            for event in self.rollbacks(run_id)
+            if event.status in ENDED_ROLLBACKS
+            for step in self.steps(event.id or 0)
+            for attempt in range(1, step.attempt + 1)
+        ]
+        for log in logs:
+            with suppress(OSError):
+                outputs_beside(log).unlink()
 
     def _read(self, query: Callable[[Connection, int], T], identity: int) -> T:
         return self._database.read(lambda connection: query(connection, identity))

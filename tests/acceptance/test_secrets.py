@@ -75,6 +75,19 @@ def test_a_secret_is_not_among_the_arguments_or_variables_of_what_we_start(desk:
     assert job.end().code == 0
 
 
+def test_a_stage_that_outlives_its_executor_is_masked_to_its_end(desk: Desk) -> None:
+    talk = """  talk: {shell: 'echo s >ready; read go <gate; echo "late $TOKEN"'}\n"""
+    name = desk.pipeline("  - {name: s, agent: talk, task: t}\n", agents=talk + AGENTS)
+    job = desk.start("run", name, TOKEN=TOKEN)
+    assert desk.ready.line() == "s"
+    job.process.kill()
+    job.process.wait()
+    desk.gate.open()
+    assert desk.do("resume", 1, TOKEN=TOKEN).code == 0
+    assert desk.do("logs", 1, "s").out == "late ***\n"
+    assert TOKEN.encode() not in on_disk(desk)
+
+
 def belongs_to(process: Path, desk: Desk) -> bool:
     """Whether it was started from this desk, or writes to a log of its own."""
     try:

@@ -205,6 +205,17 @@ async def test_a_resumed_run_has_its_secret_values_again(scene: Scene) -> None:
     assert shown(scene) == []
 
 
+async def test_outputs_of_an_attempt_that_was_lost_are_not_left_on_the_disk(scene: Scene) -> None:
+    other = scene.other_run(stage("wait", f"{HANDS_ON}; {HOLD}"), secrets=NAMED)
+    await scene.ready.line()
+    other.kill()
+    scene.bury()
+    assert shown(scene) != []
+    scene.gate.open()
+    assert (await scene.executor.resume_run(1)).status is RunStatus.SUCCEEDED
+    assert shown(scene) == []
+
+
 async def test_a_run_is_not_resumed_without_its_secrets(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
