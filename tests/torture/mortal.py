@@ -75,6 +75,7 @@ class Journal:
 
     def __init__(self, job: Job) -> None:
         self._job = job
+        self._has_lied = False
         self._home = Path(job.home)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(self._home / "journal", flags, 0o600)
@@ -85,9 +86,10 @@ class Journal:
     def come_to(self, *points: str) -> None:
         for point in points:
             self.note(f"point {point}")
-        if self._job.point in points:
+        if self._job.point in points and not self._has_lied:
             self.note(f"killed {self._job.point}")
             if self._job.lies:
+                self._has_lied = True  # the commit is tried again
                 raise disk_error()
             if self._job.is_late:
                 self._set_back()
