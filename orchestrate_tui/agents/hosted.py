@@ -16,6 +16,7 @@ import anyio
 
 from orchestrate_tui.agents.contract import Process, Program
 from orchestrate_tui.agents.environment import inherited_environment
+from orchestrate_tui.agents.leftovers import KEY_VARIABLE, end_leftovers
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.files import ERRORS, SOCKET, short_name
 from orchestrate_tui.stagehost.server import LISTENING
@@ -35,13 +36,11 @@ _END_PATIENCE_S = 5.0
 class HostLauncher:
     """Starts each program through one stage host, which is started with the first of them.
 
-    `folder` is the host's alone. `epoch` says which executor asks: a later one may take a program
-    over, an earlier one not. It belongs to one event loop; `close` ends it.
+    `folder` is the host's alone. It belongs to one event loop; `close` ends it.
     """
 
-    def __init__(self, folder: Path, epoch: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._epoch = epoch
         self._line: HostLine | None = None
         self._host: int | None = None
         self._inherited: dict[str, str] = {}
@@ -51,7 +50,12 @@ class HostLauncher:
         line = self._line
         if line is None or not line.is_open:
             line = self._line = self._start_host()
-        return await line.start(self._request(program))
+        try:
+            return await line.start(self._request(program))
+        except HostLost:  # it may have been started all the same
+            with anyio.CancelScope(shield=True):
+                await end_leftovers((program.environment.get(KEY_VARIABLE, ""),), program.grace_s)
+            raise
 
     def close(self) -> None:
         """Let the host go; it ends at once unless a program still runs."""
@@ -68,7 +72,6 @@ class HostLauncher:
         return {
             "do": "start",
             "id": program.key,
-            "epoch": self._epoch,
             "argv": program.argv,
             "environment": {
                 name: value
@@ -163,7 +166,10 @@ class HostLine:
 
         A cancellation waits for the answer: somebody has to end what was started.
         """
-        process = HostedProcess(self, request["id"], leaves=request.get("leaves_processes", False))
+        return await self._ask(request, leaves=request["leaves_processes"])
+
+    async def _ask(self, request: Message, *, leaves: bool) -> HostedProcess:
+        process = HostedProcess(self, request["id"], leaves=leaves)
         self._processes[process.key] = process
         self.say(request)
         try:
@@ -173,6 +179,13 @@ class HostLine:
             self._processes.pop(process.key, None)
             raise
         return process
+
+    async def claim(self, key: str, *, leaves_processes: bool) -> HostedProcess:
+        """Control a program from now on that another executor started.
+
+        Raises ValueError when it has ended, OSError without a host.
+        """
+        return await self._ask({"do": "claim", "id": key}, leaves=leaves_processes)
 
     def say(self, message: Message) -> None:
         """Send a message; what is said to a host that is gone is lost."""

@@ -11,7 +11,10 @@ from pathlib import Path
 import anyio
 
 _PROC = Path("/proc")
-_MARK = b"ORCHESTRATE_IDEMPOTENCY_KEY="
+KEY_VARIABLE = "ORCHESTRATE_IDEMPOTENCY_KEY"
+"""The environment variable by which the processes of some work are known."""
+
+_MARK = KEY_VARIABLE.encode() + b"="
 _ATTEMPT = b"ORCHESTRATE_ATTEMPT="
 _KILL_PATIENCE_S = 5.0
 

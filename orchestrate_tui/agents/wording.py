@@ -27,7 +27,7 @@ def cannot_start(program: str, error: OSError | ValueError) -> str:
     if not isinstance(error, OSError):
         return f"cannot start '{program}': {error}"
     obstacle = "" if error.filename in (None, program) else f": '{error.filename}'"
-    return f"cannot start '{program}': {error.strerror}{obstacle}"
+    return f"cannot start '{program}': {error.strerror or error}{obstacle}"
 
 
 def lost(error: OSError) -> str:

@@ -254,6 +254,15 @@ def _add_runs(commands: _Commands) -> None:
         help="even if its executor still lives, because it hangs or was stopped",
     )  # fmt: skip
     resume.add_argument("--reason", metavar="TEXT", help="why it is taken over; kept with the run")
+    resume.add_argument(
+        "--stage", action="append", default=[], dest="stages", metavar="STAGE",
+        help="a stage that nobody knows the end of (may be repeated, each with its --as)",
+    )  # fmt: skip
+    resume.add_argument(
+        "--as", action="append", default=[], dest="settlements",
+        choices=("rerun", "done", "failed"),
+        help="what to do about the --stage before it: run it again, or count it as done or failed",
+    )  # fmt: skip
     _add_confirm(resume)
     for name, summary in (
         ("approve", "approve a stage that waits for it"),

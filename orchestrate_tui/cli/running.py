@@ -31,6 +31,7 @@ from orchestrate_tui.errors import (
 )
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.distant import DistantControl
+from orchestrate_tui.executor.left_work import Settlement
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.spec import warnings_for_run
 from orchestrate_tui.spec.loaded import LoadedPipeline
@@ -67,16 +68,16 @@ def run(arguments: Namespace) -> int:
 
 def resume(arguments: Namespace) -> int:
     """Go on with an interrupted run or rollback; exits as `run` does, 1 for a failed rollback."""
-    take_over = _reason_to_take_over(arguments)
+    take_over, settled = _reason_to_take_over(arguments), _settled(arguments)
     path = existing_database_path(arguments)
     if is_anothers(path):
-        return _have_resumed(arguments, path, take_over)
+        return _have_resumed(arguments, path, take_over, settled)
     with _session(arguments, path) as (control, session):
         if take_over is not None:
             confirm_protected(arguments, session.history, arguments.run)
         after = session.history.last_event_id()
         left = unended_rollbacks(session.history, arguments.run)
-        work = control.resume(arguments.run, take_over=take_over)
+        work = control.resume(arguments.run, take_over=take_over, settled=settled)
         code = session.follow(arguments.run, work, after=after)
         ends = [session.history.rollback(rollback_id).status for rollback_id in left]
         return code or int(RollbackStatus.FAILED in ends)
@@ -96,16 +97,29 @@ def _have_run(arguments: Namespace, path: Path, trigger: TriggerContext) -> int:
         return session.follow(run_id, control.follow_run(run_id))
 
 
-def _have_resumed(arguments: Namespace, path: Path, take_over: str | None) -> int:
+def _have_resumed(
+    arguments: Namespace, path: Path, take_over: str | None, settled: dict[str, Settlement]
+) -> int:
     """Have the owner of the database go on with a run."""
     with undisturbed() as interrupts, DistantControl(path) as control:
         history = History(path, hands_off=True)
         if take_over is not None:
             confirm_protected(arguments, history, arguments.run)
         after = history.last_event_id()
-        control.resume(arguments.run, take_over=take_over).result()
+        control.resume(arguments.run, take_over=take_over, settled=settled).result()
         session = Session(control, history, interrupts, as_json=arguments.json)
         return session.follow(arguments.run, control.follow_run(arguments.run), after=after)
+
+
+def _settled(arguments: Namespace) -> dict[str, Settlement]:
+    """What became of which stage. Raises Refused unless every --stage has its --as."""
+    if len(arguments.stages) != len(arguments.settlements):
+        raise Refused(
+            "Every --stage needs an --as, and every --as a --stage",
+            next_step="Say, for example: --stage deploy --as done",
+        )
+    words = map(Settlement, arguments.settlements)
+    return dict(zip(arguments.stages, words, strict=True))
 
 
 def _reason_to_take_over(arguments: Namespace) -> str | None:

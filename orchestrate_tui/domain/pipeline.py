@@ -109,7 +109,8 @@ class Stage:
     """One step of a pipeline.
 
     `depends_on` None means everything above it in the file, () means nothing. `timeout_s` None
-    leaves the limit to the agent. `workdir` None means the folder of the run.
+    leaves the limit to the agent. `workdir` None means the folder of the run. `idempotent` says
+    that it may run again when nobody knows how far it came.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Stage:
     parallel_with: tuple[str, ...] = ()
     when: Condition | None = None
     retry: Retry = field(default_factory=Retry)
+    idempotent: bool = False
     env: Pairs = ()
     workdir: str | None = None
     rollback: Undo | None = None

@@ -34,7 +34,8 @@ class Asking:
     async def cancel(self, run_id: int, actor: str, key: str = "") -> str:
         """Stop a run; returns what that did."""
         run = self.standing(run_id)
-        if run.status is RunStatus.INTERRUPTED or self._is_idle(run):
+        is_left = run.status is RunStatus.INTERRUPTED or self._runs.is_unbegun(run)
+        if is_left and run_id not in self._runs.sessions:
             session = await self._runs.stopped(run, f"cancelled by {actor}", actor)
             outcome = f"Run {run_id} is cancelled"
             receipt = Receipt(key=key, run_id=run_id, kind=CommandKind.CANCEL, actor=actor)
@@ -49,9 +50,6 @@ class Asking:
         """The run, marked as interrupted when it is under way and its executor is gone."""
         run = as_it_stands(self._records.run(run_id), self._executor.database.files)
         return self._runs.marked(run_id) if run.status is RunStatus.INTERRUPTED else run
-
-    def _is_idle(self, run: Run) -> bool:
-        return self._runs.is_unbegun(run) and run.id not in self._runs.sessions
 
     def _refuse_while_rolled_back(self, run_id: int) -> None:
         for event in self._records.left_rollbacks(run_id):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from orchestrate_tui.agents import perform
-from orchestrate_tui.agents.contract import Outcome, RollbackIdentity, Work
+from orchestrate_tui.agents.contract import Outcome, Process, RollbackIdentity, Work, attempt_key
 from orchestrate_tui.agents.environment import inherited_environment
+from orchestrate_tui.agents.left_programs import TakenBack
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
 from orchestrate_tui.domain.rollback import PlanStep
@@ -34,12 +36,18 @@ class _Rendered:
 
 @dataclass(slots=True)
 class Attempts:
-    """Turns stages into work, with the values that are known so far, and has it done."""
+    """Turns stages into work, with the values that are known so far, and has it done.
+
+    `left` has the processes that were taken back from a dead executor, by the keys of their
+    attempts, and `unstarted` the keys of those that it did not get to start.
+    """
 
     context: RunContext
     files: StoreFiles
     permission: StartPermission
     outputs: dict[tuple[str, str], str] = field(default_factory=dict)
+    left: dict[str, Process] = field(default_factory=dict)
+    unstarted: Collection[str] = ()
     values: dict[str, str] = field(init=False)
     _declared: frozenset[str] = field(init=False)
     _own: dict[str, str] = field(init=False)
@@ -154,6 +162,8 @@ class Attempts:
 
     async def _do(self, work: Work) -> Outcome:
         """Have it done; what has no process of its own is not taken over while it is done."""
+        if (process := self.left.pop(work.key, None)) is not None:
+            return await perform(work, TakenBack(process))
         rollback_id = work.rollback.rollback_id if work.rollback else None
         launcher = self.permission.launcher(rollback_id)
         if work.agent.kind is not AgentKind.HTTP:
@@ -185,6 +195,15 @@ class Attempts:
         environment = environment_of(self._declared, self._own, self.outputs)
         environment[PIPELINE_DIR] = self.context.run.pipeline_dir
         return environment
+
+    def is_left(self, stage_name: str, attempt: int, rollback_id: int | None = None) -> bool:
+        """Whether the process of an attempt was taken back."""
+        return attempt_key(self.idempotency_key(stage_name, rollback_id), attempt) in self.left
+
+    def is_unstarted(self, stage_name: str, attempt: int, rollback_id: int | None = None) -> bool:
+        """Whether an attempt of a dead executor never had a process."""
+        key = attempt_key(self.idempotency_key(stage_name, rollback_id), attempt)
+        return key in self.unstarted
 
     def idempotency_key(self, stage_name: str, rollback_id: int | None = None) -> str:
         """The same for every attempt of a stage, or of its undo, and for no other work."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 import anyio
 
 from orchestrate_tui.agents.contract import OwnLauncher
+from orchestrate_tui.agents.left_programs import LeftPrograms
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.run import Run
@@ -35,6 +36,7 @@ class ExecutorContext:
     epoch: int
     starting: SharedHold
     launcher: OwnLauncher
+    left_programs: LeftPrograms
     hub: Hub
     people: People
     clock: Callable[[], datetime]

@@ -6,7 +6,7 @@ The executor must not care: it has its own loop, and what is asked of it comes b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from copy import copy
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Hub, Subscription
+from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.thread import ExecutorThread, begun_future
 from orchestrate_tui.store.database import Database
@@ -156,13 +157,28 @@ class Control:
         end = self._begin(self._create_and_execute(create, started), started)
         return BegunRun(run_id=started, end=end)
 
-    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[Run]:
+    def left_stages(self, run_id: int) -> Future[tuple[LeftStage, ...]]:
+        """How the stages of an interrupted run stand that were running."""
+        return self._thread.ask(partial(self._executor.left_stages, run_id))
+
+    def resume(
+        self,
+        run_id: int,
+        *,
+        take_over: str | None = None,
+        settled: Mapping[str, Settlement] | None = None,
+    ) -> Future[Run]:
         """Go on with an interrupted run; the future is the run as it ended.
 
-        `take_over` is the reason for which it is taken from an executor that still lives.
+        `take_over` is the reason for which it is taken from an executor that still lives,
+        `settled` what became of stages that are lost.
         """
         resume = partial(
-            self._executor.resume_run, run_id, take_over=take_over, actor=self._signature["actor"]
+            self._executor.resume_run,
+            run_id,
+            take_over=take_over,
+            settled=settled,
+            actor=self._signature["actor"],
         )
         return self._thread.work(resume)
 

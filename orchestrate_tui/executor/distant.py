@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ from orchestrate_tui.executor.errands import (
     Start,
 )
 from orchestrate_tui.executor.hub import Hub, Subscription
+from orchestrate_tui.executor.left_work import Settlement
 from orchestrate_tui.executor.messenger import Messenger
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import is_alive
@@ -119,13 +121,21 @@ class DistantControl:
         """Wait for the end of a run, which may also be that its executor dies."""
         return self._threads.submit(self._follow_run, run_id)
 
-    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[str]:
+    def resume(
+        self,
+        run_id: int,
+        *,
+        take_over: str | None = None,
+        settled: Mapping[str, Settlement] | None = None,
+    ) -> Future[str]:
         """Have an interrupted run gone on with; the future is that it does.
 
-        Raises Refused for a takeover.
+        Raises Refused for a takeover, and for stages to settle.
         """
         if take_over is not None:
             raise Refused("Only the owner of the database takes a run over")
+        if settled:
+            raise Refused("Only the owner of the database says what became of a lost stage")
         return self._answer(Resume(key=_new_key(), run=run_id))
 
     def cancel(self, run_id: int) -> Future[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 
 from orchestrate_tui.agents.contract import OwnLauncher
 from orchestrate_tui.agents.hosted import HostLauncher
+from orchestrate_tui.agents.left_programs import LeftPrograms
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import Pipeline
@@ -21,6 +22,7 @@ from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import RollbackDemand
 from orchestrate_tui.executor.hub import Hub
+from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.records import Records
@@ -63,8 +65,8 @@ class PipelineExecutor:
             database=self.database,
             epoch=self._ownership.epoch,
             starting=self._ownership.starting,
-            launcher=launcher
-            or HostLauncher(self.database.files.host(self._ownership.epoch), self._ownership.epoch),
+            launcher=launcher or HostLauncher(self.database.files.host(self._ownership.epoch)),
+            left_programs=LeftPrograms(self.database.files.hosts),
             hub=self.hub,
             people=people or People(),
             clock=clock,
@@ -78,6 +80,7 @@ class PipelineExecutor:
 
     def close(self) -> None:
         """Work on nothing any more; a database that was given as a path is closed."""
+        self._context.left_programs.close()
         self._context.launcher.close()
         self._ownership.release()
         self.database.release_reader()
@@ -145,9 +148,17 @@ class PipelineExecutor:
         return await self._runs.execute(run_id)
 
     async def resume_run(
-        self, run_id: int, *, take_over: str | None = None, actor: str = ""
+        self,
+        run_id: int,
+        *,
+        take_over: str | None = None,
+        settled: Mapping[str, Settlement] | None = None,
+        actor: str = "",
     ) -> Run:
         """Go on with a run whose executor died; finished stages do not run again.
+
+        Stages that still run, or have ended meanwhile, are taken back from their host. `settled`
+        says what became of those that are lost and not marked idempotent.
 
         `take_over` is the reason for which a run is taken from an executor that still lives, one
         that hangs or was stopped; None does so only from a dead one. Raises NotFound, or Refused
@@ -157,8 +168,12 @@ class PipelineExecutor:
         takeover = self._takeover(run, take_over, actor or current_user())
         is_left = run.status is RunStatus.INTERRUPTED
         if is_left or (takeover.is_forced and run.status in UNDER_WAY):
-            return await self._runs.resume(run, takeover)
+            return await self._runs.resume(run, takeover, settled or {})
         return await self._rollbacks.resume(run, takeover)
+
+    async def left_stages(self, run_id: int) -> tuple[LeftStage, ...]:
+        """How the stages of an interrupted run stand that were running. Raises NotFound."""
+        return self._runs.left_stages(self._runs.marked(run_id))
 
     def _takeover(self, run: Run, reason: str | None, actor: str) -> Takeover:
         if reason is not None:

@@ -20,6 +20,7 @@ from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept, check_stages
 from orchestrate_tui.executor.ended import EndedRunRollback
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.left_work import LeftWork, end_all
 from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import halt_sentence, plan_request
@@ -87,7 +88,7 @@ class ManualRollbacks:
             actor=actor,
             payload=demand.to_payload(),
         )
-        if run.status is RunStatus.INTERRUPTED:
+        if run.status is RunStatus.INTERRUPTED and run_id not in self._runs.sessions:
             return await self._roll_back_interrupted(run, demand, receipt, accepted)
         if run.status not in ENDED_RUNS:
             try:
@@ -144,9 +145,9 @@ class ManualRollbacks:
         if not left:
             raise self._nothing_to_resume(run, unended)
         await self._adopt(run, left, takeover)
-        await self._runs.end_leftovers(run, left)
+        work = await self._runs.take_left(run, left)
         for event in left:
-            await self._carry_out(run, event.id or 0)
+            await self._carry_out(run, event.id or 0, work)
         return self._records.run(run.id)
 
     def _may_take(self, event: RollbackEvent, takeover: Takeover) -> bool:
@@ -183,7 +184,7 @@ class ManualRollbacks:
         executor = self._executor
         run = self._records.run(event.run_id)
         await self._adopt(run, (event,), executor.takeover(actor))
-        await self._runs.end_leftovers(run, (event,))
+        await end_all(await self._runs.take_left(run, (event,)))
         await executor.commit(
             partial(halt_left, rollback_id=event.id or 0, sentence=sentence, executor=executor),
             Change(run_id=event.run_id, rollback_id=event.id),
@@ -230,9 +231,11 @@ class ManualRollbacks:
         await self._runs.work(session)
         return self._records.rollback(queued.id)
 
-    async def _carry_out(self, run: Run, rollback_id: int) -> RollbackEvent:
+    async def _carry_out(
+        self, run: Run, rollback_id: int, left: LeftWork | None = None
+    ) -> RollbackEvent:
         context = self._records.context(run)
-        attempts = self._records.attempts(context)
+        attempts = self._records.attempts(context, left)
         rollback = EndedRunRollback(self._executor, context, attempts, rollback_id)
         self.active[run.id] = rollback
         try:

@@ -16,6 +16,7 @@ from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, StageStatus, StepStatus
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.left_work import LeftWork, Survey
 from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.secrets import Secrets, check_complete, secrets_of
 from orchestrate_tui.executor.session import RunSession
@@ -72,6 +73,16 @@ class Records:
         """The executor of that epoch as a sentence names it."""
         return str(self._database.read(partial(read_owner, epoch=epoch)) or "another executor")
 
+    def boot(self, epoch: int | None) -> str:
+        """In which start of the system the executor of that epoch worked; "" if unknown."""
+        owner = self._database.read(partial(read_owner, epoch=epoch))
+        return owner.boot_id if owner else ""
+
+    def survey(self, run: Run) -> Survey:
+        """What looks how the work of a dead executor on the run stands."""
+        context = self.context(run)
+        return Survey(self._executor.left_programs, context, self.attempts(context))
+
     def context(self, run: Run) -> RunContext:
         """What does not change about a run, with those of its secrets that can be read now."""
         pipeline = self._pipeline(run)
@@ -90,11 +101,17 @@ class Records:
     def _pipeline(self, run: Run) -> Pipeline:
         return self._database.read(partial(read_definition, digest=run.definition_hash))
 
-    def attempts(self, context: RunContext) -> Attempts:
-        """Attempts that know what the stages of the run put out so far, secrets included."""
+    def attempts(self, context: RunContext, left: LeftWork | None = None) -> Attempts:
+        """Attempts that know what the stages of the run put out so far, secrets included.
+
+        `left` is what was taken back from a dead executor.
+        """
         outputs = self._read(outputs_of, context.id)
         permission = StartPermission(self._executor, context.id)
-        return Attempts(context, self._database.files, permission, outputs)
+        left = left or LeftWork()
+        return Attempts(
+            context, self._database.files, permission, outputs, left.processes, left.unstarted
+        )
 
     def running(self, run: Run, events: Iterable[RollbackEvent]) -> dict[str, int]:
         """The attempts under way of a run's stages, and of the undos of `events`, by their keys."""
@@ -110,8 +127,10 @@ class Records:
                     found[key_of(step.stage_name, event.id)] = step.attempt
         return found
 
-    def session(self, run: Run, *, starts_stages: bool = True) -> RunSession:
-        """A session that goes on from where the run stands.
+    def session(
+        self, run: Run, left: LeftWork | None = None, *, starts_stages: bool = True
+    ) -> RunSession:
+        """A session that goes on from where the run stands, with what was taken back.
 
         One that starts stages needs all the secrets of the run. Raises CannotStart without.
         """
@@ -120,7 +139,7 @@ class Records:
             check_complete(context.secrets)
         decided = self._read(approvals_of, run.id)
         return RunSession(
-            self._executor, context, self.attempts(context), self.stages(run.id), decided
+            self._executor, context, self.attempts(context, left), self.stages(run.id), decided
         )
 
     def remove_outputs(self, run_id: int) -> None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 import anyio
 
 from orchestrate_tui.agents.leftovers import end_leftovers
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S
-from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus, standing
 from orchestrate_tui.errors import Fenced, OrchestrateError, Refused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.inbox import refuse_commands, refuse_waiting, watch
+from orchestrate_tui.executor.left_work import (
+    LeftStage,
+    LeftWork,
+    Settlement,
+    check_settled,
+    end_all,
+)
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.requests import Request
 from orchestrate_tui.executor.secrets import check_complete, secrets_of
@@ -27,6 +35,7 @@ from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.executor.standstill import standstill
 from orchestrate_tui.executor.taking_up import (
     adopt,
+    is_ending,
     leave,
     left_behind,
     take_up,
@@ -38,6 +47,8 @@ from orchestrate_tui.store.fencing import Takeover, check_owner, take_over
 from orchestrate_tui.store.recovery import UNDER_WAY, interrupt, mark_interrupted
 from orchestrate_tui.store.runs import NewRun, insert_run
 
+_NOTHING_SETTLED: Mapping[str, Settlement] = MappingProxyType({})
+
 
 class Runs:
     """Works on runs, each in a session of its own; `sessions` has those by run id."""
@@ -46,6 +57,7 @@ class Runs:
         self._executor = executor
         self._records = records
         self.sessions: dict[int, RunSession] = {}
+        self._taken_up: set[int] = set()
 
     async def create(self, new: NewRun) -> int:
         """Record a run without its secrets; returns its id. Raises CannotStart if one lacks."""
@@ -77,20 +89,61 @@ class Runs:
         mark_interrupted(self._executor.database, self._executor.clock())
         return self._records.run(run_id)
 
-    async def resume(self, run: Run, takeover: Takeover) -> Run:
+    async def resume(
+        self, run: Run, takeover: Takeover, settled: Mapping[str, Settlement] = _NOTHING_SETTLED
+    ) -> Run:
         """Go on with an interrupted run, or with one that is taken from another executor.
 
-        Raises Refused when this executor works on it, StaleTransition when somebody else took it
-        over in between, CannotStart without one of its secrets.
+        What its stages' host still has is taken back. `settled` says what became of stages that
+        are lost. Raises Refused when this executor works on it or something has to be settled
+        first, StaleTransition when somebody else took it over in between, CannotStart without one
+        of its secrets.
         """
         if run.id in self.sessions or self.is_unbegun(run):
             raise Refused(f"Run {run.id} is worked on by this process")
         if not run.simulated:
             check_complete(self._records.secrets(run))
-        await self._take_over(run, takeover)
-        session = self._records.session(self._records.run(run.id))
-        take_up(session, self._records.stages(run.id), self._records.rollbacks(run.id))
+        self._check_settled(run, settled)
+        with self._taking_up(run.id):
+            left = await self._take_over(run, takeover)
+        self._check_taken(run, left, settled)
+        session = self._records.session(self._records.run(run.id), left)
+        self._go_on(session, settled, takeover.actor)
         return await self.work(session)
+
+    def left_stages(self, run: Run) -> tuple[LeftStage, ...]:
+        """How the stages of an interrupted run stand; nothing that was ending is to be settled."""
+        stages = self._records.stages(run.id)
+        if self._is_ending(run, stages):
+            return ()
+        return self._records.survey(run).stages(stages, self._records.boot(run.epoch))
+
+    def _is_ending(self, run: Run, stages: tuple[StageRun, ...]) -> bool:
+        return is_ending(self._records.context(run), stages, self._records.rollbacks(run.id))
+
+    def _check_settled(self, run: Run, settled: Mapping[str, Settlement]) -> None:
+        check_settled(run, self.left_stages(run), settled)
+
+    def _check_taken(self, run: Run, left: LeftWork, settled: Mapping[str, Settlement]) -> None:
+        """Raise Refused when something got lost while it was to be taken back."""
+        stages = self._records.stages(run.id)
+        if self._is_ending(run, stages):
+            return
+        lost = self._records.survey(run).lost(stages, left)
+        check_settled(run, [one for one in lost if one.stage_name not in settled], {})
+
+    def _go_on(self, session: RunSession, settled: Mapping[str, Settlement], actor: str) -> None:
+        """Take back and settle what was under way, and prepare to go on from there."""
+        run_id = session.context.id
+        stages = self._records.stages(run_id)
+        for stage in stages:
+            if stage.status is not StageStatus.INTERRUPTED:
+                continue
+            if stage.stage_name in settled:
+                session.settle(stage.stage_name, settled[stage.stage_name], actor)
+            elif session.has_left(stage):
+                session.take_back(stage.stage_name)
+        take_up(session, stages, self._records.rollbacks(run_id))
 
     async def stopped(self, run: Run, reason: str, actor: str) -> RunSession:
         """A session of a run that nobody works on, told to end as cancelled.
@@ -103,7 +156,8 @@ class Runs:
                 next_step="Ask again",
             )
         self.refuse_lost_rollback(run.id)
-        await self._take_over(run, self._executor.takeover(actor))
+        with self._taking_up(run.id):
+            await end_all(await self._take_over(run, self._executor.takeover(actor)))
         session = self._records.session(run, starts_stages=False)
         session.halt(reason, RunStatus.CANCELLED)
         return session
@@ -117,7 +171,19 @@ class Runs:
                     next_step=f"Finish it first with: orchestrate-tui resume {run_id}",
                 )
 
-    async def _take_over(self, run: Run, takeover: Takeover) -> None:
+    @contextmanager
+    def _taking_up(self, run_id: int) -> Iterator[None]:
+        """Let nobody else who asks this executor take the run up meanwhile. Raises Refused."""
+        if run_id in self._taken_up:
+            raise Refused(f"Run {run_id} is just being taken up", next_step="Ask again")
+        self._taken_up.add(run_id)
+        try:
+            yield
+        finally:
+            self._taken_up.discard(run_id)
+
+    async def _take_over(self, run: Run, takeover: Takeover) -> LeftWork:
+        """Become the owner; returns what is left of the work of the one before."""
         executor, owner = self._executor, run.epoch
 
         def change(connection: Connection) -> tuple[RollbackEvent, ...]:
@@ -136,20 +202,32 @@ class Runs:
         running = self._records.running(run, self._records.left_rollbacks(run.id))
         async with standstill(executor, owner, running):
             left = await executor.commit(change, Change(run_id=run.id))
-        await self.end_leftovers(run, left)
+        return await self.take_left(run, left)
 
-    async def end_leftovers(self, run: Run, left: Iterable[RollbackEvent]) -> None:
-        """End what a dead executor's stages and undos left running.
+    async def take_left(self, run: Run, events: Iterable[RollbackEvent]) -> LeftWork:
+        """Take back what a dead executor's stages and undos left, and end what cannot be.
 
         Services, which stages of agents with `leaves_processes` start, are kept.
         """
+        records, known, left = self._records, tuple(events), LeftWork()
+        survey = records.survey(run)
+        await survey.take_stages(left, records.stages(run.id), records.boot(run.epoch))
+        for event in known:
+            steps = records.steps(event.id or 0)
+            await survey.take_steps(left, event, steps, records.boot(event.epoch))
+        await self._end_lost(run, known, left)
+        return left
+
+    async def _end_lost(self, run: Run, left: Iterable[RollbackEvent], work: LeftWork) -> None:
         context = self._records.context(run)
-        key_of = self._records.attempts(context).idempotency_key
+        attempts = self._records.attempts(context, work)
+        key_of = attempts.idempotency_key
         keys = [
             key_of(stage.stage_name)
             for stage in self._records.stages(run.id)
             if stage.status is StageStatus.INTERRUPTED
             and not _leaves_processes(context, stage.agent)
+            and not attempts.is_left(stage.stage_name, stage.attempt)
         ]
         for event in left:
             keys += [
@@ -157,6 +235,7 @@ class Runs:
                 for step in self._records.steps(event.id or 0)
                 if step.status is StepStatus.INTERRUPTED
                 and not _leaves_processes(context, step.agent)
+                and not attempts.is_left(step.stage_name, step.attempt, event.id)
             ]
         if keys:
             await end_leftovers(keys, DEFAULT_GRACE_S)

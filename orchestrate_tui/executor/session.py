@@ -21,6 +21,7 @@ from orchestrate_tui.domain.status import RollbackTriggerType, RunStatus, StageS
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.gate import ApprovalGate, approves_by_expiry
+from orchestrate_tui.executor.left_work import Settlement
 from orchestrate_tui.executor.requests import Request
 from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.executor.rollback_queue import RollbackQueue
@@ -107,8 +108,16 @@ class RunSession:
         reason: str = "",
         outcome: Outcome = NOTHING,
         actor: str = "",
+        is_taken_back: bool = False,
     ) -> None:
-        change = self._book.change(stage, status, reason=reason, outcome=outcome, actor=actor)
+        change = self._book.change(
+            stage,
+            status,
+            reason=reason,
+            outcome=outcome,
+            actor=actor,
+            is_taken_back=is_taken_back,
+        )
         self.turns.present.stages.append(change)
 
     # Stages
@@ -154,6 +163,34 @@ class RunSession:
         else:
             self.turns.post_afterwards(partial(self._note_outcome, stage, outcome))
 
+    def has_left(self, stage: StageRun) -> bool:
+        """Whether the process of the stage's attempt was found."""
+        return self._attempts.is_left(stage.stage_name, stage.attempt)
+
+    def take_back(self, name: str) -> None:
+        """Go on with an attempt that another executor began, and whose process was found."""
+        stage = self._stages[name]
+        self._change(stage, StageStatus.RUNNING, reason="taken back", is_taken_back=True)
+        self._scheduler.take_place()
+        self._under_way.begin(name)
+        self.turns.afterwards(self._perform, stage, self._book.attempt(name))
+
+    def settle(self, name: str, settlement: Settlement, actor: str) -> None:
+        """End a stage that nobody knows the end of as somebody says; one to rerun is left."""
+        stage = self._stages[name]
+        match settlement:
+            case Settlement.DONE:
+                self._change(
+                    stage, StageStatus.SUCCEEDED, reason=f"marked done by {actor}", actor=actor
+                )
+            case Settlement.FAILED:
+                reason = f"marked failed by {actor}"
+                self._change(stage, StageStatus.FAILED, reason=reason, actor=actor)
+                if stage.on_failure is not OnFailure.CONTINUE:
+                    self._end_by(stage, reason)
+            case Settlement.RERUN:
+                pass
+
     async def _perform(self, stage: Stage, attempt: int) -> None:
         outcome = await self._under_way.perform(stage, attempt)
         self.turns.post(partial(self._note_outcome, stage, outcome))
@@ -183,7 +220,10 @@ class RunSession:
         if stage.on_failure is OnFailure.CONTINUE:
             self._scheduler.end_well((stage.name,))
             return
-        reason = f"stage '{stage.name}' failed: {outcome.reason}"
+        self._end_by(stage, outcome.reason)
+
+    def _end_by(self, stage: Stage, why: str) -> None:
+        reason = f"stage '{stage.name}' failed: {why}"
         self._queue_automatic(stage, reason)
         self.halt(reason)
 

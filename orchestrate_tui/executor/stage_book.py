@@ -53,10 +53,14 @@ class StageBook:
         reason: str = "",
         outcome: Outcome = NOTHING,
         actor: str = "",
+        is_taken_back: bool = False,
     ) -> StageChange:
-        """Note that a stage is now in `status`; returns the change to commit, without secrets."""
+        """Note that a stage is now in `status`; returns the change to commit, without secrets.
+
+        One that runs is in a new attempt, unless it `is_taken_back`.
+        """
         name, at = stage.name, self._clock()
-        if status is StageStatus.RUNNING:
+        if status is StageStatus.RUNNING and not is_taken_back:
             self._attempt[name] += 1
         elif status is StageStatus.WAITING_APPROVAL:
             self._requested_at[name] = at

@@ -147,6 +147,13 @@ def take_up(
         session.halt(reason, verdict)
 
 
+def is_ending(
+    context: RunContext, stages: tuple[StageRun, ...], events: tuple[RollbackEvent, ...]
+) -> bool:
+    """Whether the run was about to end when its executor died."""
+    return _ending(context, stages, events)[0] is not None
+
+
 def _ending(
     context: RunContext, stages: tuple[StageRun, ...], events: tuple[RollbackEvent, ...]
 ) -> tuple[RunStatus | None, str]:

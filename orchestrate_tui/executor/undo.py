@@ -101,7 +101,7 @@ class StepRunner:
 
     async def _undo(self, step: RollbackStep, planned: PlanStep) -> str:
         """Undo one stage, with its retries; returns why it failed, "" when it is done."""
-        if step.status is StepStatus.INTERRUPTED and not planned.idempotent:
+        if step.status is StepStatus.INTERRUPTED and not self._may_repeat(step, planned):
             problem = "it was interrupted and is not marked idempotent"
             await self._change(step, StepStatus.FAILED, Outcome(succeeded=False, reason=problem))
             return problem
@@ -114,6 +114,12 @@ class StepRunner:
         await self._change(step, status, outcome)
         return outcome.reason
 
+    def _may_repeat(self, step: RollbackStep, planned: PlanStep) -> bool:
+        """Whether an interrupted step may be gone on with, or done again."""
+        identity = (step.stage_name, step.attempt, self.rollback_id)
+        is_known = self._attempts.is_left(*identity) or self._attempts.is_unstarted(*identity)
+        return planned.idempotent or is_known
+
     async def _try(
         self, step: RollbackStep, perform: Callable[[int], Awaitable[Outcome]], undo: Undo
     ) -> tuple[RollbackStep, Outcome]:
@@ -124,7 +130,8 @@ class StepRunner:
             for tried in range(undo.retry.attempts):
                 if tried:
                     await anyio.sleep(undo.retry.delay_before(tried + 1))
-                step = replace(step, attempt=step.attempt + 1)
+                if not self._attempts.is_left(step.stage_name, step.attempt, self.rollback_id):
+                    step = replace(step, attempt=step.attempt + 1)
                 await self._change(step, StepStatus.RUNNING)
                 step = replace(step, status=StepStatus.RUNNING)
                 outcome = await perform(step.attempt)

@@ -147,6 +147,13 @@ STAGE = Record(
             default=Retry(),
         ),
         Field(
+            key="idempotent",
+            reader=Flag(),
+            description="Whether it may run again when it was lost, and nobody knows how far it"
+            " came.",
+            default=False,
+        ),
+        Field(
             key="env",
             reader=ENVIRONMENT,
             description="Environment variables; their values may hold ${variable}.",

@@ -42,6 +42,22 @@ def hold(folder: str) -> int:
     return lock
 
 
+def lives(folder: str) -> bool:
+    """Whether the host of `folder` lives."""
+    try:
+        lock = os.open(os.path.join(folder, LOCK), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(lock)
+
+
 class short_name:  # noqa: N801  (a context manager reads like a function)
     """The path of `name` in `folder`, short enough for a socket, for the time of a block.
 

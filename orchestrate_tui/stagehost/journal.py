@@ -20,7 +20,6 @@ from orchestrate_tui.stagehost.files import JOURNAL, boot_id
 class Progress(Enum):
     """How far a program came."""
 
-    NOT_STARTED = auto()
     STARTED = auto()
     ENDED = auto()
 
@@ -30,17 +29,14 @@ class Entry:
     """What a journal says of one program.
 
     `code` is its exit code, or minus the signal that ended it; None unless it has ended.
-    `started_s` is the moment of its start in seconds since the system was booted. `timed_out`
-    says that the host ended it at its time limit.
+    `timed_out`
+    says that the host ended it at its time limit, `stopped` that an executor had it ended.
     """
 
     progress: Progress
     code: int | None = None
-    started_s: float = 0.0
     timed_out: bool = False
-
-
-NOTHING = Entry(Progress.NOT_STARTED)
+    stopped: bool = False
 
 
 def boot_clock() -> float:
@@ -59,15 +55,16 @@ class Journal:
 
     def starts(self, key: str) -> None:
         """Note that a program is about to be started. Raises OSError when that cannot be kept."""
-        self._write({"starts": key, "at": boot_clock()})
+        self._write({"starts": key})
 
     def did_not_start(self, key: str) -> None:
         """Note that it could not be started."""
         self._try_to_write({"refused": key})
 
-    def ended(self, key: str, code: int, *, timed_out: bool) -> None:
+    def ended(self, key: str, code: int, *, timed_out: bool, stopped: bool) -> None:
         """Note how it ended; on a full disk nobody but the executor knows it."""
-        self._try_to_write({"ended": key, "code": code, "timed_out": timed_out})
+        line = {"ended": key, "code": code, "timed_out": timed_out, "stopped": stopped}
+        self._try_to_write(line)
 
     def _try_to_write(self, line: dict[str, Any]) -> None:
         try:
@@ -104,12 +101,16 @@ def read_journal(folder: str) -> tuple[str, dict[str, Entry]]:
 
 def _note(entries: dict[str, Entry], line: dict[str, Any]) -> None:
     if key := line.get("starts"):
-        entries[key] = Entry(Progress.STARTED, started_s=line.get("at", 0.0))
+        entries[key] = Entry(Progress.STARTED)
     elif key := line.get("refused"):
         entries.pop(key, None)
     elif key := line.get("ended"):
-        timed_out = bool(line.get("timed_out"))
-        entries[key] = Entry(Progress.ENDED, code=line.get("code"), timed_out=timed_out)
+        entries[key] = Entry(
+            Progress.ENDED,
+            code=line.get("code"),
+            timed_out=bool(line.get("timed_out")),
+            stopped=bool(line.get("stopped")),
+        )
 
 
 def _parsed(text: bytes) -> dict[str, Any]:

@@ -50,9 +50,9 @@ class Client:
 class Program:
     """A program that was started, until nothing is left of it.
 
-    `client` is who controls it, with an epoch below which nobody may. `due_s` is when the host
-    does something about it by itself, on the clock of the boot; None is never. `sink` masks its
-    log, until that is whole: then, or at `whole_s` at the latest, its end is told.
+    `client` is who controls it. `due_s` is when the host does something about it by itself, on
+    the clock of the boot; None is never. `sink` masks its log, until that is whole: then, or at
+    `whole_s` at the latest, its end is told.
     """
 
     def __init__(
@@ -65,9 +65,8 @@ class Program:
         timeout_s = request.get("timeout_s")
         self.limit_s = None if timeout_s is None else self.started_s + timeout_s
         self.client: Client | None = client
-        self.epoch: int = request.get("epoch", 0)
         self.code: int | None = None
-        self.timed_out = False
+        self.timed_out = self.stopped = False
         self.next_signal = signal.SIGTERM
         self.due_s: float | None = None
         self.watched: dict[int, int] = {}
@@ -189,7 +188,7 @@ class Host:
             case "signal":
                 self._signal(client, message["id"], message["signal"])
             case "claim":
-                self._hand_over(client, message["id"], message["epoch"])
+                self._hand_over(client, message["id"])
 
     def _start(self, client: Client, message: Message) -> None:
         key = message["id"]
@@ -224,17 +223,18 @@ class Host:
     def _signal(self, client: Client, key: str, number: int) -> None:
         program = self._programs.get(key)
         if program is not None and program.client is client:
+            program.stopped = True
             program.tree.send(number)
 
-    def _hand_over(self, client: Client, key: str, epoch: int) -> None:
-        """Let another executor control a program; one with an older claim cannot take it back."""
+    def _hand_over(self, client: Client, key: str) -> None:
+        """Let another executor control a program; who controlled it before does so no more."""
         program = self._programs.get(key)
-        if program is None or program.epoch > epoch:
-            self._tell(client, {"id": key, "refused": {"text": "another executor controls it"}})
+        if program is None:
+            self._tell(client, {"id": key, "refused": {"text": "it does not run any more"}})
             return
         if program.client not in (None, client):
-            self._tell(program.client, {"id": key, "taken": epoch})
-        program.client, program.epoch, program.due_s = client, epoch, None
+            self._tell(program.client, {"id": key, "taken": True})
+        program.client, program.due_s = client, None
         self._tell(client, _started(program))
         if program.code is not None and program.sink is None:
             self._tell(client, {"id": key, "ended": program.code, "left": True})
@@ -258,7 +258,7 @@ class Host:
 
     def _note_end(self, program: Program, code: int) -> None:
         program.code = code
-        self._journal.ended(program.key, code, timed_out=program.timed_out)
+        self._journal.ended(program.key, code, timed_out=program.timed_out, stopped=program.stopped)
         if program.sink is None:
             self._tell_end(program)
             return

@@ -36,8 +36,8 @@ def spawn(
 ) -> tuple[int, int | None, MaskedSink | None]:
     """Start `argv`; returns its process id, its mark (None if it could not get one) and its sink.
 
-    `nothing` is a descriptor of /dev/null, which becomes its input. Changes the working folder of
-    this process. Raises OSError or ValueError when it cannot be started.
+    `nothing` is a descriptor of /dev/null, which becomes its input. Raises OSError or ValueError
+    when it cannot be started.
     """
     log = open_log(Path(log_path))
     sink: MaskedSink | None = None
@@ -58,6 +58,7 @@ def spawn(
     finally:
         if sink is not None:
             sink.close_input()
+        os.chdir("/")  # no file system is kept busy
         os.close(log)
 
 

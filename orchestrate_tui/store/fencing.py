@@ -39,13 +39,14 @@ class Takeover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """One executor: the process that it is, where, and whose."""
+    """One executor: the process that it is, where, whose, and in which boot of the system."""
 
     epoch: int
     pid: int
     host: str
     actor: str
     started_at: datetime
+    boot_id: str
 
     def __str__(self) -> str:
         return f"{self.actor} (process {self.pid})"
@@ -62,6 +63,7 @@ def read_owner(connection: sqlite3.Connection, epoch: int | None) -> Owner | Non
         host=row["host"],
         actor=row["actor"],
         started_at=from_text(row["started_at"]),
+        boot_id=row["boot_id"],
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
+from orchestrate_tui.stagehost.files import boot_id
 from orchestrate_tui.store.locks import SharedHold, hold_for_life, is_held
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Ownership:
     def _register(self, connection: sqlite3.Connection, actor: str, at: datetime) -> int:
         """Take a new epoch; its lock is held before anybody can see the row."""
         epoch = connection.execute(
-            "INSERT INTO owners (pid, host, actor, started_at) VALUES (?, ?, ?, ?)",
-            (os.getpid(), socket.gethostname(), actor, to_text(at)),
+            "INSERT INTO owners (pid, host, actor, started_at, boot_id) VALUES (?, ?, ?, ?, ?)",
+            (os.getpid(), socket.gethostname(), actor, to_text(at), boot_id()),
         ).lastrowid
         assert epoch is not None  # noqa: S101  (an INSERT always has one)
         self._held.callback(os.close, hold_for_life(self._files.owner_lock(epoch)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 
 import pytest
 
+from orchestrate_tui.store.history import History
 from tests.acceptance.desk import CTRL_C, Desk, Job, runs, wait_for_end
 
 FOREVER = "  - {name: serve, agent: forever, task: t}\n  - {name: next, agent: note, task: t}\n"
@@ -243,7 +245,9 @@ def test_a_run_is_taken_from_a_process_that_was_stopped(desk: Desk) -> None:
     assert f"{desk.user} (process {job.process.pid}) works on it" in refused.err
     assert "orchestrate-tui resume 1 --take-over --reason TEXT" in refused.err
     taking = desk.start("resume", 1, "--take-over", "--reason", "its laptop sleeps")
-    desk.ready.stage()
+    with closing(History(desk.database)) as history:
+        while "takeover" not in [event.kind for event in history.events(1)]:
+            assert taking.process.poll() is None
     job.signal(signal.SIGCONT)
     ended = job.end()
     assert ended.code == 3

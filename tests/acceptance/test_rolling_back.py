@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any
 
@@ -361,7 +362,6 @@ def test_a_rollback_whose_process_was_killed_is_resumed(desk: Desk) -> None:
     assert "Go on with: orchestrate-tui resume 1" in desk.do("show", 1).out
     assert "interrupted: 1; go on with: orchestrate-tui resume RUN" in desk.do("doctor").out
     resumed = desk.start("resume", 1)
-    desk.ready.stage()
     desk.gate.open()
     assert resumed.end().code == 0
     assert desk.json("rollbacks")[0]["status"] == "succeeded"
@@ -371,13 +371,14 @@ def test_a_rollback_whose_process_was_killed_is_resumed(desk: Desk) -> None:
 def test_resuming_a_rollback_that_fails_says_so_and_ends_with_1(desk: Desk) -> None:
     desk.do("run", desk.pipeline(SHOP.replace(MIGRATE_DOWN, "agent: hold, task: t")))
     job = desk.start(*DEPLOY, *WHY, "--yes")
-    desk.ready.stage()
+    _, pid = desk.ready.stage()
     job.signal(signal.SIGKILL)
     job.end()
     assert desk.json("rollbacks", 1)[0]["interrupted"] is True
+    os.kill(pid, signal.SIGKILL)
     resumed = desk.do("resume", 1)
     assert resumed.code == 1
-    assert "Rollback 1 of run 1 failed: step 'migrate' failed: it was interrupted" in resumed.out
+    assert "Rollback 1 of run 1 failed: step 'migrate' failed: killed by signal 9" in resumed.out
     assert "failed" in desk.do("runs").out
 
 

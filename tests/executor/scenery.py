@@ -194,6 +194,14 @@ def end_processes_in(folder: Path) -> None:
                 _kill(int(entry.name))
 
 
+def end_hosts_in(hosts: Path) -> None:
+    """Kill the stage hosts of killed executors; nobody knows then how their stages ended."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdecimal() and bytes(hosts) in (entry / "cmdline").read_bytes():
+                _kill(int(entry.name))
+
+
 def _kill(pid: int) -> None:
     pidfd = os.pidfd_open(pid)
     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -237,6 +245,10 @@ class Scene:
                 with path.open() as lock:
                     fcntl.flock(lock, fcntl.LOCK_SH)
         if with_processes:
+            own_host = self.executor.database.files.host(self.executor._context.epoch)
+            for host in own_host.parent.glob("*"):
+                if host != own_host:
+                    end_hosts_in(host)
             end_processes_in(self.folder)
 
     def exists(self, run_id: int) -> bool:

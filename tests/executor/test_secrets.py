@@ -191,7 +191,7 @@ async def test_a_simulated_run_starts_without_its_secrets(
 async def test_a_resumed_run_has_its_secret_values_again(scene: Scene) -> None:
     other = scene.other_run(
         stage("build", HANDS_ON),
-        after("wait", "build", task=HOLD),
+        after("wait", "build", task=HOLD, idempotent=True),
         after("use", "wait", task=f'{SAME.replace("print", "build")}; echo "$OUT_BUILD_URL" >used'),
         secrets=NAMED,
     )
@@ -219,7 +219,7 @@ async def test_outputs_of_an_attempt_that_was_lost_are_not_left_on_the_disk(scen
 async def test_a_run_is_not_resumed_without_its_secrets(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = scene.other_run(stage("wait", HOLD), secrets=NAMED)
+    other = scene.other_run(stage("wait", HOLD, idempotent=True), secrets=NAMED)
     await scene.ready.line()
     other.kill()
     scene.bury()

@@ -57,7 +57,7 @@ def make_work(tmp_path: Path) -> MakeWork:
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[HostLauncher]:
-    host = HostLauncher(tmp_path / "host", epoch=1)
+    host = HostLauncher(tmp_path / "host")
     yield host
     host.close()
 
