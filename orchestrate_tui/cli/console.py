@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrate_tui.cli.configuration import configuration
 from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.interrupts import undisturbed
-from orchestrate_tui.cli.places import database_path, named_database
+from orchestrate_tui.cli.places import check_present, database_option, database_path, named_database
 from orchestrate_tui.cli.publishing import published
 from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
@@ -21,6 +21,7 @@ from orchestrate_tui.store.history import History
 def open_console(arguments: Namespace) -> int:
     """Open the console, and when it is left, wait for what was left running."""
     check_screen()
+    check_present(arguments.files)
     path = database_path(arguments)
     troubles: list[str] = []
     with executor_of(path) as control, published(path, arguments.publish, troubles.append):
@@ -52,5 +53,7 @@ def console_over(
         numbers = ", ".join(map(str, control.active()))
         with undisturbed():
             say(f"Run {numbers} goes on without the console; this process ends with it")
+            for number in control.active():
+                say(f"Stop it with: orchestrate-tui cancel {number}{database_option(path)}")
             control.wait()
     return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from argparse import Namespace
+from collections.abc import Iterable
 from pathlib import Path
 from stat import S_ISREG
 
@@ -34,6 +35,13 @@ def database_option(path: Path) -> str:
     """The option that makes a command mean the database at `path`; "" when none is needed."""
     named = named_database(path)
     return "" if named is None else f" --db {shlex.quote(str(named))}"
+
+
+def check_present(files: Iterable[Path]) -> None:
+    """Raise NotFound for the first of these files that is not there."""
+    for file in files:
+        if is_missing(file):
+            raise NotFound(f"There is no file {file}", next_step="Check the path")
 
 
 def existing_database_path(arguments: Namespace) -> Path:

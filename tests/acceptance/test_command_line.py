@@ -252,6 +252,12 @@ def test_the_console_without_a_terminal_says_what_to_do_instead(desk: Desk) -> N
         assert "The console needs a terminal" in assert_refused(desk, *words)
 
 
+def test_the_console_is_not_opened_on_a_file_that_is_not_there(desk: Desk) -> None:
+    terminal = desk.terminal("console", "gone.yaml")
+    assert terminal.end() == 2
+    assert terminal.text == "orchestrate-tui: There is no file gone.yaml. Check the path\n"
+
+
 def piped(desk: Desk, script: str) -> subprocess.CompletedProcess[str]:
     """Run a line of shell, `$O` being the program."""
     return subprocess.run(
