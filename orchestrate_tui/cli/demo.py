@@ -10,6 +10,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
 
 from orchestrate_tui.cli.console import console_over
 from orchestrate_tui.cli.follow import Follower
@@ -117,6 +118,9 @@ class _Demo:
             url = self._history.outputs(self._first_run)["start", "url"]
             with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310
                 return str(answer.read().decode().strip())
+        except URLError as error:
+            is_gone = isinstance(error.reason, ConnectionRefusedError)
+            return "nothing is live" if is_gone else f"no answer ({error.reason})"
         except (OSError, ValueError, KeyError) as error:
             return f"no answer ({error})"
 
