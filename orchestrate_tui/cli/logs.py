@@ -7,14 +7,14 @@ import sys
 from argparse import Namespace
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say, shows_colours
 from orchestrate_tui.console.log_text import LogReader
-from orchestrate_tui.console.sgr import PLAIN, legible, parameters
+from orchestrate_tui.console.sgr import PLAIN, SGR, Look, legible, parameters
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.history import History
 
@@ -139,6 +139,8 @@ class _Printer:
 
     def shown(self, text: str) -> str:
         """The next part of a log."""
+        if not self._coloured:
+            text = SGR.sub("", text)
         if self._is_at_start and _PLAIN_LINES.match(text):
             return text
         first, *others = text.replace("\r\n", "\n").split("\n")
@@ -151,8 +153,11 @@ class _Printer:
 
     def _line(self, text: str) -> str:
         return "".join(
-            f"\x1b[{parameters(legible(look, None))}m{part}\x1b[0m"
-            if self._coloured and look != PLAIN
-            else part
+            part if look is PLAIN else f"{_sequence(look)}{part}\x1b[0m"
             for part, look in self._reader.read(text)
         )
+
+
+@lru_cache(1024)
+def _sequence(look: Look) -> str:
+    return f"\x1b[{parameters(legible(look, None))}m"

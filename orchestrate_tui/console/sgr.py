@@ -80,7 +80,8 @@ def changed(look: Look, parameters: str) -> Look:
             changes |= {_EXTENDED[code]: colour} if colour is not None else {}
         else:
             changes |= _CHANGES.get(code, {})
-    return replace(look, **changes)
+    after = replace(look, **changes)
+    return PLAIN if after == PLAIN else after
 
 
 def _extended(codes: Iterator[int]) -> Colour | None:

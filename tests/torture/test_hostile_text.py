@@ -348,7 +348,8 @@ def look_at_run(console: Wire, scene: Scene, kind: str) -> None:
     console.press(ESCAPE, gone="n Next")
     for stage in ("skipped", "gate", "broken"):
         console.press(RIGHT, f" {stage}  ")
-    console.press("4o", "only this run", mark(kind, "rsn"))
+    reason = mark(kind, "rsn") if kind in STEERING else marked(kind, "rsn")  # markup is shown whole
+    console.press("4o", "only this run", reason)
     console.press("\r", f"Rollback {number}", mark(kind, "und"))
     console.press("\r", "n Next", mark(kind, "und"))
     console.press(ESCAPE, gone="n Next")
