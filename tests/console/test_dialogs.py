@@ -89,6 +89,20 @@ async def test_what_keeps_a_run_from_starting_is_said(
         assert desk.asked == []
 
 
+async def test_a_value_from_outside_is_shown_in_its_field_and_kept_as_it_is(
+    story: Story, desk: Desk, folder: Path
+) -> None:
+    story.run()
+    hostile = SHIP.replace("environment: staging", 'environment: "\\e[2Ja\\u202eb"')
+    (folder / "ship.yaml").write_text(hostile)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "␛[2Ja<U+202E>b" in shown(pilot))
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked[0][2].variables == ()
+
+
 async def test_the_files_that_were_named_come_first(story: Story, desk: Desk, folder: Path) -> None:
     (folder / "zoo.yaml").write_text(SHIP.replace("name: ship", "name: zoo"))
     files = [folder / "zoo.yaml"]

@@ -20,6 +20,7 @@ from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.new_run import pipeline_files, problems, trigger_of
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, plain, toned
+from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.spec import LoadedPipeline, load_pipeline
@@ -93,7 +94,8 @@ class NewRunDialog(Dialog[int]):
         except OrchestrateError as error:
             self._say([toned(text, Tone.BAD) for text in error.lines])
             return
-        self._declared = dict(loaded.pipeline.variables)
+        # as a field shows them; one that is left as it is keeps the value of the file
+        self._declared = {name: visible(value) for name, value in loaded.pipeline.variables}
         variables = self.query_one("#variables")
         await variables.remove_children()
         await variables.mount_all(
