@@ -31,7 +31,7 @@ PAYLOADS: Mapping[str, str] = {
     "directions": "\u202e{m}\u2066\u2069\u200f\u061c",
     "nothing": "\u200b{m}\u200d\u2060\ufeff\u00ad\u3164\u115f",
     "tags": "{m}\U000e0065\U000e0076\U000e007f\ufe0f\U000e0100",
-    "towers": "{m}" + "\u0301\u0327" * 20,
+    "towers": "{m}" + "\u0301\u0327" * 4,
     "unassigned": "{m}\ue000\U0010fffd\u0378\ufffe"[:-1],
     "wide": "構{m}築\U0001f525",
     "markup": "[red]{m}[/red][/][$x]",

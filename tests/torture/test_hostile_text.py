@@ -64,8 +64,9 @@ from orchestrate_tui.store.history import History
 
 people = People(json.loads(Path("roles.json").read_text()))
 with open_database(Path("t.db")) as database, Control(database, people=people) as control:
-    files = sorted(Path().glob("*.yaml"))
-    sys.exit(run_console(History(database.path), control, files=files, run_id=int(sys.argv[1])))
+    run_id, *files = sys.argv[1:]
+    files = list(map(Path, files))
+    sys.exit(run_console(History(database.path), control, files=files, run_id=int(run_id)))
 """
 COMMANDS = """
 import json, sys
@@ -297,13 +298,14 @@ class Wire(Terminal):
     patience_s = 40.0
 
     def __init__(
-        self, scene: Scene, folder: Path, kind: str, *, off: str = "", is_real: bool = True
+        self, scene: Scene, folder: Path, *kinds: str, off: str = "", is_real: bool = True
     ) -> None:
         self.heard = bytearray()
         self._is_real = is_real
         shutil.copytree(scene.folder, folder)
         (folder / "program.py").write_text(off + CONSOLE)
-        words = ["program.py", str(scene.runs[kind][0])]
+        runs = [scene.runs[kind] for kind in kinds]  # the first one is shown, all files are offered
+        words = ["program.py", str(runs[0][0]), *(Path(run.file).name for _, run in runs)]
         size = {"COLUMNS": str(self.columns), "LINES": str(self.rows)}  # a test runner may set them
         super().__init__(words, folder, **environment(folder) | size)
 
@@ -360,13 +362,12 @@ def look_at_run(console: Wire, scene: Scene, kind: str) -> None:
     console.press("1" + DOWN)
 
 
-def start_and_cancel(console: Wire, scene: Scene, kinds: Sequence[str]) -> None:
+def start_and_cancel(console: Wire, kinds: Sequence[str]) -> None:
     """What the dialogs show while pipelines are chosen, and a run of the last one is decided on."""
-    files = sorted(Path(pipeline.file) for _, pipeline in scene.runs.values())
     console.press("n", "New run")
-    for kind in kinds:
-        down = files.index(Path(scene.runs[kind][1].file))
-        console.press(HOME + DOWN * down, *(mark(kind, field) for field in ("fil", "dsc", "var")))
+    for number, kind in enumerate(kinds):
+        seen = (mark(kind, field) for field in ("fil", "dsc", "var"))
+        console.press(DOWN if number else HOME, *seen)
     console.press(START, "missing: ", mark(kinds[-1], "apr"), gone="New run")
     console.press("a", "Comment", mark(kinds[-1], "apr"))
     console.press(ESCAPE, gone="Comment")
@@ -392,11 +393,11 @@ def kinds(rng: random.Random, amount: Amount) -> list[str]:
 def test_no_screen_lets_a_text_steer_the_terminal(
     scene: Scene, kinds: list[str], tmp_path: Path, figure: Figure
 ) -> None:
-    with Wire(scene, tmp_path / "console", kinds[0]) as console:
+    with Wire(scene, tmp_path / "console", *kinds) as console:
         console.until("1 Runs")
         for kind in kinds:
             look_at_run(console, scene, kind)
-        start_and_cancel(console, scene, kinds)
+        start_and_cancel(console, kinds)
     assert damage(bytes(console.heard), of_console=True) == []
     figure("payloads", len(kinds))
     figure("bytes read", f"{len(console.heard):,}")
