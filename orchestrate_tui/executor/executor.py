@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,12 +18,12 @@ from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import RollbackDemand
 from orchestrate_tui.executor.hub import Hub
-from orchestrate_tui.executor.left_work import LeftStage, Settlement
+from orchestrate_tui.executor.left_work import LeftStage, Settlement, forget_hosts
 from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.records import Records
@@ -83,6 +84,8 @@ class PipelineExecutor:
         self._context.left_programs.close()
         self._context.launcher.close()
         self._ownership.release()
+        with suppress(StoreError):  # then they are forgotten by the next one
+            forget_hosts(self.database, self._context.epoch)
         self.database.release_reader()
         if self._is_own:
             self.database.close()

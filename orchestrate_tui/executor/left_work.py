@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,10 @@ from orchestrate_tui.domain.status import StageStatus, StepStatus
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.stagehost.files import lives
+from orchestrate_tui.store.database import Database
+from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.recovery import unended_owners
 
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.INTERRUPTED})
 _STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED})
@@ -136,6 +141,24 @@ class Survey:
     def _leaves_processes(self, agent_name: str) -> bool:
         agent = self._context.pipeline.agent(agent_name)
         return agent is not None and agent.leaves_processes
+
+
+def forget_hosts(database: Database, epoch: int) -> None:
+    """Remove the journals that nobody will ask any more, of an executor that has closed.
+
+    Those of others are kept as long as anything has not ended: what was taken over may stand in
+    any of them. Raises StoreError.
+    """
+    files = database.files
+    owners = database.read(unended_owners)
+    if not owners and files.hosts.is_dir():
+        known = [int(folder.name) for folder in files.hosts.iterdir() if folder.name.isdecimal()]
+    else:
+        known = [] if epoch in owners else [epoch]
+    for one in known:
+        folder = files.host(one)
+        if not is_alive(files, one) and not lives(str(folder)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def end_all(work: LeftWork) -> None:

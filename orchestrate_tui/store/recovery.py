@@ -47,6 +47,17 @@ def lost_owners(connection: sqlite3.Connection, files: StoreFiles) -> frozenset[
     return frozenset(epoch for epoch in owners if not is_alive(files, epoch))
 
 
+def unended_owners(connection: sqlite3.Connection) -> frozenset[int | None]:
+    """The executors, dead or alive, of runs and rollbacks that have not ended."""
+    query = """
+        SELECT epoch FROM runs INDEXED BY runs_by_status
+            WHERE status IN ('pending', 'running', 'interrupted')
+        UNION SELECT epoch FROM rollback_events INDEXED BY rollback_events_by_status
+            WHERE status IN ('pending', 'running')
+    """
+    return frozenset(row["epoch"] for row in connection.execute(query))
+
+
 def left_by(lost: frozenset[int | None], run: Run) -> Run:
     """The run, shown as interrupted when it is under way and its owner is one of `lost`."""
     if run.status in UNDER_WAY and run.epoch in lost:

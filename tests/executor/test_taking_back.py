@@ -13,8 +13,19 @@ import pytest
 from orchestrate_tui.agents.left_programs import Left
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.left_work import Settlement
-from tests.executor.scenery import FOREVER, HOLD, Other, Scene, after, is_running, stage, undone
+from tests.executor.scenery import (
+    FOREVER,
+    HOLD,
+    Other,
+    Scene,
+    after,
+    is_running,
+    pipeline,
+    stage,
+    undone,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -243,3 +254,20 @@ async def test_a_stage_whose_host_is_killed_fails_and_is_ended(scene: Scene) -> 
     assert "its stage host is gone" in scene.history.run(run_id).reason
     run = await scene.run(stage("b"))
     assert run.status is RunStatus.SUCCEEDED
+
+
+async def test_hosts_are_forgotten_when_nothing_can_ask_for_them(scene: Scene) -> None:
+    await killed_alone(scene, scene.other_run(stage("a", HOLD)))
+    hosts = scene.history.files.hosts
+    async with PipelineExecutor(scene.executor.database) as second:
+        run_id = await second.create_run(pipeline(stage("b")), workdir=scene.folder)
+        await second.execute_run(run_id)
+        assert len(list(hosts.iterdir())) == 2
+    assert len(list(hosts.iterdir())) == 1
+    async with (
+        PipelineExecutor(scene.executor.database) as third,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(third.resume_run, 1)
+        scene.gate.open()
+    assert list(hosts.iterdir()) == []
