@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.content import Content
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.run import Run, TriggerContext
     from orchestrate_tui.executor.control import Runnable
     from orchestrate_tui.executor.hub import Subscription
+    from orchestrate_tui.executor.left_work import LeftStage, Settlement
     from orchestrate_tui.store.history import History
 
 T = TypeVar("T")
@@ -135,10 +137,20 @@ class LatchedControl:
         begin = self._control.start_run
         return self._past(touched, lambda: begin(loaded, trigger, simulated=simulated))
 
-    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[Any]:
+    def left_stages(self, run_id: int) -> Future[tuple[LeftStage, ...]]:
+        """How the stages of an interrupted run stand."""
+        return self._control.left_stages(run_id)
+
+    def resume(
+        self,
+        run_id: int,
+        *,
+        take_over: str | None = None,
+        settled: Mapping[str, Settlement] | None = None,
+    ) -> Future[Any]:
         """Go on with a run, unless its environments are locked."""
-        resume = self._control.resume
-        return self._past(self.environments(run_id), lambda: resume(run_id, take_over=take_over))
+        resume = partial(self._control.resume, run_id, take_over=take_over, settled=settled)
+        return self._past(self.environments(run_id), resume)
 
     def cancel(self, run_id: int) -> Future[str]:
         """Stop a run, unless its environments are locked."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from concurrent.futures import Future
 
     from orchestrate_tui.domain.presence import Person
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.run import TriggerContext
     from orchestrate_tui.executor.control import Runnable
     from orchestrate_tui.executor.hub import Subscription
+    from orchestrate_tui.executor.left_work import LeftStage, Settlement
 
 
 class Attendance(Protocol):
@@ -57,10 +59,21 @@ class ExecutorControl(Protocol):
         """Begin a run; its id."""
         ...
 
-    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[Any]:
+    def left_stages(self, run_id: int) -> Future[tuple[LeftStage, ...]]:
+        """How the stages of an interrupted run stand that were running."""
+        ...
+
+    def resume(
+        self,
+        run_id: int,
+        *,
+        take_over: str | None = None,
+        settled: Mapping[str, Settlement] | None = None,
+    ) -> Future[Any]:
         """Go on with an interrupted run; the future ends with the run.
 
-        `take_over` is the reason for which it is taken from an executor that still lives.
+        `take_over` is the reason for which it is taken from an executor that still lives,
+        `settled` what became of stages that are lost.
         """
         ...
 

@@ -29,7 +29,7 @@ from orchestrate_tui.executor.errands import (
     Start,
 )
 from orchestrate_tui.executor.hub import Hub, Subscription
-from orchestrate_tui.executor.left_work import Settlement
+from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.executor.messenger import Messenger
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import is_alive
@@ -120,6 +120,10 @@ class DistantControl:
     def follow_run(self, run_id: int) -> Future[Run]:
         """Wait for the end of a run, which may also be that its executor dies."""
         return self._threads.submit(self._follow_run, run_id)
+
+    def left_stages(self, run_id: int) -> Future[tuple[LeftStage, ...]]:  # noqa: ARG002
+        """What only the owner of the database can see: here, nothing."""
+        return self._threads.submit(tuple)
 
     def resume(
         self,

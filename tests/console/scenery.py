@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,6 +36,7 @@ from orchestrate_tui.domain.status import (
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.control import Runnable
 from orchestrate_tui.executor.hub import Hub, Subscription
+from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
@@ -263,6 +264,7 @@ class Desk:
         self.hub = Hub()
         self.asked: list[tuple[Any, ...]] = []
         self.refusal: OrchestrateError | None = None
+        self.left: dict[int, tuple[LeftStage, ...]] = {}
         self.runs: tuple[int, ...] = ()
         self.trouble = ""
         self.is_stuck = False
@@ -293,8 +295,17 @@ class Desk:
     ) -> Future[int]:
         return self._answer(1, "start_run", loaded.pipeline.name, trigger, simulated)
 
-    def resume(self, run_id: int, *, take_over: str | None = None) -> Future[Any]:
-        return self._answer(None, "resume", run_id, *filter(None, [take_over]))
+    def left_stages(self, run_id: int) -> Future[tuple[LeftStage, ...]]:
+        return _done(self.left.get(run_id, ()))
+
+    def resume(
+        self,
+        run_id: int,
+        *,
+        take_over: str | None = None,
+        settled: Mapping[str, Settlement] | None = None,
+    ) -> Future[Any]:
+        return self._answer(None, "resume", run_id, *filter(None, [take_over, settled]))
 
     def cancel(self, run_id: int) -> Future[str]:
         return self._answer("being cancelled", "cancel", run_id)

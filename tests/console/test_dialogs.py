@@ -8,15 +8,19 @@ from textual.command import CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
+from orchestrate_tui.agents.left_programs import Left
 from orchestrate_tui.console.app import IDLE, OrchestrateApp
 from orchestrate_tui.console.new_run import pipeline_files
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.question import Question
+from orchestrate_tui.console.screens.resume_dialog import ResumeDialog
+from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
 
 pytestmark = pytest.mark.anyio
@@ -233,6 +237,44 @@ async def test_a_run_whose_executor_died_is_resumed(story: Story, desk: Desk) ->
         await pilot.press("right", "enter")
         await settle(pilot, lambda: desk.asked)
     assert desk.asked == [("resume", run_id)]
+
+
+LOST = (
+    LeftStage(stage_name="build", left=Left.RUNNING),
+    LeftStage(stage_name="scan", left=Left.LOST),
+    LeftStage(stage_name="deploy", left=Left.LOST),
+)
+
+
+async def test_what_is_lost_is_settled_before_a_run_goes_on(story: Story, desk: Desk) -> None:
+    run_id = waiting(story)
+    story.dies()
+    desk.left[run_id] = LOST
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("u")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ResumeDialog))
+        assert "build still runs and is taken back" in shown(pilot)
+        confirm = pilot.app.screen.query_one("#confirm", ArmedButton)
+        await pilot.press("d")
+        assert confirm.disabled
+        await pilot.press("r", "enter")
+        await settle(pilot, lambda: not confirm.disabled)
+        await pilot.press("right", "right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    settled = {"scan": Settlement.DONE, "deploy": Settlement.RERUN}
+    assert desk.asked == [("resume", run_id, settled)]
+
+
+async def test_a_run_with_lost_stages_can_be_rolled_back_instead(story: Story, desk: Desk) -> None:
+    run_id = waiting(story)
+    story.dies()
+    desk.left[run_id] = LOST
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("u")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ResumeDialog))
+        await pilot.press("enter", "right", "enter")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, RollbackDialog))
+    assert desk.asked == []
 
 
 async def test_only_what_is_possible_is_offered(story: Story, desk: Desk) -> None:

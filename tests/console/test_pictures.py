@@ -10,11 +10,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from orchestrate_tui.agents.left_programs import Left
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.latch import Latch
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
+from orchestrate_tui.executor.left_work import LeftStage
 from orchestrate_tui.store.rollbacks import insert_steps
 from tests.console.company import ANNA, BEN, VIEWER, There
 from tests.console.scenery import PROTECTED, Desk, Story, delivered, failed, now, settle, waiting
@@ -111,6 +113,19 @@ def test_take_over_dialog(story: Story, desk: Desk, snap_compare: Snap) -> None:
     app = OrchestrateApp(story.history, desk, attendance=There((ANNA,)), clock=now)
     app.animation_level = "none"
     assert snap_compare(app, terminal_size=SMALL, run_before=after("U", *"it hangs"))
+
+
+def test_resume_dialog(story: Story, desk: Desk, snap_compare: Snap) -> None:
+    run_id = waiting(story)
+    story.dies()
+    desk.left[run_id] = (
+        LeftStage(stage_name="security-scan", left=Left.RUNNING),
+        LeftStage(stage_name="migrate", left=Left.LOST),
+        LeftStage(stage_name="deploy-prod", left=Left.LOST),
+    )
+    app = OrchestrateApp(story.history, desk, clock=now)
+    app.animation_level = "none"
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("u", "d"))
 
 
 @pytest.fixture

@@ -21,15 +21,16 @@ from orchestrate_tui.console.screens.decision_dialog import DecisionDialog
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.question import Answer, Question
+from orchestrate_tui.console.screens.resume_dialog import ResumeDialog, Settled, fates
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.screens.take_over_dialog import TakeOverDialog
-from orchestrate_tui.console.styled import plain
+from orchestrate_tui.console.styled import lines, plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.protection import confirmation
-from orchestrate_tui.domain.run import Decision
+from orchestrate_tui.domain.run import Decision, Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
 from orchestrate_tui.errors import OrchestrateError, Refused
 
@@ -211,10 +212,28 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         """Ask whether to resume the chosen run."""
         if self.picture is None or not self._passes_latch(self._environments):
             return
-        run = self.picture.run
-        body = plain(f"Run #{run.id} of {run.pipeline} goes on; finished stages do not run again.")
+        self._ask_how_to_resume(self.picture.run)
+
+    @work()
+    async def _ask_how_to_resume(self, run: Run) -> None:
+        """Tell what becomes of its stages, and ask about those that are lost."""
+        try:
+            stages = await outcome(self._control.left_stages(run.id))
+        except OrchestrateError as error:
+            self.notify(visible(str(error)), severity="error", markup=False)
+            return
+        if any(stage.needs_settlement for stage in stages):
+            self.app.push_screen(ResumeDialog(run, stages), partial(self._resume, run.id))
+            return
+        body = lines([plain(f"Run #{run.id} of {run.pipeline} goes on."), fates(stages)])
         question = _question("Resume the run?", body, no="Cancel", yes="Resume")
         self._ask_first(question, lambda: self._control.resume(run.id))
+
+    def _resume(self, run_id: int, settled: Settled | None) -> None:
+        if settled:
+            self._ask(lambda: self._control.resume(run_id, settled=settled))
+        elif settled is not None:
+            self.action_roll_back()
 
     def action_take_over(self) -> None:
         """Ask why the chosen run is taken from the process that works on it."""

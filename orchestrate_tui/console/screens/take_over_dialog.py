@@ -55,7 +55,9 @@ class TakeOverDialog(Dialog[str]):
             [
                 plain(f"{who} works on it."),
                 plain("Take the run from it only if it hangs or was stopped."),
-                toned("What runs is ended and done again; finished stages are not.", Tone.QUIET),
+                toned(
+                    "What runs is taken over with it; finished stages do not run again.", Tone.QUIET
+                ),
             ]
         )
 
