@@ -234,6 +234,13 @@ def doubled(grave: Grave) -> list[str]:
     ]
 
 
+def repeated(grave: Grave) -> list[str]:
+    """Work that was begun more often than it takes, although its processes outlived the dead."""
+    begun = Counter(effect[:2] for effect in grave.effects() if effect[3] == "began")
+    needed = {("flaky", "stage"): 2}
+    return [f"{work} began {n} times" for work, n in begun.items() if n > needed.get(work, 1)]
+
+
 def _done_after_success(grave: Grave) -> Iterable[str]:
     """Attempts that began although one before them is recorded as done well."""
     query = "SELECT * FROM events WHERE kind IN ('stage', 'step') ORDER BY id"
@@ -330,6 +337,7 @@ def survive(
     assert grave.noted("exit")[-1] == "0 doctor", grave.output()
     check_end(grave, course)
     assert (lost(grave), doubled(grave), missing(grave)) == (0, [], [])
+    assert lies or repeated(grave) == []
     grave.bury()
     return grave
 
