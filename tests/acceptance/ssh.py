@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import re
@@ -48,6 +49,11 @@ LogLevel VERBOSE
 def missing_programs() -> list[str]:
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+
+
+def may_serve() -> bool:
+    """Whether an sshd of this user can give its clients terminals."""
+    return os.geteuid() == 0 or grp.getgrnam("tty").gr_gid in os.getgroups()
 
 
 def program(name: str) -> str:
@@ -196,6 +202,14 @@ class Host:
             check=False,
         )
 
+    def show(self, database: Path) -> None:
+        """Let the wrapper show this database from now on."""
+        self.database = database
+        self._names[DATABASE] = str(database)
+        wrapper = Path(self._names[WRAPPER])
+        wrapper.write_text(self._named(Page.read().wrapper))
+        wrapper.chmod(0o755)
+
     def viewers(self) -> list[int]:
         """The processes that show this database to somebody."""
         return [pid for pid, command in _commands() if str(self.database) in command]
@@ -219,9 +233,7 @@ class Host:
                 [program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name],
                 check=True,
             )
-        wrapper = Path(self._names[WRAPPER])
-        wrapper.write_text(self._named(page.wrapper))
-        wrapper.chmod(0o755)
+        self.show(self.database)
         settings = SSHD.format(folder=self.folder)
         if lines in {"key", "open"}:
             settings = settings.replace("KeysFile none", f"KeysFile {self._names[KEYS]}")

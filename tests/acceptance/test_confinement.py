@@ -175,3 +175,10 @@ def test_a_viewer_finds_no_interactive_interpreter_at_the_end(desk: Desk) -> Non
     terminal = desk.terminal("--read-only", PYTHONINSPECT="1")
     assert terminal.end() == 2
     assert ">>>" not in terminal.text
+
+
+def test_a_viewer_cannot_publish(desk: Desk) -> None:
+    terminal = desk.terminal("--read-only", "--publish", "copy")
+    assert terminal.end() == 2
+    assert "A console that only watches publishes nothing" in terminal.text
+    assert not (desk.folder / "copy").exists()

@@ -17,11 +17,12 @@ from threading import Thread
 import pytest
 
 from tests.acceptance.desk import PATIENCE_S
-from tests.acceptance.ssh import Host, Page, account, install, missing_programs, program
+from tests.acceptance.ssh import Host, Page, account, install, may_serve, missing_programs, program
 from tests.console.terminal import Terminal
 
 pytestmark = [
     pytest.mark.skipif(bool(missing_programs()), reason=f"not installed: {missing_programs()}"),
+    pytest.mark.skipif(not may_serve(), reason="sshd needs root, or a user in the group tty"),
     pytest.mark.timeout(180),
 ]
 FIRST_PAINT_S = 1.0
@@ -141,6 +142,17 @@ def test_logs_are_read_and_searched(host: Host) -> None:
         console.until("search for")
         console.type("line 77\r")
         console.until("line 77 ")
+
+
+def test_a_published_copy_is_watched_as_it_is_renewed(host: Host) -> None:
+    words = ("publish", "--public", host.folder / "published")
+    host.show(Path(host.owner.json(*words)["database"]))
+    with watching(host) as console:
+        console.until("✓ announce")
+        assert host.owner.do("run", "shop.yaml").code == 0
+        assert host.owner.do(*words).code == 0
+        console.type("1\x1b[H")
+        console.until("#2  shop  ✓ succeeded")
 
 
 # Refused
