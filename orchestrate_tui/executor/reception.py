@@ -9,13 +9,13 @@ from __future__ import annotations
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 
-from orchestrate_tui.errors import CannotStart, OrchestrateError, StoreError
+from orchestrate_tui.errors import CannotStart, OrchestrateError, Refused, StoreError
 from orchestrate_tui.executor.errands import (
     LONGEST_ERRAND,
     AnyErrand,
@@ -29,6 +29,9 @@ from orchestrate_tui.executor.lines import Peer, listener_at, peer_of, read_line
 
 SPEAKING_TIME_S = 5.0
 """For an errand to arrive, and for its reply to be taken."""
+
+LONGEST_FAREWELL_S = 5.0
+"""For answers that are under way when it is closed."""
 
 MOST_PEERS = 16
 MOST_OF_ONE = 4
@@ -57,12 +60,17 @@ class Reception:
             ) from error
         self._present: Counter[int] = Counter()
         self._lock = Lock()
+        self._serving = 0
+        self._served = Condition()
         self._is_closed = Event()
         self._thread = Thread(target=self._listen, name="reception", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no longer; who is being served still gets the answer. A second call is nothing."""
+        """Listen no longer, once those have their answers whose errands have arrived.
+
+        A second call does nothing.
+        """
         if self._is_closed.is_set():
             return
         self._is_closed.set()
@@ -71,6 +79,8 @@ class Reception:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
         self._thread.join()
         self._listener.close()
+        with self._served:
+            self._served.wait_for(lambda: not self._serving, LONGEST_FAREWELL_S)
 
     def _listen(self) -> None:
         while not self._is_closed.is_set():
@@ -115,22 +125,46 @@ class Reception:
     def _talk(self, connection: socket.socket, peer: Peer) -> None:
         try:
             with connection, suppress(OSError):
-                deadline = time.monotonic() + SPEAKING_TIME_S
-                reply = self._answer(connection, peer, deadline)
-                deadline = time.monotonic() + SPEAKING_TIME_S
-                send_line(connection, line_of(reply), deadline=deadline)
+                try:
+                    line = _heard(connection)
+                except Refused as refused:
+                    _reply(connection, Declined(message=refused.message))
+                else:
+                    with self._serving_somebody():
+                        _reply(connection, self._answer(line, peer))
         finally:
             self._leave(peer)
 
-    def _answer(self, connection: socket.socket, peer: Peer, deadline: float) -> Reply:
+    @contextmanager
+    def _serving_somebody(self) -> Iterator[None]:
+        with self._served:
+            self._serving += 1
         try:
-            line = read_line(connection, longest=LONGEST_ERRAND, deadline=deadline)
+            yield
+        finally:
+            with self._served:
+                self._serving -= 1
+                self._served.notify_all()
+
+    def _answer(self, line: bytes, peer: Peer) -> Reply:
+        try:
             return self._serve(errand_of(line), peer)
-        except TimeoutError:
-            return Declined(message="The request did not arrive in time")
         except CannotStart as error:
             return Declined(message=str(error))
         except OrchestrateError as error:
             return Declined(message=error.message, next_step=error.next_step)
         except (CancelledError, RuntimeError):  # the executor's thread has ended meanwhile
             return Declined(message="The executor is ending", next_step="Ask again in a moment")
+
+
+def _heard(connection: socket.socket) -> bytes:
+    """What somebody said. Raises Refused when that is too long or takes too long."""
+    deadline = time.monotonic() + SPEAKING_TIME_S
+    try:
+        return read_line(connection, longest=LONGEST_ERRAND, deadline=deadline)
+    except TimeoutError as error:
+        raise Refused("The request did not arrive in time") from error
+
+
+def _reply(connection: socket.socket, reply: Reply) -> None:
+    send_line(connection, line_of(reply), deadline=time.monotonic() + SPEAKING_TIME_S)

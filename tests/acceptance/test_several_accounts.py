@@ -6,6 +6,8 @@ import grp
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +24,7 @@ from orchestrate_tui.executor.control import Control
 from orchestrate_tui.spec import load_pipeline
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.history import History
-from tests.acceptance.desk import AGENTS, PATIENCE_S, Pipe
+from tests.acceptance.desk import AGENTS, PATIENCE_S, REPOSITORY, Pipe
 from tests.other_user import OtherUser
 
 GROUP = "nogroup"
@@ -96,6 +98,8 @@ def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
 def control(office: Office) -> Iterator[Control]:
     with own_executor(office.path) as opened:
         yield opened
+        for run_id in opened.active():
+            opened.cancel(run_id)
 
 
 @pytest.fixture
@@ -131,6 +135,26 @@ def test_an_approver_of_another_account_approves(
     assert finished(control, history, run_id).status is RunStatus.SUCCEEDED
 
 
+def test_the_approver_of_the_last_stage_is_answered_although_the_command_ends_with_it(
+    office: Office,
+) -> None:
+    command = [sys.executable, "-m", "orchestrate_tui", "run", str(office.pipeline(SHOP))]
+    for _ in range(3):
+        running = subprocess.Popen(
+            [*command, "--db", str(office.path), "--json"],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert running.stderr is not None
+        words = running.stderr.readline().split()  # Stage 'deploy' waits … approve RUN deploy
+        run_id = int(words[words.index("approve") + 1])
+        code, output, complaints = office.ask("nobody", "approve", run_id, "deploy")
+        assert (code, complaints) == (0, "")
+        assert output == f"Approved stage 'deploy' of run {run_id}\n"
+        running.communicate(timeout=PATIENCE_S)
+        assert running.returncode == 0
+
+
 def test_a_rejection_from_another_account_ends_the_run(
     office: Office, control: Control, history: History
 ) -> None:
@@ -151,7 +175,7 @@ def test_a_right_that_is_missing_is_named_with_who_grants_it(
         ("nobody", "run", ("cancel", run_id)),
         ("nobody", "run", ("run", office.folder / "pipeline.yaml")),
         ("nobody", "run", ("resume", run_id)),
-        ("games", "rollback", ("rollback-step", 1, "halt", "--reason", "x")),
+        ("games", "run", ("cancel", run_id)),
         ("bin", "approve", ("approve", run_id, "deploy")),
     ):
         code, output, complaints = office.ask(user, *command)
@@ -257,7 +281,7 @@ def test_who_is_not_in_the_group_may_not_ask(office: Office, control: Control) -
     del control
     code, _, complaints = OtherUser.named("daemon").run("cancel", 1, "--db", office.path)
     assert code == 2
-    assert "You (daemon) may not ask the executors" in complaints
+    assert "You (daemon) may not read the database" in complaints
 
 
 def test_nobody_runs_pipelines_on_a_database_of_another_user(office: Office) -> None:

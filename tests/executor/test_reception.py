@@ -244,12 +244,38 @@ def test_a_place_that_cannot_be_listened_at_is_a_store_error(tmp_path: Path, des
         Reception(tmp_path / "missing" / "1.sock", os.getgid(), desk.serve)
 
 
-def test_closing_waits_for_nobody_and_may_be_repeated(path: Path, desk: Desk) -> None:
-    opened = Reception(StoreFiles(path).socket(3), os.getgid(), desk.serve)
+def test_who_is_being_served_when_it_closes_gets_the_answer(path: Path, desk: Desk) -> None:
+    began, go = threading.Event(), threading.Event()
+
+    def held() -> Done:
+        began.set()
+        go.wait(30)
+        return Done(answer="done")
+
+    desk.doing = held
+    door = StoreFiles(path).socket(3)
+    opened = Reception(door, os.getgid(), desk.serve)
+    with closing(connected(door)) as connection:
+        connection.sendall(line(**CANCEL))
+        began.wait(30)
+        closer = threading.Thread(target=opened.close)
+        closer.start()
+        go.set()
+        closer.join(30)
+        assert replied(connection)["answer"] == "done"
+
+
+def test_closing_waits_for_nobody_who_says_nothing_and_may_be_repeated(
+    path: Path, desk: Desk
+) -> None:
+    door = StoreFiles(path).socket(3)
+    opened = Reception(door, os.getgid(), desk.serve)
+    silent = connected(door)
     began = time.monotonic()
     opened.close()
     opened.close()
     assert time.monotonic() - began < 2
+    silent.close()
 
 
 def test_rights_are_for_users_groups_and_roles() -> None:

@@ -21,11 +21,10 @@ Query = Callable[[sqlite3.Connection], Any]
 
 
 class NaiveReader:
-    """Opens the database as it stands when it comes, and trusts in that."""
+    """Opens the database as one that never changes, as whoever may not write has to at times."""
 
     def __init__(self, path: Path) -> None:
-        how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
-        self._connection = sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)
+        self._connection = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)
 
     def read(self, query: Query) -> Any:
         return query(self._connection)
