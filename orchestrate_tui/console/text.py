@@ -6,15 +6,26 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from orchestrate_tui.domain.text import takes_no_cell, visible
+from orchestrate_tui.domain import text as outside
+from orchestrate_tui.domain.text import takes_no_cell
 
 __all__ = ["ELLIPSIS", "cell_width", "fitted", "shortened", "visible"]
 
 ELLIPSIS = "…"
 
+MOST_SHOWN = 1000
+"""How many characters of one text a screen shows; a longer one would hold it up."""
+
 _WIDE = re.compile(  # since a later Unicode than Python's own
     "[\u2630-\u2637\u268a-\u268f\u4dc0-\u4dff\U0001d300-\U0001d356\U0001d360-\U0001d376]"
 )
+
+
+def visible(text: str) -> str:
+    """`text` with everything made visible; of a very long one its beginning, and how long it is."""
+    if len(text) <= MOST_SHOWN:
+        return outside.visible(text)
+    return outside.visible(text[:MOST_SHOWN]) + f"{ELLIPSIS} ({len(text):,} characters)"
 
 
 def cell_width(text: str) -> int:

@@ -294,7 +294,7 @@ def _is_raw(said: bytes, text: str) -> bool:
 class Wire(Terminal):
     """The console on a terminal that keeps every byte; `is_real` False only keeps them."""
 
-    rows, columns = 45, 180
+    rows, columns = 45, 200
     patience_s = 40.0
 
     def __init__(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import get_character_cell_size
 
-from orchestrate_tui.console.text import cell_width, fitted, shortened, visible
+from orchestrate_tui.console.text import MOST_SHOWN, cell_width, fitted, shortened, visible
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,11 @@ def test_visible_text_holds_no_control_or_format_character(text: str) -> None:
 @given(st.text(), st.integers(0, 30))
 def test_fitted_text_takes_exactly_its_cells(text: str, width: int) -> None:
     assert cell_width(fitted(visible(text), width)) == width
+
+
+def test_of_a_very_long_text_the_beginning_is_shown() -> None:
+    assert visible("x" * MOST_SHOWN) == "x" * MOST_SHOWN
+    assert visible("\x1b" * 1_000_000) == "␛" * MOST_SHOWN + "… (1,000,000 characters)"
 
 
 def test_every_visible_character_is_as_wide_here_as_for_the_library_that_draws_it() -> None:
