@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 MASK = b"***"
 """What stands for a secret."""
@@ -48,14 +48,17 @@ class Masker:
         self.forms = tuple(sorted({form for form in forms if len(form) >= SHORTEST}))
         self.longest = max(map(len, self.forms), default=0)
         self._has_lines = any(b"\n" in form or b"\r" in form for form in self.forms)
-        by_size: dict[int, list[bytes]] = {size: [] for size in (_LONG_WORD, _WORD, 0)}
-        for form in self.forms:
-            size = next(size for size in by_size if len(form) >= 2 * size - 1)
-            by_size[size].append(form)
-        self._filters = tuple(
-            _Filter(forms, size or _WORD, is_short=not size) for size, forms in by_size.items()
+        of_a_word, of_a_long_word = _surely_holds(_WORD), _surely_holds(_LONG_WORD)
+        long = [form for form in self.forms if len(form) >= of_a_long_word]
+        middling = [form for form in self.forms if of_a_word <= len(form) < of_a_long_word]
+        short = [form for form in self.forms if len(form) < of_a_word]
+        self._filters = (
+            _Filter(long, _LONG_WORD, _in_the_middle),
+            _Filter(middling, _WORD, _in_the_middle),
+            _Filter(short, _WORD, _at_the_head, alignments=_WORD),
         )
-        self._heads = _Filter(self.forms, _WORD, is_short=True)
+        self._beginnings = _Filter(long, _LONG_WORD, _at_the_beginning)
+        self._heads = _Filter(self.forms, _WORD, _at_the_head, alignments=_WORD)
         self._stubs = {form[:size] for form in self.forms for size in range(1, _WORD)}
 
     def __repr__(self) -> str:
@@ -101,17 +104,16 @@ class Masker:
 
     def _unfinished(self, data: bytes) -> int:
         """The first place from which on all of the data is the beginning of a form."""
-        first = max(len(data) - self.longest + 1, 0)
-        tail = data[first:]
-        sizes = range(min(_WORD - 1, len(tail)), 0, -1)
-        begun = len(tail) - next((size for size in sizes if tail[-size:] in self._stubs), 0)
-        for form in self._heads.suspects(tail):
-            start = tail.find(form[:_WORD], 0, begun + _WORD)
-            while 0 <= start < begun:
-                if len(form) > len(tail) - start and form.startswith(tail[start:]):
-                    begun = start
-                start = tail.find(form[:_WORD], start + 1, begun + _WORD)
-        return first + begun
+        end = len(data)
+        sizes = range(min(_WORD - 1, end), 0, -1)
+        begun = end - next((size for size in sizes if data[end - size :] in self._stubs), 0)
+        near = max(end - _surely_holds(_LONG_WORD), 0)
+        for form in self._heads.suspects(data[near:]):
+            begun = _first_beginning(form, data, near, begun)
+        far = max(end - self.longest + 1, 0)
+        for form in self._beginnings.suspects(data[far:]):
+            begun = _first_beginning(form, data, far, begun)
+        return begun
 
 
 class MaskedStream:
@@ -175,21 +177,23 @@ class _Views:
 
 
 class _Filter:
-    """Notices forms by one of their words, wherever they stand.
+    """Notices forms by some of their words, looked up among the words of the data.
 
-    Of a form that has a whole aligned word in it at every alignment, one window for each is
-    looked up at the words of the data. A short one is looked up by its beginning, at every byte.
+    `windows` tells where the words of a form begin: one for each alignment that the form may
+    have, or one for all where the words of the data are taken at all `alignments`.
     """
 
-    def __init__(self, forms: Iterable[bytes], size: int, *, is_short: bool) -> None:
+    def __init__(
+        self, forms: Iterable[bytes], size: int, windows: Windows, *, alignments: int = 1
+    ) -> None:
         self._size = size
         self._forms: dict[int, list[tuple[bytes, int]]] = {}
         for form in forms:
-            for at in (0,) if is_short else _windows(form, size):
+            for at in windows(form, size):
                 word = int.from_bytes(form[at : at + size], sys.byteorder)
                 self._forms.setdefault(word, []).append((form, at))
         self._words = frozenset(self._forms)
-        self._offsets = range((size if is_short else 1) if self._words else 0)
+        self._offsets = range(alignments if self._words else 0)
 
     def find(self, data: bytes) -> Iterator[Span]:
         """Where forms stand in the data."""
@@ -227,13 +231,38 @@ def _words(data: bytes, offset: int, size: int) -> memoryview:
     return memoryview(data)[offset:end].cast("I" if size == _WORD else "Q")
 
 
-def _windows(form: bytes, size: int) -> range:
-    """Where the words begin by which a form is noticed, one for each alignment.
+Windows = Callable[[bytes, int], Iterable[int]]
 
-    They come from its middle: how a secret begins and ends it often shares with harmless text.
-    """
-    first = (len(form) - (2 * size - 1)) // 2
+
+def _surely_holds(size: int) -> int:
+    """How long a text must be to have a whole aligned word in it wherever it stands."""
+    return 2 * size - 1
+
+
+def _in_the_middle(form: bytes, size: int) -> Iterable[int]:
+    """How a secret begins and ends it often shares with harmless text."""
+    first = (len(form) - _surely_holds(size)) // 2
     return range(first, first + size)
+
+
+def _at_the_beginning(form: bytes, size: int) -> Iterable[int]:
+    del form
+    return range(size)
+
+
+def _at_the_head(form: bytes, size: int) -> Iterable[int]:
+    del form, size
+    return (0,)
+
+
+def _first_beginning(form: bytes, data: bytes, start: int, before: int) -> int:
+    """Where from `start` on the data first ends as the form begins; `before` at the latest."""
+    at = data.find(form[:_WORD], start, before + _WORD)
+    while 0 <= at < before:
+        if len(form) > len(data) - at and form.startswith(data[at:]):
+            return at
+        at = data.find(form[:_WORD], at + 1, before + _WORD)
+    return before
 
 
 def _merged(spans: list[Span]) -> list[Span]:

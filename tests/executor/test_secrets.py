@@ -206,7 +206,8 @@ async def test_a_resumed_run_has_its_secret_values_again(scene: Scene) -> None:
 
 
 async def test_outputs_of_an_attempt_that_was_lost_are_not_left_on_the_disk(scene: Scene) -> None:
-    other = scene.other_run(stage("wait", f"{HANDS_ON}; {HOLD}"), secrets=NAMED)
+    wait = stage("wait", f"{HANDS_ON}; {HOLD}", idempotent=True)
+    other = scene.other_run(wait, secrets=NAMED)
     await scene.ready.line()
     other.kill()
     scene.bury()

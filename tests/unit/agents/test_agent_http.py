@@ -12,7 +12,10 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from orchestrate_tui.agents.http import MAX_LOGGED_BYTES
+from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.pipeline import HttpRequest
+from orchestrate_tui.stagehost.masking import Masker
 
 if TYPE_CHECKING:
     from tests.unit.agents.conftest import MakeWork, Run
@@ -56,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         status = int(self.path.partition("status=")[2] or 200)
         content = b"x" * 2_000_000 if self.path == "/large" else b"all is well"
+        if self.path.startswith("/echo"):
+            content = b"y" * (MAX_LOGGED_BYTES - 5) + f"{headers['x-echo']} {self.path}".encode()
         self.send_response(status)
         self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", str(len(content)))
@@ -202,6 +207,25 @@ async def test_secrets_in_an_address_stay_out_of_the_log(
     log = work.log_path.read_text()
     assert "pass" not in log
     assert "abc" not in log
+
+
+async def test_what_is_secret_is_masked_before_an_answer_is_cut_off(
+    make_work: MakeWork, run: Run, service: Service
+) -> None:
+    token = "hunter22/Xy"
+    work = make_work(
+        http=HttpRequest(
+            url=service.url + "/echo/${token}",
+            headers=(("X-Echo", "${token}"),),
+        ),
+        values={"token": token},
+        masker=Masker(forms_of([token.encode()])),
+    )
+    await run(work)
+    assert service.requests[0][1] == "/echo/hunter22%2FXy"
+    log = work.log_path.read_text()
+    assert "hunter" not in log
+    assert "yyyyy*** " in log
 
 
 async def test_a_service_that_does_not_answer_times_out(
