@@ -44,6 +44,12 @@ def cancel(arguments: Namespace) -> int:
     )
 
 
+def acknowledge(arguments: Namespace) -> int:
+    """Say that somebody has seen how a run went wrong."""
+    run, comment = arguments.run, arguments.comment
+    return ask(arguments, lambda control: control.acknowledge(run, comment))
+
+
 def ask(arguments: Namespace, request: Request, check: Check = lambda _history: None) -> int:
     """Make one request, if `check` raises nothing, and print what it did."""
     path = existing_database_path(arguments)

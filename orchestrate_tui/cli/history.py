@@ -99,6 +99,9 @@ def _print_head(run: Run) -> None:
     say_marked(mark, f"Run {run.id} of {run.pipeline}{simulated}: {mark.word}{because}")
     branch = f", branch {run.trigger.branch}" if run.trigger.branch else ""
     say(f"  {run.trigger.event} by {run.actor}{branch}, {local(run.started_at or run.created_at)}")
+    if run.acknowledged_by:
+        said = f": {run.acknowledgement}" if run.acknowledgement else ""
+        say(f"  acknowledged by {run.acknowledged_by}, {local(run.acknowledged_at)}{said}")
     for name, value in run.trigger.variables:
         say(f"  {name} = {value}")
     if run.trigger.labels:
@@ -126,7 +129,7 @@ def _run_row(history: History, run: Run) -> tuple[str, ...]:
     return (
         str(run.id),
         mark.glyph,
-        mark.word,
+        mark.word + (f", seen by {run.acknowledged_by}" if run.acknowledged_by else ""),
         "".join(_rollback_mark(history, event).word for event in rollbacks_of_it),
         local(run.started_at or run.created_at),
         _took(run.started_at, run.completed_at),

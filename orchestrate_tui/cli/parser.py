@@ -95,6 +95,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
     _add_console(commands)
     _add_pipelines(commands)
     _add_runs(commands)
+    _add_acknowledge(commands)
     _add_rollbacks(commands)
     _add_history(commands)
     _add_care(commands)
@@ -277,6 +278,17 @@ def _add_runs(commands: _Commands) -> None:
     cancel = commands.add("cancel", "decisions:cancel", "stop a run and what it runs", json=True)
     _add_run_id(cancel)
     _add_confirm(cancel)
+
+
+def _add_acknowledge(commands: _Commands) -> None:
+    acknowledge = commands.add(
+        "acknowledge",
+        "decisions:acknowledge",
+        "say that you have seen how a run failed or was interrupted",
+        json=True,
+    )
+    _add_run_id(acknowledge)
+    acknowledge.add_argument("--comment", default="", metavar="TEXT", help="kept with the run")
 
 
 def _add_rollbacks(commands: _Commands) -> None:

@@ -156,6 +156,10 @@ class LatchedControl:
         """Stop a run, unless its environments are locked."""
         return self._past(self.environments(run_id), lambda: self._control.cancel(run_id))
 
+    def acknowledge(self, run_id: int, comment: str = "") -> Future[str]:
+        """Say that somebody has seen how a run went wrong; that changes nothing out there."""
+        return self._control.acknowledge(run_id, comment)
+
     def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Approve a stage, unless the environments of its run are locked."""
         approve = self._control.approve

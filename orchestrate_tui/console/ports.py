@@ -81,6 +81,10 @@ class ExecutorControl(Protocol):
         """Stop a run; what that did."""
         ...
 
+    def acknowledge(self, run_id: int, comment: str = "") -> Future[str]:
+        """Say that somebody has seen how a run went wrong; what that did."""
+        ...
+
     def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Approve a waiting stage; what that did."""
         ...

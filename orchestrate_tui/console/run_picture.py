@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import (
+    ACKNOWLEDGEABLE,
     ENDED_ROLLBACKS,
     RollbackStatus,
     RunStatus,
@@ -103,6 +104,11 @@ class RunPicture:
     def can_be_cancelled(self) -> bool:
         """Whether it is still to end."""
         return self.run.status in GOES_ON or self.run.status is RunStatus.INTERRUPTED
+
+    @property
+    def can_be_acknowledged(self) -> bool:
+        """Whether it went wrong and nobody has said to have seen it."""
+        return self.run.status in ACKNOWLEDGEABLE and self.run.acknowledged_by is None
 
     @property
     def can_be_resumed(self) -> bool:

@@ -11,7 +11,7 @@ class Right(StrEnum):
     VIEW = "view"
     """See the plan of a rollback; whoever has another right has this one too."""
     RUN = "run"
-    """Start the pipelines that are offered, and resume or cancel runs."""
+    """Start the pipelines that are offered, and resume, cancel or acknowledge runs."""
     APPROVE = "approve"
     """Decide on stages that wait; the stage's approvers still say who may."""
     ROLLBACK = "rollback"

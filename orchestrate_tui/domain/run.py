@@ -91,6 +91,8 @@ class Run:
 
     `epoch` is the executor that owns it, None before one does. `reason` says why it did not
     succeed; "" otherwise. `pipeline_dir` is the folder of its file, "" without one.
+    `acknowledged_by` is who has said to have seen that it went wrong, None for nobody yet, and
+    `acknowledgement` what they had to say.
     """
 
     id: int
@@ -107,3 +109,6 @@ class Run:
     epoch: int | None = None
     workdir: str = ""
     pipeline_dir: str = ""
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+    acknowledgement: str = ""

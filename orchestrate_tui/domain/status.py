@@ -154,6 +154,9 @@ ENDED_STAGES = frozenset(
 ENDED_RUNS = frozenset(status for status, after in RUN_TRANSITIONS.items() if not after)
 """Runs whose status is final."""
 
+ACKNOWLEDGEABLE = frozenset({RunStatus.FAILED, RunStatus.INTERRUPTED})
+"""Runs that went wrong, of which somebody may say that they have seen it."""
+
 ENDED_ROLLBACKS = frozenset(status for status, after in ROLLBACK_TRANSITIONS.items() if not after)
 """Rollbacks whose status is final."""
 

@@ -12,6 +12,7 @@ from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.errands import (
     RIGHTS,
+    Acknowledge,
     AnyErrand,
     Approve,
     Cancel,
@@ -86,7 +87,7 @@ class Clerk:
                 return Done(answer=_result(_asked(control, errand)))
 
 
-def _asked(control: Control, errand: Approve | Reject | Cancel | Halt) -> Future[str]:
+def _asked(control: Control, errand: Approve | Reject | Cancel | Acknowledge | Halt) -> Future[str]:
     match errand:
         case Approve(run=run, stage=stage, comment=comment):
             return control.approve(run, stage, comment)
@@ -94,6 +95,8 @@ def _asked(control: Control, errand: Approve | Reject | Cancel | Halt) -> Future
             return control.reject(run, stage, comment)
         case Cancel(run=run):
             return control.cancel(run)
+        case Acknowledge(run=run, comment=comment):
+            return control.acknowledge(run, comment)
         case Halt(rollback=rollback, reason=reason):
             return control.halt(rollback, reason)
 

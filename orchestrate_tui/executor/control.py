@@ -196,6 +196,12 @@ class Control:
         reject = self._signed(self._executor.reject, run_id, stage, comment=comment)
         return self._thread.ask(reject)
 
+    def acknowledge(self, run_id: int, comment: str = "") -> Future[str]:
+        """Say that somebody has seen how a run went wrong; the future is what that did."""
+        acknowledge = self._executor.acknowledge
+        actor = self._signature["actor"]
+        return self._thread.ask(partial(acknowledge, run_id, comment=comment, actor=actor))
+
     # Rollbacks
 
     def plan_rollback(

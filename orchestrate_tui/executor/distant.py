@@ -18,6 +18,7 @@ from orchestrate_tui.domain.status import ENDED_ROLLBACKS
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.control import Runnable
 from orchestrate_tui.executor.errands import (
+    Acknowledge,
     AnyErrand,
     Approve,
     Cancel,
@@ -153,6 +154,10 @@ class DistantControl:
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Reject a waiting stage; the future is what that did."""
         return self._answer(Reject(key=_new_key(), run=run_id, stage=stage, comment=comment))
+
+    def acknowledge(self, run_id: int, comment: str = "") -> Future[str]:
+        """Say that somebody has seen how a run went wrong; the future is what that did."""
+        return self._answer(Acknowledge(key=_new_key(), run=run_id, comment=comment))
 
     # Rollbacks
 

@@ -51,6 +51,13 @@ class Cancel(Errand, frozen=True, tag="cancel"):
     run: Id
 
 
+class Acknowledge(Errand, frozen=True, tag="acknowledge"):
+    """Say that somebody has seen how a run went wrong."""
+
+    run: Id
+    comment: str = ""
+
+
 class Resume(Errand, frozen=True, tag="resume"):
     """Go on with an interrupted run."""
 
@@ -100,12 +107,15 @@ class Halt(Errand, frozen=True, tag="halt"):
     reason: str = ""
 
 
-AnyErrand: TypeAlias = Approve | Reject | Cancel | Resume | Start | Plan | Rollback | Halt
+AnyErrand: TypeAlias = (
+    Approve | Reject | Cancel | Acknowledge | Resume | Start | Plan | Rollback | Halt
+)
 
 RIGHTS: dict[type[Errand], Right] = {
     Approve: Right.APPROVE,
     Reject: Right.APPROVE,
     Cancel: Right.RUN,
+    Acknowledge: Right.RUN,
     Resume: Right.RUN,
     Start: Right.RUN,
     Plan: Right.VIEW,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -22,7 +23,7 @@ from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import RollbackDemand
-from orchestrate_tui.executor.hub import Hub
+from orchestrate_tui.executor.hub import Change, Hub
 from orchestrate_tui.executor.left_work import LeftStage, Settlement, forget_hosts
 from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
 from orchestrate_tui.executor.people import People
@@ -30,6 +31,7 @@ from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.room import Room
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.acknowledgements import acknowledge
 from orchestrate_tui.store.commands import CommandKind
 from orchestrate_tui.store.database import Database, open_database
 from orchestrate_tui.store.fencing import Takeover
@@ -277,6 +279,19 @@ class PipelineExecutor:
     def epoch(self) -> int:
         """Under which it is known who works on a run."""
         return self._context.epoch
+
+    async def acknowledge(self, run_id: int, *, comment: str = "", actor: str = "") -> str:
+        """Say that somebody has seen how a run went wrong; returns what that did.
+
+        Raises NotFound, or Refused for a run that did not, or of which somebody has said so.
+        """
+        self._runs.marked(run_id)
+        who = actor or current_user()
+        note = partial(
+            acknowledge, run_id=run_id, actor=who, comment=comment, at=self._context.clock()
+        )
+        await self._context.commit(note, Change(run_id=run_id))
+        return f"Run {run_id} is acknowledged by {who}"
 
 
 def _folder(path: Path) -> str:

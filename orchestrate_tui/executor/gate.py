@@ -12,7 +12,7 @@ from orchestrate_tui.domain.pipeline import OnTimeout, Stage
 from orchestrate_tui.domain.run import ApprovalRecord, Decision
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.context import ExecutorContext
-from orchestrate_tui.executor.people import Anybody
+from orchestrate_tui.executor.people import Anybody, told
 from orchestrate_tui.executor.requests import Request
 from orchestrate_tui.executor.turn import Turn
 from orchestrate_tui.store.approvals import insert_approval
@@ -63,8 +63,9 @@ class ApprovalGate:
         Raises Refused when the stage does not wait or the actor has no say.
         """
         if stage_name not in self._waiting:
+            last = "".join(f": {told(one)}" for one in self._decided[stage_name][-1:])
             raise Refused(
-                f"Stage '{stage_name}' of run {turn.run_id} is not waiting for an approval",
+                f"Stage '{stage_name}' of run {turn.run_id} is not waiting for an approval{last}",
                 next_step=f"See what is: orchestrate-tui show {turn.run_id}",
             )
         stage, _ = self._waiting[stage_name]

@@ -6,6 +6,7 @@ import grp
 import pwd
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.run import ApprovalRecord
 from orchestrate_tui.errors import Refused
@@ -32,13 +33,17 @@ class People:
         Raises Refused when there is none.
         """
         approvers = stage.approval.approvers if stage.approval else ()
-        taken = {approval.entry for approval in decided}
+        taken = {approval.entry: approval for approval in decided}
         mine = [entry for entry in approvers if user in self.members(entry)]
         free = [entry for entry in mine if entry not in taken]
         if free:
             return free[0]
-        if mine:
+        if any(taken[entry].actor == user for entry in mine):
             raise Refused(f"You ({user}) have already decided on stage '{stage.name}'")
+        if mine:
+            raise Refused(
+                f"'{mine[0]}' was decided for stage '{stage.name}' before: {told(taken[mine[0]])}"
+            )
         raise Refused(
             f"You ({user}) may not decide on stage '{stage.name}'",
             next_step=f"Its approvers are: {', '.join(approvers)}",
@@ -73,6 +78,11 @@ class Anybody(People):
             if entry not in taken:
                 return entry
         raise Refused(f"You ({user}) have already decided on stage '{stage.name}'")
+
+
+def told(record: ApprovalRecord) -> str:
+    """A decision as it is told to who comes too late for one of their own."""
+    return f"{record.decision} by {record.actor} at {spoken(record.decided_at)}"
 
 
 def _users(name: str) -> frozenset[str]:

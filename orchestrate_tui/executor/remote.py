@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import anyio
 
-from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, standing
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS
 from orchestrate_tui.errors import Fenced, Refused, StalePlan
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.requests import has_ended
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import (
     CommandKind,
@@ -114,4 +115,4 @@ def _check_under_way(
         if event.status in ENDED_ROLLBACKS:
             raise Refused(f"Rollback {event.id} has ended: it {event.status}")
     elif (run := read_run(connection, run_id)).status in ENDED_RUNS:
-        raise Refused(f"Run {run_id} has ended: it {standing(run.status)}")
+        raise has_ended(run)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from orchestrate_tui.domain.moments import spoken
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.status import standing
 from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.store.commands import Command, CommandKind
 
@@ -18,6 +21,13 @@ def being_rolled_back(run_id: int, rollback_id: int) -> Refused:
         next_step="Stop the rollback with: "
         f"orchestrate-tui rollback-step {rollback_id} halt --reason TEXT",
     )
+
+
+def has_ended(run: Run) -> Refused:
+    """Why nothing can be asked about a run that has ended: how, why and when it did."""
+    when = f" at {spoken(run.completed_at)}" if run.completed_at else ""
+    because = f" ({run.reason})" if run.reason else ""
+    return Refused(f"Run {run.id} has ended: it {standing(run.status)}{when}{because}")
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import RollbackPlan, narrowed, plan_rollback
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
-from orchestrate_tui.errors import RollbackLoop
+from orchestrate_tui.errors import Refused, RollbackLoop
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
@@ -78,7 +78,12 @@ class RollbackRunner:
         self._steps: StepRunner | None = None
 
     def halt(self, rollback_id: int, actor: str, reason: str) -> None:
-        """Stop a rollback at its present step, now or as soon as it would start."""
+        """Stop a rollback at its present step, now or as soon as it would start.
+
+        Raises Refused when somebody did so before.
+        """
+        if before := self._halts.get(rollback_id):
+            raise Refused(f"Rollback {rollback_id} is stopping already: {before}")
         sentence = halt_sentence(actor, reason)
         self._halts[rollback_id] = sentence
         if self._steps is not None and self._steps.rollback_id == rollback_id:

@@ -28,7 +28,7 @@ from orchestrate_tui.executor.left_work import (
     end_all,
 )
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.requests import Request
+from orchestrate_tui.executor.requests import Request, has_ended
 from orchestrate_tui.executor.secrets import check_complete, secrets_of
 from orchestrate_tui.executor.service import ask
 from orchestrate_tui.executor.session import RunSession
@@ -306,7 +306,7 @@ def _leaves_processes(context: RunContext, agent_name: str) -> bool:
 def nobody_works_on(run: Run) -> Refused:
     """Why nothing can be asked about a run that nobody works on."""
     if run.status in ENDED_RUNS:
-        return Refused(f"Run {run.id} has ended: it {standing(run.status)}")
+        return has_ended(run)
     if run.status is RunStatus.PENDING:
         return Refused(f"Run {run.id} has not been started")
     return Refused(

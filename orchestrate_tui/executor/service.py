@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 
 from orchestrate_tui.domain.run import Decision
-from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
 from orchestrate_tui.executor.requests import Request, being_rolled_back
 from orchestrate_tui.executor.session import RunSession
@@ -63,6 +63,8 @@ def _cancel(session: RunSession, request: Request) -> Answer:
     rollback_id = session.rollbacks.under_way
     if rollback_id is not None:
         raise being_rolled_back(session.context.id, rollback_id)
+    if session.stopped:
+        raise Refused(f"Run {session.context.id} is ending already: {session.stopped}")
     session.stop(f"cancelled by {request.actor}")
     return lambda: f"Run {session.context.id} is being cancelled"
 

@@ -15,6 +15,7 @@ import anyio
 
 from orchestrate_tui.agents.contract import Outcome
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.pipeline import OnFailure, Stage
 from orchestrate_tui.domain.run import ApprovalRecord, Decision, StageRun
 from orchestrate_tui.domain.status import RollbackTriggerType, RunStatus, StageStatus
@@ -60,6 +61,7 @@ class RunSession:
         self._under_way = UnderWay(attempts)
         self._delays: dict[str, anyio.CancelScope] = {}
         self._verdict, self._reason = RunStatus.SUCCEEDED, ""
+        self.stopped = ""
 
     async def run(self) -> None:
         """Work until the run has ended. Raises StoreError or StaleTransition when it cannot."""
@@ -310,7 +312,8 @@ class RunSession:
         self._queue_automatic(stage, f"stage '{stage.name}' failed and was {reason}")
 
     def stop(self, reason: str) -> None:
-        """Start nothing more, and cancel what runs."""
+        """Start nothing more, and cancel what runs; `stopped` says why and since when."""
+        self.stopped = self.stopped or f"{reason} at {spoken(self.executor.clock())}"
         self.halt(reason, RunStatus.CANCELLED)
         self.stop_what_runs(reason)
 

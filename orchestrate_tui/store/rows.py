@@ -49,6 +49,9 @@ def run_of(row: sqlite3.Row) -> Run:
         epoch=row["epoch"],
         workdir=row["workdir"],
         pipeline_dir=row["pipeline_dir"],
+        acknowledged_by=row["acknowledged_by"],
+        acknowledged_at=moment(row["acknowledged_at"]),
+        acknowledgement=row["acknowledgement"],
     )
 
 

@@ -126,7 +126,8 @@ def change_run(
     changed = connection.execute(
         """
         UPDATE runs SET status = ?, reason = ?, started_at = coalesce(started_at, ?),
-            completed_at = ?
+            completed_at = ?,
+            acknowledged_by = NULL, acknowledged_at = NULL, acknowledgement = ''
         WHERE id = ? AND status = ? AND (? IS NULL OR epoch = ?)
         """,
         (

@@ -15,7 +15,7 @@ from tests.acceptance.desk import Desk
 COMMANDS = (
     *("console", "demo", "validate", "graph", "schema", "init", "run", "resume", "approve"),
     *("reject", "cancel", "rollback", "rollback-step", "runs", "show", "rollbacks", "logs"),
-    *("who", "doctor"),
+    *("who", "doctor", "publish", "backup", "acknowledge"),
 )
 FINE = "  - {name: a, agent: fine, task: t}\n"
 

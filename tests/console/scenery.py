@@ -310,6 +310,9 @@ class Desk:
     def cancel(self, run_id: int) -> Future[str]:
         return self._answer("being cancelled", "cancel", run_id)
 
+    def acknowledge(self, run_id: int, comment: str = "") -> Future[str]:
+        return self._answer("acknowledged", "acknowledge", run_id, comment)
+
     def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         return self._answer("approved", "approve", run_id, stage, comment)
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -19,9 +20,10 @@ from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.presence import Person
 from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.store.acknowledgements import acknowledge
 from orchestrate_tui.store.attendance import Attendance
 from tests.console.company import ANNA, BEN, JOB, VIEWER, There
-from tests.console.scenery import Desk, Story, delivered, now, settle, shown, waiting
+from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +84,24 @@ async def test_what_this_process_works_on_is_not_taken_over(story: Story, desk: 
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("U")
         assert isinstance(pilot.app.screen, MainScreen)
+
+
+async def test_a_run_that_went_wrong_is_acknowledged(story: Story, desk: Desk) -> None:
+    failed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("A")
+        button = pilot.app.screen.query_one("#yes", ArmedButton)
+        await settle(pilot, lambda: not button.disabled)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+        assert desk.asked == [("acknowledge", 1, "")]
+        note = partial(acknowledge, run_id=1, actor="ben", comment="", at=now())
+        story.database.write(note)
+        await settle(pilot, lambda: "✗ failed  seen by ben" in shown(pilot))
+        assert "✗•#1 " in shown(pilot)
+        await pilot.press("A")
+        assert isinstance(app.screen, MainScreen)
 
 
 async def test_a_warning_of_the_executor_stays_until_it_is_put_away(

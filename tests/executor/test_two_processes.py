@@ -6,6 +6,7 @@ import signal
 import anyio
 import pytest
 
+from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import Refused, RollbackRefused, StalePlan
 from tests.executor.scenery import (
@@ -181,3 +182,45 @@ async def test_many_processes_share_one_database(scene: Scene) -> None:
     run = await scene.run(*(stage(f"s{number}", agent="nothing") for number in range(40)))
     assert run.status is RunStatus.SUCCEEDED
     assert [await other.result() for other in others] == ["succeeded"] * 4
+
+
+async def test_of_two_decisions_one_counts_and_the_other_is_told_whose(scene: Scene) -> None:
+    other = scene.other_run(stage("ship", approval=asking("@root")), stage("a", HOLD))
+    await waiting(scene, other, "ship")
+    told: list[str] = []
+
+    async def decide(verdict: str) -> None:
+        try:
+            await getattr(scene.executor, verdict)(1, "ship", actor="root")
+        except Refused as refused:
+            told.append(str(refused))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(decide, "approve")
+        tasks.start_soon(decide, "reject")
+    (record,) = scene.history.approvals(1)
+    (sentence,) = told
+    assert f": {record.decision} by root at {spoken(record.decided_at)}" in sentence
+    scene.gate.open()
+    await other.result()
+
+
+async def test_of_two_who_cancel_one_does_and_the_other_is_told_who(scene: Scene) -> None:
+    other = scene.other_run(stage("a", "trap '' TERM; " + FOREVER.replace("exec ", "")))
+    await scene.ready.line()
+    told: list[str] = []
+
+    async def cancel(actor: str) -> None:
+        try:
+            told.append(await scene.executor.cancel(1, actor=actor))
+        except Refused as refused:
+            told.append(str(refused))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cancel, "ann")
+        tasks.start_soon(cancel, "bob")
+    await other.result()
+    winner = scene.reasons(1)["a"].removeprefix("cancelled by ")
+    done, refused = sorted(told)
+    assert done == "Run 1 is being cancelled"
+    assert f"Run 1 is ending already: cancelled by {winner} at " in refused

@@ -36,6 +36,7 @@ _ACTING = (
     ("a  x", "approve, reject the waiting stage"),
     ("c", "cancel the run"),
     ("u  U", "resume an interrupted run, take over one that hangs"),
+    ("A", "acknowledge a run that went wrong: • beside its sign"),
     ("W", "unlock a protected environment for a while, or lock it"),
     ("T", "try a failed rollback again"),
     ("H", "halt a rollback"),

@@ -48,6 +48,7 @@ _DEPENDENT_ACTIONS = (
     "reject",
     "cancel_run",
     "resume",
+    "acknowledge",
     "take_over",
     "turn_latch",
     "retry_rollback",
@@ -65,6 +66,13 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         Binding("a", "approve", "Approve", tooltip="Approve the waiting stage"),
         Binding("x", "reject", "Reject", tooltip="Reject the waiting stage"),
         Binding("c", "cancel_run", "Cancel", tooltip="Cancel the chosen run"),
+        Binding(
+            "A",
+            "acknowledge",
+            "Seen",
+            key_display="A",
+            tooltip="Say that you have seen how the run went wrong",
+        ),
         Binding("u", "resume", "Resume", tooltip="Resume the interrupted run"),
         Binding(
             "U",
@@ -128,6 +136,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             "reject": picture is not None and picture.waiting_stage(None) is not None,
             "cancel_run": picture is not None and picture.can_be_cancelled,
             "resume": picture is not None and picture.can_be_resumed,
+            "acknowledge": picture is not None and picture.can_be_acknowledged,
             "take_over": picture is not None and self._is_driven_elsewhere(picture),
             "turn_latch": bool(self._environments),
             "retry_rollback": rollback is RollbackStatus.FAILED,
@@ -234,6 +243,15 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             self._ask(lambda: self._control.resume(run_id, settled=settled))
         elif settled is not None:
             self.action_roll_back()
+
+    def action_acknowledge(self) -> None:
+        """Ask whether to say of the chosen run that somebody has seen it."""
+        if self.picture is None:
+            return
+        run = self.picture.run
+        body = plain(f"Everybody sees that you know of run #{run.id}; nothing else changes.")
+        question = _question("Acknowledge the run?", body, no="Cancel", yes="Acknowledge")
+        self._ask_first(question, lambda: self._control.acknowledge(run.id))
 
     def action_take_over(self) -> None:
         """Ask why the chosen run is taken from the process that works on it."""

@@ -43,6 +43,7 @@ def _about(picture: RunPicture, now: datetime) -> Content:
             Content.styled(f"#{run.id}", "bold"),
             plain(run.pipeline),
             toned(f"{mark.glyph} {mark.word}", mark.tone),
+            toned(f"seen by {run.acknowledged_by}" if run.acknowledged_by else "", Tone.QUIET),
             plain("" if seconds is None else duration(seconds)),
             _rollback(picture.last_rollback),
             toned("~simulated" if run.simulated else "", Tone.ATTENTION),

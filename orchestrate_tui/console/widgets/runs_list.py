@@ -23,6 +23,9 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RunStatus
 
+SEEN = "•"
+"""Beside the sign of a run that went wrong: somebody has acknowledged it."""
+
 BEATS_PER_SECOND = 2
 LastRollback = Callable[[int], RollbackEvent | None]
 """The last rollback of a run; None when there was none."""
@@ -159,7 +162,8 @@ class RunsList(RowView):
         seconds = elapsed_s(run.started_at, run.completed_at, now)
         end = "" if seconds is None else duration(seconds)
         more = tuple(self._more(run, now, width))
-        yield f" {mark.frame(self._tick * self.may_move)} ", self.look(f"tone--{mark.tone}")
+        seen = SEEN if run.acknowledged_by else " "
+        yield f" {mark.frame(self._tick * self.may_move)}{seen}", self.look(f"tone--{mark.tone}")
         yield f"{f'#{run.id}':<6}", faint
         name = visible(run.pipeline) + (" ~simulated" if run.simulated else "")
         yield fitted(name, width - 21 - sum(cell_width(text) for text, _ in more)), plain
