@@ -12,7 +12,7 @@ from orchestrate_tui.store.approvals import approvals_of
 from orchestrate_tui.store.connection import cannot_open, may_not_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
-from orchestrate_tui.store.migrator import is_current
+from orchestrate_tui.store.migrator import is_current, last_migration
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.recovery import (
     left_by,
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.status import RunStatus
 
 T = TypeVar("T")
+
+_RUN_FIRST = "Run a pipeline first, or name another one with --db"
 
 
 class History:
@@ -158,21 +160,22 @@ class History:
 
 
 def _check_present(path: Path) -> None:
-    next_step = "Run a pipeline first, or name another one with --db"
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise NotFound(f"There is no database {path}", next_step=next_step) from None
+        raise NotFound(f"There is no database {path}", next_step=_RUN_FIRST) from None
     except PermissionError as error:
         raise may_not_read(path) from error
     if S_ISDIR(found.st_mode):
         raise cannot_open(path, "it is a folder")
     if S_ISREG(found.st_mode) and not found.st_size:
-        raise NotFound(f"The database {path} is empty", next_step=next_step)
+        raise NotFound(f"The database {path} is empty", next_step=_RUN_FIRST)
 
 
 def _check_current(connection: sqlite3.Connection, path: Path) -> None:
     if not is_current(connection, path):
+        if not last_migration(connection):  # whoever made it died before it was made
+            raise NotFound(f"The database {path} is empty", next_step=_RUN_FIRST)
         raise StoreError(
             f"The database {path} was made by an earlier version and cannot be read yet",
             next_step="The next run brings it up to date",

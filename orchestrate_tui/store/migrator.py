@@ -1,7 +1,8 @@
 """Brings a database to the schema of this version: the .sql files of `migrations/`, in order.
 
-Each file runs in one transaction together with the record that it ran and the hash of its text,
-so that an edited file, a newer database and a foreign one are noticed before anything changes.
+All that are missing run in one transaction, each with the record that it ran and the hash of its
+text: whoever dies meanwhile leaves the schema as it was, and an edited file, a newer database and
+a foreign one are noticed before anything changes.
 """
 
 from __future__ import annotations
@@ -99,8 +100,10 @@ def migrate(connection: sqlite3.Connection, path: Path) -> bool:
     migrations = Migrations(MIGRATION_SET)
     for name, text in migration_files():
         migrations(name=name)(_migration(name, text))
+    database = sqlite_utils.Database(connection)
     try:
-        migrations.apply(sqlite_utils.Database(connection))
+        with database.atomic():
+            migrations.apply(database)
     except sqlite3.Error as error:
         raise StoreError(
             f"The schema of {path} could not be brought up to date: {error}",

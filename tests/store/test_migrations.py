@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate_tui.errors import StoreError
+from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import open_database
 from orchestrate_tui.store.connection import connect_reader
+from orchestrate_tui.store.history import History
 from orchestrate_tui.store.migrator import _statements, migration_files
 from tests.store.conftest import Spawn
 from tests.store.scenery import REPOSITORY
@@ -183,6 +184,18 @@ def test_a_path_below_a_file_is_refused(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="Not a directory"):
         open_database(tmp_path / "file" / below)
+
+
+def test_a_database_is_made_whole_or_not_at_all(
+    path: Path, installed: Installed, opened: Outcome
+) -> None:
+    complaint = opened(installed(_900_broken="INSERT INTO nowhere VALUES (1);"), path)
+    assert "could not be brought up to date: no such table: nowhere" in complaint
+    assert tables(path) == set()
+    with pytest.raises(NotFound, match=r"is empty\. Run a pipeline first"):
+        History(path)
+    open_database(path).close()
+    assert "runs" in tables(path)
 
 
 def test_a_broken_migration_leaves_nothing_of_itself(
