@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -98,6 +99,8 @@ class OrchestrateApp(App[str]):
         self._is_asking = False
         if self.no_color:
             self.theme = COLOURLESS_THEME
+        if "SSH_CONNECTION" in os.environ:  # every frame of a gliding list would travel
+            self.animation_level = "none"
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's own filters, and after them the one that lets no control character out.

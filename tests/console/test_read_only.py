@@ -13,6 +13,7 @@ from textual.dom import DOMNode
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
+from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.log_screen import LogScreen
@@ -185,6 +186,17 @@ async def test_the_footer_has_no_key_that_changes_anything(story: Story) -> None
             assert type(pilot.app.screen) is MainScreen
         await pilot.press("question_mark")
         assert "roll back" not in shown(pilot)
+
+
+@pytest.mark.parametrize(("connection", "level"), [("", "full"), ("::1 4711 ::1 22", "none")])
+async def test_nothing_glides_over_ssh(
+    story: Story, connection: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    if connection:
+        monkeypatch.setenv("SSH_CONNECTION", connection)
+    assert OrchestrateApp(story.history).animation_level == level
+    assert WatchingApp(story.history).animation_level == "none"
 
 
 async def test_it_is_left_without_a_question(story: Story) -> None:
