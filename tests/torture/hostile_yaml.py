@@ -76,6 +76,9 @@ LABORIOUS: Mapping[str, str] = {
         2_000,
         lambda i: f"name: s{i}, agent: a, task: t, rollback: {{task: x, then: [s{i + 1}]}}",
     ),
+    "a chain of variables": "variables: {"
+    + ", ".join(f'v{i}: "${{v{i + 1}}}"' for i in range(2_000))
+    + "}\n" + HEAD + "stages: [{name: s, agent: a, task: '${v0}'}]\n",
     "a glob of stars": _with(f"when: {{branch: '{'*a' * 20_000}', paths: '{'**/' * 20_000}x'}}"),
 }  # fmt: skip
 
