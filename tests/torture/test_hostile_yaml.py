@@ -22,7 +22,8 @@ CPU_S_PER_MIB = 4.0
 MEMORY_MIB = 1024
 LARGEST_READ = 2 * MIB
 
-ONE_LINE = re.compile(r"[^:]+:(\d+):(\d+): .{3,}|orchestrate-tui: .+")
+ONE_LINE = re.compile(r"[^:]+(:\d+:\d+)?: .{3,}")
+"""A place and what is wrong there; the whole file has no line."""
 
 
 class Verdict(NamedTuple):
