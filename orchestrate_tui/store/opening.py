@@ -52,6 +52,20 @@ class Opened:
     verified: Head
     former: Path | None
 
+    def verify(self, limit: int | None = None) -> None:
+        """Verify what was written since the last time, `limit` events at most.
+
+        Damage is not passed by: the next opening names it. What a full disk leaves undone is
+        done then, too.
+        """
+        with suppress(sqlite3.Error):
+            verdict = verify(self.connection, self.verified, limit=limit)
+            if verdict.damage:
+                return
+            with self.lock.held():
+                self.mark(verdict.end)
+            self.verified = verdict.end
+
     def mark(self, end: Head) -> None:
         """Have the next opening begin at `end`, if that saves it much; the lock is held.
 
@@ -62,11 +76,7 @@ class Opened:
 
     def close(self) -> None:
         """Verify what was written, and close all of it; SQLite makes its last checkpoint then."""
-        with suppress(sqlite3.Error):  # the disk may be full; the next opening verifies it then
-            verdict = verify(self.connection, self.verified)
-            with self.lock.held():
-                if not verdict.damage:
-                    self.mark(verdict.end)
+        self.verify()
         with self.lock.held():
             self.connection.close()
         self.head.close()

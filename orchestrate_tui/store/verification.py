@@ -12,7 +12,7 @@ from typing import Any
 from orchestrate_tui.store.chain import COLUMNS, START, Head, digest_of
 
 _ROWS_AT_ONCE = 1000
-_QUERY = f"SELECT {COLUMNS}, hash FROM events WHERE id > ? ORDER BY id"  # noqa: S608
+_QUERY = f"SELECT {COLUMNS}, hash FROM events WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
 
 _Row = tuple[Any, ...]
 
@@ -63,16 +63,19 @@ def move_mark(connection: sqlite3.Connection, end: Head) -> None:
     )
 
 
-def verify(connection: sqlite3.Connection, after: Head = START) -> Verdict:
+def verify(
+    connection: sqlite3.Connection, after: Head = START, *, limit: int | None = None
+) -> Verdict:
     """Read every event after `after`, which is taken for right, and compare its hash.
 
-    What somebody has accepted is not named again. Raises sqlite3.Error for what cannot be read.
+    `limit` None means no limit. What somebody has accepted is not named again. Raises
+    sqlite3.Error for what cannot be read.
     """
     try:
-        walk = _walk(connection, after)
+        walk = _walk(connection, after, limit)
     except sqlite3.OperationalError:  # what is no text, perhaps
         with _raw_text(connection):
-            walk = _walk(connection, after)
+            walk = _walk(connection, after, limit)
     query = "SELECT event_id, fingerprint FROM accepted_damage"
     accepted = set(map(tuple, connection.execute(query)))
     found = walk.end()
@@ -82,9 +85,9 @@ def verify(connection: sqlite3.Connection, after: Head = START) -> Verdict:
     )
 
 
-def _walk(connection: sqlite3.Connection, after: Head) -> _Walk:
+def _walk(connection: sqlite3.Connection, after: Head, limit: int | None) -> _Walk:
     walk = _Walk(after)
-    for row in _rows(connection, after.event_id):
+    for row in _rows(connection, after.event_id, limit):
         walk.take(row)
     return walk
 
@@ -182,10 +185,10 @@ def _digest(previous: bytes, values: _Row) -> bytes:
         return b""
 
 
-def _rows(connection: sqlite3.Connection, after: int) -> Iterator[_Row]:
+def _rows(connection: sqlite3.Connection, after: int, limit: int | None) -> Iterator[_Row]:
     cursor = connection.cursor()
     cursor.row_factory = None
-    cursor.execute(_QUERY, (after,))
+    cursor.execute(_QUERY, (after, -1 if limit is None else limit))
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
         yield from rows
 

@@ -31,6 +31,10 @@ Change = Callable[[sqlite3.Connection], T]
 """What one caller wants changed, within a transaction that somebody else begins and ends."""
 
 _PRIMARY = 0xFF  # the part of an error code that says what kind of error it is
+IDLE_S = 1.0
+"""With nothing to do for so long, the thread that writes verifies what was written."""
+
+VERIFIED_AT_ONCE = 10_000  # events; a change that comes meanwhile waits for about 50 ms
 LARGEST_BATCH = 1024
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
 """How long it is waited before a full disk is tried again; it doubles from time to time."""
@@ -63,6 +67,7 @@ class Writer:
         self._is_open = True
         self._has_patience = True
         self._is_ending = False
+        self._last_event = opened.verified.event_id
         self.trouble = ""
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
@@ -99,7 +104,19 @@ class Writer:
 
     def _work(self) -> None:
         while not self._is_ending:
-            self._commit(self._take(self._queue.get()))
+            self._commit(self._take(self._next()))
+
+    def _next(self) -> _Waiting | None:
+        """The next change; while there is none, what many before it wrote is verified."""
+        verified = self._opened.verified
+        while self._last_event - verified.event_id >= VERIFIED_AT_ONCE:
+            with suppress(Empty):
+                return self._queue.get(timeout=IDLE_S)
+            self._opened.verify(VERIFIED_AT_ONCE)
+            if self._opened.verified == verified:  # damaged: the next opening names it
+                break
+            verified = self._opened.verified
+        return self._queue.get()
 
     def _take(self, first: _Waiting | None) -> list[_Waiting]:
         """What waits, beginning with `first`; None in the queue is the end of it."""
@@ -158,6 +175,7 @@ class Writer:
             if not self._is_kept(head):
                 raise
         if head is not None:
+            self._last_event = head.event_id
             self._opened.head.write(head)
 
     def _is_kept(self, head: Head | None) -> bool:

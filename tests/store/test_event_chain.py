@@ -8,12 +8,13 @@ from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
 
 from orchestrate_tui.errors import NotFound, StoreError
-from orchestrate_tui.store import open_database, verification
+from orchestrate_tui.store import open_database, verification, writer
 from orchestrate_tui.store.chain import COLUMNS, START, Head
 from orchestrate_tui.store.connection import connect_reader
 from orchestrate_tui.store.database import StoreFiles
@@ -335,6 +336,22 @@ def test_opening_reads_only_what_was_not_verified_before(
     counted()
     open_database(path).close()
     assert 0 < counted() <= 10
+
+
+def test_what_was_written_is_verified_while_there_is_nothing_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "IDLE_S", 0.05)
+    monkeypatch.setattr(writer, "VERIFIED_AT_ONCE", 1000)
+    poll = Event()
+    with open_database(path) as database:
+        store = Store.of(database)
+        store.ended_run(*(f"s{number}" for number in range(1000)))
+        while database.read(verified_mark).event_id < 1000:
+            poll.wait(0.01)
+        store.ended_run()
+        store.owner.release()
+    assert check_record(path).startswith("2008 event(s), none changed")
 
 
 def test_what_lies_before_the_mark_is_found_by_a_complete_verification(path: Path) -> None:

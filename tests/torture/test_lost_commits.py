@@ -52,7 +52,7 @@ def last_event(path: Path) -> int:
     """The last event that is left; 0 when they cannot be read."""
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-            return int(connection.execute("SELECT max(id) FROM events").fetchone()[0])
+            return int(connection.execute("SELECT max(id) FROM events").fetchone()[0] or 0)
     except sqlite3.Error:
         return 0
 
