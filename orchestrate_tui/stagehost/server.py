@@ -267,9 +267,10 @@ class Host:
         self._register(program.sink.control, lambda: self._note_whole_log(program))
 
     def _note_whole_log(self, program: Program) -> None:
-        if program.sink is not None:
-            self._selector.unregister(program.sink.control)
-            program.sink.close()
+        if program.sink is None:  # its time was over in the round that brought its end
+            return
+        self._selector.unregister(program.sink.control)
+        program.sink.close()
         program.sink = program.whole_s = None
         self._tell_end(program)
 
@@ -314,7 +315,9 @@ class Host:
             self._forget(program)
 
     def _look_again(self, program: Program, pid: int) -> None:
-        pidfd = program.watched.pop(pid)
+        pidfd = program.watched.pop(pid, None)
+        if pidfd is None:  # the whole tree was forgotten in the round that brought this end
+            return
         self._selector.unregister(pidfd)
         os.close(pidfd)
         if not program.watched:
