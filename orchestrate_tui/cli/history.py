@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
-from orchestrate_tui.cli.places import database_option, database_path, is_missing
+from orchestrate_tui.cli.places import database_option, database_path
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
@@ -18,19 +18,19 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.history import History
 
 
 def runs(arguments: Namespace) -> int:
     """List runs, newest first."""
     status, since = _status(arguments.status), _since(arguments.since)
-    if is_missing(database_path(arguments)):
+    history = _history_if_any(arguments)
+    if history is None:
         say("No runs yet", to=sys.stderr)
         if arguments.json:
             print_json([])
         return 0
-    history = History(database_path(arguments), hands_off=True)
     found = history.runs(
         pipeline=arguments.pipeline,
         status=status,
@@ -76,12 +76,12 @@ def show(arguments: Namespace) -> int:
 
 def rollbacks(arguments: Namespace) -> int:
     """List rollbacks, newest first."""
-    if is_missing(database_path(arguments)):
+    history = _history_if_any(arguments)
+    if history is None:
         say("No rollbacks yet", to=sys.stderr)
         if arguments.json:
             print_json([])
         return 0
-    history = History(database_path(arguments), hands_off=True)
     if arguments.run is not None:
         history.run(arguments.run)
     events = history.rollbacks(arguments.run, limit=arguments.limit)
@@ -90,6 +90,14 @@ def rollbacks(arguments: Namespace) -> int:
     else:
         _print_rollbacks(history, events)
     return 0
+
+
+def _history_if_any(arguments: Namespace) -> History | None:
+    """The history; None where nothing was recorded yet, or the database was not made to its end."""
+    try:
+        return History(database_path(arguments), hands_off=True)
+    except NotFound:
+        return None
 
 
 def _print_head(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -143,7 +144,12 @@ def test_without_a_database_nothing_is_made(desk: Desk, words: list[str]) -> Non
     assert not desk.database.exists()
 
 
-def test_lists_are_empty_without_a_database(desk: Desk) -> None:
+@pytest.mark.parametrize("is_unmade", [False, True])
+def test_lists_are_empty_without_a_database(desk: Desk, *, is_unmade: bool) -> None:
+    if is_unmade:  # its maker died first
+        desk.database.parent.mkdir()
+        with contextlib.closing(sqlite3.connect(desk.database)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
     for command, words in (("runs", "No runs yet\n"), ("rollbacks", "No rollbacks yet\n")):
         result = desk.do(command)
         assert (result.code, result.out, result.err) == (0, "", words)
