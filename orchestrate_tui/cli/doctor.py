@@ -20,7 +20,8 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.spec.config import load_user_config
-from orchestrate_tui.store.accounts import current_user, is_anothers
+from orchestrate_tui.store.accounts import current_user, is_anothers, owner_of
+from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.examination import (
     accept_damage,
     check_database,
@@ -28,6 +29,7 @@ from orchestrate_tui.store.examination import (
     library_version,
 )
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.sharing import what_hides
 
 _GOOD = Mark("✓", Tone.GOOD, "fine")
 _BAD = Mark("✗", Tone.BAD, "not fine")
@@ -60,12 +62,13 @@ def examine(arguments: Namespace) -> int:
 
 def _accept(arguments: Namespace) -> None:
     """Write down that damage is known, and why the database is used all the same."""
+    path = database_path(arguments)
+    if is_anothers(path):
+        raise Refused(f"Only {owner_of(path)}, to whom {path} belongs, accepts its damage")
     reason = arguments.accept_damage.strip()
     if not reason:
         raise Refused("Damage is accepted only with a reason", next_step="Say why after the option")
-    accepted = accept_damage(
-        database_path(arguments), actor=current_user(), reason=reason, at=utc_now()
-    )
+    accepted = accept_damage(path, actor=current_user(), reason=reason, at=utc_now())
     for sentence in accepted or ("nothing, the record is not damaged",):
         say(f"Accepted: {sentence}", to=sys.stderr)
 
@@ -87,6 +90,8 @@ def _findings(path: Path) -> Iterator[Finding]:
         if finding.text not in told:  # what cannot be read at all is told once
             yield finding
         told.add(finding.text)
+    if not is_anothers(path):
+        yield _tried("sharing", partial(_shared, path))
     yield _writable(path)
 
 
@@ -100,6 +105,16 @@ def _tried(check: str, examine_it: Callable[[], str]) -> Finding:
 def _configuration() -> str:
     roles = load_user_config().roles
     return f"{len(roles)} role(s)"
+
+
+def _shared(path: Path) -> str:
+    """Who else reads the database. Raises Refused when those who should cannot."""
+    group = load_user_config().share_group
+    if not group:
+        return f"only {current_user()} is meant to read {path}"
+    if trouble := what_hides(StoreFiles(path), group):
+        raise Refused(f"The group '{group}' cannot read {path}: {trouble}")
+    return f"the group '{group}' may read {path}"
 
 
 def _interrupted(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,29 @@ def id_of(group: str) -> int | None:
         return grp.getgrnam(group).gr_gid
     except KeyError:
         return None
+
+
+def what_hides(files: StoreFiles, group: str) -> str:
+    """What keeps the members of a group from reading a database; "" when nothing does.
+
+    Raises OSError.
+    """
+    group_id = id_of(group)
+    if group_id is None:
+        return "there is no such group"
+    for folder in reversed(files.database.parents):
+        if not _lets(folder, group_id, stat.S_IXGRP, stat.S_IXOTH):
+            return f"they may not enter {folder}"
+    for place in (files.database, files.runs, files.owners):
+        if place.exists() and not _lets(place, group_id, stat.S_IRGRP, stat.S_IROTH):
+            return f"{place} is not shared yet; the next run or console shares it"
+    return ""
+
+
+def _lets(place: Path, group_id: int, for_group: int, for_others: int) -> bool:
+    """Whether the mode of a place lets the members of a group do something."""
+    found = place.stat()
+    return bool(found.st_mode & (for_group if found.st_gid == group_id else for_others))
 
 
 def _share_around(files: StoreFiles, group_id: int) -> None:

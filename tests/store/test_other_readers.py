@@ -17,8 +17,10 @@ import pytest
 from orchestrate_tui.agents.log import append, append_note
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store import Database, open_database
+from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
+from orchestrate_tui.store.sharing import what_hides
 from tests.other_user import OtherUser
 from tests.store.conftest import Spawn
 from tests.store.scenery import NOON, Store
@@ -155,6 +157,7 @@ def test_what_a_living_writer_commits_is_read(store: Store, reader: OtherUser, p
 FOLLOW = """
 import sys
 from pathlib import Path
+from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
 history = History(Path(sys.argv[1]))
 version = history.data_version()
@@ -249,6 +252,19 @@ def test_a_folder_that_holds_other_things_is_not_shared(path: Path) -> None:
     (path.parent / "diary.txt").touch(mode=0o600)
     open_database(path, share_group=_group()).close()
     assert (mode(path.parent), mode(path.parent / "diary.txt")) == (0o700, 0o600)
+
+
+def test_what_keeps_a_group_from_reading_is_named(path: Path) -> None:
+    files = StoreFiles(path)
+    open_database(path).close()
+    assert what_hides(files, _group()) == f"they may not enter {path.parent}"
+    path.parent.chmod(0o755)
+    assert what_hides(files, _group()).startswith(f"{path} is not shared yet")
+    open_database(path, share_group=_group()).close()
+    assert what_hides(files, _group()) == ""
+    path.parent.parent.chmod(0o700)
+    assert what_hides(files, _group()) == f"they may not enter {path.parent.parent}"
+    assert what_hides(files, "wheels") == "there is no such group"
 
 
 def test_a_group_that_is_not_there_is_refused(path: Path) -> None:
