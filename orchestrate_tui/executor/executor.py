@@ -285,8 +285,9 @@ class PipelineExecutor:
 
         Raises NotFound, or Refused for a run that did not, or of which somebody has said so.
         """
-        self._runs.marked(run_id)
+        run = self._runs.marked(run_id)
         who = actor or current_user()
+        comment = self._records.secrets(run).masked(comment)
         note = partial(
             acknowledge, run_id=run_id, actor=who, comment=comment, at=self._context.clock()
         )

@@ -99,6 +99,13 @@ async def test_what_people_type_is_masked(scene: Scene) -> None:
     assert shown(scene) == []
 
 
+async def test_the_comment_of_an_acknowledgement_is_masked(scene: Scene) -> None:
+    run = await scene.run(stage("ship", "exit 1"), secrets=NAMED)
+    await scene.executor.acknowledge(run.id, comment=f"it was {TOKEN}")
+    assert b"it was ***" in kept(scene)
+    assert shown(scene) == []
+
+
 async def test_a_manual_rollback_masks_its_reason_its_logs_and_its_plan(scene: Scene) -> None:
     run = await scene.run(
         undone("ship", HANDS_ON, undo="echo ${stages.ship.url}; echo $TOKEN >>undone"),
