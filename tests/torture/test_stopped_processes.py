@@ -88,7 +88,7 @@ def test_a_stopped_process_is_waited_for_and_keeps_its_runs(
     rng: random.Random, amount: Amount, figure: Figure, tmp_path: Path
 ) -> None:
     path = tmp_path / "store.db"
-    seconds = amount(short=8, long=120)
+    seconds = amount(short=5, long=120)
     times, said, complaints = told(path, rng, seconds, "work", "work", "work", "recover")
     assert complaints == ""
     assert said[-1] == [""], "nobody was dead"

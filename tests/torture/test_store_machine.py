@@ -42,7 +42,7 @@ def explore(seed: int, examples: int) -> None:
 def test_whatever_is_done_in_any_order_the_store_stands_as_the_model_does(
     seed: int, amount: Amount, figure: Figure
 ) -> None:
-    examples = amount(short=40, long=3_000)
+    examples = amount(short=25, long=3_000)
     explore(seed, examples)
     figure("examples", f"{examples} of {STEPS} steps")
 
