@@ -16,8 +16,10 @@ from rich.traceback import Traceback
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.bridge import Bridge
@@ -224,6 +226,9 @@ class OrchestrateApp(App[str]):
 
     def _handle_exception(self, error: Exception) -> None:
         """End with the sentence of an error that an operator can meet; others are defects."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if self._exit and isinstance(cause, NoMatches):
+            return  # the palette still asks for widgets that the end has removed
         if isinstance(error, OrchestrateError) and not self.is_headless:
             self.exit(return_code=error.exit_code, message=plain(str(error)))
         else:

@@ -145,7 +145,7 @@ def test_no_key_and_no_click_writes_opens_or_starts_anything(live: Desk) -> None
     with Traced(live, "--read-only") as console:
         console.until("build")
         console.press(*EVERYTHING)
-        assert console.leave() == 0
+        assert console.leave() == 0, console.text
         assert console.offences() == []
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from textual.app import App, get_system_commands_provider
 from textual.command import CommandPalette
+from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
+from textual.worker import WorkerFailed
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog
@@ -203,3 +205,11 @@ async def test_it_is_left_without_a_question(story: Story) -> None:
     async with watching(story) as pilot:
         await pilot.press("q")
     assert pilot.app.return_value == "idle"
+
+
+async def test_a_command_palette_that_comes_too_late_spoils_no_end(story: Story) -> None:
+    async with watching(story) as pilot:
+        await pilot.press("q")
+        pilot.app._handle_exception(WorkerFailed(NoMatches("no list any more")))
+    assert pilot.app.return_value == "idle"
+    assert pilot.app.return_code == 0
