@@ -49,7 +49,7 @@ def test_killed_anywhere_a_run_goes_on_as_if_nobody_had_died(
 ) -> None:
     points = survive(nursery, next(homes), course, ()).points()
     kills, recoveries = 0, list[float]()
-    for died_at in deaths(rng, points, amount(short=12, long=500)):
+    for died_at in deaths(rng, points, amount(short=12, long=520)):
         grave = survive(nursery, next(homes), course, died_at)
         kills += len(grave.noted("killed"))
         recoveries += recovery_s(grave)
