@@ -18,6 +18,8 @@ def make_folder(folder: Path) -> None:
 
     Raises OSError.
     """
+    if folder.is_dir():
+        return
     for place in reversed((folder, *folder.parents)):
         if not place.exists():
             place.mkdir(mode=0o700, exist_ok=True)

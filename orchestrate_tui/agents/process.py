@@ -15,7 +15,7 @@ from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.output import BadOutput, read_outputs
 from orchestrate_tui.agents.supervision import Ending, supervise
 from orchestrate_tui.domain.variables import substitute
-from orchestrate_tui.permissions import make_folder
+from orchestrate_tui.permissions import is_shared, make_folder
 from orchestrate_tui.stagehost.masking import encode_forms
 
 _NO_VARIABLES: Mapping[str, str] = {}
@@ -43,7 +43,7 @@ async def run_program(
         leaves_processes=work.agent.leaves_processes,
     )
     outputs = output_path(work)
-    _make_private(outputs)
+    _make_private(outputs, is_secret=work.masker is not None)
     try:
         outcome = await _start_and_supervise(work, launcher, program)
         return _with_outputs(outcome, outputs, work.log)
@@ -69,10 +69,15 @@ async def _start_and_supervise(work: Work, launcher: Launcher, program: Program)
     return _outcome(ending, work)
 
 
-def _make_private(path: Path) -> None:
-    """Make the file for its owner alone, whatever umask the stage has that writes to it."""
+def _make_private(path: Path, *, is_secret: bool) -> None:
+    """Make the file for its owner alone, whatever umask the stage has that writes to it.
+
+    What is no secret needs that only in a folder that others may enter.
+    """
     with suppress(OSError):  # then the stage tries, and the log tells why it cannot
         make_folder(path.parent)
+        if not is_secret and not is_shared(path.parent):
+            return
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         os.close(os.open(path, flags, 0o600))
 

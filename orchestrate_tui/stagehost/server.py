@@ -87,6 +87,7 @@ class Host:
         self._lock = hold(folder)
         self._journal = Journal(folder)
         self._nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        self._inherited = dict(os.environ)
         self._marks = trees.Marks()
         self._programs: dict[str, Program] = {}
         self._heads: dict[int, Program] = {}
@@ -192,7 +193,7 @@ class Host:
 
     def _start(self, client: Client, message: Message) -> None:
         key = message["id"]
-        environment = {**os.environ, **message["environment"]}
+        environment = {**self._inherited, **message["environment"]}
         for name in message["without"]:
             environment.pop(name, None)
         if key in self._programs:
