@@ -84,6 +84,7 @@ class HostLauncher:
             "secret_forms": b2a_base64(program.secret_forms, newline=False).decode(),
             "timeout_s": program.timeout_s,
             "grace_s": program.grace_s,
+            "variable": _own_variable(program),
             "leaves_processes": program.leaves_processes,
         }
 
@@ -97,6 +98,12 @@ class HostLauncher:
             _listen(listening, folder)
             self._host = _spawn_host(folder, listening.fileno(), self._inherited)
         return HostLine.to(folder)
+
+
+def _own_variable(program: Program) -> str:
+    """The entry of the environment by which the program's processes are known; "" without one."""
+    value = program.environment.get(KEY_VARIABLE)
+    return f"{KEY_VARIABLE}={value}" if value else ""
 
 
 def _listen(listening: socket.socket, folder: Path) -> None:
@@ -314,7 +321,7 @@ class HostedProcess:
     def note(self, message: Message) -> bool:
         """Take what the host says; whether it was the last word on this program."""
         if "started" in message:
-            self._tree = Tree(message["started"], message["mark"], self._leaves)
+            self._tree = Tree(message["started"], message["mark"], keeps_services=self._leaves)
             self._ran_s = message["ran_s"]
             self._started.set()
             return False

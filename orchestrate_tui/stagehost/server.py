@@ -59,7 +59,12 @@ class Program:
         self, key: str, pid: int, mark: int | None, request: Message, client: Client
     ) -> None:
         self.key = key
-        self.tree = trees.Tree(pid, mark, bool(request.get("leaves_processes")))
+        self.tree = trees.Tree(
+            pid,
+            mark,
+            variable=os.fsencode(request["variable"]),
+            keeps_services=request["leaves_processes"],
+        )
         self.grace_s: float = request.get("grace_s", 0.0)
         self.started_s = boot_clock()
         timeout_s = request.get("timeout_s")
@@ -296,8 +301,10 @@ class Host:
             return False
         left = bool(program.tree.members())
         if not left:
-            living = {one.tree.mark for one in self._programs.values()}
-            self._strangers |= {pid for pid in unknown if trees.mark_of(pid) not in living}
+            trees_left = [one.tree for one in self._programs.values()]
+            self._strangers |= {
+                pid for pid in unknown if not any(tree.has(pid) for tree in trees_left)
+            }
         return left
 
     def _watch(self, program: Program) -> None:

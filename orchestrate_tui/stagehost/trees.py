@@ -3,7 +3,8 @@
 Sessions, process groups and parents can all be left behind: a double fork and setsid do it, and
 `env -i` takes away every variable. Limits of resources stay: each stage is started with a limit of
 its own on the processor time of real-time scheduling, so high that nothing ever reaches it, and
-everything that descends from the stage shows it in /proc/PID/limits.
+everything that descends from the stage shows it in /proc/PID/limits. What changes its limits is
+known by a variable of the environment it was started with; nothing is known of what hides both.
 """
 
 from __future__ import annotations
@@ -56,12 +57,14 @@ def marked(mark: int) -> Iterator[bool]:
 class Tree:
     """What one program started, with the program itself at its head.
 
-    `mark` None means that it could not be marked, and is known by its session. With
-    `keeps_services`, what left the session of the head does not belong to it.
+    `mark` None means that it could not be marked, and is known by its session. `variable` is an
+    entry of the environment that only it has, b"" for none. With `keeps_services`, what left the
+    session of the head does not belong to it.
     """
 
     head: int
     mark: int | None
+    variable: bytes = b""
     keeps_services: bool = False
 
     def members(self) -> list[int]:
@@ -84,10 +87,16 @@ class Tree:
 
     def has(self, pid: int) -> bool:
         """Whether `pid` runs and belongs to it."""
-        if self.mark is not None and mark_of(pid) != self.mark:
+        if self.mark is not None and not self._is_marked(pid):
             return False
         session = self.head if self.keeps_services or self.mark is None else None
         return _runs(pid, session)
+
+    def _is_marked(self, pid: int) -> bool:
+        found = mark_of(pid)
+        if found is not None and found >= _MARK_BASE:
+            return found == self.mark
+        return bool(self.variable) and self.variable in _environment(pid)
 
     def send(self, number: int) -> None:
         """Signal all of it.
@@ -151,6 +160,15 @@ def mark_of(pid: int) -> int | None:
         return None
     value = rest.split(maxsplit=1)[0] if found else b""
     return int(value) if value.isdigit() else None
+
+
+def _environment(pid: int) -> list[bytes]:
+    """The entries of the environment that a process was started with; [] if that is hidden."""
+    try:
+        with open(f"{_PROC}/{pid}/environ", "rb") as source:
+            return source.read().split(b"\0")
+    except OSError:
+        return []
 
 
 def _runs(pid: int, session: int | None) -> bool:

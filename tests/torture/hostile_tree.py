@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -213,6 +214,18 @@ def veiled() -> None:
     orphan(child)
 
 
+def unlimited() -> None:
+    """One that takes off every limit of its own."""
+
+    def child() -> None:
+        _, most = resource.getrlimit(resource.RLIMIT_RTTIME)
+        resource.setrlimit(resource.RLIMIT_RTTIME, (most, most))
+        close_all()
+        endure()
+
+    orphan(child)
+
+
 def abandoned() -> None:
     """A head that ends at once and leaves a grandchild with its output."""
     orphan(endure)
@@ -224,7 +237,7 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__: kind
     for kind in (
         plain, deaf, daemon, deaf_daemon, nameless, group, stopped, traced, fan, line, hops,
-        deaf_hops, heirs, reaper, veiled, abandoned,
+        deaf_hops, heirs, reaper, veiled, unlimited, abandoned,
     )
 }  # fmt: skip
 
