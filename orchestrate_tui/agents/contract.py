@@ -81,14 +81,16 @@ class Outcome:
 class Program:
     """A process to start: its standard output and error are appended to `log_path`.
 
-    `key` is its own, whoever starts it. `timeout_s` (None: no limit) and `grace_s` say how to
-    end it when its executor is gone. With `leaves_processes` what leaves its session is kept.
+    `key` is its own, whoever starts it. `environment` stands over `inherited`. `timeout_s` (None:
+    no limit) and `grace_s` say how to end it when its executor is gone. With `leaves_processes`
+    what leaves its session is kept.
     Where `secret_forms` is not empty, its output goes through a MaskedSink that is given these.
     """
 
     key: str
     argv: tuple[str, ...] = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
+    inherited: Mapping[str, str] = field(default_factory=dict, repr=False)
     workdir: Path
     log_path: Path
     secret_forms: bytes = field(default=b"", repr=False)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrate_tui.agents.contract import Work
+from orchestrate_tui.agents.leftovers import KEY_VARIABLE
 from orchestrate_tui.domain.pipeline import Pairs
 from orchestrate_tui.domain.variables import UnsafeValue, substitute
 
@@ -15,22 +16,21 @@ _SCRUBBED = frozenset({"BASH_ENV", "ENV"})
 _SCRUBBED_PREFIXES = ("BASH_FUNC_", _OWN)
 
 
-def build_environment(work: Work) -> dict[str, str]:
-    """The environment of a process that does `work`; later sources win over earlier ones.
+def own_environment(work: Work, outputs: Path) -> dict[str, str]:
+    """What a process that does `work` is given beside what it inherits; later sources win.
 
-    Inherited, the pipeline's variables, the agent's `env`, the stage's, and what is ours.
-    Raises UnknownVariable, or UnsafeValue for what no environment can hold.
+    The pipeline's variables, the agent's `env`, the stage's, and what is ours. Raises
+    UnknownVariable, or UnsafeValue for what no environment can hold.
     """
     values = text_values(work)
     own = dict(work.variables)
     own.update(_rendered(work.agent.env, values))
     own.update(_rendered(work.stage_env, values))
-    own.update((_OWN + name, value) for name, value in _identity(work))
+    own.update(_identity(work, outputs))
     for name, value in own.items():
         if "\0" in value:
             raise UnsafeValue(f"the environment variable '{name}' contains a NUL character")
-    inherited = inherited_environment() if work.inherited is None else work.inherited
-    return {**inherited, **own}
+    return own
 
 
 def inherited_environment() -> dict[str, str]:
@@ -70,15 +70,18 @@ def _rendered(pairs: Pairs, values: dict[str, str]) -> Iterator[tuple[str, str]]
         yield name, substitute(text, values)
 
 
-def _identity(work: Work) -> Iterator[tuple[str, str]]:
-    yield "RUN_ID", str(work.run_id)
-    yield "STAGE", work.stage_name
-    yield "AGENT", work.agent.name
-    yield "TASK", work.task
-    yield "ATTEMPT", str(work.attempt)
-    yield "ENVIRONMENT", work.environment or ""
-    yield "OUTPUT", str(output_path(work))
-    yield "IDEMPOTENCY_KEY", work.idempotency_key
+def _identity(work: Work, outputs: Path) -> dict[str, str]:
+    identity = {
+        "ORCHESTRATE_RUN_ID": str(work.run_id),
+        "ORCHESTRATE_STAGE": work.stage_name,
+        "ORCHESTRATE_AGENT": work.agent.name,
+        "ORCHESTRATE_TASK": work.task,
+        "ORCHESTRATE_ATTEMPT": str(work.attempt),
+        "ORCHESTRATE_ENVIRONMENT": work.environment or "",
+        "ORCHESTRATE_OUTPUT": str(outputs),
+        KEY_VARIABLE: work.idempotency_key,
+    }
     if work.rollback:
-        yield "ROLLBACK_ID", str(work.rollback.rollback_id)
-        yield "FAILED_STAGE", work.rollback.failed_stage
+        identity["ORCHESTRATE_ROLLBACK_ID"] = str(work.rollback.rollback_id)
+        identity["ORCHESTRATE_FAILED_STAGE"] = work.rollback.failed_stage
+    return identity

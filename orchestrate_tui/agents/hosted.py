@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from binascii import b2a_base64
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class HostLauncher:
         self._line: HostLine | None = None
         self._host: int | None = None
         self._inherited: dict[str, str] = {}
+        self._known: Mapping[str, str] | None = None
 
     async def start(self, program: Program) -> Process:
         """Start `program`; see Launcher."""
@@ -67,18 +69,13 @@ class HostLauncher:
             self._host = None
 
     def _request(self, program: Program) -> Message:
-        """Only what differs from the environment that the host has is sent."""
-        inherited = self._inherited
+        environment, without = self._difference(program)
         return {
             "do": "start",
             "id": program.key,
             "argv": program.argv,
-            "environment": {
-                name: value
-                for name, value in program.environment.items()
-                if inherited.get(name) != value
-            },
-            "without": [name for name in inherited if name not in program.environment],
+            "environment": environment,
+            "without": without,
             "workdir": os.fspath(program.workdir),
             "log": os.fspath(program.log_path),
             "secret_forms": b2a_base64(program.secret_forms, newline=False).decode(),
@@ -88,11 +85,20 @@ class HostLauncher:
             "leaves_processes": program.leaves_processes,
         }
 
+    def _difference(self, program: Program) -> tuple[dict[str, str], list[str]]:
+        """What a program's environment has beside that of the host, and what it has not."""
+        if program.inherited is not self._known:
+            if program.inherited != self._inherited:
+                whole = {**program.inherited, **program.environment}
+                return whole, [name for name in self._inherited if name not in whole]
+            self._known = program.inherited
+        return dict(program.environment), []
+
     def _start_host(self) -> HostLine:
         """Start the host, after one that was lost anew. Raises OSError."""
         self.close()
         folder = self._folder.absolute()
-        self._inherited = inherited_environment()
+        self._inherited, self._known = inherited_environment(), None
         make_folder(folder)
         with socket.socket(socket.AF_UNIX) as listening:
             _listen(listening, folder)
@@ -180,8 +186,7 @@ class HostLine:
         self._processes[process.key] = process
         self.say(request)
         try:
-            with anyio.CancelScope(shield=True):
-                await process.started()
+            await process.started()
         except (OSError, ValueError):
             self._processes.pop(process.key, None)
             raise
@@ -297,8 +302,8 @@ class HostedProcess:
         return bool(self._tree.members())
 
     async def started(self) -> None:
-        """Wait until it has been started. Raises what kept it from that."""
-        with anyio.move_on_after(_START_PATIENCE_S):
+        """Wait until it has been started, whoever cancels. Raises what kept it from that."""
+        with anyio.move_on_after(_START_PATIENCE_S, shield=True):
             await self._started.wait()
         if not self._started.is_set():
             self._line.close()

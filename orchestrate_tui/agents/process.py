@@ -10,7 +10,12 @@ from pathlib import Path
 
 from orchestrate_tui.agents import wording
 from orchestrate_tui.agents.contract import Launcher, Outcome, Program, Work
-from orchestrate_tui.agents.environment import build_environment, output_path, text_values
+from orchestrate_tui.agents.environment import (
+    inherited_environment,
+    output_path,
+    own_environment,
+    text_values,
+)
 from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.output import BadOutput, read_outputs
 from orchestrate_tui.agents.supervision import Ending, supervise
@@ -31,10 +36,12 @@ async def run_program(
 
     Raises UnknownVariable or UnsafeValue before anything is started.
     """
+    outputs = output_path(work)
     program = Program(
         key=work.key,
         argv=argv,
-        environment={**build_environment(work), **extra_environment},
+        environment={**own_environment(work, outputs), **extra_environment},
+        inherited=inherited_environment() if work.inherited is None else work.inherited,
         workdir=_workdir(work),
         log_path=work.log_path,
         secret_forms=encode_forms(work.masker.forms) if work.masker else b"",
@@ -42,7 +49,6 @@ async def run_program(
         grace_s=work.agent.grace_s,
         leaves_processes=work.agent.leaves_processes,
     )
-    outputs = output_path(work)
     _make_private(outputs, is_secret=work.masker is not None)
     try:
         outcome = await _start_and_supervise(work, launcher, program)

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from typing import Any
 
 from orchestrate_tui.stagehost.files import JOURNAL, boot_id
+from orchestrate_tui.stagehost.wire import encode
 
 
 class Progress(Enum):
@@ -73,7 +74,7 @@ class Journal:
             return
 
     def _write(self, line: dict[str, Any]) -> None:
-        content = json.dumps(line).encode("ascii") + b"\n"
+        content = encode(line)
         if self._is_cut_off:
             content = b"\n" + content
         self._is_cut_off = os.write(self._descriptor, content) < len(content)

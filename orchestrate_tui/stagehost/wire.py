@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 Message = dict[str, Any]
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def encode(message: Message) -> bytes:
     """A message as a line; names that are not UTF-8 survive as escaped surrogates."""
-    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+    return _to_json(message).encode("ascii") + b"\n"
 
 
 class Lines:

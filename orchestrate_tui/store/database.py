@@ -153,7 +153,7 @@ class StoreFiles:
 
     def log(self, run_id: int, stage_name: str, attempt: int) -> Path:
         """What one attempt of a stage wrote."""
-        return self.runs / str(run_id) / f"{_file_name(stage_name)}.{attempt}.log"
+        return self.runs.joinpath(str(run_id), f"{_file_name(stage_name)}.{attempt}.log")
 
     def undo_log(self, run_id: int, rollback_id: int, stage_name: str, attempt: int) -> Path:
         """What one attempt of an undo wrote; no attempt of a stage has a log of that name."""

@@ -281,7 +281,8 @@ async def test_only_what_is_possible_is_offered(story: Story, desk: Desk) -> Non
     failed(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         assert shown(pilot).splitlines()[-1].split() == [
-            *("R", "Rollback", "n", "New", "/", "Filter", "L", "Log", "?", "Help", "q", "Quit")
+            *("R", "Rollback", "n", "New", "A", "Seen", "/", "Filter", "L", "Log"),
+            *("?", "Help", "q", "Quit"),
         ]
 
 

@@ -80,7 +80,7 @@ async def test_a_stage_that_ended_meanwhile_counts_as_it_ended(scene: Scene) -> 
 async def ended(scene: Scene, key: str) -> None:
     """Wait until a host's journal says how a program ended."""
     (journal,) = scene.history.files.hosts.glob("*/journal")
-    while f'-{key}", "code"' not in journal.read_text():
+    while f'-{key}","code"' not in journal.read_text():
         await anyio.lowlevel.checkpoint()
 
 
@@ -270,4 +270,7 @@ async def test_hosts_are_forgotten_when_nothing_can_ask_for_them(scene: Scene) -
     ):
         tasks.start_soon(third.resume_run, 1)
         scene.gate.open()
+    for lock in hosts.glob("*/lock"):
+        await anyio.to_thread.run_sync(wait_for_lock, lock)
+    PipelineExecutor(scene.executor.database).close()
     assert list(hosts.iterdir()) == []

@@ -5,11 +5,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrate_tui.agents.contract import RollbackIdentity
-from orchestrate_tui.agents.environment import build_environment
+from orchestrate_tui.agents.environment import (
+    inherited_environment,
+    output_path,
+    own_environment,
+)
 from orchestrate_tui.domain.variables import UnknownVariable, UnsafeValue
 
 if TYPE_CHECKING:
+    from orchestrate_tui.agents.contract import Work
     from tests.unit.agents.conftest import MakeWork, Run
+
+
+def build_environment(work: Work) -> dict[str, str]:
+    """What a process that does the work finds."""
+    return inherited_environment() | own_environment(work, output_path(work))
 
 
 def ours(environment: dict[str, str]) -> dict[str, str]:
