@@ -28,7 +28,8 @@ class Work:
     `variables` are the environment variables that carry those values to a process. `timeout_s`
     None means no limit. `inherited` is what a process inherits of the executor's environment;
     None means that it is looked up. `log_path` is created when there is something to write.
-    `masker` knows what must not be shown, None when nothing is secret.
+    `masker` knows what must not be shown, None when nothing is secret. `is_exposed` says that
+    others may enter the folder of its log.
     """
 
     run_id: int
@@ -47,6 +48,7 @@ class Work:
     stage_env: Pairs = ()
     rollback: RollbackIdentity | None = None
     masker: Masker | None = None
+    is_exposed: bool = False
 
     @property
     def log(self) -> StageLog:

@@ -264,7 +264,12 @@ class HostedProcess:
         self._ran_s = 0.0
         self._is_left = True
         self._is_taken = False
-        self._started, self._ended, self._emptied = anyio.Event(), anyio.Event(), anyio.Event()
+        # asyncio's own: three of them are made for each stage
+        self._started, self._ended, self._emptied = (
+            asyncio.Event(),
+            asyncio.Event(),
+            asyncio.Event(),
+        )
 
     @property
     def pid(self) -> int:

@@ -20,23 +20,23 @@ class BadOutput(ValueError):
     """What a stage wrote cannot be read; the message names the line."""
 
 
-def read_outputs(path: Path, masked: Callable[[str], str] = str) -> Pairs:
-    """The values in `path`; () when the stage wrote none. `masked` is what messages may show.
+def read_outputs(path: Path, masked: Callable[[str], str] = str) -> Pairs | None:
+    """The values in `path`; None when there is no file. `masked` is what messages may show.
 
     Raises BadOutput.
     """
     try:
-        with open(path, "rb", opener=_open_regular) as source:
+        with os.fdopen(_open_regular(path), "rb") as source:
             return parse_outputs(source.read(MAX_OUTPUT_BYTES + 1), masked)
     except FileNotFoundError:
-        return ()
+        return None
     except OSError as error:
         raise BadOutput(f"cannot read the outputs: {error.strerror}") from error
 
 
-def _open_regular(path: str, flags: int) -> int:
+def _open_regular(path: Path) -> int:
     """Open `path`, never through a link and never waiting for somebody to write into a pipe."""
-    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise BadOutput("cannot read the outputs: not a regular file")

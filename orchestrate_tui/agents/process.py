@@ -20,7 +20,7 @@ from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.output import BadOutput, read_outputs
 from orchestrate_tui.agents.supervision import Ending, supervise
 from orchestrate_tui.domain.variables import substitute
-from orchestrate_tui.permissions import is_shared, make_folder
+from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.masking import encode_forms
 
 _NO_VARIABLES: Mapping[str, str] = {}
@@ -49,12 +49,14 @@ async def run_program(
         grace_s=work.agent.grace_s,
         leaves_processes=work.agent.leaves_processes,
     )
-    _make_private(outputs, is_secret=work.masker is not None)
+    if work.is_exposed or work.masker is not None:
+        _make_private(outputs)
     try:
         outcome = await _start_and_supervise(work, launcher, program)
-        return _with_outputs(outcome, outputs, work.log)
-    finally:
+    except BaseException:
         _remove(outputs)
+        raise
+    return _with_outputs(outcome, outputs, work.log)
 
 
 async def _start_and_supervise(work: Work, launcher: Launcher, program: Program) -> Outcome:
@@ -75,15 +77,10 @@ async def _start_and_supervise(work: Work, launcher: Launcher, program: Program)
     return _outcome(ending, work)
 
 
-def _make_private(path: Path, *, is_secret: bool) -> None:
-    """Make the file for its owner alone, whatever umask the stage has that writes to it.
-
-    What is no secret needs that only in a folder that others may enter.
-    """
+def _make_private(path: Path) -> None:
+    """Make the file for its owner alone, whatever umask the stage has that writes to it."""
     with suppress(OSError):  # then the stage tries, and the log tells why it cannot
         make_folder(path.parent)
-        if not is_secret and not is_shared(path.parent):
-            return
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         os.close(os.open(path, flags, 0o600))
 
@@ -124,12 +121,16 @@ def _outcome(ending: Ending, work: Work) -> Outcome:
 
 
 def _with_outputs(outcome: Outcome, path: Path, log: StageLog) -> Outcome:
-    """`outcome` with what the stage handed on; a failed stage may do so too."""
+    """`outcome` with what the stage handed on; a failed stage may do so too. Their file goes."""
     try:
         outputs = read_outputs(path, log.masked)
     except BadOutput as error:
+        _remove(path)
         log.note(str(error))
         if not outcome.succeeded:
             return outcome
         return replace(outcome, succeeded=False, reason=str(error))
-    return replace(outcome, outputs=outputs) if outputs else outcome
+    if outputs is None:
+        return outcome
+    _remove(path)
+    return replace(outcome, outputs=outputs)

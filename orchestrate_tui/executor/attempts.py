@@ -20,6 +20,7 @@ from orchestrate_tui.domain.variables import UnknownVariable, environment_of, su
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.secrets import LostSecret
+from orchestrate_tui.permissions import is_shared
 from orchestrate_tui.store.database import StoreFiles
 
 PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
@@ -52,9 +53,14 @@ class Attempts:
     _declared: frozenset[str] = field(init=False)
     _own: dict[str, str] = field(init=False)
     _lost: dict[str, str] = field(default_factory=dict)
+    _is_exposed: bool = field(init=False)
+    _run_key: str = field(init=False)
     _inherited: dict[str, str] = field(default_factory=inherited_environment)
 
     def __post_init__(self) -> None:
+        self._is_exposed = is_shared(self.files.runs)
+        run = self.context.run
+        self._run_key = f"{run.created_at:%Y%m%dT%H%M%S%f}-{run.id}"
         declared = dict(self.context.pipeline.variables)
         self._declared = frozenset(declared)
         self._own = declared
@@ -154,6 +160,7 @@ class Attempts:
             inherited=self._inherited,
             stage_env=stage.env,
             rollback=rollback,
+            is_exposed=self._is_exposed,
         )
         outcome = await self._do(work)
         if outcome.reason:
@@ -207,6 +214,5 @@ class Attempts:
 
     def idempotency_key(self, stage_name: str, rollback_id: int | None = None) -> str:
         """The same for every attempt of a stage, or of its undo, and for no other work."""
-        run = self.context.run
-        key = f"{run.created_at:%Y%m%dT%H%M%S%f}-{run.id}-{stage_name}"
+        key = f"{self._run_key}-{stage_name}"
         return key if rollback_id is None else f"{key}-rollback-{rollback_id}"

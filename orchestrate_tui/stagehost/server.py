@@ -45,6 +45,7 @@ class Client:
         self.connection = connection
         self.lines = Lines()
         self.waiting = b""
+        self.events: int = selectors.EVENT_READ
 
 
 class Program:
@@ -181,8 +182,9 @@ class Host:
         except OSError:  # its end is read next
             client.waiting = b""
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.waiting else 0)
-        key = self._selector.get_key(client.connection)
-        if key.events != events:
+        if events != client.events:
+            client.events = events
+            key = self._selector.get_key(client.connection)
             self._selector.modify(client.connection, events, key.data)
 
     # What an executor asks

@@ -10,11 +10,12 @@ from orchestrate_tui.agents.leftovers import end_leftovers
 pytestmark = pytest.mark.anyio
 
 
-def left_process(key: str, script: str = "echo ready; exec sleep 60") -> subprocess.Popen[str]:
+def left_process(key: str, script: str = "echo ready; read never") -> subprocess.Popen[str]:
     """A process as a dead executor leaves it, once it has begun."""
     process = subprocess.Popen(
         ["sh", "-c", script],
         env=os.environ | {"ORCHESTRATE_IDEMPOTENCY_KEY": key},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -48,7 +48,7 @@ def test_what_cannot_be_read_is_named_with_its_line(content: bytes, message: str
 
 
 def test_a_stage_that_wrote_nothing_hands_on_nothing(tmp_path: Path) -> None:
-    assert read_outputs(tmp_path / "missing.out") == ()
+    assert read_outputs(tmp_path / "missing.out") is None
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
@@ -85,5 +85,7 @@ async def test_unreadable_outputs_fail_the_stage(make_work: MakeWork, run: Run) 
 async def test_outputs_that_are_no_file_fail_the_stage(
     make_work: MakeWork, run: Run, make: str
 ) -> None:
-    outcome = await run(make_work(shell=f'rm "$ORCHESTRATE_OUTPUT"; {make} "$ORCHESTRATE_OUTPUT"'))
+    outcome = await run(
+        make_work(shell=f'rm -f "$ORCHESTRATE_OUTPUT"; {make} "$ORCHESTRATE_OUTPUT"')
+    )
     assert outcome.reason == "cannot read the outputs: not a regular file"

@@ -182,7 +182,7 @@ def test_no_form_is_shown_however_the_text_is_cut(scene: tuple[list[bytes], list
     shown = streamed(of, pieces)
     assert shown == of.mask(text)
     for form in of.forms:
-        assert form not in shown.replace(b"***", b"\0masked\0") or form in b"\0masked\0"
+        assert b"*" in form or not any(form in piece for piece in shown.split(b"***"))
 
 
 def test_masking_piece_by_piece_alone_would_show_a_secret() -> None:
