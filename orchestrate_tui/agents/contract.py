@@ -127,6 +127,10 @@ class Process(Protocol):
         """Whether the head has not been waited for, or anything that it started is left."""
         ...
 
+    def let_go(self) -> None:
+        """Control it no more: another executor has it, or will end it."""
+        ...
+
     async def wait(self) -> int:
         """Wait for the head of the tree; its exit code, or minus the signal that ended it.
 

@@ -306,6 +306,12 @@ class HostedProcess:
             return self._is_left
         return bool(self._tree.members())
 
+    def let_go(self) -> None:
+        """Control it no more; see Process."""
+        self._is_taken = True
+        self._ended.set()
+        self._emptied.set()
+
     async def started(self) -> None:
         """Wait until it has been started, whoever cancels. Raises what kept it from that."""
         with anyio.move_on_after(_START_PATIENCE_S, shield=True):
@@ -340,9 +346,7 @@ class HostedProcess:
             self._started.set()
             return True
         if "taken" in message:
-            self._is_taken = True
-            self._ended.set()
-            self._emptied.set()
+            self.let_go()
             return True
         if "ended" in message:
             self._code = message["ended"]

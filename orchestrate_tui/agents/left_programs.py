@@ -102,6 +102,9 @@ class EndedProcess:
     def signal_tree(self, signal: int) -> None:
         """Nothing of it is left."""
 
+    def let_go(self) -> None:
+        """Nothing of it is left."""
+
     def tree_lives(self) -> bool:
         """Nothing of it is left."""
         return False

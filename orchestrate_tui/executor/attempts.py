@@ -169,9 +169,9 @@ class Attempts:
 
     async def _do(self, work: Work) -> Outcome:
         """Have it done; what has no process of its own is not taken over while it is done."""
-        if (process := self.left.pop(work.key, None)) is not None:
-            return await perform(work, TakenBack(process))
         rollback_id = work.rollback.rollback_id if work.rollback else None
+        if (process := self.left.pop(work.key, None)) is not None:
+            return await perform(work, TakenBack(self.permission.guard(process, rollback_id)))
         launcher = self.permission.launcher(rollback_id)
         if work.agent.kind is not AgentKind.HTTP:
             return await perform(work, launcher)

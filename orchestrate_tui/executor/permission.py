@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from orchestrate_tui.agents.contract import Launcher, Process, Program
+from orchestrate_tui.errors import Fenced
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.store.fencing import check_carrier, check_owner
 
@@ -36,6 +37,10 @@ class StartPermission:
             self.executor.database.read(check)
             yield
 
+    def guard(self, process: Process, rollback_id: int | None = None) -> Process:
+        """A process that is signalled only while the run that it is for is this executor's own."""
+        return _OwnProcess(self, rollback_id, process)
+
     def launcher(self, rollback_id: int | None = None) -> Launcher:
         """The executor's launcher, which starts nothing without permission."""
         return _PermittedLauncher(self, rollback_id)
@@ -52,4 +57,60 @@ class _PermittedLauncher:
 
     async def _start(self, program: Program) -> Process:
         with self.permission.granted(self.rollback_id):
-            return await self.permission.executor.launcher.start(program)
+            process = await self.permission.executor.launcher.start(program)
+        return self.permission.guard(process, self.rollback_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnProcess:
+    """Whoever has taken the run over has its processes too: they are not ours to end any more."""
+
+    permission: StartPermission
+    rollback_id: int | None
+    process: Process
+
+    @property
+    def pid(self) -> int:
+        """See Process."""
+        return self.process.pid
+
+    @property
+    def ran_s(self) -> float:
+        """See Process."""
+        return self.process.ran_s
+
+    @property
+    def timed_out(self) -> bool:
+        """See Process."""
+        return self.process.timed_out
+
+    def signal_tree(self, signal: int) -> None:
+        """Signal it, unless it is another executor's by now."""
+        try:
+            with self.permission.granted(self.rollback_id):
+                self.process.signal_tree(signal)
+        except Fenced:
+            self.process.let_go()
+
+    def let_go(self) -> None:
+        """See Process."""
+        self.process.let_go()
+
+    def tree_lives(self) -> bool:
+        """Whether something is left of it that is ours to end."""
+        if not self.process.tree_lives():
+            return False
+        try:
+            with self.permission.granted(self.rollback_id):
+                return True
+        except Fenced:
+            self.process.let_go()
+            return False
+
+    async def wait(self) -> int:
+        """See Process."""
+        return await self.process.wait()
+
+    async def wait_tree(self) -> None:
+        """See Process."""
+        await self.process.wait_tree()

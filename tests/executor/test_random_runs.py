@@ -164,6 +164,9 @@ class FakeProcess:
     def signal_tree(self, signal: int) -> None:  # noqa: ARG002  (every signal ends it)
         self._turns = 0
 
+    def let_go(self) -> None:
+        self._turns = 0
+
     def tree_lives(self) -> bool:
         return self._turns > 0
 

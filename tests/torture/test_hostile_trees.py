@@ -110,6 +110,9 @@ class NaiveProcess:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal)
 
+    def let_go(self) -> None:
+        """Nobody else ever has it."""
+
     def tree_lives(self) -> bool:
         return self._child.poll() is None
 

@@ -122,6 +122,9 @@ class Immortal:
     def signal_tree(self, signal: int) -> None:
         self.signals.append(signal)
 
+    def let_go(self) -> None:
+        """Nobody ever had it."""
+
     def tree_lives(self) -> bool:
         return True
 
