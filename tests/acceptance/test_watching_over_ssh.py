@@ -151,6 +151,7 @@ def test_a_published_copy_is_watched_as_it_is_renewed(host: Host) -> None:
         console.until("✓ announce")
         assert host.owner.do("run", "shop.yaml").code == 0
         assert host.owner.do(*words).code == 0
+        console.until("#2")
         console.type("1\x1b[H")
         console.until("#2  shop  ✓ succeeded")
 

@@ -229,10 +229,16 @@ async def test_the_second_rollback_to_the_same_target_is_a_loop(scene: Scene) ->
     async with scene.running(
         undone("base"),
         after("x", "base", task=WAITS_THEN_FAILS, on_failure=ROLLBACK, rollback_to="base"),
-        stage("y", WAITS_THEN_FAILS, on_failure=ROLLBACK, rollback_to="base"),
+        stage(
+            "y",
+            WAITS_THEN_FAILS.replace("gate", "other-gate"),
+            on_failure=ROLLBACK,
+            rollback_to="base",
+        ),
     ) as run_id:
-        await scene.until(run_id, "x", StageStatus.RUNNING)
-        scene.gate.open(2)
+        scene.gate.open()
+        await scene.hub.until(lambda: scene.statuses(run_id)["x"] in {"failed", "rolled_back"})
+        scene.other_gate.open()
     first, second = scene.rollbacks(run_id)
     assert first.status is SUCCEEDED
     assert (second.status, second.error_message) == (
