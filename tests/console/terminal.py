@@ -101,7 +101,13 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        return "\n".join(self._screen.display)
+        return "\n".join(self._lines)
+
+    @property
+    def _lines(self) -> list[str]:
+        """The rows as they are; pyte's own `display` fails on half of an overwritten wide sign."""
+        rows, cells = self._screen.buffer, range(self.columns)
+        return ["".join(rows[y][x].data for x in cells) for y in range(self.rows)]
 
     def wait_for(self, holds: Callable[[], bool]) -> None:
         """Read until it holds."""
@@ -119,11 +125,11 @@ class Terminal:
         self.wait_for(lambda: self._ink(label) > DIMMED)
 
     def _ink(self, label: str) -> str:
-        rows = [row for row, line in enumerate(self._screen.display) if label in line]
+        rows = [row for row, line in enumerate(self._lines) if label in line]
         if not rows:
             return ""
         row = rows[-1]
-        return self._screen.buffer[row][self._screen.display[row].index(label)].fg
+        return self._screen.buffer[row][self._lines[row].index(label)].fg
 
     def inks(self) -> set[str]:
         """The colours on the screen, of texts and of what is behind them."""
