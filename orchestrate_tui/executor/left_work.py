@@ -154,7 +154,7 @@ def forget_hosts(database: Database, epoch: int) -> None:
     if not owners and files.hosts.is_dir():
         known = [int(folder.name) for folder in files.hosts.iterdir() if folder.name.isdecimal()]
     else:
-        known = [] if epoch in owners else [epoch]
+        known = [] if owners & {epoch, None} else [epoch]
     for one in known:
         folder = files.host(one)
         if not is_alive(files, one) and not lives(str(folder)):

@@ -15,7 +15,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus, standing
-from orchestrate_tui.errors import Fenced, OrchestrateError, Refused
+from orchestrate_tui.errors import Fenced, OrchestrateError, Refused, StaleTransition
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change
@@ -43,7 +43,7 @@ from orchestrate_tui.executor.taking_up import (
 from orchestrate_tui.store.commands import Command
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_pipeline
-from orchestrate_tui.store.fencing import Takeover, check_owner, take_over
+from orchestrate_tui.store.fencing import Takeover, check_owner, read_owner, release, take_over
 from orchestrate_tui.store.recovery import UNDER_WAY, interrupt, mark_interrupted
 from orchestrate_tui.store.runs import NewRun, insert_run
 
@@ -106,9 +106,14 @@ class Runs:
         self._check_settled(run, settled)
         with self._taking_up(run.id):
             left = await self._take_over(run, takeover)
-        self._check_taken(run, left, settled)
-        session = self._records.session(self._records.run(run.id), left)
-        self._go_on(session, settled, takeover.actor)
+        try:
+            self._check_taken(run, left, settled)
+            session = self._records.session(self._records.run(run.id), left)
+            self._go_on(session, settled, takeover.actor)
+        except OrchestrateError:
+            epoch = self._executor.epoch
+            await self._executor.commit(partial(release, run_id=run.id, epoch=epoch))
+            raise
         return await self.work(session)
 
     def left_stages(self, run: Run) -> tuple[LeftStage, ...]:
@@ -187,7 +192,8 @@ class Runs:
         executor, owner = self._executor, run.epoch
 
         def change(connection: Connection) -> tuple[RollbackEvent, ...]:
-            take_over(connection, run.id, seen=owner, takeover=takeover)
+            self._refuse_taken(connection, run, takeover)
+            take_over(connection, run.id, seen=owner, status=run.status, takeover=takeover)
             if takeover.is_forced and run.status is not RunStatus.INTERRUPTED:
                 interrupt(
                     connection, run.id, epoch=executor.epoch, expected=run.status,
@@ -203,6 +209,15 @@ class Runs:
         async with standstill(executor, owner, running):
             left = await executor.commit(change, Change(run_id=run.id))
         return await self.take_left(run, left)
+
+    def _refuse_taken(self, connection: Connection, run: Run, takeover: Takeover) -> None:
+        """Raise StaleTransition when an executor that lives has taken an interrupted run."""
+        is_others = run.status is RunStatus.INTERRUPTED and run.epoch != self._executor.epoch
+        if is_others and not takeover.is_forced and self._records.is_alive(run.epoch):
+            raise StaleTransition(
+                f"Run {run.id} is just being taken up by {read_owner(connection, run.epoch)}",
+                next_step=f"See it with: orchestrate-tui show {run.id}",
+            )
 
     async def take_left(self, run: Run, events: Iterable[RollbackEvent]) -> LeftWork:
         """Take back what a dead executor's stages and undos left, and end what cannot be.

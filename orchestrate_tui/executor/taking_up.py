@@ -19,7 +19,7 @@ from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.session import NOT_STARTED, RunSession
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.fencing import Takeover, read_owner, take_over_rollback
+from orchestrate_tui.store.fencing import Takeover, read_owner, release, take_over_rollback
 from orchestrate_tui.store.history import read_run, stages_of, steps_of
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.runs import StageChange, change_run, change_stages
@@ -129,6 +129,7 @@ def leave(connection: Connection, run_id: int, reason: str, executor: ExecutorCo
         at=at,
         reason=reason,
     )
+    release(connection, run_id, executor.epoch)
 
 
 def take_up(

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, spoken, to_text
+from orchestrate_tui.domain.status import RunStatus, standing
 from orchestrate_tui.errors import Fenced, NotFound, StaleTransition
 from orchestrate_tui.store.record import record
 
@@ -99,22 +100,35 @@ def belongs_to_another(connection: sqlite3.Connection, run_id: int, epoch: int) 
 
 
 def take_over(
-    connection: sqlite3.Connection, run_id: int, *, seen: int | None, takeover: Takeover
+    connection: sqlite3.Connection,
+    run_id: int,
+    *,
+    seen: int | None,
+    status: RunStatus,
+    takeover: Takeover,
 ) -> None:
-    """Become the owner of a run whose owner was `seen`.
+    """Become the owner of a run that was in `status` and whose owner was `seen`.
 
     Raises StaleTransition, which says who, when somebody else took it over in between.
     """
     changed = connection.execute(
-        "UPDATE runs SET epoch = ? WHERE id = ? AND epoch IS ?", (takeover.epoch, run_id, seen)
+        "UPDATE runs SET epoch = ? WHERE id = ? AND epoch IS ? AND status = ?",
+        (takeover.epoch, run_id, seen, status),
     ).rowcount
     if not changed:
         raise StaleTransition(
-            f"Run {run_id} was taken over {_by(connection, run_id, None)}",
+            _what_became_of(connection, run_id, seen),
             next_step=f"See it with: orchestrate-tui show {run_id}",
         )
     if seen != takeover.epoch:
         _record(connection, run_id, None, takeover)
+
+
+def _what_became_of(connection: sqlite3.Connection, run_id: int, seen: int | None) -> str:
+    row = connection.execute("SELECT epoch, status FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if row is not None and row["epoch"] == seen:
+        return f"Run {run_id} {standing(RunStatus(row['status']))} by now"
+    return f"Run {run_id} was taken over {_by(connection, run_id, None)}"
 
 
 def take_over_rollback(
@@ -139,6 +153,22 @@ def take_over_rollback(
         raise StaleTransition(f"Rollback {rollback_id} has ended, or was taken over {by}")
     if seen != takeover.epoch:
         _record(connection, run_id, rollback_id, takeover)
+
+
+def release(connection: sqlite3.Connection, run_id: int, epoch: int) -> None:
+    """Leave an interrupted run, and what has not ended of its rollbacks, to whoever takes it.
+
+    Does nothing about what another executor owns.
+    """
+    mine = (run_id, epoch)
+    connection.execute(
+        "UPDATE runs SET epoch = NULL WHERE id = ? AND epoch = ? AND status = 'interrupted'", mine
+    )
+    connection.execute(
+        "UPDATE rollback_events SET epoch = NULL"
+        " WHERE run_id = ? AND epoch = ? AND status IN ('pending', 'running')",
+        mine,
+    )
 
 
 def _record(

@@ -330,3 +330,18 @@ def is_running(pid: int | str) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def break_writing(scene: Scene) -> None:
+    """Let no stage succeed any more, as a full disk would."""
+    scene.executor.database.write(
+        lambda c: c.execute(
+            "CREATE TRIGGER broken BEFORE UPDATE ON stages WHEN NEW.status = 'succeeded'"
+            " BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+        ).close()
+    )
+
+
+def mend_writing(scene: Scene) -> None:
+    """Undo break_writing."""
+    scene.executor.database.write(lambda c: c.execute("DROP TRIGGER broken").close())

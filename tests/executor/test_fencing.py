@@ -18,7 +18,9 @@ from tests.executor.scenery import (
     Scene,
     after,
     asking,
+    break_writing,
     is_running,
+    mend_writing,
     stage,
     undone,
 )
@@ -97,16 +99,6 @@ async def test_a_rollback_that_was_taken_over_goes_no_further(scene: Scene) -> N
     assert scene.steps(1) == {"b": "interrupted", "a": "pending"}
 
 
-def break_writing(scene: Scene) -> None:
-    """Let no stage succeed any more, as a full disk would."""
-    scene.executor.database.write(
-        lambda c: c.execute(
-            "CREATE TRIGGER broken BEFORE UPDATE ON stages WHEN NEW.status = 'succeeded'"
-            " BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
-        ).close()
-    )
-
-
 async def test_a_run_that_cannot_be_written_is_left_as_interrupted_and_resumed(
     scene: Scene,
 ) -> None:
@@ -118,7 +110,7 @@ async def test_a_run_that_cannot_be_written_is_left_as_interrupted_and_resumed(
     assert run.status is RunStatus.INTERRUPTED
     assert "disk is full" in run.reason
     assert scene.statuses(run_id) == {"a": "interrupted", "b": "pending"}
-    scene.executor.database.write(lambda c: c.execute("DROP TRIGGER broken").close())
+    mend_writing(scene)
     resumed = await scene.executor.resume_run(run_id)
     assert resumed.status is RunStatus.SUCCEEDED
 

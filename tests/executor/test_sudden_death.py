@@ -22,9 +22,10 @@ from orchestrate_tui.domain.status import (
     RunStatus,
     StageStatus,
 )
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Refused, StaleTransition, StoreError
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.store.commands import CommandKind, CommandStatus, insert_command, read_command
+from orchestrate_tui.store.recovery import mark_interrupted
 from tests.executor.scenery import (
     CONTINUE,
     FOREVER,
@@ -34,8 +35,10 @@ from tests.executor.scenery import (
     Scene,
     after,
     asking,
+    break_writing,
     end_hosts_in,
     is_running,
+    mend_writing,
     stage,
     undone,
 )
@@ -245,6 +248,28 @@ async def test_two_that_resume_at_once_do_not_both(scene: Scene) -> None:
     assert results[1] == "succeeded"
     assert any(name in results[0] for name in ("Refused: ", "StaleTransition: ", "Fenced: "))
     assert scene.noted("done") == ["ran"]
+
+
+async def test_a_run_that_is_just_being_taken_up_is_nobody_elses(scene: Scene) -> None:
+    await killed(scene, scene.other_run(stage("a", FOREVER, idempotent=True)))
+    mark_interrupted(scene.executor.database, utc_now())
+    async with PipelineExecutor(scene.executor.database.path) as second:
+        epoch = second._context.epoch
+        second.database.write(lambda c: c.execute("UPDATE runs SET epoch = ?", (epoch,)).close())
+        with pytest.raises(StaleTransition, match=r"is just being taken up by \w+ \(process \d+\)"):
+            await scene.executor.resume_run(1)
+    assert scene.starts(1) == ["a"]
+
+
+async def test_a_run_that_an_executor_left_while_it_lives_is_taken_up_by_another(
+    scene: Scene,
+) -> None:
+    run_id = await scene.create(stage("a", idempotent=True))
+    break_writing(scene)
+    with pytest.raises(StoreError):
+        await scene.executor.execute_run(run_id)
+    mend_writing(scene)
+    assert await scene.other("resume", run_id).result() == "succeeded"
 
 
 # Rollbacks

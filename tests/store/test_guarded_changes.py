@@ -193,13 +193,32 @@ def test_no_changes_are_no_trouble(store: Store) -> None:
 def test_a_run_is_taken_over_once_and_the_other_one_is_told_by_whom(store: Store) -> None:
     run_id = store.new_run(epoch=SOMEBODY_ELSE)
     first, late = (
-        partial(take_over, run_id=run_id, seen=SOMEBODY_ELSE, takeover=taking(epoch))
+        partial(
+            take_over,
+            run_id=run_id,
+            seen=SOMEBODY_ELSE,
+            status=RunStatus.PENDING,
+            takeover=taking(epoch),
+        )
         for epoch in (store.epoch, 1)
     )
     store.database.write(first)
     with pytest.raises(StaleTransition, match="by ben at 2026-05-04 12:00:00 UTC: it hangs"):
         store.database.write(late)
     store.change_stages(run_id, starting())
+
+
+def test_a_run_that_went_on_since_it_was_seen_is_not_taken_over(store: Store) -> None:
+    run_id = store.started_run(epoch=SOMEBODY_ELSE)
+    late = partial(
+        take_over,
+        run_id=run_id,
+        seen=SOMEBODY_ELSE,
+        status=RunStatus.INTERRUPTED,
+        takeover=taking(store.epoch),
+    )
+    with pytest.raises(StaleTransition, match=f"Run {run_id} is running by now"):
+        store.database.write(late)
 
 
 @pytest.mark.parametrize("run_id", [1, 99])

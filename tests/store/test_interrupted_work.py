@@ -276,7 +276,10 @@ def test_a_run_taken_over_while_it_is_read_is_not_shown_as_interrupted(
     def resume() -> None:
         mark_interrupted(store.database, LATER)
         takeover = taking(store.epoch)
-        store.database.write(lambda c: take_over(c, run_id, seen=GONE, takeover=takeover))
+        status = RunStatus.INTERRUPTED
+        store.database.write(
+            lambda c: take_over(c, run_id, seen=GONE, status=status, takeover=takeover)
+        )
         store.change_run(run_id, RunStatus.INTERRUPTED, RunStatus.RUNNING)
 
     history.files = Meanwhile(store.path, resume)
@@ -299,7 +302,10 @@ def test_a_step_that_ends_while_it_is_read_is_not_shown_as_interrupted(
 def test_a_resumed_run_goes_on_where_it_stopped(store: Store, history: History) -> None:
     run_id = store.started_run("a", "b", epoch=GONE)
     mark_interrupted(store.database, LATER)
-    store.database.write(lambda c: take_over(c, run_id, seen=GONE, takeover=taking(store.epoch)))
+    status, takeover = RunStatus.INTERRUPTED, taking(store.epoch)
+    store.database.write(
+        lambda c: take_over(c, run_id, seen=GONE, status=status, takeover=takeover)
+    )
     store.change_run(run_id, RunStatus.INTERRUPTED, RunStatus.RUNNING)
     again = change("a", 0, StageStatus.INTERRUPTED, StageStatus.RUNNING, attempt=2)
     store.change_stages(run_id, again)

@@ -141,12 +141,15 @@ class StoreMachine(RuleBasedStateMachine):
     def take_over(self, data: st.DataObject, is_honest: bool) -> None:  # noqa: FBT001
         """Become the owner of a run of whoever was seen to own it, or once owned it."""
         by, (run_id, run) = self._one(data), self._run(data)
-        seen = run.epoch if is_honest else data.draw(st.sampled_from([0, *self.dead, by.epoch]))
+        seen, status = run.epoch, run.status
+        if not is_honest:
+            seen = data.draw(st.sampled_from([0, run.epoch, *self.dead, by.epoch]))
+            status = data.draw(st.sampled_from(RunStatus))
 
         def take(connection: Connection) -> None:
-            take_over(connection, run_id, seen=seen, takeover=taking(by.epoch))
+            take_over(connection, run_id, seen=seen, status=status, takeover=taking(by.epoch))
 
-        if self._done(by, take, expected=seen == run.epoch):
+        if self._done(by, take, expected=(seen, status) == (run.epoch, run.status)):
             run.epoch = by.epoch
             self.touched.add(run_id)
 

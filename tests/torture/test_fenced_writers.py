@@ -17,6 +17,7 @@ import pytest
 from orchestrate_tui.store import open_database
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.fencing import take_over, take_over_rollback
+from orchestrate_tui.store.history import read_run
 from tests.store.scenery import Store, taking
 from tests.torture.conftest import Amount, Figure
 
@@ -41,7 +42,8 @@ def steal(store: Store, run_id: int, rollback_id: int, owner: int) -> None:
     takeover = taking(store.epoch)
 
     def change(connection: Connection) -> None:
-        take_over(connection, run_id, seen=owner, takeover=takeover)
+        status = read_run(connection, run_id).status
+        take_over(connection, run_id, seen=owner, status=status, takeover=takeover)
         take_over_rollback(connection, run_id, rollback_id, seen=owner, takeover=takeover)
 
     store.database.write(change)

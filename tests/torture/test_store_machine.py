@@ -63,4 +63,4 @@ def test_without_a_protection_something_is_done_that_must_not_be(
     module, name = WITHOUT[protection]
     monkeypatch.setattr(module, name, lambda *_, **__: None)
     with pytest.raises(AssertionError):
-        explore(seed, 200)
+        explore(seed, 2_000)  # it ends with the first damage
