@@ -12,16 +12,19 @@ from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.presence import Person
 from orchestrate_tui.store.attendance import present
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.trouble import trouble_at
 
 Driven = dict[int | None, tuple[int, ...]]
 """The runs that are worked on, by the executors that do."""
 
 
 def who(arguments: Namespace) -> int:
-    """List the consoles and the executors at a database; nobody need be there."""
+    """List the consoles and the executors at a database, and say what keeps these from working."""
     history = History(database_path(arguments), hands_off=True)
     driven = history.driven()
     people = present(history.files)
+    if trouble := trouble_at(history.files):
+        say(trouble, to=sys.stderr)
     if arguments.json:
         print_json([_record(person, driven) for person in people])
     elif people:

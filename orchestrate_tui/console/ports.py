@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 
 class Attendance(Protocol):
-    """Tells who is at the database; `store.attendance.Attendance` does."""
+    """Tells who is at the database, and how they fare; `store.attendance.Attendance` does."""
 
     def people(self) -> tuple[Person, ...]:
         """Everybody who is there, this process too."""
+        ...
+
+    def trouble(self) -> str:
+        """What keeps an executor from working, in a sentence; "" when nothing does."""
         ...
 
 

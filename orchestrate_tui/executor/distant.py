@@ -32,9 +32,11 @@ from orchestrate_tui.executor.errands import (
 from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.executor.messenger import Messenger
+from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.recovery import UNDER_WAY
+from orchestrate_tui.store.trouble import trouble_at
 
 _LOOK_INTERVAL_S = 0.05
 
@@ -47,6 +49,7 @@ class DistantControl:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._files = StoreFiles(path)
         self._messenger = Messenger(path)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="distant")
 
@@ -75,8 +78,8 @@ class DistantControl:
 
     @property
     def trouble(self) -> str:
-        """Nothing: what keeps another account's executor from working is not known here."""
-        return ""
+        """What keeps an executor of that database from working, such as a full disk."""
+        return trouble_at(self._files)
 
     @property
     def is_stuck(self) -> bool:

@@ -73,7 +73,7 @@ class PipelineExecutor:
             hub=self.hub,
             people=people or People(),
             clock=clock,
-            room=Room(self.database.files.runs),
+            room=Room(self.database.files.runs, self.database.trouble_mark),
         )
         self._records = records = Records(self._context)
         self._runs = Runs(self._context, records)

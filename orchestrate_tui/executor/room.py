@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import anyio
 
+from orchestrate_tui.store.trouble import Trouble, TroubleMark
+
 T = TypeVar("T")
 
 LEAST_ROOM_BYTES = 64 * 1024
@@ -23,9 +25,13 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 @dataclass(slots=True)
 class Room:
-    """The free space where logs lie; `trouble` says what is waited for, "" is nothing."""
+    """The free space where logs lie; `trouble` says what is waited for, "" is nothing.
+
+    `mark` tells other processes the same.
+    """
 
     folder: Path
+    mark: TroubleMark
     trouble: str = ""
     _waiting: int = 0
 
@@ -63,9 +69,11 @@ class Room:
     async def _waited_for(self) -> AsyncIterator[None]:
         self._waiting += 1
         self.trouble = f"The disk is full: there is no room for logs in {self.folder}"
+        self.mark.set(Trouble.NO_ROOM_FOR_LOGS)
         try:
             yield
         finally:
             self._waiting -= 1
             if not self._waiting:
                 self.trouble = ""
+                self.mark.clear(Trouble.NO_ROOM_FOR_LOGS)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.presence import Person
 from orchestrate_tui.store.processes import describe
+from orchestrate_tui.store.trouble import trouble_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,10 @@ class Attendance:
     def people(self) -> tuple[Person, ...]:
         """Everybody who is there, this process too, in the order of their process numbers."""
         return present(self._files)
+
+    def trouble(self) -> str:
+        """What keeps an executor of this database from working, in a sentence; see trouble_at."""
+        return trouble_at(self._files)
 
     def close(self) -> None:
         """Be a console no longer; a second call does nothing."""

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.permissions import make_folder, open_file
+from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
 from orchestrate_tui.store.opening import open_for_writing
 from orchestrate_tui.store.sharing import STARTING_SUFFIX, share
 from orchestrate_tui.store.spreading import spread_subfolders
+from orchestrate_tui.store.trouble import TroubleMark
 from orchestrate_tui.store.writer import Change, Writer
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Database:
 
     `share_group` names a Unix group that may read it from now on; "" leaves that as it is.
     `former` is the copy that was made before the schema was brought up to date; None when it was.
+    `trouble_mark` tells everybody else what keeps this process from working.
     """
 
     def __init__(self, path: Path, *, share_group: str = "") -> None:
@@ -41,13 +43,13 @@ class Database:
         self.path = self.files.database
         opened = open_for_writing(self.files)
         self.former = opened.former
-        self._writer = Writer(self.path, opened)
         try:
             make_folder(self.files.runs)
-            os.close(open_file(self.files.consoles, os.O_RDONLY))
+            self.trouble_mark = TroubleMark(self.files.consoles)
         except OSError as error:
-            self._writer.close()
+            opened.close()
             raise cannot_open(self.path, error) from error
+        self._writer = Writer(self.path, opened, self.trouble_mark)
         spread_subfolders(self.files.runs)
         if share_group:
             self._share(share_group)
@@ -57,7 +59,7 @@ class Database:
         try:
             share(self.files, group)
         except StoreError:
-            self._writer.close()
+            self._close()
             raise
 
     @property
@@ -94,7 +96,11 @@ class Database:
     def close(self) -> None:
         """Commit what is waiting and close; reading connections of other threads stay theirs."""
         self.release_reader()
+        self._close()
+
+    def _close(self) -> None:
         self._writer.close()
+        self.trouble_mark.close()
 
     def release_reader(self) -> None:
         """Close this thread's connection for reading; the next read opens another."""

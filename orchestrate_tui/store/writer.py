@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from orchestrate_tui.errors import StoreError, Unrecorded
 from orchestrate_tui.store.chain import last_event
+from orchestrate_tui.store.trouble import Trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrate_tui.store.chain import Head
     from orchestrate_tui.store.opening import Opened
+    from orchestrate_tui.store.trouble import TroubleMark
 
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
@@ -55,12 +57,13 @@ _Outcome = tuple[_Waiting, Any, BaseException | None]
 class Writer:
     """Commits changes in the order in which they are submitted.
 
-    `trouble` says why patient changes wait; "" when they do not.
+    `trouble` says why patient changes wait; "" when they do not. `mark` tells others the same.
     """
 
-    def __init__(self, path: Path, opened: Opened) -> None:
+    def __init__(self, path: Path, opened: Opened, mark: TroubleMark) -> None:
         self._path = path
         self._opened = opened
+        self._mark = mark
         self._lock, self._connection = opened.lock, opened.connection
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._submitting = Lock()
@@ -137,11 +140,11 @@ class Writer:
         while batch and (error := self._transact(batch)) is not None:
             batch = self._patient(batch, error)
             if batch:
-                self.trouble = _trouble(self._path, error)
+                self._tell(error)
                 batch += self._wait(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
                 self._make_room()
-        self.trouble = ""
+        self._tell_no_more()
 
     def _transact(self, batch: list[_Waiting]) -> sqlite3.Error | None:
         """Carry out the batch and answer it; the error instead if the disk has no room for it."""
@@ -159,6 +162,7 @@ class Writer:
             if _lacks_room(error):
                 return error
             outcomes = [(item, None, self._failure(error)) for item in batch]
+        self._tell_no_more()
         for item, result, failure in outcomes:
             if failure is None:
                 item.future.set_result(result)
@@ -218,6 +222,17 @@ class Writer:
             elif not has_patience:
                 item.future.set_exception(_unrecorded(self._path, error))
         return [item for item in batch if item.is_patient] if has_patience else []
+
+    def _tell(self, error: sqlite3.Error) -> None:
+        self.trouble = _trouble(self._path, error)
+        is_full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+        self._mark.set(Trouble.FULL if is_full else Trouble.FAILING)
+
+    def _tell_no_more(self) -> None:
+        if self.trouble:
+            self.trouble = ""
+            self._mark.clear(Trouble.FULL)
+            self._mark.clear(Trouble.FAILING)
 
     def _wait(self, seconds: float) -> list[_Waiting]:
         """Wait, or until somebody submits something, which is returned."""

@@ -34,9 +34,11 @@ def test_a_run_waits_for_room_says_so_once_and_goes_on_by_itself(desk: Desk, dis
     desk.gate.open()
     assert job.err_line().startswith(SAID.format(desk.database))
     assert desk.notes() == []
+    assert desk.do("who").err == f"The disk is full: {desk.database} cannot be written\n"
     filler.unlink()
     assert "There is room on the disk again" in job.err_line()
     assert desk.ready.stage()[0] == "third"
+    assert desk.do("who").err == ""
     desk.gate.open()
     ended = job.end()
     assert (ended.code, ended.err) == (0, "")

@@ -17,6 +17,10 @@ class There:
     """Those who are said to be there."""
 
     persons: tuple[Person, ...] = ()
+    said: str = ""
 
     def people(self) -> tuple[Person, ...]:
         return self.persons
+
+    def trouble(self) -> str:
+        return self.said

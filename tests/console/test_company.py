@@ -22,6 +22,7 @@ from orchestrate_tui.domain.presence import Person
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 from orchestrate_tui.store.acknowledgements import acknowledge
 from orchestrate_tui.store.attendance import Attendance
+from orchestrate_tui.store.trouble import Trouble
 from tests.console.company import ANNA, BEN, JOB, VIEWER, There
 from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
 
@@ -128,6 +129,32 @@ async def test_what_keeps_work_from_going_on_is_told_as_long_as_it_does(
         assert "The disk is full: /srv/store.db" in shown(pilot)
         desk.trouble = ""
         await settle(pilot, lambda: "The disk is full" not in shown(pilot))
+
+
+async def test_what_keeps_another_executor_from_going_on_is_told_to_who_only_watches(
+    story: Story,
+) -> None:
+    waiting(story)
+    mark = story.database.trouble_mark
+    with Attendance(story.history.files) as there:
+        app = OrchestrateApp(story.history, attendance=there, clock=now)
+        async with app.run_test(size=(80, 24)) as pilot:
+            mark.set(Trouble.FULL)
+            since = time.monotonic()
+            await settle(pilot, lambda: "The disk is full" in shown(pilot))
+            mark.clear(Trouble.FULL)
+            await settle(pilot, lambda: "The disk is full" not in shown(pilot))
+            assert time.monotonic() - since < 2
+
+
+async def test_what_keeps_another_executor_from_going_on_is_told_to_who_may_act(
+    story: Story, desk: Desk
+) -> None:
+    waiting(story)
+    there = There(said="The disk is full: /srv/store.db cannot be written")
+    app = OrchestrateApp(story.history, desk, attendance=there, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, lambda: "The disk is full: /srv/store.db" in shown(pilot))
 
 
 async def test_a_cancelling_quit_does_not_wait_for_a_full_disk(story: Story, desk: Desk) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.executor.room import Room
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.trouble import TroubleMark, trouble_at
 from tests.executor.scenery import FOREVER, HOLD, Scene, after, is_running, stage
 from tests.small_disk import fill, small_disk
 
@@ -20,6 +22,13 @@ def path(tmp_path: Path) -> Iterator[Path]:
     """A database, and its logs, on a small disk."""
     with small_disk(tmp_path / "disk") as folder:
         yield folder / "store.db"
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Iterator[TroubleMark]:
+    opened = TroubleMark(tmp_path / "store.db.consoles")
+    yield opened
+    opened.close()
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -50,7 +59,8 @@ async def test_a_cancelled_run_stops_at_once_although_the_disk_is_full(
 
 async def test_nothing_starts_without_room_for_its_log(tmp_path: Path) -> None:
     with small_disk(tmp_path / "logs") as folder:
-        room = Room(folder)
+        mark = TroubleMark(folder / "store.db.consoles")
+        room = Room(folder, mark)
         started: list[str] = []
 
         async def start() -> None:
@@ -61,12 +71,19 @@ async def test_nothing_starts_without_room_for_its_log(tmp_path: Path) -> None:
             tasks.start_soon(partial(room.start, start))
             await until(lambda: room.trouble)
             assert "no room for logs" in room.trouble
+            assert trouble_at(StoreFiles(folder / "store.db")) == (
+                f"The disk is full: there is no room for logs in {folder}/store.db.runs"
+            )
             assert started == []
             filler.unlink()
         assert (started, room.trouble) == (["it"], "")
+        assert trouble_at(StoreFiles(folder / "store.db")) == ""
+        mark.close()
 
 
-async def test_what_finds_the_disk_full_when_it_starts_is_started_again(tmp_path: Path) -> None:
+async def test_what_finds_the_disk_full_when_it_starts_is_started_again(
+    tmp_path: Path, mark: TroubleMark
+) -> None:
     errors = [OSError(28, "No space left on device"), OSError(122, "Disk quota exceeded")]
 
     async def start() -> str:
@@ -74,12 +91,14 @@ async def test_what_finds_the_disk_full_when_it_starts_is_started_again(tmp_path
             raise errors.pop()
         return "started"
 
-    assert await Room(tmp_path).start(start) == "started"
+    assert await Room(tmp_path, mark).start(start) == "started"
 
 
-async def test_another_error_of_a_start_is_not_waited_for(tmp_path: Path) -> None:
+async def test_another_error_of_a_start_is_not_waited_for(
+    tmp_path: Path, mark: TroubleMark
+) -> None:
     async def start() -> str:
         raise FileNotFoundError(2, "No such file or directory")
 
     with pytest.raises(FileNotFoundError):
-        await Room(tmp_path).start(start)
+        await Room(tmp_path, mark).start(start)

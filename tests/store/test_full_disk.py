@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
+import struct
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -17,7 +19,9 @@ from orchestrate_tui.store import Database, open_database
 from orchestrate_tui.store.connection import ImmediateConnection
 from orchestrate_tui.store.examination import check_record
 from orchestrate_tui.store.record import record
+from orchestrate_tui.store.trouble import Trouble, TroubleMark, trouble_at
 from tests.small_disk import fill, small_disk
+from tests.store.conftest import Spawn
 from tests.store.scenery import Store
 from tests.store.test_writer import adding, words
 
@@ -69,6 +73,61 @@ def test_a_patient_change_waits_and_is_made_when_there_is_room(disk: Disk) -> No
     assert future.result(PATIENCE_S) == LARGE
     assert words(disk.database) == ["before", LARGE]
     assert disk.database.trouble == ""
+
+
+def test_everybody_at_the_database_is_told_as_long_as_it_lasts(disk: Disk) -> None:
+    files = disk.database.files
+    assert trouble_at(files) == ""
+    disk.fill()
+    future = disk.patiently(LARGE)
+    assert disk.wait_for_trouble() == trouble_at(files)
+    disk.free()
+    assert future.result(PATIENCE_S) == LARGE
+    assert trouble_at(files) == ""
+
+
+def test_several_in_trouble_are_told_until_the_last_is_out_of_it(disk: Disk) -> None:
+    files = disk.database.files
+    marks = [TroubleMark(files.consoles) for _ in range(2)]
+    for mark in marks:
+        mark.set(Trouble.NO_ROOM_FOR_LOGS)
+    marks[0].close()
+    marks[1].set(Trouble.NO_ROOM_FOR_LOGS)
+    assert trouble_at(files) == f"The disk is full: there is no room for logs in {files.runs}"
+    marks[1].close()
+    assert trouble_at(files) == ""
+
+
+TROUBLED = """
+import sys
+from pathlib import Path
+from orchestrate_tui.store.trouble import Trouble, TroubleMark
+mark = TroubleMark(Path(sys.argv[1]))
+mark.set(Trouble.FAILING)
+print("told", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_dies_in_trouble_leaves_no_word_of_it(disk: Disk, spawn: Spawn) -> None:
+    files = disk.database.files
+    process = spawn(TROUBLED, files.consoles)
+    assert process.stdout
+    assert process.stdout.readline() == "told\n"
+    assert "quota is used up" in trouble_at(files)
+    process.kill()
+    process.wait()
+    assert trouble_at(files) == ""
+
+
+def test_who_only_reads_can_neither_feign_trouble_nor_hide_it(disk: Disk) -> None:
+    files = disk.database.files
+    with files.consoles.open() as reader:
+        fcntl.flock(reader, fcntl.LOCK_EX)
+        fcntl.fcntl(reader, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", fcntl.F_RDLCK, 0, 1, 1, 0))
+        assert trouble_at(files) == ""
+        disk.database.trouble_mark.set(Trouble.FULL)
+        assert "The disk is full" in trouble_at(files)
 
 
 def test_an_impatient_change_is_told_at_once_that_it_was_not_kept(disk: Disk) -> None:

@@ -249,8 +249,8 @@ class MainScreen(Screen[None]):
 
     @property
     def trouble(self) -> str:
-        """What keeps this console's executor from working; "" is nothing, or no executor."""
-        return ""
+        """What keeps an executor from working, in whatever process; "" is nothing."""
+        return "" if self._attendance is None else self._attendance.trouble()
 
     def _take_over(self, changes: Changes) -> None:
         self.query_one(Banner).warn(changes.warnings)

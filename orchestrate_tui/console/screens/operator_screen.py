@@ -119,8 +119,8 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
 
     @property
     def trouble(self) -> str:
-        """What keeps the executor from working; "" is nothing."""
-        return self._control.trouble
+        """What keeps this console's executor from working, or another; "" is nothing."""
+        return self._control.trouble or super().trouble
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what the chosen run, stage or rollback allows."""
