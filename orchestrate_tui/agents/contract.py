@@ -18,6 +18,7 @@ class RollbackIdentity:
 
     rollback_id: int
     failed_stage: str
+    previous: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrate_tui.agents.contract import Work
 from orchestrate_tui.agents.leftovers import KEY_VARIABLE
 from orchestrate_tui.domain.pipeline import Pairs
+from orchestrate_tui.domain.release import variables_of
 from orchestrate_tui.domain.variables import UnsafeValue, substitute
 
 _OWN = "ORCHESTRATE_"
@@ -84,4 +85,5 @@ def _identity(work: Work, outputs: Path) -> dict[str, str]:
     if work.rollback:
         identity["ORCHESTRATE_ROLLBACK_ID"] = str(work.rollback.rollback_id)
         identity["ORCHESTRATE_FAILED_STAGE"] = work.rollback.failed_stage
+        identity |= variables_of(work.rollback.previous)
     return identity

@@ -25,7 +25,7 @@ from orchestrate_tui.store.history import History
 def runs(arguments: Namespace) -> int:
     """List runs, newest first."""
     status, since = _status(arguments.status), _since(arguments.since)
-    history = _history_if_any(arguments)
+    history = history_if_any(arguments)
     if history is None:
         say("No runs yet", to=sys.stderr)
         if arguments.json:
@@ -76,7 +76,7 @@ def show(arguments: Namespace) -> int:
 
 def rollbacks(arguments: Namespace) -> int:
     """List rollbacks, newest first."""
-    history = _history_if_any(arguments)
+    history = history_if_any(arguments)
     if history is None:
         say("No rollbacks yet", to=sys.stderr)
         if arguments.json:
@@ -92,7 +92,7 @@ def rollbacks(arguments: Namespace) -> int:
     return 0
 
 
-def _history_if_any(arguments: Namespace) -> History | None:
+def history_if_any(arguments: Namespace) -> History | None:
     """The history; None where nothing was recorded yet, or the database was not made to its end."""
     try:
         return History(database_path(arguments), hands_off=True)

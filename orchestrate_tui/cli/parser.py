@@ -347,6 +347,14 @@ def _add_history(commands: _Commands) -> None:
     rollbacks.add_argument(
         "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
     )
+    releases = commands.add(
+        "releases", "releases:releases", "list what was brought to which environment", json=True
+    )
+    releases.add_argument("--pipeline", metavar="NAME", help="only releases of this pipeline")
+    releases.add_argument("--environment", metavar="NAME", help="only those in this environment")
+    releases.add_argument(
+        "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
+    )
     logs = commands.add("logs", "logs:logs", "print what a stage wrote", json=True)
     _add_run_id(logs)
     logs.add_argument("stage", metavar="STAGE", help="the name of the stage")

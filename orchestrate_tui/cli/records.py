@@ -11,6 +11,7 @@ from orchestrate_tui.domain.moments import to_text
 
 if TYPE_CHECKING:  # a command that prints other values does not load these
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+    from orchestrate_tui.domain.release import Release
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
     from orchestrate_tui.store.history import History
@@ -103,6 +104,23 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
     }
 
 
+def release_record(release: Release) -> JsonObject:
+    """One release."""
+    return {
+        "id": release.id,
+        "pipeline": release.pipeline,
+        "environment": release.environment,
+        "component": release.component,
+        "version": release.version or None,
+        "run_id": release.run_id,
+        "stage_name": release.stage_name,
+        "definition_hash": release.definition_hash,
+        "created_at": to_text(release.created_at),
+        "undone_by": release.undone_by,
+        "outputs": dict(release.outputs),
+    }
+
+
 def _step_record(step: RollbackStep) -> JsonObject:
     return {
         "position": step.position,
@@ -131,6 +149,9 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
                 "task": step.task,
                 "restores": step.restores,
                 "irreversible": step.irreversible,
+                "from_version": step.from_version or None,
+                "to_version": step.to_version or None,
+                "release": step.release,
             }
             for step in plan.steps
         ],

@@ -16,7 +16,7 @@ from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word
 from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.distant import DistantControl
@@ -58,11 +58,18 @@ def plan_lines(plan: RollbackPlan) -> Iterator[str]:
     """The plan as an operator reads it: what is undone, in order, and what is not."""
     yield f"Roll back from '{plan.failed_stage}' to '{plan.target}':"
     for number, step in enumerate(plan.steps, 1):
-        yield f"  {number}. undo {step.stage_name}: {step.task} ({step.agent})"
+        yield f"  {number}. undo {step.stage_name}: {step.task} ({step.agent}){_versions(step)}"
     for skip in plan.skipped:
         yield f"  -  {skip.stage_name}: {skip.reason}"
     for warning in plan.warnings:
         yield f"  !  {warning}"
+
+
+def _versions(step: PlanStep) -> str:
+    if step.release is None:
+        return ""
+    before = step.to_version or f"release {step.release}"
+    return f", {step.from_version or 'no version'} → {before}"
 
 
 def _refuse_not_yet(arguments: Namespace) -> None:

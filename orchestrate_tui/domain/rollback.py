@@ -13,9 +13,11 @@ from hashlib import sha256
 from heapq import heappop, heappush
 from itertools import chain
 from operator import attrgetter
+from types import MappingProxyType
 
 from orchestrate_tui.domain.graph import StageGraph, find_cycles
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
+from orchestrate_tui.domain.release import Succession, lacks
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 
@@ -23,13 +25,18 @@ NOTHING_TO_UNDO = "nothing to undo"
 DID_NOT_RUN = "did not run"
 IRREVERSIBLE = "irreversible, stays as it is"
 
-_HASHED = attrgetter("agent", "task", "restores", "irreversible")
+_HASHED = attrgetter("agent", "task", "restores", "irreversible", "release")
+_NO_RELEASES: Mapping[str, Succession] = MappingProxyType({})
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
-    """One undo. `restores` names what is put back from a snapshot before the agent runs."""
+    """One undo. `restores` names what is put back from a snapshot before the agent runs.
+
+    `from_version` is what the stage brought to its environment, "" without a version; `release`
+    what the undo goes back to, with its version, None where there was none before.
+    """
 
     stage_name: str
     agent: str
@@ -37,6 +44,9 @@ class PlanStep:
     restores: tuple[str, ...] = ()
     irreversible: bool = False
     idempotent: bool = False
+    from_version: str = ""
+    to_version: str = ""
+    release: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +87,13 @@ def plan_rollback(
     failed_stage: str,
     target: str | None = None,
     simulated: bool = False,
+    releases: Mapping[str, Succession] = _NO_RELEASES,
 ) -> RollbackPlan:
     """The plan to undo `target` and everything downstream of it; pure.
 
     `target` None means the failed stage itself. In a simulated run every agent exists, the
-    rollback agent too. Raises KeyError for a stage that the pipeline does not have.
+    rollback agent too. `releases` says of stages with an environment what they brought there.
+    Raises KeyError for a stage that the pipeline does not have.
     """
     goal = target or failed_stage
     defined = {stage.name: stage for stage in pipeline.stages}
@@ -93,18 +105,22 @@ def plan_rollback(
     undos = {
         name: undo_of(defined[name], goal, has_rollback_agent=has_rollback_agent) for name in scope
     }
+    stuck = {} if simulated else dict(_stuck(pipeline, defined, undos, releases))
+    undos |= dict.fromkeys(stuck)
     steps = tuple(
-        _step(defined[name], undo) for name in scope if (undo := undos[name]) and undo.task
+        _step(defined[name], undo, releases.get(name, Succession()))
+        for name in scope
+        if (undo := undos[name]) and undo.task
     )
     return RollbackPlan(
         failed_stage=failed_stage,
         target=goal,
         steps=steps,
-        skipped=_skips(goal, closure, scope, undos, stages),
-        warnings=tuple(_warnings(scope, undos, stages)),
+        skipped=_skips(goal, closure, scope, undos, stages, stuck=stuck),
+        warnings=tuple(_warnings(scope, undos, stages, stuck)),
         irreversible=tuple(name for name in scope if (undo := undos[name]) and undo.irreversible),
         scope=scope,
-        refusal=_refusal(goal, steps, undos, stages),
+        refusal=_refusal(goal, steps, undos, stages, stuck),
         hash=_hash(goal, steps, scope),
     )
 
@@ -251,13 +267,33 @@ def is_in_scope(stage: StageRun) -> bool:
     return stage.started and stage.status is not StageStatus.ROLLED_BACK
 
 
-def _step(stage: Stage, undo: Undo) -> PlanStep:
+def _stuck(
+    pipeline: Pipeline,
+    defined: Mapping[str, Stage],
+    undos: Mapping[str, Undo | None],
+    releases: Mapping[str, Succession],
+) -> Iterator[tuple[str, str]]:
+    """The stages whose undo needs what no earlier release has, and why."""
+    agents = {agent.name: agent for agent in pipeline.agents}
+    for name, undo in undos.items():
+        if undo is None or not undo.task:
+            continue
+        agent = agents.get(undo.agent or defined[name].agent)
+        if reason := lacks(undo, agent, releases.get(name, Succession())):
+            yield name, reason
+
+
+def _step(stage: Stage, undo: Undo, succession: Succession) -> PlanStep:
+    earlier = succession.earlier
     return PlanStep(
         stage_name=stage.name,
         agent=undo.agent or stage.agent,
         task=undo.task,
         irreversible=undo.irreversible,
         idempotent=undo.idempotent,
+        from_version=succession.version,
+        to_version=earlier.version if earlier else "",
+        release=earlier.id if earlier else None,
     )
 
 
@@ -267,8 +303,10 @@ def _skips(
     scope: tuple[str, ...],
     undos: Mapping[str, Undo | None],
     stages: Mapping[str, StageRun],
+    *,
+    stuck: Mapping[str, str],
 ) -> tuple[PlanSkip, ...]:
-    reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None}
+    reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None} | dict(stuck)
     reasons |= {name: IRREVERSIBLE for name in scope if (undo := undos[name]) and not undo.task}
     for name in closure.difference(scope):
         if stages[name].status is StageStatus.ROLLED_BACK:
@@ -280,11 +318,16 @@ def _skips(
 
 
 def _warnings(
-    scope: tuple[str, ...], undos: Mapping[str, Undo | None], stages: Mapping[str, StageRun]
+    scope: tuple[str, ...],
+    undos: Mapping[str, Undo | None],
+    stages: Mapping[str, StageRun],
+    stuck: Mapping[str, str],
 ) -> Iterable[str]:
     for name in scope:
         undo = undos[name]
-        if undo is None:
+        if name in stuck:
+            yield f"stage '{name}' ran and has nothing to go back to: {stuck[name]}"
+        elif undo is None:
             yield f"stage '{name}' ran and has nothing to undo it"
         elif undo.irreversible:
             yield f"stage '{name}' is irreversible: its effects cannot be taken back"
@@ -297,7 +340,10 @@ def _refusal(
     steps: tuple[PlanStep, ...],
     undos: Mapping[str, Undo | None],
     stages: Mapping[str, StageRun],
+    stuck: Mapping[str, str],
 ) -> str:
+    if target in stuck:
+        return f"Stage '{target}' has nothing to go back to: {stuck[target]}"
     if target in undos and all(step.stage_name != target for step in steps):
         return f"Stage '{target}' has nothing to undo it"
     if not steps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,10 +15,12 @@ from orchestrate_tui.agents.environment import inherited_environment
 from orchestrate_tui.agents.left_programs import TakenBack
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
+from orchestrate_tui.domain.release import PREVIOUS
 from orchestrate_tui.domain.rollback import PlanStep
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.permission import StartPermission
+from orchestrate_tui.executor.releases import previous_values
 from orchestrate_tui.executor.secrets import LostSecret
 from orchestrate_tui.permissions import is_shared
 from orchestrate_tui.store.database import StoreFiles
@@ -93,7 +95,7 @@ class Attempts:
         agent = self._agent(stage.agent)
         if isinstance(agent, Outcome) or agent.simulated != _PRETENCE:
             return None
-        rendered = self._rendered(stage, stage.task)
+        rendered = self._rendered(stage, stage.task, self.values)
         return rendered if isinstance(rendered, Outcome) else Outcome(succeeded=True)
 
     async def perform_stage(self, stage: Stage, attempt: int) -> Outcome:
@@ -120,9 +122,22 @@ class Attempts:
             attempt=attempt,
             timeout_s=undo.timeout_s,
             rollback=RollbackIdentity(
-                rollback_id=event.id or 0, failed_stage=event.failed_stage_name
+                rollback_id=event.id or 0,
+                failed_stage=event.failed_stage_name,
+                previous=self._previous(step),
             ),
         )
+
+    def values_for(self, step: PlanStep) -> dict[str, str]:
+        """What the texts of an undo may name, the release that it goes back to included."""
+        previous = self._previous(step)
+        return self.values | {PREVIOUS + key: text for key, text in previous.items()}
+
+    def _previous(self, step: PlanStep) -> dict[str, str]:
+        """What is known of the release that an undo goes back to; nothing without one."""
+        if step.release is None:
+            return {}
+        return previous_values(self.context, self.permission.executor.database, step.release)
 
     async def _perform(
         self,
@@ -135,7 +150,10 @@ class Attempts:
         rollback: RollbackIdentity | None = None,
     ) -> Outcome:
         run = self.context.run
-        rendered = self._rendered(stage, task)
+        values = self.values
+        if rollback and rollback.previous:
+            values = values | {PREVIOUS + key: text for key, text in rollback.previous.items()}
+        rendered = self._rendered(stage, task, values)
         if isinstance(rendered, Outcome):
             return rendered
         if agent.simulated == _PRETENCE:
@@ -155,7 +173,7 @@ class Attempts:
             environment=stage.environment,
             timeout_s=timeout_s,
             masker=self.context.secrets.masker,
-            values=self.values,
+            values=values,
             variables=self._environment(),
             inherited=self._inherited,
             stage_env=stage.env,
@@ -179,9 +197,9 @@ class Attempts:
         with self.permission.granted(rollback_id):
             return await perform(work, launcher)
 
-    def _rendered(self, stage: Stage, task: str) -> _Rendered | Outcome:
+    def _rendered(self, stage: Stage, task: str, values: Mapping[str, str]) -> _Rendered | Outcome:
         """The texts of an attempt with their values, or why they cannot be filled in."""
-        fill = partial(substitute, values=self.values, keep_unknown=self.context.run.simulated)
+        fill = partial(substitute, values=values, keep_unknown=self.context.run.simulated)
         try:
             return _Rendered(task=fill(task), workdir=fill(stage.workdir or ""))
         except UnknownVariable as error:

@@ -10,7 +10,7 @@ from functools import partial
 import anyio
 
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
 from orchestrate_tui.domain.variables import substitute
@@ -63,8 +63,11 @@ class ManualRollbacks:
         source, target = demand.from_stage, demand.to_stage
         check = partial(check_stages, context=context, from_stage=source, to_stage=target)
         self._executor.database.read(check)
-        plan = plan_request(context, self._records.stages(run_id), source, target or None)
-        plan = _told(plan, self._records.attempts(context).values, context.secrets)
+        stages = self._records.stages(run_id)
+        plan = self._executor.database.read(
+            lambda reader: plan_request(reader, context, stages, source, target or None)
+        )
+        plan = _told(plan, self._records.attempts(context).values_for, context.secrets)
         consenting = replace(demand, accept_irreversible=True)
         applicant = self._applicant("")
         try:
@@ -250,12 +253,14 @@ class ManualRollbacks:
         return Applicant(actor=actor, epoch=self._executor.epoch, at=self._executor.clock())
 
 
-def _told(plan: RollbackPlan, values: Mapping[str, str], secrets: Secrets) -> RollbackPlan:
+def _told(
+    plan: RollbackPlan, values_for: Callable[[PlanStep], Mapping[str, str]], secrets: Secrets
+) -> RollbackPlan:
     """The plan with the values that are known in the tasks of its steps; its hash stays.
 
     A secret that cannot be read stops no rollback: what nobody can read, nothing can show.
     """
-    tasks = (substitute(step.task, values, keep_unknown=True) for step in plan.steps)
+    tasks = (substitute(step.task, values_for(step), keep_unknown=True) for step in plan.steps)
     steps = tuple(
         replace(step, task=secrets.masked(task))
         for step, task in zip(plan.steps, tasks, strict=True)

@@ -14,6 +14,7 @@ from orchestrate_tui.errors import Refused, RollbackLoop
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.releases import releases_of
 from orchestrate_tui.executor.undo import StepRunner
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
@@ -30,7 +31,9 @@ async def nothing_runs(names: Iterable[str], reason: str) -> None:
 def plan_event(context: RunContext, connection: Connection, event: RollbackEvent) -> RollbackPlan:
     """The plan of a rollback as the run stands now; of a repeated one, what is left to do."""
     stages = stages_of(connection, context.id)
-    plan = plan_request(context, stages, event.failed_stage_name, event.rollback_to_stage)
+    plan = plan_request(
+        connection, context, stages, event.failed_stage_name, event.rollback_to_stage
+    )
     if event.retry_of is None:
         return plan
     left = [
@@ -42,16 +45,22 @@ def plan_event(context: RunContext, connection: Connection, event: RollbackEvent
 
 
 def plan_request(
-    context: RunContext, stages: Iterable[StageRun], from_stage: str, to_stage: str | None
+    connection: Connection,
+    context: RunContext,
+    stages: Iterable[StageRun],
+    from_stage: str,
+    to_stage: str | None,
 ) -> RollbackPlan:
     """The plan of a rollback of a run whose stages stand as given."""
+    known = {stage.stage_name: stage for stage in stages}
     return plan_rollback(
         context.pipeline,
         context.graph,
-        {stage.stage_name: stage for stage in stages},
+        known,
         failed_stage=from_stage,
         target=to_stage,
         simulated=context.run.simulated,
+        releases=releases_of(connection, context, known.values()),
     )
 
 

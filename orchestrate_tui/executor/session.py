@@ -23,6 +23,7 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.gate import ApprovalGate, approves_by_expiry
 from orchestrate_tui.executor.left_work import Settlement
+from orchestrate_tui.executor.releases import recording
 from orchestrate_tui.executor.requests import Request
 from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.executor.rollback_queue import RollbackQueue
@@ -121,6 +122,9 @@ class RunSession:
             is_taken_back=is_taken_back,
         )
         self.turns.present.stages.append(change)
+        is_release = status is StageStatus.SUCCEEDED and stage.environment is not None
+        if is_release and not self.context.run.simulated:
+            self.turns.present.others.append(recording(self.context, change))
 
     # Stages
 

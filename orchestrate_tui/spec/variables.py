@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from orchestrate_tui.domain.release import PREVIOUS
 from orchestrate_tui.domain.variables import BUILT_IN, output_name, output_reference
 from orchestrate_tui.errors import Severity
 from orchestrate_tui.spec.loaded import LoadedPipeline
@@ -11,7 +12,7 @@ from orchestrate_tui.spec.names import collisions, environment_names
 from orchestrate_tui.spec.report import Place, Report, shown
 from orchestrate_tui.spec.templates import Template
 
-_NOT_YET = ("snapshot.", "previous.")
+_NOT_YET = ("snapshot.",)
 
 
 def is_not_yet(name: str, declared: Collection[str]) -> bool:
@@ -27,11 +28,31 @@ def check_variables(loaded: LoadedPipeline, used: Iterable[Template], report: Re
         for name in template.names:
             if is_not_yet(name, declared):
                 report.error(template.place, f"'${{{shown(name)}}}' is not yet available")
+            if name.startswith(PREVIOUS) and name not in declared:
+                _refuse_without_release(template, name, report)
             output = output_reference(name)
             if output is not None and output not in outputs:
                 outputs[output] = template.place
     _refuse_collisions(declared, outputs, report)
     _refuse_output_names(loaded, declared, report)
+
+
+def _refuse_without_release(template: Template, name: str, report: Report) -> None:
+    """Refuse `${previous.…}` where there can be no earlier release.
+
+    An agent that undoes several stages may name it although some of them have no environment.
+    """
+    is_own = template.path[0] == "stages"
+    for user in template.users:
+        who = f"'${{{shown(name)}}}': stage '{user.stage.name}'"
+        if not user.undo:
+            hint = "name it in a rollback: or in an agent that only undoes"
+            report.error(template.place, f"{who} knows it only while it is undone", hint)
+            return
+        if is_own and user.stage.environment is None:
+            hint = "give the stage one, so that it makes releases"
+            report.error(template.place, f"{who} has no environment", hint)
+            return
 
 
 def _refuse_collisions(
@@ -79,5 +100,6 @@ def _unknown(
             output = output_reference(name)
             is_output = output is not None and output[0] in loaded.graph.position
             is_itself = name == "task" and template.is_task
-            if is_itself or (name not in known and not is_output):
+            is_known = name in known or is_output or name.startswith(PREVIOUS)
+            if is_itself or not is_known:
                 yield template, name

@@ -20,6 +20,7 @@ from orchestrate_tui.store.recovery import (
     stage_as_it_stands,
     step_as_it_stands,
 )
+from orchestrate_tui.store.releases import list_releases, read_release
 from orchestrate_tui.store.rows import event_of, run_of, stage_of, step_of
 from orchestrate_tui.store.run_pages import narrow, newest_runs
 from orchestrate_tui.store.runs import unknown_run
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from orchestrate_tui.domain.events import Event, RollbackEvent, RollbackStep
     from orchestrate_tui.domain.pipeline import Pipeline
+    from orchestrate_tui.domain.release import Release
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
     from orchestrate_tui.domain.status import RunStatus
 
@@ -106,6 +108,25 @@ class History:
     def rollback(self, rollback_id: int) -> RollbackEvent:
         """One rollback. Raises NotFound."""
         return self._read(lambda reader: rollbacks.read(reader, rollback_id))
+
+    def releases(
+        self,
+        *,
+        pipeline: str | None = None,
+        environment: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> tuple[Release, ...]:
+        """Releases with their outputs, newest first; None does not narrow."""
+        return self._read(
+            lambda reader: list_releases(
+                reader, pipeline=pipeline, environment=environment, before=before, limit=limit
+            )
+        )
+
+    def release(self, release_id: int) -> Release:
+        """One release. Raises NotFound."""
+        return self._read(lambda reader: read_release(reader, release_id))
 
     def steps(self, rollback_id: int) -> tuple[RollbackStep, ...]:
         """The steps of a rollback, in their order. Raises NotFound."""

@@ -21,6 +21,7 @@ from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, Stal
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.fencing import check_carrier
 from orchestrate_tui.store.record import record
+from orchestrate_tui.store.releases import mark_undone
 from orchestrate_tui.store.rows import rollback_of
 from orchestrate_tui.store.runs import check_run
 
@@ -324,6 +325,7 @@ def mark_rolled_back(
         " WHERE run_id = ? AND position = ?",
         (rollback_id, run_id, row["position"]),
     )
+    mark_undone(connection, run_id, stage_name, rollback_id)
     record(
         connection, run_id, to_text(at), "stage", stage_name=stage_name, rollback_id=rollback_id,
         from_status=before, to_status=StageStatus.ROLLED_BACK,

@@ -66,7 +66,7 @@ def test_outputs_that_meet_in_the_environment_are_refused(problems_in_stages: Pr
     )
 
 
-@pytest.mark.parametrize("reference", ["snapshot.image", "previous.version", "component"])
+@pytest.mark.parametrize("reference", ["snapshot.image", "component"])
 def test_references_that_are_not_yet_filled_are_refused(
     problems_in_stages: Problems, reference: str
 ) -> None:
@@ -78,6 +78,35 @@ def test_references_that_are_not_yet_filled_are_refused(
         f"5:29: '${{{reference}}}' is not yet available",
         f"6:49: '${{{reference}}}' is not yet available",
     ]
+
+
+def test_a_value_of_the_previous_release_is_known_in_an_undo(
+    load: Load, warnings_of: Warnings
+) -> None:
+    loaded = load("""\
+        name: p
+        agents: {a: {shell: x}}
+        stages:
+        - name: s
+          agent: a
+          task: t
+          environment: e
+          rollback: {task: "use ${previous.version}"}
+    """)
+    assert warnings_of(loaded) == []
+
+
+def test_a_value_of_the_previous_release_is_refused_where_there_can_be_none(
+    problems_in_stages: Problems,
+) -> None:
+    stages = """
+        - {name: s, agent: a, environment: e, task: "x ${previous.version}"}
+        - {name: t, agent: a, task: t, rollback: {task: "${previous.version}"}}
+    """
+    in_task, without_environment = problems_in_stages(stages)
+    who = "'${previous.version}': stage"
+    assert in_task.startswith(f"5:45: {who} 's' knows it only while it is undone")
+    assert without_environment.startswith(f"6:49: {who} 't' has no environment")
 
 
 def test_a_declared_component_is_a_variable_like_any_other(

@@ -1,0 +1,100 @@
+"""Releases: what successful stages brought to an environment, and what an undo goes back to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+
+from orchestrate_tui.domain.pipeline import Agent, Pairs, Undo
+from orchestrate_tui.domain.variables import declared_name, references
+
+PREVIOUS = "previous."
+"""The prefix of `${previous.<key>}`, a value of the release that an undo goes back to."""
+
+PREVIOUS_VARIABLE = "ORCHESTRATE_PREVIOUS_"
+"""How the environment variables begin that carry the same values."""
+
+NO_EARLIER_RELEASE = "no earlier release"
+
+# `${NAME:-default}` and its like cope with a variable that is not there
+_VARIABLE = re.compile(rf"{PREVIOUS_VARIABLE}(\w+)(?!\w|:?[-+=?])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What one successful stage brought to its environment.
+
+    `component` None means the stage as a whole. `version` is the output of that name of the
+    stage, else the variable of that name, "" without either. `undone_by` is the rollback that
+    took it back. `outputs` are those of the stage, as they are stored.
+    """
+
+    id: int
+    pipeline: str
+    environment: str
+    component: str | None = None
+    run_id: int
+    stage_name: str
+    version: str = ""
+    definition_hash: str = ""
+    created_at: datetime
+    undone_by: int | None = None
+    outputs: Pairs = ()
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What `${previous.…}` can name of it: its outputs, `version`, `release` and `run_id`."""
+        known = {"release": str(self.id), "run_id": str(self.run_id)}
+        if self.version:
+            known["version"] = self.version
+        return known | dict(self.outputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succession:
+    """What a stage brought to its environment, "" without a version, and what was there before."""
+
+    version: str = ""
+    earlier: Release | None = None
+
+
+def variables_of(values: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables that carry the `values` of a release to an undo."""
+    return {PREVIOUS_VARIABLE + declared_name(key).upper(): text for key, text in values.items()}
+
+
+def lacks(undo: Undo, agent: Agent | None, succession: Succession) -> str:
+    """Why the earlier release is not what the undo needs of it; "" when it is, or needs nothing."""
+    wanted = tuple(dict.fromkeys(_wanted(undo, agent)))
+    if not wanted:
+        return ""
+    if succession.earlier is None:
+        return NO_EARLIER_RELEASE
+    values = succession.earlier.values
+    known = {*values, *(declared_name(key).upper() for key in values)}
+    missing = [key for key in wanted if key not in known]
+    if not missing:
+        return ""
+    return f"release {succession.earlier.id} has no {' and no '.join(map(repr, missing))}"
+
+
+def _wanted(undo: Undo, agent: Agent | None) -> Iterator[str]:
+    """The keys of the earlier release that the texts of an undo name."""
+    for text in chain((undo.task,), _texts(agent) if agent else ()):
+        for name in references(text):
+            if name.startswith(PREVIOUS):
+                yield name.removeprefix(PREVIOUS)
+        yield from _VARIABLE.findall(text)
+
+
+def _texts(agent: Agent) -> Iterator[str]:
+    yield from agent.command
+    yield agent.shell
+    yield agent.workdir or ""
+    yield from (text for _, text in agent.env)
+    if agent.http is not None:
+        yield from (agent.http.url, agent.http.body)
+        yield from (text for _, text in agent.http.headers)

@@ -1,0 +1,65 @@
+"""What the stages of a run brought to their environments, and what an undo is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+
+from orchestrate_tui.domain.release import Succession
+from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.executor.secrets import LostSecret
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.database import Database
+from orchestrate_tui.store.releases import insert_release, read_release, succession
+from orchestrate_tui.store.runs import StageChange
+
+VERSION = "version"
+"""The variable, or the output, that tells one release of something from another."""
+
+
+def releases_of(
+    connection: Connection, context: RunContext, stages: Iterable[StageRun]
+) -> dict[str, Succession]:
+    """What those stages brought to their environments; a simulated run brings nothing."""
+    if context.run.simulated:
+        return {}
+    version = sealed_version(context)
+    return {
+        stage.stage_name: succession(connection, context.id, stage.stage_name, version)
+        for stage in stages
+        if stage.environment is not None and stage.started
+    }
+
+
+def sealed_version(context: RunContext) -> str:
+    """What the run knows as `${version}`, as it may be stored; "" when it knows none."""
+    given = dict(context.run.trigger.variables)  # as they are stored
+    if VERSION in given:
+        return given[VERSION]
+    return context.secrets.sealed(dict(context.pipeline.variables).get(VERSION, ""))
+
+
+def recording(context: RunContext, change: StageChange) -> Callable[[Connection], None]:
+    """What records the release that the success of a stage makes."""
+    return partial(
+        insert_release,
+        run_id=context.id,
+        stage_name=change.stage_name,
+        version=sealed_version(context),
+        at=change.at,
+    )
+
+
+def previous_values(context: RunContext, database: Database, release_id: int) -> dict[str, str]:
+    """What an undo may know of the release that it goes back to.
+
+    What needs a secret that is lost is left out.
+    """
+    release = database.read(partial(read_release, release_id=release_id))
+    known: dict[str, str] = {}
+    for key, stored in release.values.items():
+        with suppress(LostSecret):
+            known[key] = context.secrets.unsealed(stored)
+    return known

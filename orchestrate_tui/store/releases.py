@@ -1,0 +1,165 @@
+"""Releases: recorded with the success of a stage, marked when a rollback takes them back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.moments import from_text, to_text
+from orchestrate_tui.domain.release import Release, Succession
+from orchestrate_tui.errors import NotFound
+from orchestrate_tui.store.record import record
+
+if TYPE_CHECKING:
+    import sqlite3
+    from datetime import datetime
+
+_EARLIER = """
+    SELECT release.* FROM stages
+        JOIN runs ON runs.id = stages.run_id
+        JOIN releases AS release INDEXED BY releases_by_place
+            ON release.pipeline = runs.pipeline AND release.environment = stages.environment
+    WHERE stages.run_id = ?1 AND stages.stage_name = ?2 AND release.run_id <> ?1
+        AND release.undone_by IS NULL AND (?3 IS NULL OR release.event_id < ?3)
+    ORDER BY release.id DESC LIMIT 1
+"""
+_EARLIER_OF_STAGE = _EARLIER.replace("releases_by_place", "releases_by_stage").replace(
+    "WHERE", "WHERE release.stage_name = ?2 AND"
+)
+
+
+def insert_release(
+    connection: sqlite3.Connection, run_id: int, stage_name: str, version: str, at: datetime
+) -> None:
+    """Record what a stage with an environment, that has just succeeded, brought there.
+
+    `version` is what the run knows as `${version}`; an output `version` of the stage comes first.
+    """
+    own = _output(connection, run_id, stage_name)
+    version = version if own is None else own
+    moment = to_text(at)
+    place = connection.execute(
+        "SELECT environment FROM stages WHERE run_id = ? AND stage_name = ?", (run_id, stage_name)
+    ).fetchone()
+    said = " ".join(filter(None, (version, f"in {place['environment']}")))
+    record(connection, run_id, moment, "release", stage_name=stage_name, detail=said)
+    connection.execute(
+        """
+        INSERT INTO releases (pipeline, environment, run_id, stage_name, version,
+            definition_hash, event_id, created_at)
+        SELECT pipeline, ?, id, ?, ?, definition_hash, (SELECT max(id) FROM events), ?
+        FROM runs WHERE id = ?
+        """,
+        (place["environment"], stage_name, version, moment, run_id),
+    )
+
+
+def mark_undone(
+    connection: sqlite3.Connection, run_id: int, stage_name: str, rollback_id: int
+) -> None:
+    """Note that a rollback has taken back what a stage brought to its environment, if it did."""
+    connection.execute(
+        "UPDATE releases SET undone_by = ?"
+        " WHERE run_id = ? AND stage_name = ? AND undone_by IS NULL",
+        (rollback_id, run_id, stage_name),
+    )
+
+
+def read_release(connection: sqlite3.Connection, release_id: int) -> Release:
+    """One release with its outputs. Raises NotFound."""
+    row = connection.execute("SELECT * FROM releases WHERE id = ?", (release_id,)).fetchone()
+    if row is None:
+        raise NotFound(
+            f"There is no release {release_id}",
+            next_step="List them with: orchestrate-tui releases",
+        )
+    return _with_outputs(connection, _release(row))
+
+
+def list_releases(
+    connection: sqlite3.Connection,
+    *,
+    pipeline: str | None = None,
+    environment: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> tuple[Release, ...]:
+    """Releases with their outputs, newest first; None does not narrow."""
+    conditions = {"pipeline = ?": pipeline, "environment = ?": environment, "id < ?": before}
+    given = {clause: value for clause, value in conditions.items() if value is not None}
+    where = f"WHERE {' AND '.join(given)}" if given else ""
+    query = f"SELECT * FROM releases {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+    rows = connection.execute(query, (*given.values(), limit)).fetchall()
+    return tuple(_with_outputs(connection, _release(row)) for row in rows)
+
+
+def succession(
+    connection: sqlite3.Connection, run_id: int, stage_name: str, version: str = ""
+) -> Succession:
+    """What a stage of a run brought to its environment, and what was there before it began.
+
+    That is the newest release that was not undone and was recorded before the stage was first
+    started: of the same stage, else of another one in the same environment. `version` is as for
+    insert_release.
+    """
+    own = connection.execute(
+        "SELECT version FROM releases WHERE run_id = ? AND stage_name = ? ORDER BY id DESC LIMIT 1",
+        (run_id, stage_name),
+    ).fetchone()
+    found = _earlier(connection, run_id, stage_name)
+    return Succession(
+        version=own["version"] if own else _output(connection, run_id, stage_name) or version,
+        earlier=_with_outputs(connection, _release(found)) if found else None,
+    )
+
+
+def _earlier(connection: sqlite3.Connection, run_id: int, stage_name: str) -> sqlite3.Row | None:
+    began = connection.execute(
+        "SELECT min(id) FROM events INDEXED BY events_by_run"
+        " WHERE run_id = ? AND kind = 'stage' AND stage_name = ? AND to_status = 'running'",
+        (run_id, stage_name),
+    ).fetchone()[0]
+    known = (run_id, stage_name, began)
+    row: sqlite3.Row | None = (
+        connection.execute(_EARLIER_OF_STAGE, known).fetchone()
+        or connection.execute(_EARLIER, known).fetchone()
+    )
+    return row
+
+
+def _output(connection: sqlite3.Connection, run_id: int, stage_name: str) -> str | None:
+    row = connection.execute(
+        "SELECT value FROM outputs WHERE run_id = ? AND stage_name = ? AND key = 'version'",
+        (run_id, stage_name),
+    ).fetchone()
+    return row["value"] if row else None
+
+
+def _with_outputs(connection: sqlite3.Connection, release: Release) -> Release:
+    """The release with the outputs of its stage.
+
+    What other stages of the same run put out in the same environment fills what these lack.
+    """
+    rows = connection.execute(
+        """
+        SELECT key, value FROM outputs JOIN stages USING (run_id, stage_name)
+        WHERE run_id = ? AND environment = ? ORDER BY stage_name = ?, position
+        """,
+        (release.run_id, release.environment, release.stage_name),
+    )
+    return replace(release, outputs=tuple({row["key"]: row["value"] for row in rows}.items()))
+
+
+def _release(row: sqlite3.Row) -> Release:
+    return Release(
+        id=row["id"],
+        pipeline=row["pipeline"],
+        environment=row["environment"],
+        component=row["component"],
+        run_id=row["run_id"],
+        stage_name=row["stage_name"],
+        version=row["version"],
+        definition_hash=row["definition_hash"],
+        created_at=from_text(row["created_at"]),
+        undone_by=row["undone_by"],
+    )

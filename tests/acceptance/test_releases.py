@@ -1,0 +1,50 @@
+"""`releases`, and what a rollback goes back to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.acceptance.desk import EXAMPLES, Desk
+
+SYMLINK = EXAMPLES / "symlink.yaml"
+BACK = ("--from", "switch", "--to", "switch", "--reason", "slow")
+
+
+def deploy(desk: Desk, *versions: str) -> None:
+    for version in versions:
+        assert desk.do("run", SYMLINK, "--var", f"version={version}").code == 0
+
+
+def test_the_link_is_switched_back_to_the_release_before(desk: Desk) -> None:
+    deploy(desk, "1.0", "1.1")
+    link = desk.folder / "symlink-work/current"
+    plan = desk.do("rollback", 2, *BACK, "--dry-run").out
+    assert "1. undo switch: Serve version 1.0 again (returner), 1.1 → 1.0\n" in plan
+    assert link.readlink() == Path("releases/1.1")
+    assert desk.do("rollback", 2, *BACK, "--yes").code == 0
+    assert link.readlink() == Path("releases/1.0")
+    listed = desk.json("releases", "--environment", "production")
+    assert [(one["version"], one["run_id"], one["undone_by"]) for one in listed] == [
+        ("1.1", 2, 1),
+        ("1.0", 1, None),
+    ]
+
+
+def test_the_first_release_has_nothing_to_go_back_to(desk: Desk) -> None:
+    deploy(desk, "1.0")
+    result = desk.do("rollback", 1, *BACK, "--yes")
+    assert result.code == 2
+    assert "Stage 'switch' has nothing to go back to: no earlier release" in result.err
+    assert desk.json("rollbacks") == []
+
+
+def test_releases_are_listed_newest_first_with_what_became_of_them(desk: Desk) -> None:
+    assert desk.json("releases") == []
+    deploy(desk, "1.0", "1.1")
+    desk.do("rollback", 2, *BACK, "--yes")
+    head, newest, oldest = desk.do("releases", "--pipeline", "symlink").out.splitlines()
+    assert head.split()[:3] == ["RELEASE", "VERSION", "ENVIRONMENT"]
+    assert newest.split()[:3] == ["2", "1.1", "production"]
+    assert newest.endswith("undone by rollback 1")
+    assert oldest.split()[:3] == ["1", "1.0", "production"]
+    assert desk.do("releases", "--pipeline", "other").err == "No releases yet\n"
