@@ -72,12 +72,15 @@ class Outcome:
     """How an attempt ended. `reason` is one sentence, "" on success.
 
     `exit_code` is that of the process, or the status of the HTTP answer; None without either.
+    `has_output_file` says that the file of the outputs is there: whoever records the outcome
+    removes it then, and not before. Until then it is all that is known of them.
     """
 
     succeeded: bool
     exit_code: int | None = None
     reason: str = ""
     outputs: Pairs = ()
+    has_output_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrate_tui.agents.contract import Work
@@ -64,6 +65,12 @@ def output_path(work: Work) -> Path:
 def outputs_beside(log_path: Path) -> Path:
     """The file of the outputs of the attempt that has this log."""
     return log_path.absolute().with_suffix(".out")
+
+
+def remove_outputs(log_path: Path) -> None:
+    """Remove the file of the outputs of the attempt that has this log, if there is one."""
+    with suppress(OSError):  # a stage may have made it a folder
+        outputs_beside(log_path).unlink()
 
 
 def _rendered(pairs: Pairs, values: dict[str, str]) -> Iterator[tuple[str, str]]:

@@ -51,11 +51,7 @@ async def run_program(
     )
     if work.is_exposed or work.masker is not None:
         _make_private(outputs)
-    try:
-        outcome = await _start_and_supervise(work, launcher, program)
-    except BaseException:
-        _remove(outputs)
-        raise
+    outcome = await _start_and_supervise(work, launcher, program)
     return _with_outputs(outcome, outputs, work.log)
 
 
@@ -83,11 +79,6 @@ def _make_private(path: Path) -> None:
         make_folder(path.parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         os.close(os.open(path, flags, 0o600))
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # mostly there is none, and a stage may have made it a folder
-        path.unlink()
 
 
 def _workdir(work: Work) -> Path:
@@ -121,16 +112,14 @@ def _outcome(ending: Ending, work: Work) -> Outcome:
 
 
 def _with_outputs(outcome: Outcome, path: Path, log: StageLog) -> Outcome:
-    """`outcome` with what the stage handed on; a failed stage may do so too. Their file goes."""
+    """`outcome` with what the stage handed on; a failed stage may do so too."""
     try:
         outputs = read_outputs(path, log.masked)
     except BadOutput as error:
-        _remove(path)
         log.note(str(error))
-        if not outcome.succeeded:
-            return outcome
-        return replace(outcome, succeeded=False, reason=str(error))
+        if outcome.succeeded:
+            outcome = replace(outcome, succeeded=False, reason=str(error))
+        return replace(outcome, has_output_file=True)
     if outputs is None:
         return outcome
-    _remove(path)
-    return replace(outcome, outputs=outputs)
+    return replace(outcome, outputs=outputs, has_output_file=True)

@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Outcome, Process, RollbackIdentity, Work, attempt_key
-from orchestrate_tui.agents.environment import inherited_environment
+from orchestrate_tui.agents.environment import inherited_environment, remove_outputs
 from orchestrate_tui.agents.left_programs import TakenBack
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
@@ -115,18 +115,26 @@ class Attempts:
         agent = self._agent(step.agent)
         if isinstance(agent, Outcome):
             return agent
-        return await self._perform(
-            stage,
-            agent,
-            task=step.task,
-            attempt=attempt,
-            timeout_s=undo.timeout_s,
-            rollback=RollbackIdentity(
-                rollback_id=event.id or 0,
-                failed_stage=event.failed_stage_name,
-                previous=self._previous(step),
-            ),
+        identity = RollbackIdentity(
+            rollback_id=event.id or 0,
+            failed_stage=event.failed_stage_name,
+            previous=self._previous(step),
         )
+        try:
+            return await self._perform(
+                stage,
+                agent,
+                task=step.task,
+                attempt=attempt,
+                timeout_s=undo.timeout_s,
+                rollback=identity,
+            )
+        finally:  # nobody is told what an undo puts out
+            remove_outputs(self._log_path(stage.name, attempt, identity))
+
+    def forget_outputs(self, stage_name: str, attempt: int) -> None:
+        """Remove the file of what an attempt of a stage put out: it is recorded by now."""
+        remove_outputs(self._log_path(stage_name, attempt))
 
     def values_for(self, step: PlanStep) -> dict[str, str]:
         """What the texts of an undo may name, the release that it goes back to included."""
@@ -166,7 +174,7 @@ class Attempts:
             task=rendered.task,
             attempt=attempt,
             workdir=Path(run.workdir, rendered.workdir),
-            log_path=self._log_path(stage, attempt, rollback),
+            log_path=self._log_path(stage.name, attempt, rollback),
             idempotency_key=self.idempotency_key(
                 stage.name, rollback.rollback_id if rollback else None
             ),
@@ -205,10 +213,12 @@ class Attempts:
         except UnknownVariable as error:
             return Outcome(succeeded=False, reason=self._lost.get(error.name, str(error)))
 
-    def _log_path(self, stage: Stage, attempt: int, rollback: RollbackIdentity | None) -> Path:
+    def _log_path(
+        self, stage_name: str, attempt: int, rollback: RollbackIdentity | None = None
+    ) -> Path:
         if rollback is None:
-            return self.files.log(self.context.id, stage.name, attempt)
-        return self.files.undo_log(self.context.id, rollback.rollback_id, stage.name, attempt)
+            return self.files.log(self.context.id, stage_name, attempt)
+        return self.files.undo_log(self.context.id, rollback.rollback_id, stage_name, attempt)
 
     def _agent(self, name: str) -> Agent | Outcome:
         if self.context.run.simulated:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from orchestrate_tui.agents.environment import outputs_beside
+from orchestrate_tui.agents.environment import remove_outputs
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline
@@ -161,8 +160,7 @@ class Records:
             for attempt in range(1, step.attempt + 1)
         ]
         for log in logs:
-            with suppress(OSError):
-                outputs_beside(log).unlink()
+            remove_outputs(log)
 
     def _read(self, query: Callable[[Connection, int], T], identity: int) -> T:
         return self._database.read(lambda connection: query(connection, identity))

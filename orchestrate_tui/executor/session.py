@@ -206,6 +206,9 @@ class RunSession:
         stop_reason = self._under_way.end(stage.name)
         self._scheduler.free_place()
         attempt = self._book.attempt(stage.name)
+        if outcome is None or outcome.has_output_file:
+            forget = partial(self._attempts.forget_outputs, stage.name, attempt)
+            self.turns.present.afterwards.append(forget)
         if outcome is None:
             self._change(stage, StageStatus.CANCELLED, reason=stop_reason)
         elif outcome.succeeded:

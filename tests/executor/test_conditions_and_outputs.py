@@ -5,8 +5,17 @@ import pytest
 from orchestrate_tui.domain.conditions import Condition
 from orchestrate_tui.domain.pipeline import Retry
 from orchestrate_tui.domain.run import TriggerContext
-from orchestrate_tui.domain.status import RunStatus
-from tests.executor.scenery import CONTINUE, SCRIPT, Scene, after, asking, stage, undone
+from orchestrate_tui.domain.status import RunStatus, StageStatus
+from tests.executor.scenery import (
+    CONTINUE,
+    FOREVER,
+    SCRIPT,
+    Scene,
+    after,
+    asking,
+    stage,
+    undone,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +96,23 @@ async def test_what_a_failed_but_allowed_stage_put_out_is_known_to_those_after_i
     )
     assert run.status is RunStatus.SUCCEEDED
     assert scene.noted("told") == ["3"]
+
+
+async def test_nothing_but_logs_is_left_of_what_put_something_out(scene: Scene) -> None:
+    put_out = "echo v=1 >$ORCHESTRATE_OUTPUT"
+    async with scene.running(
+        stage("twice", f"{put_out}; [ $ORCHESTRATE_ATTEMPT = 2 ]", retry=Retry(attempts=2)),
+        stage("bad", "echo bad >$ORCHESTRATE_OUTPUT", on_failure=CONTINUE),
+        undone("undone", undo=put_out),
+        stage("stopped", f"{put_out}; {FOREVER}"),
+    ) as run_id:
+        await scene.ready.line()
+        await scene.until(run_id, "twice", StageStatus.SUCCEEDED)
+        await scene.until(run_id, "undone", StageStatus.SUCCEEDED)
+        await scene.executor.cancel(run_id)
+    await scene.executor.trigger_rollback(run_id, "undone")
+    files = scene.executor.database.files.log(run_id, "twice", 1).parent.iterdir()
+    assert {path.suffix for path in files} == {".log"}
 
 
 async def test_only_the_last_attempt_puts_something_out(scene: Scene) -> None:

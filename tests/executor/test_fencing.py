@@ -115,6 +115,19 @@ async def test_a_run_that_cannot_be_written_is_left_as_interrupted_and_resumed(
     assert resumed.status is RunStatus.SUCCEEDED
 
 
+async def test_what_a_stage_put_out_is_known_although_its_end_was_written_late(
+    scene: Scene,
+) -> None:
+    put_out = 'echo v=1 >>"$ORCHESTRATE_OUTPUT"'
+    run_id = await scene.create(stage("a", put_out), after("b", "a", task="test ${stages.a.v} = 1"))
+    break_writing(scene)
+    await fails(scene, run_id)
+    mend_writing(scene)
+    resumed = await scene.executor.resume_run(run_id)
+    assert resumed.status is RunStatus.SUCCEEDED
+    assert scene.starts(run_id) == ["a", "a", "b"]  # the second is where it was taken back
+
+
 async def test_a_rollback_that_cannot_be_written_is_resumed_by_the_same_executor(
     scene: Scene,
 ) -> None:

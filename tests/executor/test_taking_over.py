@@ -81,6 +81,19 @@ async def test_what_is_taken_from_a_stopped_owner_goes_on_once(scene: Scene) -> 
     assert scene.starts(1) == ["a", "a", "b"]
 
 
+async def test_what_was_put_out_before_a_takeover_is_not_lost(scene: Scene) -> None:
+    other = scene.other_run(stage("a", f'echo v=1 >>"$ORCHESTRATE_OUTPUT"; {HOLD}'))
+    await scene.ready.line()
+    stop(other)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_take, scene)
+        await _taken_back(scene)
+        go_on(other)
+        await other.result()
+        scene.gate.open()
+    assert scene.history.outputs(1) == {("a", "v"): "1"}
+
+
 async def _take(scene: Scene, run_id: int = 1) -> None:
     await scene.executor.resume_run(run_id, take_over="it hangs")
 
@@ -291,7 +304,7 @@ async def test_what_was_asked_and_not_answered_is_refused_by_who_takes_over(scen
         tasks.start_soon(cancel)
         await scene.hub.until(lambda: _asked(scene))
         tasks.start_soon(partial(second.resume_run, 1, take_over="it hangs"))
-        while not refusals:
+        while not (refusals and second.active):
             await anyio.lowlevel.checkpoint()
         await second.cancel(1)
     assert refusals == [f"Run 1 was taken over by {ME} before this was answered"]

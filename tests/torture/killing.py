@@ -300,6 +300,17 @@ def check_end(grave: Grave, course: Course) -> None:
         assert list(dict.fromkeys(order)) == list(UNDONE)
 
 
+def forgotten(grave: Grave) -> list[str]:
+    """Stages whose last attempt put something out that is not recorded."""
+    recorded = {
+        row["stage_name"]: row["value"]
+        for row in grave.rows("SELECT * FROM outputs WHERE key = 'v'")
+    }
+    rows = grave.rows("SELECT * FROM stages WHERE attempt > 0")
+    attempts = {row["stage_name"]: str(row["attempt"]) for row in rows}
+    return [f"what {stage} put out" for stage in attempts if attempts[stage] != recorded.get(stage)]
+
+
 def recovery_s(grave: Grave) -> list[float]:
     """Seconds from the beginning of each `resume` until work goes on."""
     found: list[float] = []
@@ -336,7 +347,7 @@ def survive(
     assert nursery.bear(Job(home=str(home), commands=(DOCTOR,))) == 0
     assert grave.noted("exit")[-1] == "0 doctor", grave.output()
     check_end(grave, course)
-    assert (lost(grave), doubled(grave), missing(grave)) == (0, [], [])
+    assert (lost(grave), doubled(grave), missing(grave), forgotten(grave)) == (0, [], [], [])
     assert lies or repeated(grave) == []
     grave.bury()
     return grave

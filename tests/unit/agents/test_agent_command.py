@@ -37,10 +37,12 @@ async def test_a_log_is_appended_to(make_work: MakeWork, run: Run) -> None:
     assert work.log_path.read_text() == "again\nagain\n"
 
 
-async def test_nothing_but_the_log_is_left_beside_it(make_work: MakeWork, run: Run) -> None:
+async def test_the_file_of_the_outputs_is_left_until_they_are_recorded(
+    make_work: MakeWork, run: Run
+) -> None:
     work = make_work(shell='echo version=1 >>"$ORCHESTRATE_OUTPUT"')
-    await run(work)
-    assert list(work.log_path.parent.iterdir()) == [work.log_path]
+    assert (await run(work)).has_output_file
+    assert {path.suffix for path in work.log_path.parent.iterdir()} == {".log", ".out"}
 
 
 async def test_an_exit_code_other_than_zero_fails(make_work: MakeWork, run: Run) -> None:
