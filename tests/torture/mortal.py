@@ -125,9 +125,11 @@ def watch_commits(journal: Journal, committed: threading.Event) -> None:
         if sql == "COMMIT":
             events = lasts(connection).get("events", 0)
             journal.note(f"acknowledged {events}")
-            journal.come_to(*(f"after {name}" for name in names[id(connection)]))
-            if events:
-                committed.set()
+            try:
+                journal.come_to(*(f"after {name}" for name in names[id(connection)]))
+            finally:  # also when it seems to have failed: nothing else may follow it
+                if events:
+                    committed.set()
         return cursor
 
     ImmediateConnection.execute = watched  # type: ignore[method-assign]
