@@ -13,8 +13,9 @@ from pathlib import Path
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say, shows_colours
-from orchestrate_tui.console.log_text import LogReader
-from orchestrate_tui.console.sgr import PLAIN, SGR, Look, legible, parameters
+from orchestrate_tui.console.log_text import MOST_CHANGES, TAB, LogReader, without_pictures
+from orchestrate_tui.console.sgr import PLAIN, SGR, Look, changed, legible, parameters
+from orchestrate_tui.domain.text import visible, visible_in_parts
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.history import History
 
@@ -23,6 +24,10 @@ BLOCK_BYTES = 64 * 1024
 _PLAIN_LINES = re.compile(r"(?:[ -~]*\n)+\Z")
 _UNFINISHED = re.compile(r"(?:\x1b(?:\[[0-9;:]{0,48})?|\r)?\Z")
 """What may turn out, with what comes next, to be a colour or the end of a line."""
+
+_STRAY = re.compile(rf"\x1b(?!{SGR.pattern.removeprefix(chr(92) + 'x1b')})")
+_ESCAPE = visible("\x1b")
+_END = "\x1b[0m"
 
 
 def logs(arguments: Namespace) -> int:
@@ -114,7 +119,7 @@ def _print_raw(blocks: Iterable[bytes]) -> None:
 def shown_log(blocks: Iterable[bytes], *, coloured: bool, keeps_tabs: bool) -> Iterator[str]:
     """The text of a log, safe to show, as fast as it comes; a line may be of any length."""
     decode = getincrementaldecoder("utf-8")("backslashreplace").decode
-    printer = _Printer(LogReader(keeps_tabs=keeps_tabs), coloured=coloured)
+    printer = _Printer(coloured=coloured, keeps_tabs=keeps_tabs)
     rest = ""
     for block in blocks:
         text = rest + decode(block)
@@ -132,9 +137,10 @@ def _start_of_unfinished(text: str) -> int:
 class _Printer:
     """Turns text into what may be printed of it; colours end with their line."""
 
-    def __init__(self, reader: LogReader, *, coloured: bool) -> None:
-        self._reader = reader
+    def __init__(self, *, coloured: bool, keeps_tabs: bool) -> None:
+        self._reader = LogReader(keeps_tabs=keeps_tabs)
         self._coloured = coloured
+        self._spreads_tabs = not keeps_tabs
         self._is_at_start = True
 
     def shown(self, text: str) -> str:
@@ -143,7 +149,10 @@ class _Printer:
             text = SGR.sub("", text)
         if self._is_at_start and _PLAIN_LINES.match(text):
             return text
-        first, *others = text.replace("\r\n", "\n").split("\n")
+        text = text.replace("\r\n", "\n")
+        if self._is_at_start and text.endswith("\n") and (shown := self._at_once(text)) is not None:
+            return shown
+        first, *others = text.split("\n")
         lines = [self._line(first)]
         for line in others:
             self._reader.end_line()
@@ -153,9 +162,59 @@ class _Printer:
 
     def _line(self, text: str) -> str:
         return "".join(
-            part if look is PLAIN else f"{_sequence(look)}{part}\x1b[0m"
+            f"{_sequence(look)}{part}{_END}" if self._coloured and look is not PLAIN else part
             for part, look in self._reader.read(text)
         )
+
+    def _at_once(self, text: str) -> str | None:
+        """The same as by `_line`, for whole lines together; None if they are not that simple."""
+        safe = visible_in_parts(_STRAY.sub(_ESCAPE, without_pictures(text)), "\n\t\x1b")
+        if safe is None or (not self._coloured and "\x1b" in safe):
+            return None
+        spreads_tabs = self._spreads_tabs and "\t" in safe
+        if "\x1b" not in safe:
+            return safe.expandtabs(TAB) if spreads_tabs else safe
+        lines = safe.split("\n")
+        if any(line.count("\x1b") > MOST_CHANGES for line in lines):
+            return None
+        if spreads_tabs:
+            return "\n".join(["".join(_spread(_parts(line))) for line in lines])
+        return "\n".join(["".join(_parts(line)) if "\x1b" in line else line for line in lines])
+
+
+def _parts(line: str) -> list[str]:
+    """A safe line as plain text, then a sequence and a text, a sequence and a text, and so on."""
+    parts = SGR.split(line)
+    look = ""
+    for number in range(1, len(parts), 2):
+        look, sequence = _after(look, parts[number])
+        parts[number] = sequence if parts[number + 1] else ""
+        if parts[number]:
+            parts[number + 1] += _END
+    return parts
+
+
+def _spread(parts: list[str]) -> Iterator[str]:
+    """The same parts with spaces in the place of tabs."""
+    column = 0
+    for number, part in enumerate(parts):
+        if number % 2:
+            yield part
+            continue
+        before = column % TAB
+        spread = (" " * before + part).expandtabs(TAB)[before:]
+        column += len(spread) - len(_END) * spread.endswith(_END)
+        yield spread
+
+
+@lru_cache(4096)
+def _after(before: str, wanted: str) -> tuple[str, str]:
+    """The look after a sequence, and the sequence that is printed for it; "" is a plain look.
+
+    Looks are the parameters that lead to them: these are quicker to look up.
+    """
+    look = changed(changed(PLAIN, before) if before else PLAIN, wanted)
+    return ("", "") if look is PLAIN else (parameters(look), _sequence(look))
 
 
 @lru_cache(1024)

@@ -78,7 +78,12 @@ def plain_text_of(line: bytes) -> str:
 
 
 def _visible(text: str) -> str:
-    return visible(text if text.isascii() else _AS_PICTURE.sub("", text))
+    return visible(without_pictures(text))
+
+
+def without_pictures(text: str) -> str:
+    """`text` with signs as text that were to be pictures, which are wider than terminals think."""
+    return text if text.isascii() else _AS_PICTURE.sub("", text)
 
 
 def _text_of(line: bytes) -> str:

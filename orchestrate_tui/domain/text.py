@@ -10,6 +10,9 @@ from functools import lru_cache
 MOST_MARKS = 4
 """How many marks one character may carry; a tower of them would reach into other lines."""
 
+MANY = 100
+"""So many different characters are not replaced one after the other: that takes time for each."""
+
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _DRAWS_NOTHING = re.compile(  # though its category is that of a letter or a mark
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -26,13 +29,38 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    shown_as = {character: _shown(character) for character in set(text)}
-    shown = "".join(map(shown_as.__getitem__, text))
-    marks = _marks(shown_as.values())
+    characters = set(text)
+    shown = _replaced(text, characters)
+    marks = _marks(map(_shown, characters))
     if not marks:
         return shown
     odd = re.compile(f"^[{marks}]+|{_above_tower(marks)}")
     return odd.sub(lambda found: "".join(map(_number, found[0])), shown)
+
+
+def visible_in_parts(text: str, kept: str) -> str | None:
+    """`text` as `visible` shows its parts, with what is `kept` between them as it is.
+
+    A part begins after a character of `kept`, or after the `m` that ends a colour. None where it
+    matters which of these are meant: for marks that follow one, or pile up.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    characters = set(text).difference(kept)
+    shown = _replaced(text, characters)
+    marks = "".join(sorted(_marks(map(_shown, characters))))
+    odd = rf"(?:\A|[m{kept}])[{marks}]|[{marks}]{{{MOST_MARKS + 1}}}"
+    return None if marks and re.search(odd, shown) else shown
+
+
+def _replaced(text: str, characters: Iterable[str]) -> str:
+    """`text` with those characters of it as they are shown."""
+    odd = [character for character in characters if _shown(character) != character]
+    if len(odd) > MANY:
+        return text.translate({ord(character): _shown(character) for character in odd})
+    for character in odd:
+        text = text.replace(character, _shown(character))
+    return text
 
 
 def harmless(text: str) -> str:

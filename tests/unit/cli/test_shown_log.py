@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import tracemalloc
 from collections.abc import Iterator
+from time import process_time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrate_tui.cli.logs import shown_log
+from orchestrate_tui.cli.logs import _Printer, shown_log
+from orchestrate_tui.cli.streams import guarded
 
 
 def printed(*blocks: bytes, coloured: bool = True, keeps_tabs: bool = False) -> str:
@@ -31,6 +34,48 @@ def test_tabs_stay_for_programs_and_are_spaces_for_people() -> None:
 
 
 PARTS = [b"\x1b[", b"31", b";1", b"m", b"\x1b", b"\n", b"\r", b"x", "\xfc".encode(), b"\xff", b"\t"]
+SIGNS = ["\u0301", "\u0301" * 5, "\u26a0\ufe0f", "\ufe0f", "\u202e", "\U0001f3fb"]
+ALL_PARTS = [*PARTS, *map(str.encode, SIGNS), b"\x1b[8m", b"\x1b[K", b"\x1b[1;32mx" * 257]
+SETTINGS = st.fixed_dictionaries({"coloured": st.booleans(), "keeps_tabs": st.booleans()})
+
+
+class PartByPart(_Printer):
+    """Takes no short cut."""
+
+    def _at_once(self, text: str) -> str | None:
+        return None if text else ""
+
+
+@given(st.lists(st.sampled_from(ALL_PARTS), max_size=30).map(b"".join), SETTINGS)
+def test_whole_lines_are_shown_as_part_by_part(log: bytes, settings: dict[str, bool]) -> None:
+    text = log.decode(errors="backslashreplace") + "\n"
+    assert _Printer(**settings).shown(text) == PartByPart(**settings).shown(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "least"),
+    [
+        ("2026-11-22T12:00:01 step 17 compiled in 13 ms\n", 20),
+        ("\tstep\t17 compiled\r\n", 20),
+        ("✓ größe 17 … 完了\n", 10),
+        ("\x1b[32mINFO\x1b[0m step 17 \x1b[1;34mmodule_3\x1b[0m compiled\n", 5),
+        ("\x1b[01m\x1b[Ksrc/m.c:7:\x1b[m\x1b[K \x1b[01;35m\x1b[Kwarning:\x1b[m\x1b[K unused\n", 5),
+    ],
+)
+def test_a_log_is_shown_fast(line: str, least: int) -> None:
+    block = line.encode() * (500_000 // len(line))
+    megabytes = len(block) / 1e6
+
+    def seconds() -> float:
+        before = process_time()
+        guarded(printed(block))
+        return process_time() - before
+
+    assert megabytes / min(seconds() for _ in range(3)) > least
+
+
+def test_what_a_taken_out_colour_leaves_together_is_no_colour() -> None:
+    assert "\x1b" not in printed(b"\x1b\x1b[1m[31mx\n", coloured=False)
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=30).map(b"".join), st.data())

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrate_tui.domain.text import MOST_MARKS, harmless, takes_no_cell, visible
+from orchestrate_tui.domain.text import (
+    MANY,
+    MOST_MARKS,
+    harmless,
+    takes_no_cell,
+    visible,
+    visible_in_parts,
+)
 
 
 @pytest.mark.parametrize("text", ["", "deploy[prod] ~ $x", "größer → 日本語 ✓", "a\u00a0b"])
@@ -56,6 +63,21 @@ def test_letters_and_marks_that_draw_nothing_are_shown(character: str) -> None:
 )
 def test_a_tower_of_marks_is_cut_and_a_mark_needs_a_character(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+def test_any_number_of_different_characters_is_shown() -> None:
+    private = [chr(0xE000 + number) for number in range(MANY + 1)]
+    assert visible("".join(private)) == "".join(map(visible, private))
+
+
+@pytest.mark.parametrize("text", ["plain", "a\x00\nb", "e\u0301\n\x1b[1mx\u202e", "\n\n"])
+def test_parts_are_shown_together_as_each_by_itself(text: str) -> None:
+    assert visible_in_parts(text, "\n") == "\n".join(map(visible, text.split("\n")))
+
+
+@pytest.mark.parametrize("text", ["\u0301", "a\n\u0301", "\x1b[1m\u0301", "e" + "\u0301" * 5])
+def test_marks_that_stand_on_nothing_or_pile_up_are_left_to_a_closer_look(text: str) -> None:
+    assert visible_in_parts(text, "\n\x1b") is None
 
 
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
