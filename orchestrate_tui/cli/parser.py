@@ -355,6 +355,33 @@ def _add_history(commands: _Commands) -> None:
     releases.add_argument(
         "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
     )
+    for name, summary in (
+        ("pin", "vouch for a release as the golden one of its environment"),
+        ("unpin", "vouch for a release no more"),
+    ):
+        pin = commands.add(name, f"releases:{name}", summary, json=True)
+        pin.add_argument("release", type=_whole, metavar="RELEASE", help="the id of the release")
+        pin.add_argument("--reason", default="", metavar="TEXT", help="kept with the release")
+    quarantine = commands.add(
+        "quarantine",
+        "releases:quarantine",
+        "list versions that were rolled back and may not come back yet",
+        json=True,
+    )
+    quarantine.add_argument(
+        "--all", action="store_true", help="also those that may come back by now"
+    )
+    quarantine.add_argument(
+        "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
+    )
+    lift = commands.add(
+        "lift", "releases:lift", "let a quarantined version be deployed again", json=True
+    )
+    lift.add_argument(
+        "quarantine", type=_whole, metavar="QUARANTINE", help="the id of the quarantine"
+    )
+    lift.add_argument("--reason", required=True, metavar="TEXT", help="kept with the quarantine")
+    _add_confirm(lift)
     logs = commands.add("logs", "logs:logs", "print what a stage wrote", json=True)
     _add_run_id(logs)
     logs.add_argument("stage", metavar="STAGE", help="the name of the stage")

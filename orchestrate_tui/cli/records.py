@@ -11,7 +11,7 @@ from orchestrate_tui.domain.moments import to_text
 
 if TYPE_CHECKING:  # a command that prints other values does not load these
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
-    from orchestrate_tui.domain.release import Release
+    from orchestrate_tui.domain.release import Quarantine, Release
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
     from orchestrate_tui.store.history import History
@@ -118,6 +118,26 @@ def release_record(release: Release) -> JsonObject:
         "created_at": to_text(release.created_at),
         "undone_by": release.undone_by,
         "outputs": dict(release.outputs),
+        "pinned_by": release.pinned_by,
+        "pinned_at": _text(release.pinned_at),
+        "pin_reason": release.pin_reason,
+    }
+
+
+def quarantine_record(quarantine: Quarantine) -> JsonObject:
+    """One version that was rolled back."""
+    return {
+        "id": quarantine.id,
+        "pipeline": quarantine.pipeline,
+        "environment": quarantine.environment,
+        "component": quarantine.component,
+        "version": quarantine.version,
+        "run_id": quarantine.run_id,
+        "rollback_id": quarantine.rollback_id,
+        "created_at": to_text(quarantine.created_at),
+        "lifted_by": quarantine.lifted_by,
+        "lifted_at": _text(quarantine.lifted_at),
+        "lift_reason": quarantine.lift_reason,
     }
 
 

@@ -1,14 +1,16 @@
-"""Commands about releases: what was brought to which environment."""
+"""Commands about releases and quarantines: what was brought to which environment, and may be."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
 
+from orchestrate_tui.cli.decisions import ask
 from orchestrate_tui.cli.history import history_if_any
-from orchestrate_tui.cli.records import print_json, release_record
+from orchestrate_tui.cli.protection import confirm_protected
+from orchestrate_tui.cli.records import print_json, quarantine_record, release_record
 from orchestrate_tui.cli.terminal import local, print_table, say
-from orchestrate_tui.domain.release import Release
+from orchestrate_tui.domain.release import Quarantine, Release, Ruling
 
 
 def releases(arguments: Namespace) -> int:
@@ -31,14 +33,75 @@ def releases(arguments: Namespace) -> int:
     return 0
 
 
+def pin(arguments: Namespace) -> int:
+    """Vouch for a release."""
+    return _rule(arguments, Ruling.PIN)
+
+
+def unpin(arguments: Namespace) -> int:
+    """Vouch for a release no more."""
+    return _rule(arguments, Ruling.UNPIN)
+
+
+def _rule(arguments: Namespace, ruling: Ruling) -> int:
+    release, reason = arguments.release, arguments.reason
+    return ask(arguments, lambda control: control.rule(ruling, release, reason))
+
+
+def quarantine(arguments: Namespace) -> int:
+    """List quarantined versions, newest first."""
+    history = history_if_any(arguments)
+    limit = arguments.limit
+    found = history.quarantines(lifted=arguments.all, limit=limit) if history else ()
+    if arguments.json:
+        print_json([quarantine_record(one) for one in found])
+    elif not found:
+        say("No version is quarantined", to=sys.stderr)
+    else:
+        heads = ("QUARANTINE", "VERSION", "ENVIRONMENT", "ROLLBACK", "RUN", "WHEN", "PIPELINE", "")
+        print_table(heads, map(_quarantine_row, found))
+    return 0
+
+
+def lift(arguments: Namespace) -> int:
+    """Let a version be brought to its environment again."""
+    identity, reason = arguments.quarantine, arguments.reason
+    return ask(
+        arguments,
+        lambda control: control.rule(Ruling.LIFT, identity, reason),
+        lambda history: confirm_protected(arguments, history, history.quarantine(identity).run_id),
+    )
+
+
 def _row(release: Release) -> tuple[str, ...]:
+    undone = f"undone by rollback {release.undone_by}" if release.undone_by else ""
+    because = f": {release.pin_reason}" if release.pin_reason else ""
+    golden = f"golden, says {release.pinned_by}{because}" if release.is_golden else ""
     return (
         str(release.id),
         release.version or "-",
-        "/".join(filter(None, (release.environment, release.component))),
+        _place(release),
         release.stage_name,
         str(release.run_id),
         local(release.created_at),
         release.pipeline,
-        f"undone by rollback {release.undone_by}" if release.undone_by else "",
+        "; ".join(filter(None, (golden, undone))),
     )
+
+
+def _quarantine_row(one: Quarantine) -> tuple[str, ...]:
+    lifted = f"lifted by {one.lifted_by}: {one.lift_reason}" if one.lifted_by else ""
+    return (
+        str(one.id),
+        one.version,
+        _place(one),
+        str(one.rollback_id),
+        str(one.run_id),
+        local(one.created_at),
+        one.pipeline,
+        lifted,
+    )
+
+
+def _place(of: Release | Quarantine) -> str:
+    return "/".join(filter(None, (of.environment, of.component)))

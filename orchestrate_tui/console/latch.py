@@ -19,6 +19,7 @@ from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.styled import plain, toned
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.protection import confirmation, protected_environments
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.errors import Refused
 
 if TYPE_CHECKING:
@@ -169,6 +170,14 @@ class LatchedControl:
         """Reject a stage, unless the environments of its run are locked."""
         reject = self._control.reject
         return self._past(self.environments(run_id), lambda: reject(run_id, stage, comment))
+
+    def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
+        """Rule on a release or a quarantine, unless the environments of its run are locked."""
+        find = self._history.quarantine if ruling is Ruling.LIFT else self._history.release
+        rule = self._control.rule
+        return self._past(
+            self.environments(find(identity).run_id), lambda: rule(ruling, identity, reason)
+        )
 
     def plan_rollback(
         self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False

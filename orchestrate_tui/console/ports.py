@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from orchestrate_tui.domain.presence import Person
+    from orchestrate_tui.domain.release import Ruling
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import TriggerContext
     from orchestrate_tui.executor.control import Runnable
@@ -95,6 +96,10 @@ class ExecutorControl(Protocol):
 
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Reject a waiting stage; what that did."""
+        ...
+
+    def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
+        """Pin or unpin a release, or lift a quarantine; what that did."""
         ...
 
     def plan_rollback(

@@ -15,4 +15,4 @@ class Right(StrEnum):
     APPROVE = "approve"
     """Decide on stages that wait; the stage's approvers still say who may."""
     ROLLBACK = "rollback"
-    """Roll runs back, and halt rollbacks."""
+    """Roll runs back, halt rollbacks, pin releases, and lift quarantines."""

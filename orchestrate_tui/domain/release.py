@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from itertools import chain
 
 from orchestrate_tui.domain.pipeline import Agent, Pairs, Undo
@@ -16,6 +17,9 @@ PREVIOUS = "previous."
 
 PREVIOUS_VARIABLE = "ORCHESTRATE_PREVIOUS_"
 """How the environment variables begin that carry the same values."""
+
+VERSION = "version"
+"""The variable, or the output, that tells one release of something from another."""
 
 NO_EARLIER_RELEASE = "no earlier release"
 
@@ -29,7 +33,8 @@ class Release:
 
     `component` None means the stage as a whole. `version` is the output of that name of the
     stage, else the variable of that name, "" without either. `undone_by` is the rollback that
-    took it back. `outputs` are those of the stage, as they are stored.
+    took it back. `outputs` are those of the stage, as they are stored. `pinned_by` is who vouches
+    for it as golden, None for nobody.
     """
 
     id: int
@@ -43,14 +48,59 @@ class Release:
     created_at: datetime
     undone_by: int | None = None
     outputs: Pairs = ()
+    pinned_by: str | None = None
+    pinned_at: datetime | None = None
+    pin_reason: str = ""
+
+    @property
+    def is_golden(self) -> bool:
+        """Whether somebody vouches for it."""
+        return self.pinned_by is not None
 
     @property
     def values(self) -> Mapping[str, str]:
         """What `${previous.…}` can name of it: its outputs, `version`, `release` and `run_id`."""
         known = {"release": str(self.id), "run_id": str(self.run_id)}
         if self.version:
-            known["version"] = self.version
+            known[VERSION] = self.version
         return known | dict(self.outputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """A version that was rolled back, and is not brought to that environment again.
+
+    `component` None means all of it. `lifted_by` is who let it in again, None while nobody has.
+    """
+
+    id: int
+    pipeline: str
+    environment: str
+    component: str | None = None
+    version: str
+    run_id: int
+    rollback_id: int
+    created_at: datetime
+    lifted_by: str | None = None
+    lifted_at: datetime | None = None
+    lift_reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Why the version is not let in."""
+        where = f"in {self.environment} by rollback {self.rollback_id} of run {self.run_id}"
+        return f"was taken back {where} and is quarantined there"
+
+
+class Ruling(StrEnum):
+    """What an operator says about a release, or about a version that is quarantined."""
+
+    PIN = "pin"
+    """The release is golden: it is never pruned, and easily named to go back to."""
+    UNPIN = "unpin"
+    """It is one like the others again."""
+    LIFT = "lift"
+    """The version may be brought to its environment again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from orchestrate_tui.executor.errands import (
     Reject,
     Resume,
     Rollback,
+    Rule,
     Start,
 )
 from orchestrate_tui.executor.lines import Peer
@@ -87,7 +88,9 @@ class Clerk:
                 return Done(answer=_result(_asked(control, errand)))
 
 
-def _asked(control: Control, errand: Approve | Reject | Cancel | Acknowledge | Halt) -> Future[str]:
+def _asked(
+    control: Control, errand: Approve | Reject | Cancel | Acknowledge | Halt | Rule
+) -> Future[str]:
     match errand:
         case Approve(run=run, stage=stage, comment=comment):
             return control.approve(run, stage, comment)
@@ -99,6 +102,8 @@ def _asked(control: Control, errand: Approve | Reject | Cancel | Acknowledge | H
             return control.acknowledge(run, comment)
         case Halt(rollback=rollback, reason=reason):
             return control.halt(rollback, reason)
+        case Rule(ruling=ruling, subject=subject, reason=reason):
+            return control.rule(ruling, subject, reason)
 
 
 def _rollback(control: Control, errand: Rollback) -> Future[int]:

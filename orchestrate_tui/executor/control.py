@@ -17,6 +17,7 @@ from typing import Protocol, Self, TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.executor.executor import PipelineExecutor
@@ -201,6 +202,11 @@ class Control:
         acknowledge = self._executor.acknowledge
         actor = self._signature["actor"]
         return self._thread.ask(partial(acknowledge, run_id, comment=comment, actor=actor))
+
+    def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
+        """Pin or unpin a release, or lift a quarantine; the future is what that did."""
+        rule, actor = self._executor.rule, self._signature["actor"]
+        return self._thread.ask(partial(rule, ruling, identity, reason=reason, actor=actor))
 
     # Rollbacks
 

@@ -12,6 +12,7 @@ from typing import Self
 from uuid import uuid4
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS
@@ -27,6 +28,7 @@ from orchestrate_tui.executor.errands import (
     Reject,
     Resume,
     Rollback,
+    Rule,
     Start,
 )
 from orchestrate_tui.executor.hub import Hub, Subscription
@@ -161,6 +163,10 @@ class DistantControl:
     def acknowledge(self, run_id: int, comment: str = "") -> Future[str]:
         """Say that somebody has seen how a run went wrong; the future is what that did."""
         return self._answer(Acknowledge(key=_new_key(), run=run_id, comment=comment))
+
+    def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
+        """Pin or unpin a release, or lift a quarantine; the future is what that did."""
+        return self._answer(Rule(key=_new_key(), ruling=ruling, subject=identity, reason=reason))
 
     # Rollbacks
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from orchestrate_tui.domain.access import Right
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.errors import Refused
 
@@ -107,8 +108,16 @@ class Halt(Errand, frozen=True, tag="halt"):
     reason: str = ""
 
 
+class Rule(Errand, frozen=True, tag="rule"):
+    """Pin or unpin a release, or lift a quarantine; `subject` is the id of either."""
+
+    ruling: Ruling
+    subject: Id
+    reason: str = ""
+
+
 AnyErrand: TypeAlias = (
-    Approve | Reject | Cancel | Acknowledge | Resume | Start | Plan | Rollback | Halt
+    Approve | Reject | Cancel | Acknowledge | Resume | Start | Plan | Rollback | Halt | Rule
 )
 
 RIGHTS: dict[type[Errand], Right] = {
@@ -121,6 +130,7 @@ RIGHTS: dict[type[Errand], Right] = {
     Plan: Right.VIEW,
     Rollback: Right.ROLLBACK,
     Halt: Right.ROLLBACK,
+    Rule: Right.ROLLBACK,
 }
 
 

@@ -16,6 +16,7 @@ from orchestrate_tui.agents.left_programs import LeftPrograms
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
@@ -29,6 +30,7 @@ from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.room import Room
+from orchestrate_tui.executor.rulings import Rulings
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.acknowledgements import acknowledge
@@ -274,6 +276,16 @@ class PipelineExecutor:
     async def cancel(self, run_id: int, *, actor: str = "", key: str = "") -> str:
         """Stop a run, with a `key` as approve; what that did. Raises NotFound or Refused."""
         return await self._asking.cancel(run_id, actor or current_user(), key)
+
+    async def rule(
+        self, ruling: Ruling, identity: int, *, reason: str = "", actor: str = ""
+    ) -> str:
+        """Pin or unpin a release, or lift a quarantine; returns what that did.
+
+        Raises NotFound, or Refused when it does not apply, and for a lift without a reason.
+        """
+        rulings = Rulings(self._context, self._records)
+        return await rulings.rule(ruling, identity, reason, actor or current_user())
 
     @property
     def epoch(self) -> int:

@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 
-from orchestrate_tui.domain.release import Succession
-from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.release import VERSION, Succession
+from orchestrate_tui.domain.run import StageRun, TriggerContext
 from orchestrate_tui.executor.context import RunContext
-from orchestrate_tui.executor.secrets import LostSecret
+from orchestrate_tui.executor.secrets import LostSecret, Secrets
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.releases import insert_release, read_release, succession
 from orchestrate_tui.store.runs import StageChange
-
-VERSION = "version"
-"""The variable, or the output, that tells one release of something from another."""
 
 
 def releases_of(
@@ -35,10 +33,15 @@ def releases_of(
 
 def sealed_version(context: RunContext) -> str:
     """What the run knows as `${version}`, as it may be stored; "" when it knows none."""
-    given = dict(context.run.trigger.variables)  # as they are stored
+    return stored_version(context.pipeline, context.run.trigger, context.secrets)
+
+
+def stored_version(pipeline: Pipeline, trigger: TriggerContext, secrets: Secrets) -> str:
+    """`${version}` as it may be stored; the variables of `trigger` are as they are stored."""
+    given = dict(trigger.variables)
     if VERSION in given:
         return given[VERSION]
-    return context.secrets.sealed(dict(context.pipeline.variables).get(VERSION, ""))
+    return secrets.sealed(dict(pipeline.variables).get(VERSION, ""))
 
 
 def recording(context: RunContext, change: StageChange) -> Callable[[Connection], None]:

@@ -27,7 +27,9 @@ from orchestrate_tui.executor.left_work import (
     check_settled,
     end_all,
 )
+from orchestrate_tui.executor.quarantine import check_allowed
 from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.releases import stored_version
 from orchestrate_tui.executor.requests import Request, has_ended
 from orchestrate_tui.executor.secrets import check_complete, secrets_of
 from orchestrate_tui.executor.service import ask
@@ -65,8 +67,13 @@ class Runs:
         if not new.simulated:
             check_complete(secrets)
         secrets.check_unwritten(encode_pipeline(new.pipeline)[0], new.source)
-        new = replace(new, trigger=secrets.sealed_trigger(new.trigger))
-        run_id = await self._executor.commit(partial(insert_run, new=new), is_patient=False)
+        plain, new = new, replace(new, trigger=secrets.sealed_trigger(new.trigger))
+
+        def insert(connection: Connection) -> int:
+            check_allowed(connection, plain, stored_version(new.pipeline, new.trigger, secrets))
+            return insert_run(connection, new)
+
+        run_id = await self._executor.commit(insert, is_patient=False)
         self._executor.publish((Change(run_id=run_id),))
         return run_id
 

@@ -23,6 +23,7 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.gate import ApprovalGate, approves_by_expiry
 from orchestrate_tui.executor.left_work import Settlement
+from orchestrate_tui.executor.quarantine import Guard
 from orchestrate_tui.executor.releases import recording
 from orchestrate_tui.executor.requests import Request
 from orchestrate_tui.executor.rollback import RollbackRunner
@@ -60,6 +61,7 @@ class RunSession:
         self._scheduler = Scheduler(context.graph, context.pipeline.max_parallel)
         self._gate = ApprovalGate(executor, simulated=context.run.simulated, decided=decided)
         self._under_way = UnderWay(attempts)
+        self._quarantine = Guard(executor.database, context)
         self._delays: dict[str, anyio.CancelScope] = {}
         self._verdict, self._reason = RunStatus.SUCCEEDED, ""
         self.stopped = ""
@@ -154,6 +156,8 @@ class RunSession:
         if reason is not None:
             self._change(stage, StageStatus.SKIPPED, reason=reason)
             self._scheduler.end_well((stage.name,))
+        elif refusal := self._quarantine.refusal(stage, self._attempts.outputs):
+            self.halt(f"stage '{stage.name}' may not start: {refusal}")
         elif stage.approval is not None:
             self._change(stage, StageStatus.WAITING_APPROVAL)
             self._await_approval(stage)
@@ -161,6 +165,10 @@ class RunSession:
             self._scheduler.make_ready(stage.name)
 
     def _start(self, stage: Stage) -> None:
+        has_waited = self._book.status(stage.name) is StageStatus.WAITING_APPROVAL
+        if has_waited and (refusal := self._quarantine.refusal(stage, self._attempts.outputs)):
+            self.halt(f"stage '{stage.name}' may not start: {refusal}")
+            return
         self._change(stage, StageStatus.RUNNING)
         self._under_way.begin(stage.name)
         outcome = self._attempts.pretend(stage)
@@ -211,6 +219,8 @@ class RunSession:
             self.turns.present.afterwards.append(forget)
         if outcome is None:
             self._change(stage, StageStatus.CANCELLED, reason=stop_reason)
+        elif outcome.succeeded and (problem := self._quarantine.complaint(stage, outcome.outputs)):
+            self._fail(stage, replace(outcome, succeeded=False, reason=problem))
         elif outcome.succeeded:
             self._change(stage, StageStatus.SUCCEEDED, outcome=outcome)
             self._attempts.add_outputs(stage.name, outcome.outputs)

@@ -13,6 +13,7 @@ from orchestrate_tui.store.connection import cannot_open, may_not_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.migrator import is_current, last_migration
+from orchestrate_tui.store.quarantines import list_quarantines, read_quarantine
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.recovery import (
     left_by,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from orchestrate_tui.domain.events import Event, RollbackEvent, RollbackStep
     from orchestrate_tui.domain.pipeline import Pipeline
-    from orchestrate_tui.domain.release import Release
+    from orchestrate_tui.domain.release import Quarantine, Release
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
     from orchestrate_tui.domain.status import RunStatus
 
@@ -127,6 +128,18 @@ class History:
     def release(self, release_id: int) -> Release:
         """One release. Raises NotFound."""
         return self._read(lambda reader: read_release(reader, release_id))
+
+    def quarantines(
+        self, *, lifted: bool = False, before: int | None = None, limit: int = 50
+    ) -> tuple[Quarantine, ...]:
+        """Quarantined versions, newest first; with `lifted` those that were let in again too."""
+        return self._read(
+            lambda reader: list_quarantines(reader, lifted=lifted, before=before, limit=limit)
+        )
+
+    def quarantine(self, quarantine_id: int) -> Quarantine:
+        """One quarantine. Raises NotFound."""
+        return self._read(lambda reader: read_quarantine(reader, quarantine_id))
 
     def steps(self, rollback_id: int) -> tuple[RollbackStep, ...]:
         """The steps of a rollback, in their order. Raises NotFound."""

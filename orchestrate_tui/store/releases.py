@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.release import Release, Succession
-from orchestrate_tui.errors import NotFound
+from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.record import record
+from orchestrate_tui.store.rows import moment
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,12 +38,12 @@ def insert_release(
     """
     own = _output(connection, run_id, stage_name)
     version = version if own is None else own
-    moment = to_text(at)
+    since = to_text(at)
     place = connection.execute(
         "SELECT environment FROM stages WHERE run_id = ? AND stage_name = ?", (run_id, stage_name)
     ).fetchone()
     said = " ".join(filter(None, (version, f"in {place['environment']}")))
-    record(connection, run_id, moment, "release", stage_name=stage_name, detail=said)
+    record(connection, run_id, since, "release", stage_name=stage_name, detail=said)
     connection.execute(
         """
         INSERT INTO releases (pipeline, environment, run_id, stage_name, version,
@@ -50,7 +51,7 @@ def insert_release(
         SELECT pipeline, ?, id, ?, ?, definition_hash, (SELECT max(id) FROM events), ?
         FROM runs WHERE id = ?
         """,
-        (place["environment"], stage_name, version, moment, run_id),
+        (place["environment"], stage_name, version, since, run_id),
     )
 
 
@@ -63,6 +64,56 @@ def mark_undone(
         " WHERE run_id = ? AND stage_name = ? AND undone_by IS NULL",
         (rollback_id, run_id, stage_name),
     )
+
+
+def pin(
+    connection: sqlite3.Connection, release_id: int, actor: str, reason: str, at: datetime
+) -> Release:
+    """Vouch for a release as the golden one of its environment; another one is so no more.
+
+    Raises NotFound, or Refused when it was undone, or is golden already.
+    """
+    release = read_release(connection, release_id)
+    if release.undone_by is not None:
+        raise Refused(f"Release {release_id} was undone by rollback {release.undone_by}")
+    if release.is_golden:
+        raise Refused(f"Release {release_id} was pinned by {release.pinned_by} already")
+    connection.execute(
+        "UPDATE releases SET pinned_by = NULL, pinned_at = NULL, pin_reason = ''"
+        " WHERE pipeline = ? AND environment = ? AND component IS ? AND pinned_at IS NOT NULL",
+        (release.pipeline, release.environment, release.component),
+    )
+    connection.execute(
+        "UPDATE releases SET pinned_by = ?, pinned_at = ?, pin_reason = ? WHERE id = ?",
+        (actor, to_text(at), reason, release_id),
+    )
+    _record_ruling(connection, release, f"pinned by {actor}", reason, at)
+    return release
+
+
+def unpin(
+    connection: sqlite3.Connection, release_id: int, actor: str, reason: str, at: datetime
+) -> Release:
+    """Vouch for a release no more. Raises NotFound, or Refused when it is not golden."""
+    release = read_release(connection, release_id)
+    if not release.is_golden:
+        raise Refused(f"Release {release_id} is not pinned")
+    connection.execute(
+        "UPDATE releases SET pinned_by = NULL, pinned_at = NULL, pin_reason = '' WHERE id = ?",
+        (release_id,),
+    )
+    _record_ruling(connection, release, f"unpinned by {actor}", reason, at)
+    return release
+
+
+def _record_ruling(
+    connection: sqlite3.Connection, release: Release, ruling: str, reason: str, at: datetime
+) -> None:
+    because = f": {reason}" if reason else ""
+    record(
+        connection, release.run_id, to_text(at), "release", stage_name=release.stage_name,
+        detail=f"release {release.id} {ruling}{because}",
+    )  # fmt: skip
 
 
 def read_release(connection: sqlite3.Connection, release_id: int) -> Release:
@@ -162,4 +213,7 @@ def _release(row: sqlite3.Row) -> Release:
         definition_hash=row["definition_hash"],
         created_at=from_text(row["created_at"]),
         undone_by=row["undone_by"],
+        pinned_by=row["pinned_by"],
+        pinned_at=moment(row["pinned_at"]),
+        pin_reason=row["pin_reason"],
     )

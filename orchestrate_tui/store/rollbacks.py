@@ -20,6 +20,7 @@ from orchestrate_tui.domain.status import (
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.fencing import check_carrier
+from orchestrate_tui.store.quarantines import quarantine
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.releases import mark_undone
 from orchestrate_tui.store.rows import rollback_of
@@ -326,6 +327,7 @@ def mark_rolled_back(
         (rollback_id, run_id, row["position"]),
     )
     mark_undone(connection, run_id, stage_name, rollback_id)
+    quarantine(connection, run_id, stage_name, rollback_id, at)
     record(
         connection, run_id, to_text(at), "stage", stage_name=stage_name, rollback_id=rollback_id,
         from_status=before, to_status=StageStatus.ROLLED_BACK,

@@ -48,3 +48,31 @@ def test_releases_are_listed_newest_first_with_what_became_of_them(desk: Desk) -
     assert newest.endswith("undone by rollback 1")
     assert oldest.split()[:3] == ["1", "1.0", "production"]
     assert desk.do("releases", "--pipeline", "other").err == "No releases yet\n"
+
+
+def test_a_version_that_was_rolled_back_is_refused_until_it_is_lifted(desk: Desk) -> None:
+    assert desk.do("quarantine").err == "No version is quarantined\n"
+    deploy(desk, "1.0", "1.1")
+    desk.do("rollback", 2, *BACK, "--yes")
+    again = ("run", SYMLINK, "--var", "version=1.1")
+    refused = desk.do(*again)
+    assert refused.code == 2
+    assert "Version 1.1 was taken back in production by rollback 1 of run 2" in refused.err
+    assert desk.do("quarantine").out.splitlines()[1].split()[:5] == [
+        *("1", "1.1", "production", "1", "2"),
+    ]
+    assert desk.do("lift", 1).code == 2
+    assert desk.do("lift", 1, "--reason", "it was the disk").code == 0
+    assert desk.json("quarantine") == []
+    assert desk.json("quarantine", "--all")[0]["lift_reason"] == "it was the disk"
+    assert desk.do(*again).code == 0
+
+
+def test_a_golden_release_is_shown_as_one(desk: Desk) -> None:
+    deploy(desk, "1.0")
+    assert desk.json("pin", 1, "--reason", "fast")["outcome"].startswith("Release 1 is the golden")
+    assert ": fast" in desk.do("releases").out
+    assert desk.json("releases")[0]["pin_reason"] == "fast"
+    assert desk.do("unpin", 1).code == 0
+    assert "golden" not in desk.do("releases").out
+    assert desk.do("pin", 7).code == 2

@@ -24,6 +24,7 @@ from orchestrate_tui.domain.pipeline import (
     Stage,
     Undo,
 )
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan, plan_rollback
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import (
@@ -323,6 +324,9 @@ class Desk:
         self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
     ) -> Future[int]:
         return self._answer(1, "rollback", run_id, from_stage, to_stage, options)
+
+    def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
+        return self._answer("It is so", "rule", ruling, identity, reason)
 
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         return self._answer("being halted", "halt", rollback_id, reason)
