@@ -136,6 +136,7 @@ class StoreFiles:
         self.sockets = database.with_name(f"{database.name}.sockets")
         self.runs = database.with_name(f"{database.name}.runs")
         self.head = database.with_name(f"{database.name}.head")
+        self.snapshots = database.with_name(f"{database.name}.snapshots")
 
     def owner_lock(self, epoch: int) -> Path:
         """The file whose lock says that the executor of that epoch lives."""

@@ -1,0 +1,81 @@
+"""What is in a file: its data without its holes, and the attributes that lie beside it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+
+from orchestrate_tui.snapshots.blobs import AT_ONCE
+
+Segments = tuple[tuple[int, int], ...]
+"""Offset and length of each piece of data between holes."""
+
+DATABASE_MARK = b"SQLite format 3\0"
+SIDECARS = (b"-wal", b"-shm", b"-journal")
+"""What the names of the files end in that belong to a database."""
+
+_BLOCK = 512  # bytes that st_blocks counts
+
+
+def segments_of(descriptor: int, found: os.stat_result) -> Segments | None:
+    """Where the data of a sparse file lies; None for a file without holes. Raises OSError."""
+    if found.st_blocks * _BLOCK >= found.st_size:
+        return None
+    segments = tuple(_data(descriptor, found.st_size))
+    return None if segments == ((0, found.st_size),) else segments
+
+
+def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # only a hole is left
+                return
+            raise
+        end = min(os.lseek(descriptor, start, os.SEEK_HOLE), size)
+        yield start, end - start
+
+
+def pieces_of(descriptor: int, segments: Segments) -> Iterator[bytes]:
+    """The data, in pieces. Raises OSError."""
+    for start, length in segments:
+        position, end = start, start + length
+        while position < end:
+            piece = os.pread(descriptor, min(AT_ONCE, end - position), position)
+            if not piece:
+                return
+            position += len(piece)
+            yield piece
+
+
+def hash_of(descriptor: int, found: os.stat_result) -> tuple[bytes, Segments | None]:
+    """The SHA-256 of the data of a file, and where it lies. Raises OSError."""
+    segments = segments_of(descriptor, found)
+    hashing = sha256()
+    for piece in pieces_of(descriptor, ((0, found.st_size),) if segments is None else segments):
+        hashing.update(piece)
+    return hashing.digest(), segments
+
+
+def attributes_of(descriptor: int) -> tuple[tuple[bytes, bytes], ...]:
+    """The extended attributes that may be read, access control lists among them."""
+    try:
+        names = os.listxattr(descriptor)
+    except OSError:
+        return ()
+    found = []
+    for name in sorted(names):
+        try:
+            found.append((os.fsencode(name), os.getxattr(descriptor, name)))
+        except OSError:
+            continue
+    return tuple(found)
+
+
+def is_sidecar(name: bytes, databases: set[bytes]) -> bool:
+    """Whether a file of that name belongs to one of the databases in its folder."""
+    return any(name.endswith(end) and name.removesuffix(end) in databases for end in SIDECARS)

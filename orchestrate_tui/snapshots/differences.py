@@ -1,0 +1,197 @@
+"""What a restore would change: compared with what is there now, without changing anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import unified_diff
+from enum import StrEnum
+
+from orchestrate_tui.snapshots.contents import hash_of, is_sidecar
+from orchestrate_tui.snapshots.errors import spoken
+from orchestrate_tui.snapshots.manifest import (
+    FILE,
+    FOLDER,
+    HARD_LINK,
+    SYMLINK,
+    Entry,
+    Manifest,
+    Place,
+    kind_of,
+)
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+LARGEST_DIFF = 64 * 1024
+"""Bytes of a file up to which its lines are compared."""
+
+
+class Kind(StrEnum):
+    """What a restore does to a file, folder or link."""
+
+    ADDED = "added"
+    """It is gone, and comes back."""
+    CHANGED = "changed"
+    """It is another, and becomes what it was."""
+    REMOVED = "removed"
+    """It was created since, and goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One file, folder or link that a restore would change; `path` is seen from the workdir.
+
+    `now` and `then` are sizes in bytes, None where there is nothing. `diff` has the lines of a
+    small text that would change; () for anything else.
+    """
+
+    kind: Kind
+    path: str
+    now: int | None
+    then: int | None
+    diff: tuple[str, ...] = ()
+
+
+Content = Callable[[Entry], bytes]
+"""The content that was kept of a file."""
+
+
+def is_as_it_was(manifest: Manifest, place: Place) -> bool:
+    """Whether nothing about a place has changed, times and owners included."""
+    if any(entry.is_database for entry in place.entries):
+        return False
+    return next(_compare(manifest, place, is_exact=True), None) is None
+
+
+def differences(
+    manifest: Manifest, places: Iterable[Place], content: Content
+) -> Iterator[Difference]:
+    """What would change of the places, in the order of their paths.
+
+    Times alone do not count. Raises OSError.
+    """
+    for place in places:
+        for path, entry, found in _compare(manifest, place, is_exact=False):
+            yield _difference(manifest, path, entry, found, content)
+
+
+_Found = tuple[bytes, Entry | None, os.stat_result | None]
+
+
+def _compare(manifest: Manifest, place: Place, *, is_exact: bool) -> Iterator[_Found]:
+    target = manifest.absolute(place)
+    then = {entry.path: entry for entry in place.entries}
+    databases = {entry.path for entry in place.entries if entry.is_database}
+    now = {path: found for path, found in _present(target) if not is_sidecar(path, databases)}
+    for path in sorted(then.keys() | now.keys()):
+        entry, found = then.get(path), now.get(path)
+        is_same = entry is not None and found is not None and _is_same(target, entry, found)
+        if is_same and is_exact and entry and found and found.st_mtime_ns != entry.mtime_ns:
+            is_same = False
+        if not is_same:
+            yield os.path.join(place.path, path).rstrip(b"/"), entry, found
+
+
+def _present(target: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    """All that is at a place now."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        found = os.lstat(target)
+        yield b"", found
+        if stat.S_ISDIR(found.st_mode):
+            yield from _inside(target, b"")
+
+
+def _inside(target: bytes, folder: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        with os.scandir(os.path.join(target, here)) as entries:
+            for entry in entries:
+                path = os.path.join(here, entry.name)
+                yield path, entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+
+
+def _is_same(target: bytes, entry: Entry, found: os.stat_result) -> bool:
+    """Whether something is what it was, but for its times."""
+    kind = FILE if entry.kind == HARD_LINK else entry.kind
+    if kind_of(found.st_mode) != kind:
+        return False
+    if (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
+        return False
+    path = os.path.join(target, entry.path).rstrip(b"/")
+    if kind == SYMLINK:
+        return os.readlink(path) == entry.link
+    if stat.S_IMODE(found.st_mode) != entry.mode:
+        return False
+    if entry.kind == HARD_LINK:
+        first = os.path.join(target, entry.link)
+        return os.path.lexists(first) and os.lstat(first).st_ino == found.st_ino
+    return kind == FOLDER or entry.is_seen_in(found) or _has(path, entry, found)
+
+
+def _has(path: bytes, entry: Entry, found: os.stat_result) -> bool:
+    """Whether a file has the content that was kept."""
+    if found.st_size != entry.size:
+        return False
+    descriptor = os.open(path, _OPEN)
+    try:
+        return hash_of(descriptor, found) == (entry.sha256, entry.segments)
+    finally:
+        os.close(descriptor)
+
+
+def _difference(
+    manifest: Manifest,
+    path: bytes,
+    entry: Entry | None,
+    found: os.stat_result | None,
+    content: Content,
+) -> Difference:
+    kind = Kind.REMOVED if entry is None else Kind.ADDED if found is None else Kind.CHANGED
+    return Difference(
+        kind=kind,
+        path=spoken(path),
+        now=found.st_size if found else None,
+        then=entry.size if entry else None,
+        diff=_diff(os.path.join(manifest.workdir, path), path, entry, found, content),
+    )
+
+
+def _diff(
+    absolute: bytes,
+    path: bytes,
+    entry: Entry | None,
+    found: os.stat_result | None,
+    content: Content,
+) -> tuple[str, ...]:
+    if entry is None or found is None or entry.kind != FILE or entry.segments is not None:
+        return ()
+    is_small = max(entry.size, found.st_size) <= LARGEST_DIFF
+    if not is_small or not stat.S_ISREG(found.st_mode):
+        return ()
+    descriptor = os.open(absolute, _OPEN)
+    try:
+        now = _lines(os.pread(descriptor, LARGEST_DIFF + 1, 0))
+    finally:
+        os.close(descriptor)
+    then = _lines(content(entry))
+    if now is None or then is None:
+        return ()
+    name = spoken(path)
+    return tuple(
+        line.rstrip("\n") for line in unified_diff(now, then, f"{name} now", f"{name} then", n=2)
+    )
+
+
+def _lines(content: bytes) -> list[str] | None:
+    """The lines of a text; None for what is none."""
+    if b"\0" in content:
+        return None
+    try:
+        return content.decode().splitlines(keepends=True)
+    except UnicodeDecodeError:
+        return None

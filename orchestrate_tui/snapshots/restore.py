@@ -1,0 +1,169 @@
+"""Putting a snapshot back: built beside its targets, and let into place when it is complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrate_tui.snapshots.blobs import PackReader, sync_folder
+from orchestrate_tui.snapshots.contents import SIDECARS
+from orchestrate_tui.snapshots.differences import is_as_it_was
+from orchestrate_tui.snapshots.errors import InUse, Unfit, spoken, unreadable
+from orchestrate_tui.snapshots.holders import holders_of, named
+from orchestrate_tui.snapshots.journal import Decision, Intent, Journal, Move
+from orchestrate_tui.snapshots.manifest import Entry, Manifest, Place
+from orchestrate_tui.snapshots.places import STAGING_PREFIX, find_places, mounts_below, parents_of
+from orchestrate_tui.snapshots.staging import Builder, sync
+from orchestrate_tui.snapshots.system import sync_file_system
+
+_FEW = 64
+"""Up to so many files each is synced by itself, which does not wait for what others write."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Restore:
+    """Puts one snapshot back.
+
+    `journals` is the folder of the journals. `checkpoint` is called often while nothing is
+    changed yet, and may raise to give up.
+    """
+
+    manifest: Manifest
+    packs: PackReader
+    journals: Path
+    checkpoint: Callable[[], None] = lambda: None
+    _folders: dict[bytes, bytes] = field(default_factory=dict)
+
+    def run(self) -> int:
+        """Put it back, all or nothing; returns how many places were changed.
+
+        Raises a SnapshotError, and then nothing was changed; so does one that is interrupted
+        before everything is complete.
+        """
+        try:
+            return self._run()
+        except OSError as error:
+            path = error.filename if isinstance(error.filename, bytes) else b""
+            path = path or os.fsencode(error.filename or "")
+            raise unreadable(path, error) from error
+
+    def _run(self) -> int:
+        places = [place for place in self._places() if not is_as_it_was(self.manifest, place)]
+        self._check_parents(places)
+        if not places:
+            return 0
+        journal = Journal.begin(self.journals)
+        with journal:
+            try:
+                moves = tuple(self._staged(journal, places))
+                self._check_unused(places)
+                journal.write(Decision(moves))
+            except BaseException:
+                journal.finish()
+                raise
+            journal.finish()
+        return len(places)
+
+    def _places(self) -> Iterator[Place]:
+        """The places of the snapshot, and what was created since where its patterns match."""
+        yield from self.manifest.places
+        yield from created_since(self.manifest)
+
+    def _check_parents(self, places: Sequence[Place]) -> None:
+        """Raise Unfit where a folder on the way leads elsewhere by now, or something is mounted."""
+        for place in places:
+            parents = (b"", *parents_of(place.path))
+            for parent in parents:
+                there = os.path.join(self.manifest.workdir, parent).rstrip(b"/")
+                if os.path.lexists(there) and os.path.realpath(there) != there:
+                    raise Unfit(f"'{spoken(there)}' has become a link to elsewhere")
+                if os.path.lexists(there) and not os.path.isdir(there):
+                    raise Unfit(f"'{spoken(there)}' is no folder any more")
+            for mount in mounts_below(self.manifest.absolute(place)):
+                raise Unfit(f"'{spoken(mount)}' is mounted there")
+
+    def _staged(self, journal: Journal, places: Sequence[Place]) -> Iterator[Move]:
+        """Build everything beside its target, and have it on the disk."""
+        parents = dict.fromkeys(os.path.dirname(self.manifest.absolute(place)) for place in places)
+        missing = tuple(self._missing(parents))
+        suffix = os.urandom(8).hex().encode()
+        self._folders = {p: os.path.join(p, STAGING_PREFIX + suffix) for p in parents}
+        journal.write(Intent(tuple(self._folders.values()), tuple(path for path, _ in missing)))
+        for path, entry in missing:
+            os.mkdir(path, 0o700)
+            os.chown(path, entry.uid, entry.gid)
+            os.chmod(path, entry.mode)
+            sync_folder(os.path.dirname(path))
+        for folder in self._folders.values():
+            os.mkdir(folder, 0o700)
+        builder = Builder(packs=self.packs, checkpoint=self.checkpoint)
+        is_small = sum(len(place.entries) for place in places) <= _FEW
+        for number, place in enumerate(places):
+            yield from self._build(builder, number, place, is_small=is_small)
+        folders = self._folders.values()
+        if is_small:
+            for folder in folders:
+                sync_folder(folder)
+        else:
+            for folder in {os.stat(folder).st_dev: folder for folder in folders}.values():
+                sync_file_system(folder)
+
+    def _missing(self, parents: dict[bytes, None]) -> Iterator[tuple[bytes, Entry]]:
+        """The folders that have to be made first, outermost first, and how they were."""
+        for entry in self.manifest.parents:
+            path = os.path.join(self.manifest.workdir, entry.path)
+            is_needed = any(one == path or one.startswith(path + b"/") for one in parents)
+            if is_needed and not os.path.lexists(path):
+                yield path, entry
+
+    def _build(
+        self, builder: Builder, number: int, place: Place, *, is_small: bool
+    ) -> Iterator[Move]:
+        target = self.manifest.absolute(place)
+        staged = os.path.join(self._folders[os.path.dirname(target)], b"%d" % number)
+        if any(entry.is_database for entry in place.entries[:1]):
+            for end in SIDECARS:
+                yield Move(target + end, staged + end)
+        if not place.entries:
+            yield Move(target, staged)
+            return
+        builder.build(place, staged)
+        if is_small:
+            sync(place, staged)
+        yield Move(target, staged, os.lstat(staged).st_ino)
+
+    def _check_unused(self, places: Sequence[Place]) -> None:
+        """Raise InUse while a process has one of the databases open."""
+        databases = tuple(
+            os.path.join(self.manifest.absolute(place), entry.path).rstrip(b"/")
+            for place in places
+            for entry in place.entries
+            if entry.is_database
+        )
+        files = (name for base in databases for name in (base, *(base + end for end in SIDECARS)))
+        for pid, path in holders_of(files):
+            raise InUse(f"'{spoken(path)}' is in use by {named(pid)}: end it, then try again")
+
+
+def leads_elsewhere(workdir: bytes, path: bytes) -> bool:
+    """Whether a folder on the way to a path is a link, and so what is there was not meant."""
+    return any(os.path.islink(os.path.join(workdir, parent)) for parent in parents_of(path))
+
+
+def created_since(manifest: Manifest) -> tuple[Place, ...]:
+    """What the patterns of a snapshot match now that was not there, to be removed."""
+    known = {place.path for place in manifest.places}
+    databases = {
+        place.path for place in manifest.places if place.entries and place.entries[0].is_database
+    }
+    belonging = {database + end for database in databases for end in SIDECARS}
+    found = find_places(manifest.workdir, manifest.patterns)
+    return tuple(
+        Place(path=path)
+        for path in found
+        if path not in known | belonging
+        and known.isdisjoint(parents_of(path))
+        and not leads_elsewhere(manifest.workdir, path)
+    )

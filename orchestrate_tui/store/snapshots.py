@@ -1,0 +1,155 @@
+"""What was kept before stages ran: manifests, values, and where each content lies.
+
+The contents are in packs, which are files; what a manifest says is not known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.store.record import record
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from orchestrate_tui.domain.pipeline import Pairs
+
+BlobRow = tuple[bytes, str, int, int, int]
+"""The SHA-256 of a content, its pack, where it lies there, its length there, and its size."""
+
+_SEPARATOR = b"\0"  # no path holds one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSnapshot:
+    """A snapshot to be recorded; `paths` are the absolute ones of its places.
+
+    `size_bytes` is that of its files, `values` as they may be stored.
+    """
+
+    run_id: int
+    stage_name: str
+    component: str = ""
+    workdir: bytes
+    paths: tuple[bytes, ...]
+    entries: int
+    size_bytes: int
+    manifest: bytes
+    sha256: bytes
+    values: Pairs = ()
+    blobs: tuple[BlobRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSnapshot:
+    """A recorded snapshot without its manifest."""
+
+    id: int
+    run_id: int
+    stage_name: str
+    component: str
+    workdir: bytes
+    paths: tuple[bytes, ...]
+    entries: int
+    size_bytes: int
+    values: Pairs
+
+
+def insert_snapshot(connection: sqlite3.Connection, new: NewSnapshot, at: datetime) -> int:
+    """Record a snapshot, whose contents are on the disk, and return its id."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO snapshot_blobs VALUES (?, ?, ?, ?, ?)", new.blobs
+    )
+    cursor = connection.execute(
+        "INSERT INTO snapshots (run_id, stage_name, component, workdir, paths, entries, bytes,"
+        " manifest, sha256, taken_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            new.run_id, new.stage_name, new.component, new.workdir, _SEPARATOR.join(new.paths),
+            new.entries, new.size_bytes, new.manifest, new.sha256, to_text(at),
+        ),
+    )  # fmt: skip
+    snapshot_id = cursor.lastrowid or 0
+    connection.executemany(
+        "INSERT INTO snapshot_values VALUES (?, ?, ?)",
+        [(snapshot_id, name, value) for name, value in new.values],
+    )
+    record(
+        connection, new.run_id, to_text(at), "snapshot", stage_name=new.stage_name,
+        detail=f"snapshot {snapshot_id}: {new.entries} entries, {new.size_bytes} bytes,"
+        f" manifest {new.sha256.hex()}",
+    )  # fmt: skip
+    return snapshot_id
+
+
+def snapshots_of(connection: sqlite3.Connection, run_id: int) -> tuple[KeptSnapshot, ...]:
+    """The snapshots of a run, in the order in which they were taken."""
+    rows = connection.execute(f"{_SELECT} WHERE run_id = ? ORDER BY id", (run_id,))
+    return tuple(_kept(connection, row) for row in rows.fetchall())
+
+
+def later_snapshots(connection: sqlite3.Connection, snapshot_id: int) -> tuple[KeptSnapshot, ...]:
+    """The snapshots that were taken after that one, oldest first."""
+    rows = connection.execute(f"{_SELECT} WHERE id > ? ORDER BY id", (snapshot_id,))
+    return tuple(_kept(connection, row) for row in rows.fetchall())
+
+
+def read_manifest(connection: sqlite3.Connection, snapshot_id: int) -> tuple[bytes, bytes]:
+    """The manifest and the SHA-256 that was kept of it. Raises LookupError without."""
+    query = "SELECT manifest, sha256 FROM snapshots WHERE id = ?"
+    row = connection.execute(query, (snapshot_id,)).fetchone()
+    if row is None:
+        raise LookupError(f"no snapshot {snapshot_id}")
+    return row["manifest"], row["sha256"]
+
+
+def last_manifest(
+    connection: sqlite3.Connection, stage_name: str, workdir: bytes
+) -> tuple[bytes, bytes] | None:
+    """The newest manifest of a stage of that name in that folder, with its SHA-256."""
+    row = connection.execute(
+        "SELECT manifest, sha256 FROM snapshots WHERE stage_name = ? AND workdir = ?"
+        " ORDER BY id DESC LIMIT 1",
+        (stage_name, workdir),
+    ).fetchone()
+    return (row["manifest"], row["sha256"]) if row else None
+
+
+def locate_blob(connection: sqlite3.Connection, digest: bytes) -> BlobRow | None:
+    """Where the content of that hash lies."""
+    query = "SELECT sha256, pack, offset, length, size FROM snapshot_blobs WHERE sha256 = ?"
+    row = connection.execute(query, (digest,)).fetchone()
+    return tuple(row) if row else None
+
+
+def all_snapshot_ids(connection: sqlite3.Connection) -> tuple[int, ...]:
+    """The ids of all snapshots, oldest first."""
+    return tuple(row["id"] for row in connection.execute("SELECT id FROM snapshots ORDER BY id"))
+
+
+def all_blobs(connection: sqlite3.Connection) -> Iterable[BlobRow]:
+    """Where everything lies that was kept, pack by pack."""
+    query = "SELECT sha256, pack, offset, length, size FROM snapshot_blobs ORDER BY pack, offset"
+    return (tuple(row) for row in connection.execute(query))
+
+
+_SELECT = "SELECT id, run_id, stage_name, component, workdir, paths, entries, bytes FROM snapshots"
+
+
+def _kept(connection: sqlite3.Connection, row: sqlite3.Row) -> KeptSnapshot:
+    query = "SELECT name, value FROM snapshot_values WHERE snapshot_id = ?"
+    values = connection.execute(query, (row["id"],))
+    return KeptSnapshot(
+        id=row["id"],
+        run_id=row["run_id"],
+        stage_name=row["stage_name"],
+        component=row["component"],
+        workdir=row["workdir"],
+        paths=tuple(row["paths"].split(_SEPARATOR)) if row["paths"] else (),
+        entries=row["entries"],
+        size_bytes=row["bytes"],
+        values=tuple((value["name"], value["value"]) for value in values),
+    )

@@ -1,0 +1,65 @@
+"""What was kept before stages ran is recorded, and found again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrate_tui.store.history import History
+from orchestrate_tui.store.snapshots import (
+    NewSnapshot,
+    insert_snapshot,
+    last_manifest,
+    later_snapshots,
+    locate_blob,
+    read_manifest,
+    snapshots_of,
+)
+from tests.store.scenery import NOON, Store
+
+BLOB = (b"\1" * 32, "a.pack", 0, 10, 20)
+
+
+def snapshot(run_id: int, stage: str = "build") -> NewSnapshot:
+    return NewSnapshot(
+        run_id=run_id,
+        stage_name=stage,
+        workdir=b"/srv/\xff",
+        paths=(b"/srv/\xff/a", b"/srv/\xff/b c"),
+        entries=3,
+        size_bytes=20,
+        manifest=b"body",
+        sha256=b"\2" * 32,
+        values=(("previous", "v1"),),
+        blobs=(BLOB,),
+    )
+
+
+def test_a_snapshot_is_found_by_its_run_with_its_values(store: Store, history: History) -> None:
+    run_id = store.started_run()
+    snapshot_id = store.database.write(lambda c: insert_snapshot(c, snapshot(run_id), NOON))
+    (kept,) = store.database.read(lambda c: snapshots_of(c, run_id))
+    assert (kept.id, kept.paths) == (snapshot_id, (b"/srv/\xff/a", b"/srv/\xff/b c"))
+    assert kept.values == (("previous", "v1"),)
+    assert store.database.read(lambda c: read_manifest(c, kept.id)) == (b"body", b"\2" * 32)
+    assert store.database.read(lambda c: locate_blob(c, BLOB[0])) == BLOB
+    assert store.database.read(lambda c: locate_blob(c, b"?")) is None
+    (event,) = (one for one in history.events(run_id) if one.kind == "snapshot")
+    assert "3 entries, 20 bytes" in event.detail
+
+
+def test_an_unknown_manifest_is_a_lookup_error(store: Store) -> None:
+    with pytest.raises(LookupError):
+        store.database.read(lambda c: read_manifest(c, 9))
+
+
+def test_the_newest_manifest_of_a_stage_and_the_later_ones_are_found(store: Store) -> None:
+    first, second = store.started_run(), store.started_run()
+    old = store.database.write(lambda c: insert_snapshot(c, snapshot(first), NOON))
+    newer = replace(snapshot(second), manifest=b"newer")
+    new = store.database.write(lambda c: insert_snapshot(c, newer, NOON))
+    found = store.database.read(lambda c: last_manifest(c, "build", b"/srv/\xff"))
+    assert found == (b"newer", b"\2" * 32)
+    assert store.database.read(lambda c: last_manifest(c, "build", b"/srv")) is None
+    assert [one.id for one in store.database.read(lambda c: later_snapshots(c, old))] == [new]

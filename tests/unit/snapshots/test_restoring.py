@@ -1,0 +1,281 @@
+"""What a snapshot holds is put back as it was, whole, and nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from orchestrate_tui.snapshots.errors import Damaged, InUse, Unfit
+from orchestrate_tui.snapshots.journal import finish_left
+from orchestrate_tui.snapshots.manifest import FILE, Place
+from tests.trees import disturb_tree, odd_tree, picture_of
+from tests.unit.snapshots.shelf import Shelf
+
+
+def test_a_tree_of_odd_things_comes_back_as_it_was(work: Path, shelf: Shelf) -> None:
+    rng = random.Random(7)
+    odd_tree(work / "tree", rng, 200)
+    before = picture_of(work / "tree")
+    manifest = shelf.take(work, "tree")
+    assert picture_of(work / "tree") == before
+    disturb_tree(work / "tree", rng)
+    assert picture_of(work / "tree") != before
+    assert shelf.restore(manifest) == 1
+    assert picture_of(work / "tree") == before
+    assert os.listdir(work) == ["tree"]
+
+
+def test_what_was_not_there_goes_and_what_was_deleted_returns(work: Path, shelf: Shelf) -> None:
+    (work / "conf").mkdir()
+    (work / "conf/a.yaml").write_text("a")
+    manifest = shelf.take(work, "conf/*.yaml", "marker")
+    (work / "conf/a.yaml").unlink()
+    (work / "conf/b.yaml").write_text("b")
+    (work / "conf/other").write_text("stays")
+    (work / "marker").mkdir()
+    assert shelf.restore(manifest) == 3
+    assert sorted(os.listdir(work / "conf")) == ["a.yaml", "other"]
+    assert not (work / "marker").exists()
+
+
+def test_folders_on_the_way_are_made_again(work: Path, shelf: Shelf) -> None:
+    (work / "a/b").mkdir(parents=True)
+    (work / "a/b/file").write_text("then")
+    (work / "a").chmod(0o750)
+    manifest = shelf.take(work, "a/b/file")
+    (work / "a/b/file").unlink()
+    (work / "a/b").rmdir()
+    (work / "a").rmdir()
+    shelf.restore(manifest)
+    assert (work / "a/b/file").read_text() == "then"
+    assert (work / "a").stat().st_mode & 0o777 == 0o750
+
+
+def test_what_has_not_changed_is_left_alone(work: Path, shelf: Shelf) -> None:
+    (work / "file").write_text("same")
+    inode = (work / "file").stat().st_ino
+    assert shelf.restore(shelf.take(work, "file")) == 0
+    assert (work / "file").stat().st_ino == inode
+
+
+def test_an_unchanged_file_is_not_read_again(work: Path, shelf: Shelf) -> None:
+    (work / "file").write_text("same")
+    os.utime(work / "file", ns=(0, 0))
+    first = shelf.take(work, "file")
+    (entry,) = first.entries()
+    found = os.stat(work / "file")
+    believed = replace(
+        entry, seen=(found.st_dev, found.st_ino, found.st_ctime_ns), sha256=b"believed"
+    )
+    trusted = replace(first, places=(Place(b"file", (believed,)),))
+    (again,) = shelf.take(work, "file", former=trusted).entries()
+    assert again.sha256 == b"believed"
+    (work / "file").write_text("edit")
+    (again,) = shelf.take(work, "file", former=trusted).entries()
+    assert again.sha256 not in {b"believed", entry.sha256}
+
+
+def test_equal_contents_are_kept_once(work: Path, shelf: Shelf) -> None:
+    for number in range(20):
+        (work / f"{number}").write_bytes(b"x" * 5000)
+    shelf.take(work, "*")
+    assert len(shelf.index) == 1
+    shelf.take(work, "*")
+    assert len(list(shelf.packs.iterdir())) == 1
+
+
+def test_a_large_file_goes_through_in_pieces(work: Path, shelf: Shelf) -> None:
+    content = random.Random(1).randbytes(3 << 20) + bytes(40 << 20)
+    (work / "large").write_bytes(content)
+    manifest = shelf.take(work, "large")
+    (work / "large").write_bytes(b"")
+    shelf.restore(manifest)
+    assert (work / "large").read_bytes() == content
+
+
+def test_a_symlink_release_is_switched_back(work: Path, shelf: Shelf) -> None:
+    for name in ("v1", "v2"):
+        (work / name).mkdir()
+    (work / "current").symlink_to("v1")
+    manifest = shelf.take(work, "current")
+    (work / "current").unlink()
+    (work / "current").symlink_to("v2")
+    shelf.restore(manifest)
+    assert os.readlink(work / "current") == "v1"
+
+
+def test_a_restore_that_is_given_up_changes_nothing(work: Path, shelf: Shelf) -> None:
+    (work / "tree").mkdir()
+    for number in range(5):
+        (work / f"tree/{number}").write_text("then")
+    manifest = shelf.take(work, "tree")
+    (work / "tree/3").write_text("now")
+    before, calls = picture_of(work), iter(range(4))
+
+    def give_up() -> None:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        shelf.restore(manifest, give_up)
+    assert {path: what[4:] for path, what in picture_of(work).items()} == {
+        path: what[4:] for path, what in before.items()
+    }
+    assert not list(shelf.journals.iterdir())
+
+
+def test_damaged_contents_are_noticed_before_anything_changes(work: Path, shelf: Shelf) -> None:
+    (work / "file").write_text("then")
+    manifest = shelf.take(work, "file")
+    (work / "file").write_text("now!")
+    (pack,) = shelf.packs.iterdir()
+    content = bytearray(pack.read_bytes())
+    content[-1] ^= 1
+    pack.write_bytes(content)
+    with pytest.raises(Damaged):
+        shelf.restore(manifest)
+    assert (work / "file").read_text() == "now!"
+    assert os.listdir(work) == ["file"]
+
+
+def test_a_folder_that_became_a_link_is_not_followed(work: Path, shelf: Shelf) -> None:
+    (work / "conf").mkdir()
+    (work / "conf/file").write_text("then")
+    manifest = shelf.take(work, "conf/file")
+    (work / "conf").rename(work.parent / "elsewhere")
+    (work / "conf").symlink_to(work.parent / "elsewhere")
+    (work / "conf/file").write_text("now")
+    with pytest.raises(Unfit, match="has become a link"):
+        shelf.restore(manifest)
+    assert (work / "conf/file").read_text() == "now"
+
+
+def test_a_link_that_was_switched_since_does_not_lead_to_other_files(
+    work: Path, shelf: Shelf
+) -> None:
+    for name in ("v1", "v2"):
+        (work / name).mkdir()
+        (work / name / "app.conf").write_text(name)
+    (work / "current").symlink_to("v1")
+    manifest = shelf.take(work, "current/*.conf")
+    (work / "v1/app.conf").write_text("edited")
+    (work / "v1/new.conf").write_text("new")
+    (work / "current").unlink()
+    (work / "current").symlink_to("v2")
+    assert shelf.restore(manifest) == 2
+    assert (work / "v2/app.conf").read_text() == "v2"
+    assert (work / "v1/app.conf").read_text() == "v1"
+    assert os.listdir(work / "v1") == ["app.conf"]
+
+
+def test_a_restore_that_was_decided_is_finished_by_the_next_start(
+    work: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (work / name).write_text("then")
+    manifest = shelf.take(work, "*")
+    for name in ("one", "two", "three"):
+        (work / name).write_text("now")
+    moves = iter(range(9))
+
+    def die(_one: bytes, _other: bytes) -> bool:
+        if next(moves):
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr("orchestrate_tui.snapshots.journal.carry_out.__defaults__", (die,))
+    with pytest.raises(KeyboardInterrupt):
+        shelf.restore(manifest)
+    assert {(work / "one").read_text(), (work / "two").read_text()} == {"then", "now"}
+    monkeypatch.undo()
+    assert finish_left(shelf.journals) == ()
+    assert (work / "one").read_text() == (work / "two").read_text() == "then"
+    assert sorted(os.listdir(work)) == ["one", "two"]
+    assert not list(shelf.journals.iterdir())
+
+
+def _database(path: Path, *, mode: str = "DELETE") -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"PRAGMA journal_mode = {mode}")
+    connection.execute("CREATE TABLE IF NOT EXISTS t (x)")
+    return connection
+
+
+def _rows(path: Path) -> list[int]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [x for (x,) in connection.execute("SELECT x FROM t ORDER BY x")]
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+@pytest.mark.parametrize("pattern", ["app.db", "*", "."])
+def test_a_database_that_is_being_written_is_copied_as_it_was_committed(
+    work: Path, shelf: Shelf, mode: str, pattern: str
+) -> None:
+    path = work / "app.db"
+    with closing(_database(path, mode=mode)) as writer:
+        writer.execute("INSERT INTO t VALUES (1)")
+        writer.execute("BEGIN")
+        writer.execute("INSERT INTO t VALUES (2)")
+        if mode == "DELETE":  # nobody may read while it commits
+            writer.execute("ROLLBACK")
+        manifest = shelf.take(work, pattern)
+        if mode == "WAL":
+            writer.execute("COMMIT")
+        writer.execute("INSERT INTO t VALUES (3)")
+    assert [place.path for place in manifest.places] == [b"app.db"]
+    shelf.restore(manifest)
+    assert _rows(path) == [1]
+
+
+def test_what_belongs_to_a_database_goes_when_it_is_put_back(work: Path, shelf: Shelf) -> None:
+    path = work / "app.db"
+    with closing(_database(path, mode="WAL")) as writer:
+        writer.execute("INSERT INTO t VALUES (1)")
+    before = path.read_bytes()
+    manifest = shelf.take(work, "app.db")
+    with closing(_database(path, mode="WAL")) as writer:
+        writer.execute("INSERT INTO t VALUES (2)")
+        wal = (work / "app.db-wal").read_bytes()
+    (work / "app.db-wal").write_bytes(wal)  # as after a crash
+    shelf.restore(manifest)
+    assert os.listdir(work) == ["app.db"]
+    assert path.read_bytes() == before
+    assert _rows(path) == [1]
+
+
+def test_a_database_is_not_put_back_while_a_process_has_it_open(work: Path, shelf: Shelf) -> None:
+    path = work / "app.db"
+    _database(path).close()
+    manifest = shelf.take(work, "app.db")
+    script = "import sys; open(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script.replace("open(sys", "f = open(sys"), path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        with pytest.raises(InUse, match=rf"is in use by .*{holder.pid}"):
+            shelf.restore(manifest)
+    shelf.restore(manifest)
+    assert os.listdir(work) == ["app.db"]
+
+
+def test_hard_links_within_a_place_stay_links(work: Path, shelf: Shelf) -> None:
+    (work / "d").mkdir()
+    (work / "d/a").write_text("a")
+    os.link(work / "d/a", work / "d/b")
+    manifest = shelf.take(work, "d")
+    assert [entry.kind for entry in manifest.entries()].count(FILE) == 1
+    (work / "d/b").unlink()
+    (work / "d/b").write_text("a")
+    shelf.restore(manifest)
+    assert (work / "d/a").stat().st_ino == (work / "d/b").stat().st_ino
