@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -60,6 +61,11 @@ class Work:
     def key(self) -> str:
         """What tells this attempt from every other work."""
         return attempt_key(self.idempotency_key, self.attempt)
+
+
+def run_key(run_id: int, created_at: datetime) -> str:
+    """What the keys of all work for a run begin with, and those of no other run."""
+    return f"{created_at:%Y%m%dT%H%M%S%f}-{run_id}-"
 
 
 def attempt_key(idempotency_key: str, attempt: int) -> str:

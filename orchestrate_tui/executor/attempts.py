@@ -10,7 +10,14 @@ from pathlib import Path
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from orchestrate_tui.agents import perform
-from orchestrate_tui.agents.contract import Outcome, Process, RollbackIdentity, Work, attempt_key
+from orchestrate_tui.agents.contract import (
+    Outcome,
+    Process,
+    RollbackIdentity,
+    Work,
+    attempt_key,
+    run_key,
+)
 from orchestrate_tui.agents.environment import inherited_environment, remove_outputs
 from orchestrate_tui.agents.left_programs import TakenBack
 from orchestrate_tui.domain.events import RollbackEvent
@@ -62,7 +69,7 @@ class Attempts:
     def __post_init__(self) -> None:
         self._is_exposed = is_shared(self.files.runs)
         run = self.context.run
-        self._run_key = f"{run.created_at:%Y%m%dT%H%M%S%f}-{run.id}"
+        self._run_key = run_key(run.id, run.created_at)
         declared = dict(self.context.pipeline.variables)
         self._declared = frozenset(declared)
         self._own = declared
@@ -242,5 +249,5 @@ class Attempts:
 
     def idempotency_key(self, stage_name: str, rollback_id: int | None = None) -> str:
         """The same for every attempt of a stage, or of its undo, and for no other work."""
-        key = f"{self._run_key}-{stage_name}"
+        key = f"{self._run_key}{stage_name}"
         return key if rollback_id is None else f"{key}-rollback-{rollback_id}"

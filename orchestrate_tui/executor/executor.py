@@ -89,7 +89,7 @@ class PipelineExecutor:
         self._context.launcher.close()
         self._ownership.release()
         with suppress(StoreError):  # then they are forgotten by the next one
-            forget_hosts(self.database, self._context.epoch)
+            forget_hosts(self.database)
         self.database.release_reader()
         if self._is_own:
             self.database.close()

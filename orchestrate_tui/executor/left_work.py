@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
-from orchestrate_tui.agents.contract import Process, attempt_key
+from orchestrate_tui.agents.contract import Process, attempt_key, run_key
 from orchestrate_tui.agents.left_programs import Left, LeftPrograms
 from orchestrate_tui.agents.supervision import end_tree
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
@@ -18,9 +19,10 @@ from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.stagehost.files import lives
+from orchestrate_tui.stagehost.journal import read_journal
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.owners import is_alive
-from orchestrate_tui.store.recovery import unended_owners
+from orchestrate_tui.store.recovery import unended_runs
 
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.INTERRUPTED})
 _STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED})
@@ -143,22 +145,23 @@ class Survey:
         return agent is not None and agent.leaves_processes
 
 
-def forget_hosts(database: Database, epoch: int) -> None:
-    """Remove the journals that nobody will ask any more, of an executor that has closed.
+def forget_hosts(database: Database) -> None:
+    """Remove the journals that nobody will ask any more, of executors that are gone.
 
-    Those of others are kept as long as anything has not ended: what was taken over may stand in
-    any of them. Raises StoreError.
+    One that tells of a run that has not ended is kept, whoever works on that by now. Raises
+    StoreError.
     """
     files = database.files
-    owners = database.read(unended_owners)
-    if not owners and files.hosts.is_dir():
-        known = [int(folder.name) for folder in files.hosts.iterdir() if folder.name.isdecimal()]
-    else:
-        known = [] if owners & {epoch, None} else [epoch]
-    for one in known:
-        folder = files.host(one)
-        if not is_alive(files, one) and not lives(str(folder)):
+    kept = tuple(run_key(*run) for run in database.read(unended_runs))
+    folders = files.hosts.iterdir() if files.hosts.is_dir() else ()
+    for folder in (one for one in folders if one.name.isdecimal()):
+        is_used = is_alive(files, int(folder.name)) or lives(str(folder))
+        if not is_used and not _tells_of(folder, kept):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tells_of(folder: Path, run_keys: tuple[str, ...]) -> bool:
+    return bool(run_keys) and any(key.startswith(run_keys) for key in read_journal(str(folder))[1])
 
 
 async def end_all(work: LeftWork) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.record import record
@@ -47,15 +47,16 @@ def lost_owners(connection: sqlite3.Connection, files: StoreFiles) -> frozenset[
     return frozenset(epoch for epoch in owners if not is_alive(files, epoch))
 
 
-def unended_owners(connection: sqlite3.Connection) -> frozenset[int | None]:
-    """The executors, dead or alive, of runs and rollbacks that have not ended."""
+def unended_runs(connection: sqlite3.Connection) -> tuple[tuple[int, datetime], ...]:
+    """The runs that have not ended, or a rollback of which has not: ids, and when created."""
     query = """
-        SELECT epoch FROM runs INDEXED BY runs_by_status
+        SELECT id, created_at FROM runs INDEXED BY runs_by_status
             WHERE status IN ('pending', 'running', 'interrupted')
-        UNION SELECT epoch FROM rollback_events INDEXED BY rollback_events_by_status
-            WHERE status IN ('pending', 'running')
+        UNION SELECT runs.id, runs.created_at
+            FROM rollback_events AS event INDEXED BY rollback_events_by_status
+            JOIN runs ON runs.id = event.run_id WHERE event.status IN ('pending', 'running')
     """
-    return frozenset(row["epoch"] for row in connection.execute(query))
+    return tuple((row["id"], from_text(row["created_at"])) for row in connection.execute(query))
 
 
 def left_by(lost: frozenset[int | None], run: Run) -> Run:

@@ -282,6 +282,12 @@ class Scene:
         """Wait until a stage is committed to be in a status."""
         await self.hub.until(lambda: self.stage(run_id, name).status is status)
 
+    async def until_ended(self, key: str) -> None:
+        """Wait until the journal of the only stage host says how a program ended."""
+        (journal,) = self.history.files.hosts.glob("*/journal")
+        while f'-{key}","code"' not in journal.read_text():
+            await anyio.lowlevel.checkpoint()
+
     def stage(self, run_id: int, name: str) -> StageRun:
         return next(one for one in self.history.stages(run_id) if one.stage_name == name)
 

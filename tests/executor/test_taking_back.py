@@ -68,7 +68,7 @@ async def test_a_stage_that_ended_meanwhile_counts_as_it_ended(scene: Scene) -> 
     other.kill()
     scene.bury(with_processes=False)
     scene.gate.open()
-    await ended(scene, "1-a.1")
+    await scene.until_ended("1-a.1")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(scene.executor.resume_run, 1)
         await scene.hub.until(lambda: scene.statuses(1)["b"] == "succeeded")
@@ -77,21 +77,14 @@ async def test_a_stage_that_ended_meanwhile_counts_as_it_ended(scene: Scene) -> 
     assert scene.stage(1, "a").status is StageStatus.SUCCEEDED
 
 
-async def ended(scene: Scene, key: str) -> None:
-    """Wait until a host's journal says how a program ended."""
-    (journal,) = scene.history.files.hosts.glob("*/journal")
-    while f'-{key}","code"' not in journal.read_text():
-        await anyio.lowlevel.checkpoint()
-
-
 async def test_a_failure_that_nobody_saw_fails_the_run(scene: Scene) -> None:
     other = scene.other_run(stage("a", f"{HOLD}; exit 3"), stage("b", HOLD))
     await scene.ready.lines(2)
     other.kill()
     scene.bury(with_processes=False)
     scene.gate.open(2)
-    await ended(scene, "1-a.1")
-    await ended(scene, "1-b.1")
+    await scene.until_ended("1-a.1")
+    await scene.until_ended("1-b.1")
     run = await scene.executor.resume_run(1)
     assert (run.status, run.reason) == (RunStatus.FAILED, "stage 'a' failed: exit code 3")
     assert scene.statuses(1) == {"a": "failed", "b": "succeeded"}

@@ -17,12 +17,16 @@ import pytest
 from orchestrate_tui.agents.contract import Process, Program
 from orchestrate_tui.agents.hosted import HostLauncher
 from orchestrate_tui.domain.moments import spoken, utc_now
+from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import Fenced, Refused
 from orchestrate_tui.executor import remote
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.fencing import Takeover, take_over
+from orchestrate_tui.store.recovery import interrupt
 from tests.executor.scenery import (
     FOREVER,
     HOLD,
@@ -109,6 +113,34 @@ def _when(scene: Scene) -> str:
     (event,) = (one for one in scene.history.events(1) if one.kind == "takeover")
     assert (event.actor, event.detail) == (ME, "it hangs")
     return spoken(event.at)
+
+
+async def test_an_owner_that_lets_go_leaves_word_of_how_its_stages_ended(scene: Scene) -> None:
+    other = scene.other_run(stage("a", f"{HOLD}; echo a >>done"))
+    await scene.ready.line()
+    stop(other)
+    scene.gate.open()
+    await scene.until_ended("1-a.1")
+    taken = scene.executor._context.takeover("ann", "it hangs")
+    scene.executor.database.write(partial(_take_from, scene.history.run(1), taken))
+    go_on(other)
+    assert (await other.result()).startswith("Fenced")
+    await other.ended()
+    assert (await scene.executor.resume_run(1)).status is RunStatus.SUCCEEDED
+    assert scene.noted("done") == ["a"]
+
+
+def _take_from(run: Run, takeover: Takeover, connection: Connection) -> None:
+    """What `resume --take-over` commits before it looks at what became of the stages."""
+    take_over(connection, run.id, seen=run.epoch, status=run.status, takeover=takeover)
+    interrupt(
+        connection,
+        run.id,
+        epoch=takeover.epoch,
+        expected=run.status,
+        reason="taken",
+        at=takeover.at,
+    )
 
 
 async def test_an_owner_that_has_nothing_to_write_notices_too(scene: Scene) -> None:
