@@ -23,6 +23,7 @@ from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.left_work import LeftWork, end_all
 from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.requests import being_taken_up
 from orchestrate_tui.executor.rollback import halt_sentence, plan_request
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.secrets import Secrets
@@ -130,6 +131,8 @@ class ManualRollbacks:
         reason = self._records.secrets(run).masked(reason)
         if event.run_id in self.active and not key:
             return self.active[event.run_id].halt(rollback_id, actor, reason)
+        if event.epoch == self._executor.epoch and not self._is_carried_out(event):
+            raise being_taken_up(event.run_id)
         if self._is_left(event):
             await self._halt_left(event, actor, halt_sentence(actor, reason))
             return f"Rollback {rollback_id} is halted"
@@ -147,8 +150,9 @@ class ManualRollbacks:
         left = [event for event in unended if self._may_take(event, takeover)]
         if not left:
             raise self._nothing_to_resume(run, unended)
-        await self._adopt(run, left, takeover)
-        work = await self._runs.take_left(run, left)
+        async with self._runs.taking_up(run.id):
+            await self._adopt(run, left, takeover)
+            work = await self._runs.take_left(run, left)
         for event in left:
             await self._carry_out(run, event.id or 0, work)
         return self._records.run(run.id)
@@ -186,18 +190,21 @@ class ManualRollbacks:
         """End a rollback whose executor died, and what that left running of it."""
         executor = self._executor
         run = self._records.run(event.run_id)
-        await self._adopt(run, (event,), executor.takeover(actor))
-        await end_all(await self._runs.take_left(run, (event,)))
-        await executor.commit(
-            partial(halt_left, rollback_id=event.id or 0, sentence=sentence, executor=executor),
-            Change(run_id=event.run_id, rollback_id=event.id),
-        )
+        async with self._runs.taking_up(run.id):
+            await self._adopt(run, (event,), executor.takeover(actor))
+            await end_all(await self._runs.take_left(run, (event,)))
+            await executor.commit(
+                partial(halt_left, rollback_id=event.id or 0, sentence=sentence, executor=executor),
+                Change(run_id=event.run_id, rollback_id=event.id),
+            )
 
     def _is_left(self, event: RollbackEvent) -> bool:
-        """Whether nobody carries it out any more."""
-        if event.epoch == self._executor.epoch:
-            return event.run_id not in self.active and event.run_id not in self._runs.sessions
+        """Whether nobody carries it out any more; what this executor gives up, it lets go of."""
         return not self._records.is_alive(event.epoch)
+
+    def _is_carried_out(self, event: RollbackEvent) -> bool:
+        """Whether this executor works on it by now; it is about to, where it is its own."""
+        return event.run_id in self.active or event.run_id in self._runs.sessions
 
     async def _roll_back_ended(
         self, run: Run, demand: RollbackDemand, receipt: Receipt, accepted: Accepted
@@ -243,6 +250,9 @@ class ManualRollbacks:
         self.active[run.id] = rollback
         try:
             event = await rollback.run()
+        except BaseException:
+            await self._runs.let_go(run.id)
+            raise
         finally:
             del self.active[run.id]
         if context.secrets.masker is not None:

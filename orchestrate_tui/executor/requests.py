@@ -23,6 +23,11 @@ def being_rolled_back(run_id: int, rollback_id: int) -> Refused:
     )
 
 
+def being_taken_up(run_id: int) -> Refused:
+    """Why nothing can be asked about a run just now: this executor does not work on it yet."""
+    return Refused(f"Run {run_id} is just being taken up", next_step="Ask again")
+
+
 def has_ended(run: Run) -> Refused:
     """Why nothing can be asked about a run that has ended: how, why and when it did."""
     when = f" at {spoken(run.completed_at)}" if run.completed_at else ""

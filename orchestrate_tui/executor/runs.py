@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -30,7 +30,7 @@ from orchestrate_tui.executor.left_work import (
 from orchestrate_tui.executor.quarantine import check_allowed
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.releases import stored_version
-from orchestrate_tui.executor.requests import Request, has_ended
+from orchestrate_tui.executor.requests import Request, being_taken_up, has_ended
 from orchestrate_tui.executor.secrets import check_complete, secrets_of
 from orchestrate_tui.executor.service import ask
 from orchestrate_tui.executor.session import RunSession
@@ -80,6 +80,7 @@ class Runs:
     async def execute(self, run_id: int) -> Run:
         """Work on a run until it has ended. Raises NotFound, or Refused for one begun before."""
         run = self._records.run(run_id)
+        self._refuse_taken_up(run_id)
         if not self.is_unbegun(run) or run_id in self.sessions:
             raise Refused(
                 f"Run {run_id} {standing(run.status)} and cannot be started",
@@ -111,16 +112,11 @@ class Runs:
         if not run.simulated:
             check_complete(self._records.secrets(run))
         self._check_settled(run, settled)
-        with self._taking_up(run.id):
+        async with self.taking_up(run.id):
             left = await self._take_over(run, takeover)
-        try:
             self._check_taken(run, left, settled)
             session = self._records.session(self._records.run(run.id), left)
             self._go_on(session, settled, takeover.actor)
-        except OrchestrateError:
-            epoch = self._executor.epoch
-            await self._executor.commit(partial(release, run_id=run.id, epoch=epoch))
-            raise
         return await self.work(session)
 
     def left_stages(self, run: Run) -> tuple[LeftStage, ...]:
@@ -168,9 +164,9 @@ class Runs:
                 next_step="Ask again",
             )
         self.refuse_lost_rollback(run.id)
-        with self._taking_up(run.id):
+        async with self.taking_up(run.id):
             await end_all(await self._take_over(run, self._executor.takeover(actor)))
-        session = self._records.session(run, starts_stages=False)
+            session = self._records.session(run, starts_stages=False)
         session.halt(reason, RunStatus.CANCELLED)
         return session
 
@@ -183,16 +179,32 @@ class Runs:
                     next_step=f"Finish it first with: orchestrate-tui resume {run_id}",
                 )
 
-    @contextmanager
-    def _taking_up(self, run_id: int) -> Iterator[None]:
-        """Let nobody else who asks this executor take the run up meanwhile. Raises Refused."""
-        if run_id in self._taken_up:
-            raise Refused(f"Run {run_id} is just being taken up", next_step="Ask again")
+    @asynccontextmanager
+    async def taking_up(self, run_id: int) -> AsyncIterator[None]:
+        """Let nobody else who asks this executor take the run up meanwhile. Raises Refused.
+
+        When the block fails, whatever it took is left to whoever takes it next.
+        """
+        self._refuse_taken_up(run_id)
         self._taken_up.add(run_id)
         try:
             yield
+        except BaseException:
+            await self.let_go(run_id)
+            raise
         finally:
             self._taken_up.discard(run_id)
+
+    def _refuse_taken_up(self, run_id: int) -> None:
+        if run_id in self._taken_up:
+            raise being_taken_up(run_id)
+
+    async def let_go(self, run_id: int) -> None:
+        """Leave an interrupted run and its rollbacks to whoever takes them, if that is possible."""
+        with suppress(OrchestrateError):
+            await self._executor.commit(
+                partial(release, run_id=run_id, epoch=self._executor.epoch), is_patient=False
+            )
 
     async def _take_over(self, run: Run, takeover: Takeover) -> LeftWork:
         """Become the owner; returns what is left of the work of the one before."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import OnFailure
-from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import (
     ENDED_ROLLBACKS,
     RollbackTriggerType,
@@ -103,8 +103,12 @@ def leave(connection: Connection, run_id: int, reason: str, executor: ExecutorCo
     Raises StaleTransition when the run is not its own any more.
     """
     run = read_run(connection, run_id)
-    if run.status not in _UNDER_WAY:
-        return
+    if run.status in _UNDER_WAY:
+        _interrupt(connection, run, reason, executor)
+    release(connection, run_id, executor.epoch)
+
+
+def _interrupt(connection: Connection, run: Run, reason: str, executor: ExecutorContext) -> None:
     at = executor.clock()
     changes = [
         StageChange(
@@ -116,20 +120,19 @@ def leave(connection: Connection, run_id: int, reason: str, executor: ExecutorCo
             attempt=stage.attempt,
             reason=reason,
         )
-        for stage in stages_of(connection, run_id)
+        for stage in stages_of(connection, run.id)
         if stage.status is StageStatus.RUNNING
     ]
-    change_stages(connection, run_id, executor.epoch, changes)
+    change_stages(connection, run.id, executor.epoch, changes)
     change_run(
         connection,
-        run_id,
+        run.id,
         epoch=executor.epoch,
         expected=run.status,
         status=RunStatus.INTERRUPTED,
         at=at,
         reason=reason,
     )
-    release(connection, run_id, executor.epoch)
 
 
 def take_up(

@@ -196,10 +196,19 @@ def end_processes_in(folder: Path) -> None:
 
 def end_hosts_in(hosts: Path) -> None:
     """Kill the stage hosts of killed executors; nobody knows then how their stages ended."""
+    for host in hosts_in(hosts):
+        with suppress(OSError):
+            _kill(host)
+
+
+def hosts_in(hosts: Path) -> list[int]:
+    """The processes of stage hosts whose folder this is, or is in it."""
+    found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
             if entry.name.isdecimal() and bytes(hosts) in (entry / "cmdline").read_bytes():
-                _kill(int(entry.name))
+                found.append(int(entry.name))
+    return found
 
 
 def _kill(pid: int) -> None:
