@@ -59,7 +59,7 @@ def own_executor(path: Path) -> Iterator[Control]:
         if database.former is not None:
             said = f"Brought {path} up to date; as it was before it is kept in {database.former}"
             say(f"orchestrate-tui: {said}", to=sys.stderr)
-        control = stack.enter_context(Control(database, people=people))
+        control = stack.enter_context(Control(database, people=people, notify=config.notify))
         if config.access:
             stack.callback(_reception(control, database, config, people).close)
         yield control

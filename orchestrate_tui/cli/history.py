@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
+from orchestrate_tui.cli.notifying import print_notifications
 from orchestrate_tui.cli.places import database_option, database_path
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
@@ -67,6 +68,9 @@ def show(arguments: Namespace) -> int:
     if events:
         say()
         _print_rollbacks(history, events)
+    if told := history.notifications(run.id):
+        say()
+        print_notifications(told)
     if run.status is RunStatus.INTERRUPTED or interrupted_rollbacks(history, events):
         say()
         option = database_option(history.files.database)

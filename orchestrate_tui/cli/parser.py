@@ -6,9 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from orchestrate_tui.domain.text import visible
+from orchestrate_tui.cli.commands import Commands, Parser, add_run_id, whole
 
 DESCRIPTION = """\
 Run deployment pipelines, watch them, and roll them back.
@@ -25,51 +24,6 @@ changed, 3 another process took the run over, 4 the disk was full and you ended 
 _PIPELINE_FILES = frozenset({".yaml", ".yml"})
 
 
-_LARGEST = 2**63 - 1  # that the database can hold
-
-
-class _Parser(argparse.ArgumentParser):
-    """Tells what makes no sense in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """End the process with 2."""
-        self.exit(2, visible(f"{self.prog}: {message}; see {self.prog} --help") + "\n")
-
-
-class _Commands:
-    """Adds commands to a parser; `handler` is the function in this package that carries one out."""
-
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Every command."""
-        return frozenset(self._subparsers.choices)
-
-    def add(
-        self, name: str, handler: str, summary: str, *, database: bool = True, json: bool = False
-    ) -> argparse.ArgumentParser:
-        """A new command, with the options that many have."""
-        parser = self._subparsers.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            allow_abbrev=False,
-        )
-        parser.set_defaults(handler=handler, json=False)
-        if database:
-            parser.add_argument(
-                "--db",
-                type=Path,
-                metavar="FILE",
-                help="the database (default: $ORCHESTRATE_DB, else one in your state folder)",
-            )
-        if json:
-            parser.add_argument("--json", action="store_true", help="print JSON")
-        return parser
-
-
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments of one command; `handler` says what carries it out.
 
@@ -83,7 +37,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
     """The whole command line, and the names of its commands."""
-    parser = _Parser(
+    parser = Parser(
         prog="orchestrate-tui",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -91,13 +45,14 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
-    commands = _Commands(parser)
+    commands = Commands(parser)
     _add_console(commands)
     _add_pipelines(commands)
     _add_runs(commands)
     _add_acknowledge(commands)
     _add_rollbacks(commands)
     _add_history(commands)
+    _add_notifications(commands)
     _add_care(commands)
     return parser, commands.names
 
@@ -138,14 +93,6 @@ def _refuse_senseless(
         parser.error(f"there is no command '{words[0]}'{hint}")
 
 
-def _whole(text: str) -> int:
-    """A number from 1 that the database can hold."""
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(_LARGEST))
-    if not is_number or not 0 < int(text) <= _LARGEST:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 to {_LARGEST}")
-    return int(text)
-
-
 class _Version(argparse.Action):
     """Prints the version that is installed."""
 
@@ -171,7 +118,7 @@ class _ReadOnly(argparse.Action):
         sys.dont_write_bytecode = True
 
 
-def _add_console(commands: _Commands) -> None:
+def _add_console(commands: Commands) -> None:
     console = commands.add("console", "console:open_console", "open the console (the default)")
     console.add_argument(
         "files", nargs="*", type=Path, metavar="FILE", help="pipelines to offer for a new run"
@@ -192,7 +139,7 @@ def _add_console(commands: _Commands) -> None:
     )
 
 
-def _add_pipelines(commands: _Commands) -> None:
+def _add_pipelines(commands: Commands) -> None:
     validate = commands.add(
         "validate",
         "pipelines:validate",
@@ -224,7 +171,7 @@ def _add_pipelines(commands: _Commands) -> None:
     )  # fmt: skip
 
 
-def _add_runs(commands: _Commands) -> None:
+def _add_runs(commands: Commands) -> None:
     run = commands.add("run", "running:run", "run a pipeline to its end", json=True)
     _add_file(run)
     run.add_argument(
@@ -249,7 +196,7 @@ def _add_runs(commands: _Commands) -> None:
     resume = commands.add(
         "resume", "running:resume", "go on with a run whose executor died", json=True
     )
-    _add_run_id(resume)
+    add_run_id(resume)
     resume.add_argument(
         "--take-over", action="store_true",
         help="even if its executor still lives, because it hangs or was stopped",
@@ -270,30 +217,30 @@ def _add_runs(commands: _Commands) -> None:
         ("reject", "reject a stage that waits for an approval"),
     ):
         decide = commands.add(name, f"decisions:{name}", summary, json=True)
-        _add_run_id(decide)
+        add_run_id(decide)
         decide.add_argument("stage", metavar="STAGE", help="the name of the stage")
         decide.add_argument("--comment", default="", metavar="TEXT", help="kept with the decision")
         if name == "reject":
             _add_confirm(decide)
     cancel = commands.add("cancel", "decisions:cancel", "stop a run and what it runs", json=True)
-    _add_run_id(cancel)
+    add_run_id(cancel)
     _add_confirm(cancel)
 
 
-def _add_acknowledge(commands: _Commands) -> None:
+def _add_acknowledge(commands: Commands) -> None:
     acknowledge = commands.add(
         "acknowledge",
         "decisions:acknowledge",
         "say that you have seen how a run failed or was interrupted",
         json=True,
     )
-    _add_run_id(acknowledge)
+    add_run_id(acknowledge)
     acknowledge.add_argument("--comment", default="", metavar="TEXT", help="kept with the run")
 
 
-def _add_rollbacks(commands: _Commands) -> None:
+def _add_rollbacks(commands: Commands) -> None:
     rollback = commands.add("rollback", "rollbacks:rollback", "roll a run back", json=True)
-    _add_run_id(rollback)
+    add_run_id(rollback)
     rollback.add_argument(
         "--from", dest="from_stage", required=True, metavar="STAGE", help="the stage that failed"
     )
@@ -321,7 +268,7 @@ def _add_rollbacks(commands: _Commands) -> None:
     step = commands.add(
         "rollback-step", "rollbacks:decide_step", "decide how a rollback goes on", json=True
     )
-    step.add_argument("rollback", type=_whole, metavar="ROLLBACK", help="the id of the rollback")
+    step.add_argument("rollback", type=whole, metavar="ROLLBACK", help="the id of the rollback")
     step.add_argument(
         "action", choices=("halt", "retry", "skip", "done"),
         help="halt ends it as failed; the others are not yet available",
@@ -330,22 +277,22 @@ def _add_rollbacks(commands: _Commands) -> None:
     _add_confirm(step)
 
 
-def _add_history(commands: _Commands) -> None:
+def _add_history(commands: Commands) -> None:
     runs = commands.add("runs", "history:runs", "list runs, newest first", json=True)
     runs.add_argument("--pipeline", metavar="NAME", help="only runs of this pipeline")
     runs.add_argument("--status", metavar="STATUS", help="only runs in this status")
     runs.add_argument(
         "--since", metavar="TIME", help="only runs since then: 2026-01-31, 2026-01-31T12:00, or 2h"
     )
-    runs.add_argument("--limit", type=_whole, default=50, metavar="N", help="at most so many (50)")
+    runs.add_argument("--limit", type=whole, default=50, metavar="N", help="at most so many (50)")
     show = commands.add("show", "history:show", "show one run", json=True)
-    _add_run_id(show)
+    add_run_id(show)
     rollbacks = commands.add("rollbacks", "history:rollbacks", "list rollbacks", json=True)
     rollbacks.add_argument(
-        "run", nargs="?", type=_whole, metavar="RUN", help="only those of this run"
+        "run", nargs="?", type=whole, metavar="RUN", help="only those of this run"
     )
     rollbacks.add_argument(
-        "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
+        "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
     )
     releases = commands.add(
         "releases", "releases:releases", "list what was brought to which environment", json=True
@@ -353,14 +300,14 @@ def _add_history(commands: _Commands) -> None:
     releases.add_argument("--pipeline", metavar="NAME", help="only releases of this pipeline")
     releases.add_argument("--environment", metavar="NAME", help="only those in this environment")
     releases.add_argument(
-        "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
+        "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
     )
     for name, summary in (
         ("pin", "vouch for a release as the golden one of its environment"),
         ("unpin", "vouch for a release no more"),
     ):
         pin = commands.add(name, f"releases:{name}", summary, json=True)
-        pin.add_argument("release", type=_whole, metavar="RELEASE", help="the id of the release")
+        pin.add_argument("release", type=whole, metavar="RELEASE", help="the id of the release")
         pin.add_argument("--reason", default="", metavar="TEXT", help="kept with the release")
     quarantine = commands.add(
         "quarantine",
@@ -372,24 +319,24 @@ def _add_history(commands: _Commands) -> None:
         "--all", action="store_true", help="also those that may come back by now"
     )
     quarantine.add_argument(
-        "--limit", type=_whole, default=50, metavar="N", help="at most so many (50)"
+        "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
     )
     lift = commands.add(
         "lift", "releases:lift", "let a quarantined version be deployed again", json=True
     )
     lift.add_argument(
-        "quarantine", type=_whole, metavar="QUARANTINE", help="the id of the quarantine"
+        "quarantine", type=whole, metavar="QUARANTINE", help="the id of the quarantine"
     )
     lift.add_argument("--reason", required=True, metavar="TEXT", help="kept with the quarantine")
     _add_confirm(lift)
     logs = commands.add("logs", "logs:logs", "print what a stage wrote", json=True)
-    _add_run_id(logs)
+    add_run_id(logs)
     logs.add_argument("stage", metavar="STAGE", help="the name of the stage")
     logs.add_argument(
-        "--attempt", type=_whole, metavar="N", help="of this attempt (default: the last one)"
+        "--attempt", type=whole, metavar="N", help="of this attempt (default: the last one)"
     )
     logs.add_argument(
-        "--rollback", type=_whole, metavar="ID", help="of the stage's undo in this rollback"
+        "--rollback", type=whole, metavar="ID", help="of the stage's undo in this rollback"
     )
     logs.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto",
@@ -401,7 +348,35 @@ def _add_history(commands: _Commands) -> None:
     commands.add("who", "who:who", "list who watches, and who works on what", json=True)
 
 
-def _add_care(commands: _Commands) -> None:
+def _add_notifications(commands: Commands) -> None:
+    notifications = commands.add(
+        "notifications",
+        "notifying:notifications",
+        "list who was told of what, and whether it arrived",
+        json=True,
+    )
+    notifications.add_argument(
+        "run", nargs="?", type=whole, metavar="RUN", help="only those of this run"
+    )
+    notifications.add_argument(
+        "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
+    )
+    notify = commands.add(
+        "notify",
+        "notifying:notify",
+        "try whether those who are to be told can be reached",
+        database=False,
+        json=True,
+    )
+    notify.add_argument("action", choices=("test",), help="send each of them a message")
+    notify.add_argument(
+        "file", nargs="?", type=Path, metavar="FILE",
+        help="a pipeline, for those whom it names beside those of your configuration",
+    )  # fmt: skip
+    notify.add_argument("--to", metavar="VARIABLE", help="only this channel")
+
+
+def _add_care(commands: Commands) -> None:
     publish = commands.add(
         "publish",
         "publishing:publish",
@@ -431,10 +406,6 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
         "--publish", type=Path, metavar="DIR",
         help="keep a copy up to date there for those who may only look at it",
     )  # fmt: skip
-
-
-def _add_run_id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", type=_whole, metavar="RUN", help="the id of the run")
 
 
 def _add_confirm(parser: argparse.ArgumentParser) -> None:

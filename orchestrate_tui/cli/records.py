@@ -11,6 +11,7 @@ from orchestrate_tui.domain.moments import to_text
 
 if TYPE_CHECKING:  # a command that prints other values does not load these
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+    from orchestrate_tui.domain.notifying import Delivery, Notification
     from orchestrate_tui.domain.release import Quarantine, Release
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
@@ -49,6 +50,7 @@ def run_record(history: History, run: Run) -> JsonObject:
         "rollbacks": [
             rollback_record(history, event) for event in history.rollbacks(run.id, limit=1000)
         ],
+        "notifications": [notification_record(one) for one in history.notifications(run.id)],
     }
 
 
@@ -154,6 +156,37 @@ def _step_record(step: RollbackStep) -> JsonObject:
         "error_message": step.error_message,
         "started_at": _text(step.started_at),
         "completed_at": _text(step.completed_at),
+    }
+
+
+def notification_record(one: Notification) -> JsonObject:
+    """One notification with its deliveries; `due_at` is when somebody else is told next."""
+    return {
+        "id": one.id,
+        "run_id": one.run_id,
+        "occasion": one.occasion,
+        "stage_name": one.stage_name,
+        "rollback_id": one.rollback_id,
+        "detail": one.detail,
+        "steps": one.step,
+        "due_at": _text(one.due_at),
+        "created_at": to_text(one.created_at),
+        "ended_at": _text(one.ended_at),
+        "outcome": one.outcome,
+        "deliveries": [_delivery_record(delivery) for delivery in one.deliveries],
+    }
+
+
+def _delivery_record(delivery: Delivery) -> JsonObject:
+    return {
+        "step": delivery.step,
+        "channel": delivery.channel,
+        "status": delivery.status,
+        "attempt": delivery.attempt,
+        "error": delivery.error,
+        "due_at": _text(delivery.due_at),
+        "started_at": _text(delivery.started_at),
+        "completed_at": _text(delivery.completed_at),
     }
 
 

@@ -20,6 +20,7 @@ from orchestrate_tui.domain.status import (
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent
+    from orchestrate_tui.domain.notifying import Notification
     from orchestrate_tui.domain.pipeline import Pipeline, Stage
     from orchestrate_tui.store.history import History
 
@@ -37,7 +38,7 @@ class RunPicture:
     """A run, its pipeline, its stages in the order of the file, and the decisions on them.
 
     `last_rollback` is None when nobody rolled the run back; `undoing` are the stages whose step
-    of it runs now.
+    of it runs now. `notifications` are newest first.
     """
 
     run: Run
@@ -46,6 +47,7 @@ class RunPicture:
     approvals: tuple[ApprovalRecord, ...]
     last_rollback: RollbackEvent | None = None
     undoing: frozenset[str] = frozenset()
+    notifications: tuple[Notification, ...] = ()
 
     @classmethod
     def read(cls, history: History, run_id: int, before: RunPicture | None = None) -> RunPicture:
@@ -60,6 +62,7 @@ class RunPicture:
             history.approvals(run_id),
             rollback,
             _undoing(history, rollback),
+            history.notifications(run_id) if pipeline.notify else (),
         )
 
     @cached_property
@@ -107,8 +110,9 @@ class RunPicture:
 
     @property
     def can_be_acknowledged(self) -> bool:
-        """Whether it went wrong and nobody has said to have seen it."""
-        return self.run.status in ACKNOWLEDGEABLE and self.run.acknowledged_by is None
+        """Whether it went wrong and nobody has said to have seen it, or others will be told."""
+        went_wrong = self.run.status in ACKNOWLEDGEABLE and self.run.acknowledged_by is None
+        return went_wrong or any(one.ended_at is None for one in self.notifications)
 
     @property
     def can_be_resumed(self) -> bool:

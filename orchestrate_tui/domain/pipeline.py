@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrate_tui.domain.conditions import Condition
+from orchestrate_tui.domain.notifying import NotifyRule
 
 Pairs = tuple[tuple[str, str], ...]
 """A mapping of text to text in the order of the file."""
@@ -236,7 +237,13 @@ class Pipeline:
     max_parallel: int = DEFAULT_MAX_PARALLEL
     fail_fast: bool = False
     parallel_rollback: bool = False
+    notify: tuple[NotifyRule, ...] = ()
     stages: tuple[Stage, ...]
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The environment variables that hold the addresses of who is told, each once."""
+        return tuple(dict.fromkeys(name for rule in self.notify for name in rule.channels))
 
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, or None."""

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
@@ -63,9 +64,15 @@ class Control:
     A future fails with an OrchestrateError when what was asked is refused.
     """
 
-    def __init__(self, database: Database, *, people: People | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        people: People | None = None,
+        notify: tuple[NotifyRule, ...] = (),
+    ) -> None:
         self.hub = Hub()
-        make = partial(PipelineExecutor, database, people=people, hub=self.hub)
+        make = partial(PipelineExecutor, database, people=people, hub=self.hub, notify=notify)
         self._thread = ExecutorThread(make)
         self._executor = self._thread.executor
         self._signature = {"actor": "", "key": ""}  # of the operating system's user

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from orchestrate_tui.agents.hosted import HostLauncher
 from orchestrate_tui.agents.left_programs import LeftPrograms
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
@@ -22,6 +24,7 @@ from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.executor.asking import Asking
+from orchestrate_tui.executor.companion import Companion, take_up
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import RollbackDemand
 from orchestrate_tui.executor.hub import Change, Hub
@@ -50,7 +53,8 @@ class PipelineExecutor:
     """Creates, runs, resumes, cancels and rolls back runs, in the event loop that calls it.
 
     `database` is a Database, which stays the caller's, or the path of one. What is asked about
-    a run that another process works on is passed on to that process.
+    a run that another process works on is passed on to that process. `notify` says who is told of
+    each run beside those whom its pipeline names.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class PipelineExecutor:
         people: People | None = None,
         clock: Callable[[], datetime] = utc_now,
         hub: Hub | None = None,
+        notify: tuple[NotifyRule, ...] = (),
     ) -> None:
         self._is_own = not isinstance(database, Database)
         self.database = database if isinstance(database, Database) else open_database(database)
@@ -81,10 +86,14 @@ class PipelineExecutor:
         self._runs = Runs(self._context, records)
         self._asking = Asking(self._context, records, self._runs)
         self._rollbacks = ManualRollbacks(self._context, records, self._runs, self._asking)
+        self._notify = notify
+        self._companion = Companion(self.database, self._context.epoch)
         mark_interrupted(self.database, clock())
+        take_up(self.database, self._context.epoch)
 
     def close(self) -> None:
         """Work on nothing any more; a database that was given as a path is closed."""
+        self._companion.close()
         self._context.left_programs.close()
         self._context.launcher.close()
         self._ownership.release()
@@ -133,7 +142,7 @@ class PipelineExecutor:
         `workdir` None means the present folder. `actor` "" means the operating system's user.
         """
         new = NewRun(
-            pipeline=pipeline,
+            pipeline=replace(pipeline, notify=(*pipeline.notify, *self._notify)),
             source=source,
             trigger=trigger or TriggerContext(),
             actor=actor or current_user(),

@@ -17,7 +17,7 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.left_work import LeftWork, Survey
 from orchestrate_tui.executor.permission import StartPermission
-from orchestrate_tui.executor.secrets import Secrets, check_complete, secrets_of
+from orchestrate_tui.executor.secrets import Secrets, check_complete, secrets_of_pipeline
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
@@ -85,7 +85,7 @@ class Records:
     def context(self, run: Run) -> RunContext:
         """What does not change about a run, with those of its secrets that can be read now."""
         pipeline = self._pipeline(run)
-        secrets = secrets_of(pipeline.secrets, run.pipeline_dir or run.workdir)
+        secrets = secrets_of_pipeline(pipeline, run.pipeline_dir or run.workdir)
         return RunContext(
             run=replace(run, trigger=secrets.unsealed_trigger(run.trigger)),
             pipeline=pipeline,
@@ -95,7 +95,7 @@ class Records:
 
     def secrets(self, run: Run) -> Secrets:
         """Those of the run's secrets that can be read now."""
-        return secrets_of(self._pipeline(run).secrets, run.pipeline_dir or run.workdir)
+        return secrets_of_pipeline(self._pipeline(run), run.pipeline_dir or run.workdir)
 
     def _pipeline(self, run: Run) -> Pipeline:
         return self._database.read(partial(read_definition, digest=run.definition_hash))

@@ -31,7 +31,7 @@ from orchestrate_tui.executor.quarantine import check_allowed
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.releases import stored_version
 from orchestrate_tui.executor.requests import Request, being_taken_up, has_ended
-from orchestrate_tui.executor.secrets import check_complete, secrets_of
+from orchestrate_tui.executor.secrets import check_complete, secrets_of_pipeline
 from orchestrate_tui.executor.service import ask
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.executor.standstill import standstill
@@ -63,7 +63,7 @@ class Runs:
 
     async def create(self, new: NewRun) -> int:
         """Record a run without its secrets; returns its id. Raises CannotStart if one lacks."""
-        secrets = secrets_of(new.pipeline.secrets, new.pipeline_dir or new.workdir)
+        secrets = secrets_of_pipeline(new.pipeline, new.pipeline_dir or new.workdir)
         if not new.simulated:
             check_complete(secrets)
         secrets.check_unwritten(encode_pipeline(new.pipeline)[0], new.source)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from orchestrate_tui.agents.secret_forms import forms_of
-from orchestrate_tui.domain.pipeline import Pairs, Secret
+from orchestrate_tui.domain.pipeline import Pairs, Pipeline, Secret
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.errors import CannotStart
 from orchestrate_tui.stagehost.masking import MASK, Masker
@@ -149,20 +150,26 @@ def _changed(trigger: TriggerContext, change: Callable[[str], str]) -> TriggerCo
 NO_SECRETS = Secrets()
 
 
-def secrets_of(named: Iterable[Secret], folder: str) -> Secrets:
-    """The secrets of a pipeline in `folder`, as far as they can be read now."""
-    if not named:
+def secrets_of_pipeline(pipeline: Pipeline, folder: str) -> Secrets:
+    """What of a pipeline in `folder` must not be shown, as far as it can be read now.
+
+    The addresses of who is told count as well, but none of them has to be there.
+    """
+    if not pipeline.secrets and not pipeline.notify:
         return NO_SECRETS
     # a command that does no work loads nothing that reads files
     from orchestrate_tui.spec.secret_values import UnfitSecret, read_secret  # noqa: PLC0415
 
     values: dict[str, bytes] = {}
     missing: list[str] = []
-    for secret in named:
+    for secret in pipeline.secrets:
         try:
             values[secret.label] = read_secret(secret, Path(folder), os.environb)
         except UnfitSecret as error:
             missing.append(str(error))
+    for name in pipeline.channels:
+        with suppress(UnfitSecret):
+            values[name] = read_secret(Secret(env=name), Path(folder), os.environb)
     return Secrets(values, tuple(missing))
 
 

@@ -15,7 +15,8 @@ import anyio
 
 from orchestrate_tui.agents.contract import Outcome
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.moments import spoken
+from orchestrate_tui.domain.moments import spoken, to_text
+from orchestrate_tui.domain.notifying import Occasion
 from orchestrate_tui.domain.pipeline import OnFailure, Stage
 from orchestrate_tui.domain.run import ApprovalRecord, Decision, StageRun
 from orchestrate_tui.domain.status import RollbackTriggerType, RunStatus, StageStatus
@@ -32,6 +33,7 @@ from orchestrate_tui.executor.scheduler import Scheduler
 from orchestrate_tui.executor.stage_book import NOTHING, StageBook
 from orchestrate_tui.executor.turns import Turns
 from orchestrate_tui.executor.under_way import UnderWay
+from orchestrate_tui.store.occasions import settle
 from orchestrate_tui.store.runs import change_run
 
 NOT_STARTED = "not started: "
@@ -274,7 +276,21 @@ class RunSession:
             return f"Approved {where}; {missing} more to go"
         self._gate.leave(stage.name)
         self._scheduler.make_ready(stage.name)
+        self._tell_nobody_else(stage, f"approved by {request.actor}")
         return f"Approved {where}"
+
+    def _tell_nobody_else(self, stage: Stage, outcome: str) -> None:
+        """End what was told of a stage's approval, although it may wait for a place to start."""
+        if self.context.pipeline.notify:
+            end = partial(
+                settle,
+                run_id=self.context.id,
+                outcome=outcome,
+                at=to_text(self.executor.clock()),
+                occasion=Occasion.APPROVAL_REQUESTED,
+                stage_name=stage.name,
+            )
+            self.turns.present.others.append(end)
 
     def _reject(self, stage: Stage, request: Request) -> None:
         comment = request.payload.get("comment", "")

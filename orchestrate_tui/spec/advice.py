@@ -10,6 +10,7 @@ from orchestrate_tui.domain.rollback import is_undone_as_target
 from orchestrate_tui.domain.variables import output_name, output_reference, references
 from orchestrate_tui.errors import Problem, Severity
 from orchestrate_tui.spec.loaded import LoadedPipeline
+from orchestrate_tui.spec.notifying import report_unset_channels
 from orchestrate_tui.spec.report import Report, shown
 from orchestrate_tui.spec.secret_values import report_unfit_secrets
 from orchestrate_tui.spec.templates import Assignment, Template, assignments, templates
@@ -44,6 +45,7 @@ def advise(loaded: LoadedPipeline, report: Report) -> None:
     _about_names(loaded, report)
     _about_values(loaded, report)
     report_unfit_secrets(loaded, report, Severity.WARNING)
+    report_unset_channels(loaded, report)
 
 
 def report_undefined_agents(loaded: LoadedPipeline, report: Report) -> None:

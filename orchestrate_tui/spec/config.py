@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrate_tui.domain.access import Right
+from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.pipeline import Environment
 from orchestrate_tui.errors import PipelineFileError
 from orchestrate_tui.spec.environments import ENVIRONMENTS, environments
 from orchestrate_tui.spec.loading import read_document, user_config_folder
+from orchestrate_tui.spec.notifying import NOTIFY
 from orchestrate_tui.spec.readers import NAMES, WORDS, Choice, Duration, ListOf, MapOf, Text
 from orchestrate_tui.spec.records import Field, Record, Values
 from orchestrate_tui.spec.report import Report
@@ -27,7 +29,7 @@ class UserConfig:
     may read the database and the logs; "" is nobody but their owner. `access` is what users,
     @groups and roles among its members may do, and `pipelines` are the files that those with the
     right to run may start. `environments` says which are protected on this machine, and
-    `unlocked_for_s` for how long a console unlocks them.
+    `unlocked_for_s` for how long a console unlocks them. `notify` says who is told of every run.
     """
 
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -36,6 +38,7 @@ class UserConfig:
     pipelines: tuple[str, ...] = ()
     environments: tuple[Environment, ...] = ()
     unlocked_for_s: float = DEFAULT_UNLOCKED_FOR_S
+    notify: tuple[NotifyRule, ...] = ()
 
     @property
     def protected(self) -> frozenset[str]:
@@ -54,6 +57,7 @@ def _config(values: Values) -> UserConfig:
         pipelines=values["pipelines"],
         environments=environments(values["environments"]),
         unlocked_for_s=values["unlock_for"],
+        notify=values["notify"],
     )
 
 
@@ -86,6 +90,7 @@ CONFIG = Record(
             default=(),
         ),
         ENVIRONMENTS,
+        NOTIFY,
         Field(
             key="unlock_for",
             reader=Duration(zero=False),

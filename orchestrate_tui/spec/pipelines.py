@@ -11,6 +11,7 @@ from orchestrate_tui.spec.names import (
     environment_names,
     why_reserved,
 )
+from orchestrate_tui.spec.notifying import NOTIFY
 from orchestrate_tui.spec.readers import NAMES, WORDS, Flag, ListOf, Text, Whole
 from orchestrate_tui.spec.records import Field, Record, Shorthand, Values
 from orchestrate_tui.spec.report import shown
@@ -59,6 +60,7 @@ def _pipeline(values: Values) -> Pipeline:
         max_parallel=values["max_parallel"],
         fail_fast=values["fail_fast"],
         parallel_rollback=values["parallel_rollback"],
+        notify=values["notify"],
         stages=values["stages"],
     )
 
@@ -146,7 +148,7 @@ PIPELINE = Record(
             default=(),
             required="Pipeline must have at least one stage",
         ),
-        Field(key="notify", reader=None, description="Who is told how a run ended."),
+        NOTIFY,
         Field(
             key="protected",
             reader=None,

@@ -44,13 +44,14 @@ class Text:
     """Text exactly as it is written.
 
     `pattern` has to match the whole text, else the message is `rule`. `most_bytes` 0 means any
-    length. `one_line` refuses control characters.
+    length. `one_line` refuses control characters. `quoted` False keeps the text out of messages.
     """
 
     pattern: str = ""
     rule: str = ""
     most_bytes: int = 0
     one_line: bool = False
+    quoted: bool = True
 
     def read(self, node: Node, label: str, report: Report) -> str | None:
         """The text as it stands in the file."""
@@ -69,8 +70,11 @@ class Text:
         if self.one_line and re.search(r"[\x00-\x1f\x7f-\x9f]", text):
             return "must be one line without control characters"
         if self.pattern and not re.fullmatch(self.pattern, text):
-            return f"{self.rule}, not '{shown(text)}'" if text.strip() else self.rule
+            return f"{self.rule}, not '{shown(text)}'" if self._is_shown(text) else self.rule
         return None
+
+    def _is_shown(self, text: str) -> bool:
+        return self.quoted and bool(text.strip())
 
     def schema(self, definitions: Schema) -> Schema:
         """A string; numbers and truth values are taken as the text they are written as."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.moments import from_text, spoken, to_text
 from orchestrate_tui.domain.status import ACKNOWLEDGEABLE
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.store.occasions import settle
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.runs import unknown_run
 
@@ -20,6 +21,7 @@ def acknowledge(
 ) -> None:
     """Note who has seen that a run failed or is interrupted; a run that goes on loses the note.
 
+    Nobody else is told of it any more, nor of what else of the run waits for somebody to see it.
     Raises NotFound for an unknown run, and Refused when there is nothing to acknowledge, or
     somebody has: the message says who and when.
     """
@@ -29,7 +31,8 @@ def acknowledge(
         " WHERE id = ? AND status IN ('failed', 'interrupted') AND acknowledged_by IS NULL",
         (actor, moment, comment, run_id),
     ).rowcount
-    if not noted:
+    settled = settle(connection, run_id, f"acknowledged by {actor}", moment)
+    if not noted and not settled:
         raise _refusal(connection, run_id)
     record(connection, run_id, moment, "acknowledgement", actor=actor, detail=comment)
 

@@ -30,6 +30,9 @@ class ImmediateConnection(sqlite3.Connection):
     head: Head | None = None
     """Where the chain of events ends in the present transaction; None until that is asked."""
 
+    has_noted: bool = False
+    """Whether something was noted that somebody is to be told of."""
+
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute `sql`; a plain BEGIN becomes BEGIN IMMEDIATE."""
         return super().execute("BEGIN IMMEDIATE" if sql == "BEGIN" else sql, parameters)

@@ -71,6 +71,10 @@ class Database:
         """Have `change` committed by the writer; see Writer.submit."""
         return self._writer.submit(change, is_patient=is_patient)
 
+    def call_when_noted(self, call: Callable[[], None]) -> None:
+        """Have `call` made after each commit of what somebody is to be told; it must not wait."""
+        self._writer.noted = call
+
     def lose_patience(self) -> None:
         """Let what waits for a full disk, now or later, fail with Unrecorded."""
         self._writer.lose_patience()
@@ -153,6 +157,10 @@ class StoreFiles:
     def socket(self, epoch: int) -> Path:
         """Where the executor of that epoch listens to other accounts, if it does."""
         return self.sockets / f"{epoch}.sock"
+
+    def notifier_lock(self, epoch: int) -> Path:
+        """The file whose lock says that a notifier works for the executor of that epoch."""
+        return self.hosts / f"{epoch}.notifier"
 
     def host(self, epoch: int) -> Path:
         """The folder of the stage host of the executor of that epoch."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.moments import from_text, spoken, to_text
 from orchestrate_tui.domain.status import RunStatus, standing
 from orchestrate_tui.errors import Fenced, NotFound, StaleTransition
+from orchestrate_tui.store.occasions import hand_over
 from orchestrate_tui.store.record import record
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ def take_over(
             next_step=f"See it with: orchestrate-tui show {run_id}",
         )
     if seen != takeover.epoch:
+        hand_over(connection, run_id, seen, takeover.epoch)
         _record(connection, run_id, None, takeover)
 
 
@@ -152,6 +154,7 @@ def take_over_rollback(
         by = _by(connection, run_id, rollback_id)
         raise StaleTransition(f"Rollback {rollback_id} has ended, or was taken over {by}")
     if seen != takeover.epoch:
+        hand_over(connection, run_id, seen, takeover.epoch)
         _record(connection, run_id, rollback_id, takeover)
 
 

@@ -13,6 +13,7 @@ from orchestrate_tui.store.connection import cannot_open, may_not_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.migrator import is_current, last_migration
+from orchestrate_tui.store.notifications import list_notifications
 from orchestrate_tui.store.quarantines import list_quarantines, read_quarantine
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.recovery import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrate_tui.domain.events import Event, RollbackEvent, RollbackStep
+    from orchestrate_tui.domain.notifying import Notification
     from orchestrate_tui.domain.pipeline import Pipeline
     from orchestrate_tui.domain.release import Quarantine, Release
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
@@ -97,6 +99,12 @@ class History:
     def approvals(self, run_id: int) -> tuple[ApprovalRecord, ...]:
         """The decisions on a run's stages, oldest first."""
         return self._read(lambda reader: approvals_of(reader, run_id))
+
+    def notifications(
+        self, run_id: int | None = None, *, limit: int = 1000
+    ) -> tuple[Notification, ...]:
+        """Notifications with their deliveries, newest first, of one run or (None) of all."""
+        return self._read(lambda reader: list_notifications(reader, run_id, limit=limit))
 
     def rollbacks(
         self, run_id: int | None = None, *, before: int | None = None, limit: int = 50

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.store.chain import Head, digest_of, last_event
 from orchestrate_tui.store.connection import ImmediateConnection
+from orchestrate_tui.store.occasions import note
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 _INSERT = """
     INSERT INTO events
@@ -24,8 +25,8 @@ EventRow = tuple[
 """run_id, at, kind, stage_name, rollback_id, from_status, to_status, attempt, actor, detail."""
 
 
-def record_all(connection: sqlite3.Connection, rows: Iterable[EventRow]) -> None:
-    """Append several events to the chain."""
+def record_all(connection: sqlite3.Connection, rows: Sequence[EventRow]) -> None:
+    """Append several events to the chain, and note whom they are told."""
     known = isinstance(connection, ImmediateConnection) and connection.head
     head = known or last_event(connection)
     digest, chained = head.digest, []
@@ -36,6 +37,7 @@ def record_all(connection: sqlite3.Connection, rows: Iterable[EventRow]) -> None
     connection.executemany(_INSERT, chained)
     if isinstance(connection, ImmediateConnection):
         connection.head = Head(head.event_id + len(chained), digest)
+    note(connection, rows)
 
 
 def record(

@@ -24,6 +24,7 @@ from orchestrate_tui.domain.status import (
 from orchestrate_tui.errors import NotFound, StaleTransition
 from orchestrate_tui.store.definitions import insert_definition
 from orchestrate_tui.store.fencing import check_owner
+from orchestrate_tui.store.occasions import keep_rules
 from orchestrate_tui.store.record import record, record_all
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def insert_run(connection: sqlite3.Connection, new: NewRun) -> int:
             for position, stage in enumerate(new.pipeline.stages)
         ],
     )
+    if new.pipeline.notify and not new.simulated:
+        keep_rules(connection, run_id, new.pipeline)
     record(connection, run_id, at, "run", to_status=RunStatus.PENDING, actor=new.actor)
     return run_id
 

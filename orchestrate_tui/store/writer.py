@@ -58,6 +58,7 @@ class Writer:
     """Commits changes in the order in which they are submitted.
 
     `trouble` says why patient changes wait; "" when they do not. `mark` tells others the same.
+    `noted` is called after each commit of what somebody is to be told, before it is answered.
     """
 
     def __init__(self, path: Path, opened: Opened, mark: TroubleMark) -> None:
@@ -72,6 +73,7 @@ class Writer:
         self._is_ending = False
         self._last_event = opened.verified.event_id
         self.trouble = ""
+        self.noted: Callable[[], None] = _nothing
         self._thread = Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -163,6 +165,9 @@ class Writer:
                 return error
             outcomes = [(item, None, self._failure(error)) for item in batch]
         self._tell_no_more()
+        if self._connection.has_noted:
+            self._connection.has_noted = False
+            self.noted()
         for item, result, failure in outcomes:
             if failure is None:
                 item.future.set_result(result)
@@ -253,6 +258,10 @@ class Writer:
         )
         failure.__cause__ = error
         return failure
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _lacks_room(error: BaseException) -> TypeGuard[sqlite3.Error]:

@@ -30,7 +30,7 @@ except SystemExit:
     pass
 """
 INTERFACE = {"textual", "rich"}
-HEAVY = INTERFACE | {"httpx", "sqlite_utils"}
+HEAVY = INTERFACE | {"apprise", "httpx", "sqlite_utils"}
 
 
 def loaded_by(work: str, *arguments: str, home: Path) -> set[str]:
@@ -88,6 +88,8 @@ def test_importing_the_command_line_loads_nothing_heavy(home: Path) -> None:
         "show 1",
         "rollbacks",
         "logs 1 build",
+        "notifications",
+        "notify test",
         "doctor",
         "init ci new.yaml",
         "approve 1 build",
@@ -112,7 +114,7 @@ def test_a_command_that_does_no_work_loads_nothing_heavy(words: str, home: Path)
 )
 def test_work_without_the_console_loads_no_interface(words: str, home: Path) -> None:
     loaded = loaded_by(COMMAND, *words.split(), home=home)
-    assert not loaded & (INTERFACE | {"httpx"})
+    assert not loaded & (INTERFACE | {"apprise", "httpx"})
 
 
 @pytest.mark.parametrize("layer", ["errors", "domain.rollback", "spec", "agents", "store"])

@@ -33,6 +33,7 @@ def imports() -> grimp.ImportGraph:
         ("rich", "console"),
         ("sqlite3", "store"),
         ("sqlite_utils", "store"),
+        ("apprise", "executor"),
         ("httpx", "agents"),
         ("yaml", "spec"),
     ],

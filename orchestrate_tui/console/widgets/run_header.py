@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from textual.content import Content
@@ -12,6 +13,7 @@ from orchestrate_tui.console.marks import UNDONE_GLYPH, Tone, rollback_mark, run
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.styled import joined, plain, toned
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.notifying import Notification
 
 
 class RunHeader(Static):
@@ -46,12 +48,26 @@ def _about(picture: RunPicture, now: datetime) -> Content:
             toned(f"seen by {run.acknowledged_by}" if run.acknowledged_by else "", Tone.QUIET),
             plain("" if seconds is None else duration(seconds)),
             _rollback(picture.last_rollback),
+            told(picture.notifications),
             toned("~simulated" if run.simulated else "", Tone.ATTENTION),
             plain(f"on {run.trigger.branch}" if run.trigger.branch else ""),
             toned(f"by {run.actor}", Tone.QUIET),
             toned(run.reason, Tone.QUIET),
         ]
     )
+
+
+def told(notifications: Iterable[Notification]) -> Content:
+    """Who was told last, who could not be, and when somebody else is."""
+    deliveries = [one for notification in notifications for one in notification.deliveries]
+    failed = sorted({one.channel for one in deliveries if one.error and not one.is_sent})
+    if failed:
+        return toned(f"not told: {', '.join(failed)}", Tone.BAD)
+    upcoming = [one.due_at for one in notifications if one.due_at is not None]
+    if upcoming:
+        return toned(f"more are told at {min(upcoming).astimezone():%H:%M}", Tone.ATTENTION)
+    reached = dict.fromkeys(one.channel for one in deliveries if one.is_sent)
+    return toned(f"told {', '.join(reached)}" if reached else "", Tone.QUIET)
 
 
 def _rollback(event: RollbackEvent | None) -> Content:

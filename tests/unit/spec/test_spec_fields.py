@@ -361,7 +361,7 @@ def test_what_is_not_yet_there_says_so_in_a_stage(problems_in_stages: Problems, 
     assert problems_in_stages(stages) == [f"8:3: '{key}' is not yet available"]
 
 
-@pytest.mark.parametrize("key", ["notify", "protected"])
+@pytest.mark.parametrize("key", ["protected"])
 def test_what_is_not_yet_there_says_so_in_a_pipeline(problems: Problems, key: str) -> None:
     assert problems(f"name: p\n{key}: x\n{PLAIN}") == [f"2:1: '{key}' is not yet available"]
 

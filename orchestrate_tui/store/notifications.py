@@ -1,0 +1,187 @@
+"""Notifications under way: what is due, who sees to it, and what became of each delivery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.domain.notifying import Delivery, DeliveryStatus, Notification
+from orchestrate_tui.store.definitions import read_definition
+from orchestrate_tui.store.occasions import hand_over
+from orchestrate_tui.store.record import record
+from orchestrate_tui.store.rows import delivery_of, notification_of
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from orchestrate_tui.domain.notifying import NotifyRule
+
+RETRIES_AFTER_S = (10.0, 60.0)
+"""After so long a delivery is tried again that failed for the first time, and the second."""
+
+KIND = "notification"
+"""The kind of event that says what became of a delivery."""
+
+_MINE = "SELECT * FROM notifications INDEXED BY notifications_under_way"
+_EVERYBODY = "everybody was told"
+
+
+def rule_of(connection: sqlite3.Connection, notification: Notification) -> NotifyRule:
+    """The rule that tells of it, as it was when the run was created."""
+    query = "SELECT definition_hash FROM runs WHERE id = ?"
+    row = connection.execute(query, (notification.run_id,)).fetchone()
+    return read_definition(connection, row["definition_hash"]).notify[notification.rule]
+
+
+def list_notifications(
+    connection: sqlite3.Connection, run_id: int | None = None, *, limit: int = 1000
+) -> tuple[Notification, ...]:
+    """Notifications with their deliveries, newest first, of one run or (None) of all."""
+    where, given = ("", ()) if run_id is None else ("WHERE run_id = ?", (run_id,))
+    query = f"SELECT * FROM notifications {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+    found = [notification_of(row) for row in connection.execute(query, (*given, limit))]
+    return tuple(replace(one, deliveries=_deliveries(connection, one.id)) for one in found)
+
+
+def under_way(connection: sqlite3.Connection) -> tuple[Notification, ...]:
+    """What has not ended, whoever sees to it."""
+    rows = connection.execute(f"{_MINE} WHERE ended_at IS NULL ORDER BY id")
+    return tuple(notification_of(row) for row in rows)
+
+
+def adopt(connection: sqlite3.Connection, notification: Notification, epoch: int) -> None:
+    """See to a notification as nobody else does any more, unless somebody did in between."""
+    hand_over(connection, notification.run_id, notification.epoch, epoch)
+
+
+def recover(connection: sqlite3.Connection, epoch: int) -> None:
+    """Send again what an earlier notifier of this executor left under way."""
+    query = "SELECT DISTINCT run_id FROM notifications WHERE epoch = ? AND ended_at IS NULL"
+    for row in connection.execute(query, (epoch,)).fetchall():
+        hand_over(connection, row["run_id"], epoch, epoch)
+
+
+def are_open(connection: sqlite3.Connection, epoch: int) -> bool:
+    """Whether something has not ended that this executor sees to."""
+    query = f"SELECT EXISTS ({_MINE} WHERE epoch = ? AND ended_at IS NULL)"
+    return bool(connection.execute(query, (epoch,)).fetchone()[0])
+
+
+def take_due(
+    connection: sqlite3.Connection, epoch: int, at: datetime
+) -> tuple[tuple[Notification, Delivery], ...]:
+    """Begin every step and every delivery of this executor that is due; they count as under way."""
+    query = f"{_MINE} WHERE epoch = ? AND ended_at IS NULL ORDER BY id"
+    mine = [notification_of(row) for row in connection.execute(query, (epoch,)).fetchall()]
+    begun: list[tuple[Notification, Delivery]] = []
+    for one in mine:
+        if one.due_at is not None and one.due_at <= at:
+            _begin_step(connection, one, at)
+        begun += [(one, delivery) for delivery in _begin_deliveries(connection, one, at)]
+        _end_if_done(connection, one, at)
+    return tuple(begun)
+
+
+def _begin_step(connection: sqlite3.Connection, one: Notification, at: datetime) -> None:
+    rule = rule_of(connection, one)
+    connection.executemany(
+        "INSERT INTO deliveries (notification_id, step, channel, due_at) VALUES (?, ?, ?, ?)",
+        [(one.id, one.step, channel, to_text(at)) for channel in rule.told_in(one.step)],
+    )
+    wait_s = None if one.outcome else rule.wait_before(one.step + 1)
+    next_at = None if wait_s is None else to_text(at + timedelta(seconds=wait_s))
+    connection.execute(
+        "UPDATE notifications SET step = ?, due_at = ? WHERE id = ?",
+        (one.step + 1, next_at, one.id),
+    )
+
+
+def _begin_deliveries(
+    connection: sqlite3.Connection, one: Notification, at: datetime
+) -> tuple[Delivery, ...]:
+    moment = to_text(at)
+    query = """
+        SELECT * FROM deliveries
+        WHERE notification_id = ? AND status = 'pending' AND due_at <= ? ORDER BY id
+    """
+    rows = connection.execute(query, (one.id, moment)).fetchall()
+    connection.executemany(
+        "UPDATE deliveries SET status = 'sending', attempt = attempt + 1, started_at = ?,"
+        " due_at = NULL WHERE id = ?",
+        [(moment, row["id"]) for row in rows],
+    )
+    return tuple(
+        replace(delivery_of(row), status=DeliveryStatus.SENDING, attempt=row["attempt"] + 1)
+        for row in rows
+    )
+
+
+def is_due(connection: sqlite3.Connection, epoch: int, at: datetime) -> bool:
+    """Whether this executor has a step or a delivery to begin."""
+    query = """
+        SELECT EXISTS (
+            SELECT 1 FROM notifications AS one INDEXED BY notifications_under_way
+            WHERE epoch = :epoch AND ended_at IS NULL AND (due_at <= :at OR EXISTS (
+                SELECT 1 FROM deliveries
+                WHERE notification_id = one.id AND status = 'pending' AND due_at <= :at)))
+    """
+    return bool(connection.execute(query, {"epoch": epoch, "at": to_text(at)}).fetchone()[0])
+
+
+def note_delivery(
+    connection: sqlite3.Connection,
+    notification: Notification,
+    delivery: Delivery,
+    error: str,
+    at: datetime,
+) -> None:
+    """Record what became of a delivery; `error` "" means that the channel has taken it.
+
+    One that failed is tried again later, unless that was the last time or nobody needs to be
+    told any more.
+    """
+    moment = to_text(at)
+    row = connection.execute(
+        "SELECT ended_at FROM notifications WHERE id = ?", (notification.id,)
+    ).fetchone()
+    is_last = delivery.attempt > len(RETRIES_AFTER_S) or row["ended_at"] is not None
+    status, due_at = DeliveryStatus.SENT, None
+    if error and is_last:
+        status = DeliveryStatus.FAILED
+    elif error:
+        status = DeliveryStatus.PENDING
+        due_at = to_text(at + timedelta(seconds=RETRIES_AFTER_S[delivery.attempt - 1]))
+    changed = connection.execute(
+        "UPDATE deliveries SET status = ?, error = ?, due_at = ?, completed_at = ?"
+        " WHERE id = ? AND status = 'sending' AND attempt = ?",
+        (status, error, due_at, moment, delivery.id, delivery.attempt),
+    ).rowcount
+    if not changed:  # somebody else took it for lost, and sends it again
+        return
+    what = f"{notification.occasion} to {delivery.channel}"
+    record(
+        connection, notification.run_id, moment, KIND,
+        stage_name=notification.stage_name, rollback_id=notification.rollback_id,
+        to_status=DeliveryStatus.FAILED if error else DeliveryStatus.SENT,
+        attempt=delivery.attempt, detail=f"{what}: {error}" if error else what,
+    )  # fmt: skip
+    _end_if_done(connection, notification, at)
+
+
+def _end_if_done(connection: sqlite3.Connection, one: Notification, at: datetime) -> None:
+    connection.execute(
+        """
+        UPDATE notifications SET ended_at = ?, outcome = coalesce(nullif(outcome, ''), ?)
+        WHERE id = ? AND ended_at IS NULL AND due_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM deliveries
+            WHERE notification_id = ? AND status IN ('pending', 'sending'))
+        """,
+        (to_text(at), _EVERYBODY, one.id, one.id),
+    )
+
+
+def _deliveries(connection: sqlite3.Connection, notification_id: int) -> tuple[Delivery, ...]:
+    query = "SELECT * FROM deliveries WHERE notification_id = ? ORDER BY id"
+    return tuple(delivery_of(row) for row in connection.execute(query, (notification_id,)))
