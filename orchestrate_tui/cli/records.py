@@ -119,6 +119,8 @@ def release_record(release: Release) -> JsonObject:
         "definition_hash": release.definition_hash,
         "created_at": to_text(release.created_at),
         "undone_by": release.undone_by,
+        "is_current": release.is_current,
+        "quarantine": release.quarantine,
         "outputs": dict(release.outputs),
         "pinned_by": release.pinned_by,
         "pinned_at": _text(release.pinned_at),

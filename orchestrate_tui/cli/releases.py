@@ -10,6 +10,7 @@ from orchestrate_tui.cli.history import history_if_any
 from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.records import print_json, quarantine_record, release_record
 from orchestrate_tui.cli.terminal import local, print_table, say
+from orchestrate_tui.console.marks import release_mark
 from orchestrate_tui.domain.release import Quarantine, Release, Ruling
 
 
@@ -28,7 +29,18 @@ def releases(arguments: Namespace) -> int:
     elif not found:
         say("No releases yet", to=sys.stderr)
     else:
-        heads = ("RELEASE", "VERSION", "ENVIRONMENT", "STAGE", "RUN", "WHEN", "PIPELINE", "NOTE")
+        heads = (
+            "RELEASE",
+            "",
+            "STATUS",
+            "VERSION",
+            "ENVIRONMENT",
+            "STAGE",
+            "RUN",
+            "WHEN",
+            "PIPELINE",
+            "NOTE",
+        )
         print_table(heads, map(_row, found))
     return 0
 
@@ -77,8 +89,11 @@ def _row(release: Release) -> tuple[str, ...]:
     undone = f"undone by rollback {release.undone_by}" if release.undone_by else ""
     because = f": {release.pin_reason}" if release.pin_reason else ""
     golden = f"golden, says {release.pinned_by}{because}" if release.is_golden else ""
+    mark = release_mark(release)
     return (
         str(release.id),
+        mark.glyph,
+        mark.word,
         release.version or "-",
         _place(release),
         release.stage_name,

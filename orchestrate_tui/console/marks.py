@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.release import Release
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 
 
@@ -87,6 +88,11 @@ _STEPS = {
     StepStatus.FAILED: Mark("✗", Tone.BAD, "failed"),
     StepStatus.INTERRUPTED: Mark("?", Tone.ATTENTION, "interrupted"),
 }
+GOLDEN = Mark("★", Tone.ATTENTION, "golden")
+QUARANTINED = Mark("⊘", Tone.BAD, "quarantined")
+_UNDONE_RELEASE = Mark(UNDONE_GLYPH, Tone.UNDONE, "undone")
+_PRESENT_RELEASE = Mark("●", Tone.GOOD, "current")
+_EARLIER_RELEASE = Mark("○", Tone.QUIET, "earlier")
 
 
 def stage_mark(status: StageStatus, *, may_fail: bool = False) -> Mark:
@@ -106,6 +112,15 @@ def rollback_mark(event: RollbackEvent) -> Mark:
     if event.status is RollbackStatus.RUNNING and event.waiting_since is not None:
         return WAITING_FOR_OPERATOR
     return _ROLLBACKS[event.status]
+
+
+def release_mark(release: Release) -> Mark:
+    """The mark of a release; whether it is golden is told beside it."""
+    if release.quarantine is not None:
+        return QUARANTINED
+    if release.undone_by is not None:
+        return _UNDONE_RELEASE
+    return _PRESENT_RELEASE if release.is_current else _EARLIER_RELEASE
 
 
 def step_mark(status: StepStatus) -> Mark:

@@ -34,7 +34,8 @@ class Release:
     `component` None means the stage as a whole. `version` is the output of that name of the
     stage, else the variable of that name, "" without either. `undone_by` is the rollback that
     took it back. `outputs` are those of the stage, as they are stored. `pinned_by` is who vouches
-    for it as golden, None for nobody.
+    for it as golden, None for nobody. `is_current` says that the stage has brought nothing there
+    since that was not undone; `quarantine` is that of its version there, None without one.
     """
 
     id: int
@@ -51,6 +52,8 @@ class Release:
     pinned_by: str | None = None
     pinned_at: datetime | None = None
     pin_reason: str = ""
+    is_current: bool = False
+    quarantine: int | None = None
 
     @property
     def is_golden(self) -> bool:

@@ -15,8 +15,24 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
 
+_STANDING = """
+    SELECT *,
+        undone_by IS NULL AND NOT EXISTS (
+            SELECT 1 FROM releases AS later INDEXED BY releases_by_stage
+            WHERE later.pipeline = releases.pipeline AND later.environment = releases.environment
+                AND later.stage_name = releases.stage_name AND later.id > releases.id
+                AND later.component IS releases.component AND later.undone_by IS NULL
+        ) AS is_current,
+        (
+            SELECT id FROM quarantines INDEXED BY quarantined_versions
+            WHERE pipeline = releases.pipeline AND environment = releases.environment
+                AND version = releases.version AND component IS releases.component
+                AND lifted_at IS NULL
+        ) AS quarantine
+    FROM releases
+"""
 _EARLIER = """
-    SELECT release.* FROM stages
+    SELECT release.*, FALSE AS is_current, NULL AS quarantine FROM stages
         JOIN runs ON runs.id = stages.run_id
         JOIN releases AS release INDEXED BY releases_by_place
             ON release.pipeline = runs.pipeline AND release.environment = stages.environment
@@ -118,7 +134,7 @@ def _record_ruling(
 
 def read_release(connection: sqlite3.Connection, release_id: int) -> Release:
     """One release with its outputs. Raises NotFound."""
-    row = connection.execute("SELECT * FROM releases WHERE id = ?", (release_id,)).fetchone()
+    row = connection.execute(f"{_STANDING} WHERE id = ?", (release_id,)).fetchone()
     if row is None:
         raise NotFound(
             f"There is no release {release_id}",
@@ -139,7 +155,7 @@ def list_releases(
     conditions = {"pipeline = ?": pipeline, "environment = ?": environment, "id < ?": before}
     given = {clause: value for clause, value in conditions.items() if value is not None}
     where = f"WHERE {' AND '.join(given)}" if given else ""
-    query = f"SELECT * FROM releases {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
+    query = f"{_STANDING} {where} ORDER BY id DESC LIMIT ?"
     rows = connection.execute(query, (*given.values(), limit)).fetchall()
     return tuple(_with_outputs(connection, _release(row)) for row in rows)
 
@@ -216,4 +232,6 @@ def _release(row: sqlite3.Row) -> Release:
         pinned_by=row["pinned_by"],
         pinned_at=moment(row["pinned_at"]),
         pin_reason=row["pin_reason"],
+        is_current=bool(row["is_current"]),
+        quarantine=row["quarantine"],
     )

@@ -43,10 +43,10 @@ def test_releases_are_listed_newest_first_with_what_became_of_them(desk: Desk) -
     deploy(desk, "1.0", "1.1")
     desk.do("rollback", 2, *BACK, "--yes")
     head, newest, oldest = desk.do("releases", "--pipeline", "symlink").out.splitlines()
-    assert head.split()[:3] == ["RELEASE", "VERSION", "ENVIRONMENT"]
-    assert newest.split()[:3] == ["2", "1.1", "production"]
+    assert head.split()[:3] == ["RELEASE", "STATUS", "VERSION"]
+    assert newest.split()[:5] == ["2", "⊘", "quarantined", "1.1", "production"]
     assert newest.endswith("undone by rollback 1")
-    assert oldest.split()[:3] == ["1", "1.0", "production"]
+    assert oldest.split()[:5] == ["1", "●", "current", "1.0", "production"]
     assert desk.do("releases", "--pipeline", "other").err == "No releases yet\n"
 
 

@@ -41,7 +41,15 @@ from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
-from orchestrate_tui.store.rollbacks import change_step, insert, insert_steps, update
+from orchestrate_tui.store.quarantines import lift
+from orchestrate_tui.store.releases import insert_release, pin, unpin
+from orchestrate_tui.store.rollbacks import (
+    change_step,
+    insert,
+    insert_steps,
+    mark_rolled_back,
+    update,
+)
 from orchestrate_tui.store.runs import NewRun, StageChange, change_run, change_stages, insert_run
 
 T = TypeVar("T")
@@ -186,6 +194,25 @@ class Story:
             self.database.write(lambda connection: update(connection, done))
         return event_id
 
+    def releases(self, run_id: int, name: str, version: str) -> None:
+        """The success of a stage is a release."""
+        self.database.write(
+            lambda connection: insert_release(connection, run_id, name, version, self.at)
+        )
+
+    def takes_back(self, run_id: int, name: str) -> int:
+        """A rollback that has undone a stage by hand."""
+        rollback_id = self.rollback(run_id, status=RollbackStatus.SUCCEEDED)
+        self.database.write(
+            lambda connection: mark_rolled_back(connection, run_id, name, rollback_id, self.at)
+        )
+        return rollback_id
+
+    def rules(self, ruling: Ruling, identity: int, reason: str = "") -> None:
+        """Ben says something about a release or a quarantine."""
+        settle = {Ruling.PIN: pin, Ruling.UNPIN: unpin, Ruling.LIFT: lift}[ruling]
+        self.database.write(lambda connection: settle(connection, identity, "ben", reason, self.at))
+
     def undoes(self, run_id: int, rollback_id: int, name: str) -> None:
         """The step of a rollback that undoes a stage begins; it is its first."""
         step = PlanStep(stage_name=name, agent="deployer", task=f"Undo {name}")
@@ -245,6 +272,20 @@ def failed(story: Story) -> int:
     story.rollback(run_id, status=RollbackStatus.SUCCEEDED, reason="stage 'smoke-staging' failed")
     story.ends(run_id, RunStatus.FAILED, "stage 'smoke-staging' failed")
     return run_id
+
+
+def released(story: Story, pipeline: Pipeline = DELIVERY) -> None:
+    """Three releases of production; the last was taken back, the first is golden."""
+    run_id = 0
+    for number in range(3):
+        run_id = story.run(pipeline)
+        for name in ("build", "deploy-staging"):
+            story.becomes(run_id, name, S.RUNNING, S.SUCCEEDED)
+        story.becomes(run_id, "deploy-prod", S.RUNNING, S.SUCCEEDED)
+        story.releases(run_id, "deploy-prod", f"1.{number}")
+        story.ends(run_id, RunStatus.SUCCEEDED)
+    story.takes_back(run_id, "deploy-prod")
+    story.rules(Ruling.PIN, 1, "fast")
 
 
 def waiting(story: Story, pipeline: Pipeline = DELIVERY) -> int:

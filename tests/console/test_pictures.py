@@ -19,7 +19,17 @@ from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.executor.left_work import LeftStage
 from orchestrate_tui.store.rollbacks import insert_steps
 from tests.console.company import ANNA, BEN, VIEWER, There
-from tests.console.scenery import PROTECTED, Desk, Story, delivered, failed, now, settle, waiting
+from tests.console.scenery import (
+    PROTECTED,
+    Desk,
+    Story,
+    delivered,
+    failed,
+    now,
+    released,
+    settle,
+    waiting,
+)
 
 Snap = Callable[..., bool]
 SMALL, MEDIUM, LARGE = (80, 24), (120, 40), (200, 60)
@@ -186,6 +196,13 @@ def test_coloured_log(story: Story, snap_compare: Snap) -> None:
     path.write_bytes(b"\n".join(COLOURED_LOG))
     app = OrchestrateApp(story.history, clock=now)
     assert snap_compare(app, terminal_size=SMALL, run_before=after("L"))
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "120x40"])
+def test_releases(story: Story, desk: Desk, snap_compare: Snap, size: tuple[int, int]) -> None:
+    released(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    assert snap_compare(app, terminal_size=size, run_before=after("v"))
 
 
 def test_rollback_steps(app: OrchestrateApp, story: Story, snap_compare: Snap) -> None:

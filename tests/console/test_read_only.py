@@ -20,6 +20,7 @@ from orchestrate_tui.console.screens.filter_dialog import FilterDialog
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.screens.releases_screen import ReleasesScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
 from orchestrate_tui.console.watching import WATCHING_ACTIONS, WatchingApp
 from tests.console.scenery import Story, failed, now, shown, waiting
@@ -41,7 +42,7 @@ COMMANDS = {
     *("All keys and signs", "Leave the console", "Theme"),
     *("Go to the runs", "Go to the stages", "Go to the log", "Go to the rollbacks"),
     *("Show only some runs", "The log on the whole screen", "Rollbacks of one run"),
-    "This pane on the whole screen",
+    *("This pane on the whole screen", "Releases and quarantines"),
 }
 
 
@@ -63,6 +64,7 @@ WAYS: dict[str, tuple[list[str], type[DOMNode]]] = {
     "whole log": (["L"], LogScreen),
     "log search": (["L", "slash"], LogScreen),
     "steps": (["4", "enter"], RollbackSteps),
+    "releases": (["v"], ReleasesScreen),
     "help": (["question_mark"], HelpScreen),
     "filter": (["slash"], FilterDialog),
     "filter's list": (["slash", "tab"], FilterDialog),

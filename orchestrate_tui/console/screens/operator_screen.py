@@ -20,6 +20,7 @@ from orchestrate_tui.console.latch import latch_text
 from orchestrate_tui.console.screens.decision_dialog import DecisionDialog
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
+from orchestrate_tui.console.screens.operator_releases import OperatorReleases
 from orchestrate_tui.console.screens.question import Answer, Question
 from orchestrate_tui.console.screens.resume_dialog import ResumeDialog, Settled, fates
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
@@ -284,6 +285,10 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         word = confirmation(touched) if decision is Decision.REJECTED else ""
         dialog = DecisionDialog(self._control, picture, stage_name, decision, word=word)
         self.app.push_screen(dialog, self._say)
+
+    def action_releases(self) -> None:
+        """Show the releases, pin them, and lift quarantines."""
+        self._show_releases(OperatorReleases(self._history, self._control, clock=self._clock))
 
     # Rollbacks
 
