@@ -31,6 +31,7 @@ def _stage(values: Values) -> Stage:
         parallel_with=values["parallel_with"],
         when=values["when"],
         retry=values["retry"],
+        idempotent=values["idempotent"],
         env=values["env"],
         workdir=values["workdir"],
         rollback=values["rollback"],

@@ -232,6 +232,14 @@ def test_an_approval_that_nobody_requires_is_refused(problems_in_stages: Problem
     assert problems_in_stages(stages) == [expected]
 
 
+def test_a_stage_that_may_run_again_says_so(load_stages: Load) -> None:
+    loaded = load_stages("""
+        - {name: one, agent: a, task: t, idempotent: true}
+        - {name: two, agent: a, task: t}
+    """)
+    assert [stage.idempotent for stage in loaded.pipeline.stages] == [True, False]
+
+
 def test_an_undo_is_read(load_stages: Load) -> None:
     loaded = load_stages("""
         - {name: one, agent: a, task: t}
