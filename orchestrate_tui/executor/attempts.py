@@ -242,6 +242,11 @@ class Attempts:
         """Whether the process of an attempt was taken back."""
         return attempt_key(self.idempotency_key(stage_name, rollback_id), attempt) in self.left
 
+    def goes_on(self, stage_name: str, attempt: int, rollback_id: int | None = None) -> bool:
+        """Whether something of an attempt that was taken back still runs below its host."""
+        key = attempt_key(self.idempotency_key(stage_name, rollback_id), attempt)
+        return key in self.left and self.left[key].tree_lives()
+
     def is_unstarted(self, stage_name: str, attempt: int, rollback_id: int | None = None) -> bool:
         """Whether an attempt of a dead executor never had a process."""
         key = attempt_key(self.idempotency_key(stage_name, rollback_id), attempt)

@@ -261,7 +261,7 @@ class Runs:
             for stage in self._records.stages(run.id)
             if stage.status is StageStatus.INTERRUPTED
             and not _leaves_processes(context, stage.agent)
-            and not attempts.is_left(stage.stage_name, stage.attempt)
+            and not attempts.goes_on(stage.stage_name, stage.attempt)
         ]
         for event in left:
             keys += [
@@ -269,7 +269,7 @@ class Runs:
                 for step in self._records.steps(event.id or 0)
                 if step.status is StepStatus.INTERRUPTED
                 and not _leaves_processes(context, step.agent)
-                and not attempts.is_left(step.stage_name, step.attempt, event.id)
+                and not attempts.goes_on(step.stage_name, step.attempt, event.id)
             ]
         if keys:
             await end_leftovers(keys, DEFAULT_GRACE_S)

@@ -21,6 +21,7 @@ from tests.executor.scenery import (
     Other,
     Scene,
     after,
+    end_hosts_in,
     is_running,
     pipeline,
     stage,
@@ -247,6 +248,19 @@ async def test_a_stage_whose_host_is_killed_fails_and_is_ended(scene: Scene) -> 
     assert "its stage host is gone" in scene.history.run(run_id).reason
     run = await scene.run(stage("b"))
     assert run.status is RunStatus.SUCCEEDED
+
+
+async def test_what_an_ended_stage_left_is_ended_although_its_host_is_gone(scene: Scene) -> None:
+    other = scene.other_run(stage("a", "tail -f /dev/null & echo $! >ready; read go <gate"))
+    pid = await scene.ready.line()
+    os.kill(other.pid, signal.SIGSTOP)  # the host leaves to it what is left
+    scene.gate.open()
+    await scene.until_ended("1-a.1")
+    end_hosts_in(scene.history.files.hosts)
+    other.kill()
+    scene.bury(with_processes=False)
+    assert (await scene.executor.resume_run(1)).status is RunStatus.SUCCEEDED
+    assert not is_running(pid)
 
 
 async def test_hosts_are_forgotten_when_nothing_can_ask_for_them(scene: Scene) -> None:
