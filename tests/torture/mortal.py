@@ -28,10 +28,12 @@ from orchestrate_tui.agents import process
 from orchestrate_tui.agents.contract import Launcher, Outcome, Process, Program, Work
 from orchestrate_tui.cli import doctor, history, rollbacks, running
 from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.executor import left_work, runs
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandKind, insert_command
 from orchestrate_tui.store.connection import ImmediateConnection, connect_reader
 from orchestrate_tui.store.database import open_database
+from tests.executor.scenery import hosts_in
 
 LOADED = (doctor, history, rollbacks, running)
 DATABASE = "store.db"
@@ -47,7 +49,9 @@ class Job:
 
     `point` "" is never reached. With `lies` the process lives on, and the commit before or after
     which the point is seems to fail. With `is_late` the database is set back to what it was before
-    the last commit, as if the process had acted before that commit was safe.
+    the last commit, as if the process had acted before that commit was safe. `with_host_after_s`
+    is how long after the point it dies together with the stage hosts; None means at the point,
+    without them. `without` names a protection that is off, of WITHOUT.
     """
 
     home: str
@@ -55,6 +59,8 @@ class Job:
     point: str = ""
     lies: bool = False
     is_late: bool = False
+    with_host_after_s: float | None = None
+    without: str = ""
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -75,7 +81,7 @@ class Journal:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._has_lied = False
+        self._has_come = False
         self._home = Path(job.home)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(self._home / "journal", flags, 0o600)
@@ -86,14 +92,22 @@ class Journal:
     def come_to(self, *points: str) -> None:
         for point in points:
             self.note(f"point {point}")
-        if self._job.point in points and not self._has_lied:
+        if self._job.point in points and not self._has_come:
+            self._has_come = True  # a commit is tried again
             self.note(f"killed {self._job.point}")
             if self._job.lies:
-                self._has_lied = True  # the commit is tried again
                 raise disk_error()
             if self._job.is_late:
                 self._set_back()
-            os.kill(os.getpid(), signal.SIGKILL)
+            if (after_s := self._job.with_host_after_s) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            else:
+                threading.Timer(after_s, self._die_with_hosts).start()
+
+    def _die_with_hosts(self) -> None:
+        for host in hosts_in(self._home / f"{DATABASE}.hosts"):
+            os.kill(host, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def keep_copy(self) -> None:
         """Keep what the database, and what is written beside it, are before a commit."""
@@ -231,6 +245,17 @@ def approve(path: Path, run_id: int, stage: str) -> None:
         database.write(ask)
 
 
+async def _leave_them(*_: object) -> int:
+    return 0
+
+
+WITHOUT = {
+    "asking": (left_work.Survey, "_is_repeatable", lambda *_: True),
+    "ending": (runs, "end_leftovers", _leave_them),
+}
+"""Protections that can be off, and what stands in their place."""
+
+
 def live(job: Job) -> None:
     """Be the process of the job; returns only if it did not die."""
     os.chdir(job.home)
@@ -242,6 +267,8 @@ def live(job: Job) -> None:
     journal, committed = Journal(job), threading.Event()
     watch_commits(journal, committed)
     watch_processes(journal)
+    if job.without:
+        setattr(*WITHOUT[job.without])
     threading.Thread(target=approve_all, args=(Path(job.home), committed), daemon=True).start()
     for command in job.commands:
         journal.note(f"begin {command[0]}")
