@@ -157,6 +157,7 @@ class HostLine:
         self._loop = asyncio.get_running_loop()
         self._lines = Lines()
         self._waiting = b""
+        self._is_held_up = False
         self._processes: dict[str, HostedProcess] = {}
         self.is_open = True
         self._loop.add_reader(connection, self._receive)
@@ -185,11 +186,14 @@ class HostLine:
         process = HostedProcess(self, request["id"], leaves=leaves)
         self._processes[process.key] = process
         self.say(request)
+        limit = self._loop.call_later(_START_PATIENCE_S, self.close)
         try:
             await process.started()
         except (OSError, ValueError):
             self._processes.pop(process.key, None)
             raise
+        finally:
+            limit.cancel()
         return process
 
     async def claim(self, key: str, *, leaves_processes: bool) -> HostedProcess:
@@ -226,9 +230,12 @@ class HostLine:
             self.close()
             return
         self._waiting = self._waiting[sent:]
-        if self._waiting:
+        if bool(self._waiting) is self._is_held_up:
+            return
+        self._is_held_up = not self._is_held_up
+        if self._is_held_up:
             self._loop.add_writer(self._connection, self._send)
-        elif sent:
+        else:
             self._loop.remove_writer(self._connection)
 
     def _receive(self) -> None:
@@ -314,10 +321,11 @@ class HostedProcess:
 
     async def started(self) -> None:
         """Wait until it has been started, whoever cancels. Raises what kept it from that."""
-        with anyio.move_on_after(_START_PATIENCE_S, shield=True):
+        try:
             await self._started.wait()
-        if not self._started.is_set():
-            self._line.close()
+        except asyncio.CancelledError:  # it is raised again where the caller waits next
+            with anyio.CancelScope(shield=True):
+                await self._started.wait()
         if self._refusal is not None:
             raise self._refusal
 

@@ -38,8 +38,7 @@ async def supervise(process: Process, *, timeout_s: float | None, grace_s: float
     lives = survived = timed_out = False
     left_s = None if timeout_s is None else max(timeout_s - process.ran_s, 0.0)
     try:
-        with anyio.move_on_after(left_s):
-            code = await process.wait()
+        code = await _wait(process, left_s)
         timed_out = code is None or process.timed_out
     finally:
         lives = process.tree_lives()
@@ -50,6 +49,15 @@ async def supervise(process: Process, *, timeout_s: float | None, grace_s: float
     return Ending(
         code=code, timed_out=timed_out, left_running=lives and not timed_out, survived=survived
     )
+
+
+async def _wait(process: Process, limit_s: float | None) -> int | None:
+    """Its exit code; None when it has not ended within the limit."""
+    if limit_s is None:
+        return await process.wait()
+    with anyio.move_on_after(limit_s):
+        return await process.wait()
+    return None
 
 
 async def end_tree(process: Process, grace_s: float) -> bool:

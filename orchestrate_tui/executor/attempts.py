@@ -64,11 +64,13 @@ class Attempts:
     _lost: dict[str, str] = field(default_factory=dict)
     _is_exposed: bool = field(init=False)
     _run_key: str = field(init=False)
+    _workdir: Path = field(init=False)
     _inherited: dict[str, str] = field(default_factory=inherited_environment)
 
     def __post_init__(self) -> None:
         self._is_exposed = is_shared(self.files.runs)
         run = self.context.run
+        self._workdir = Path(run.workdir)
         self._run_key = run_key(run.id, run.created_at)
         declared = dict(self.context.pipeline.variables)
         self._declared = frozenset(declared)
@@ -180,7 +182,7 @@ class Attempts:
             agent=agent,
             task=rendered.task,
             attempt=attempt,
-            workdir=Path(run.workdir, rendered.workdir),
+            workdir=self._workdir / rendered.workdir if rendered.workdir else self._workdir,
             log_path=self._log_path(stage.name, attempt, rollback),
             idempotency_key=self.idempotency_key(
                 stage.name, rollback.rollback_id if rollback else None

@@ -257,18 +257,22 @@ class Host:
 
     def _reap(self, reading: int) -> None:
         os.read(reading, 4096)
+        ended: list[tuple[Program, int]] = []
         with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                pid, status = ended
+            while (found := os.waitpid(-1, os.WNOHANG))[0]:
+                pid, status = found
                 self._strangers.discard(pid)
                 if (program := self._heads.pop(pid, None)) is not None:
-                    self._note_end(program, os.waitstatus_to_exitcode(status))
+                    ended.append((program, os.waitstatus_to_exitcode(status)))
+        children = trees.children() if ended else frozenset()
+        for program, code in ended:
+            self._note_end(program, code, children)
 
-    def _note_end(self, program: Program, code: int) -> None:
+    def _note_end(self, program: Program, code: int, children: frozenset[int]) -> None:
         program.code = code
         self._journal.ended(program.key, code, timed_out=program.timed_out, stopped=program.stopped)
         if program.sink is None:
-            self._tell_end(program)
+            self._tell_end(program, children)
             return
         program.sink.finish()
         program.whole_s = boot_clock() + _WHOLE_LOG_PATIENCE_S
@@ -280,10 +284,10 @@ class Host:
         self._selector.unregister(program.sink.control)
         program.sink.close()
         program.sink = program.whole_s = None
-        self._tell_end(program)
+        self._tell_end(program, trees.children())
 
-    def _tell_end(self, program: Program) -> None:
-        left = self._is_left(program)
+    def _tell_end(self, program: Program, children: frozenset[int]) -> None:
+        left = self._is_left(program, children)
         self._tell(program.client, {"id": program.key, "ended": program.code, "left": left})
         if not left:
             del self._programs[program.key]
@@ -292,13 +296,13 @@ class Host:
             program.due_s = program.due_s or boot_clock()
         self._watch(program)
 
-    def _is_left(self, program: Program) -> bool:
-        """Whether something of it still runs.
+    def _is_left(self, program: Program, children: frozenset[int]) -> bool:
+        """Whether something of it still runs; `children` are those of this process since its end.
 
         What it left has this process above it. To look through all processes of the system after
         each end would cost more than to start one.
         """
-        unknown = set(trees.children()) - self._heads.keys() - self._strangers
+        unknown = children - self._heads.keys() - self._strangers
         if not unknown:
             return False
         left = bool(program.tree.members())

@@ -135,13 +135,13 @@ class Tree:
             os.close(pidfd)
 
 
-def children() -> list[int]:
+def children() -> frozenset[int]:
     """This process's children, ended ones that wait to be reaped included."""
     try:
         with open(f"{_PROC}/self/task/{os.getpid()}/children", "rb") as source:
-            return [int(pid) for pid in source.read().split()]
+            return frozenset(map(int, source.read().split()))
     except OSError:  # a kernel without that file
-        return [pid for pid in _pids() if _parent(pid) == os.getpid()]
+        return frozenset(pid for pid in _pids() if _parent(pid) == os.getpid())
 
 
 def _pids() -> Iterator[int]:

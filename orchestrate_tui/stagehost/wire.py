@@ -8,6 +8,7 @@ from typing import Any
 
 Message = dict[str, Any]
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
+_from_json = json.JSONDecoder().decode
 
 
 def encode(message: Message) -> bytes:
@@ -25,7 +26,7 @@ class Lines:
         """The messages that are complete now. Raises ValueError or TypeError for what is none."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
-            message = json.loads(line)
+            message = _from_json(line.decode())
             if not isinstance(message, dict):
                 raise TypeError("a message is a JSON object")
             yield message
