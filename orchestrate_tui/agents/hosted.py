@@ -204,16 +204,27 @@ class HostLine:
         return await self._ask({"do": "claim", "id": key}, leaves=leaves_processes)
 
     def say(self, message: Message) -> None:
-        """Send a message; what is said to a host that is gone is lost."""
+        """Send a message, with all others of this round of the event loop.
+
+        What is said to a host that is gone is lost.
+        """
         if self.is_open:
+            if not self._waiting:
+                self._loop.call_soon(self._send)
             self._waiting += encode(message)
-            self._send()
+
+    def say_at_once(self, message: Message) -> None:
+        """Send a message, and what waits, before this returns."""
+        self.say(message)
+        self._send()
 
     def close(self) -> None:
         """Hang up; programs that still run are the host's to supervise."""
         if not self.is_open:
             return
         self.is_open = False
+        with suppress(OSError):
+            self._connection.send(self._waiting)
         self._loop.remove_reader(self._connection)
         self._loop.remove_writer(self._connection)
         self._connection.close()
@@ -222,6 +233,8 @@ class HostLine:
         self._processes.clear()
 
     def _send(self) -> None:
+        if not self.is_open or not self._waiting:
+            return
         try:
             sent = self._connection.send(self._waiting)
         except BlockingIOError:
@@ -301,7 +314,7 @@ class HostedProcess:
         if self._is_taken or self._tree is None:
             return
         if self._line.is_open:
-            self._line.say({"do": "signal", "id": self.key, "signal": int(signal)})
+            self._line.say_at_once({"do": "signal", "id": self.key, "signal": int(signal)})
         else:
             self._tree.send(signal)
 

@@ -99,6 +99,7 @@ class Host:
         self._heads: dict[int, Program] = {}
         self._strangers: set[int] = set()
         self._clients: set[Client] = set()
+        self._speaking: set[Client] = set()
         self._selector = selectors.DefaultSelector()
 
     def serve(self, listening: socket.socket) -> None:
@@ -113,6 +114,7 @@ class Host:
                 handle: Callable[[int], None] = key.data
                 handle(events)
             self._supervise()
+            self._send_all()
         with suppress(OSError):
             os.unlink(os.path.join(self._folder, SOCKET))
 
@@ -161,6 +163,7 @@ class Host:
         if client not in self._clients:
             return
         self._clients.remove(client)
+        self._speaking.discard(client)
         self._selector.unregister(client.connection)
         client.connection.close()
         for program in self._programs.values():
@@ -169,9 +172,14 @@ class Host:
                 program.due_s = program.limit_s if program.code is None else boot_clock()
 
     def _tell(self, client: Client | None, message: Message) -> None:
+        """Say something at the end of this round: one answer costs as much as several."""
         if client is not None:
             client.waiting += encode(message)
-            self._send_waiting(client)
+            self._speaking.add(client)
+
+    def _send_all(self) -> None:
+        while self._speaking:
+            self._send_waiting(self._speaking.pop())
 
     def _send_waiting(self, client: Client) -> None:
         try:
