@@ -16,7 +16,8 @@ from tests.acceptance.desk import Desk
 COMMANDS = (
     *("console", "demo", "validate", "graph", "schema", "init", "run", "resume", "approve"),
     *("reject", "cancel", "rollback", "rollback-step", "runs", "show", "rollbacks", "logs"),
-    *("who", "doctor", "publish", "backup", "acknowledge"),
+    *("who", "doctor", "publish", "backup", "acknowledge", "notifications", "notify"),
+    *("releases", "pin", "unpin", "quarantine", "lift"),
 )
 FINE = "  - {name: a, agent: fine, task: t}\n"
 
