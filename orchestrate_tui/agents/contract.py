@@ -20,6 +20,7 @@ class RollbackIdentity:
     rollback_id: int
     failed_stage: str
     previous: Mapping[str, str] = field(default_factory=dict, repr=False)
+    snapshot: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from orchestrate_tui.agents.contract import Work
 from orchestrate_tui.agents.leftovers import KEY_VARIABLE
 from orchestrate_tui.domain.pipeline import Pairs
 from orchestrate_tui.domain.release import variables_of
+from orchestrate_tui.domain.snapshot import snapshot_variables
 from orchestrate_tui.domain.variables import UnsafeValue, substitute
 
 _OWN = "ORCHESTRATE_"
@@ -93,4 +94,5 @@ def _identity(work: Work, outputs: Path) -> dict[str, str]:
         identity["ORCHESTRATE_ROLLBACK_ID"] = str(work.rollback.rollback_id)
         identity["ORCHESTRATE_FAILED_STAGE"] = work.rollback.failed_stage
         identity |= variables_of(work.rollback.previous)
+        identity |= snapshot_variables(work.rollback.snapshot)
     return identity

@@ -58,7 +58,7 @@ def plan_lines(plan: RollbackPlan) -> Iterator[str]:
     """The plan as an operator reads it: what is undone, in order, and what is not."""
     yield f"Roll back from '{plan.failed_stage}' to '{plan.target}':"
     for number, step in enumerate(plan.steps, 1):
-        yield f"  {number}. undo {step.stage_name}: {step.task} ({step.agent}){_versions(step)}"
+        yield f"  {number}. undo {step.stage_name}: {step.doing}{_versions(step)}"
     for skip in plan.skipped:
         yield f"  -  {skip.stage_name}: {skip.reason}"
     for warning in plan.warnings:

@@ -122,7 +122,8 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
     if plan.refusal:
         yield f"✗ {visible(plan.refusal)}", Tone.BAD
     for number, step in enumerate(plan.steps, 1):
-        yield visible(f"{number}. {step.stage_name}  {step.agent}: {step.task}"), None
+        told = f"  {step.agent}: {step.task}" if step.task else ""
+        yield visible(f"{number}. {step.stage_name}{told}"), None
         if step.restores:
             yield visible(f"   restores {', '.join(step.restores)}"), None
     for skip in plan.skipped:

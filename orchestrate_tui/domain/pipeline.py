@@ -106,6 +106,17 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What is kept before a stage runs: what lies at `paths`, and the answers to `values`.
+
+    Paths are globs below the stage's folder; a value is a script whose output is kept.
+    """
+
+    paths: tuple[str, ...] = ()
+    values: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One step of a pipeline.
 
@@ -130,6 +141,7 @@ class Stage:
     env: Pairs = ()
     workdir: str | None = None
     rollback: Undo | None = None
+    snapshot: Snapshot | None = None
 
     @property
     def rollback_target(self) -> str | None:

@@ -27,12 +27,16 @@ IRREVERSIBLE = "irreversible, stays as it is"
 
 _HASHED = attrgetter("agent", "task", "restores", "irreversible", "release")
 _NO_RELEASES: Mapping[str, Succession] = MappingProxyType({})
+_NO_SNAPSHOTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_RESTORE = Undo(task="", agent="", idempotent=True)
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStep:
     """One undo. `restores` names what is put back from a snapshot before the agent runs.
+
+    Without a task that is all, and there is no agent.
 
     `from_version` is what the stage brought to its environment, "" without a version; `release`
     what the undo goes back to, with its version, None where there was none before.
@@ -47,6 +51,12 @@ class PlanStep:
     from_version: str = ""
     to_version: str = ""
     release: int | None = None
+
+    @property
+    def doing(self) -> str:
+        """What it puts back, and what its agent is told, in one line."""
+        parts = [f"put back {', '.join(self.restores)}"] if self.restores else []
+        return ", then ".join((*parts, f"{self.task} ({self.agent})") if self.task else parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +98,13 @@ def plan_rollback(
     target: str | None = None,
     simulated: bool = False,
     releases: Mapping[str, Succession] = _NO_RELEASES,
+    snapshots: Mapping[str, tuple[str, ...]] = _NO_SNAPSHOTS,
 ) -> RollbackPlan:
     """The plan to undo `target` and everything downstream of it; pure.
 
     `target` None means the failed stage itself. In a simulated run every agent exists, the
-    rollback agent too. `releases` says of stages with an environment what they brought there.
+    rollback agent too. `releases` says of stages with an environment what they brought there,
+    `snapshots` which paths were kept before they ran.
     Raises KeyError for a stage that the pipeline does not have.
     """
     goal = target or failed_stage
@@ -105,12 +117,13 @@ def plan_rollback(
     undos = {
         name: undo_of(defined[name], goal, has_rollback_agent=has_rollback_agent) for name in scope
     }
+    undos |= {name: _RESTORE for name in scope if undos[name] is None and name in snapshots}
     stuck = {} if simulated else dict(_stuck(pipeline, defined, undos, releases))
     undos |= dict.fromkeys(stuck)
     steps = tuple(
-        _step(defined[name], undo, releases.get(name, Succession()))
+        _step(defined[name], undo, releases.get(name, Succession()), snapshots.get(name, ()))
         for name in scope
-        if (undo := undos[name]) and undo.task
+        if (undo := undos[name]) and (undo.task or not undo.irreversible)
     )
     return RollbackPlan(
         failed_stage=failed_stage,
@@ -191,7 +204,9 @@ def is_undone_as_target(pipeline: Pipeline, stage: Stage, *, simulated: bool) ->
     """Whether something undoes `stage` when a rollback goes back to it."""
     has_agent = simulated or pipeline.agent(ROLLBACK_AGENT) is not None
     undo = undo_of(stage, stage.name, has_rollback_agent=has_agent)
-    return undo is not None and bool(undo.task)
+    if undo is None:
+        return stage.snapshot is not None and bool(stage.snapshot.paths)
+    return bool(undo.task)
 
 
 def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...], ...]:
@@ -283,12 +298,13 @@ def _stuck(
             yield name, reason
 
 
-def _step(stage: Stage, undo: Undo, succession: Succession) -> PlanStep:
+def _step(stage: Stage, undo: Undo, succession: Succession, restores: tuple[str, ...]) -> PlanStep:
     earlier = succession.earlier
     return PlanStep(
         stage_name=stage.name,
-        agent=undo.agent or stage.agent,
+        agent=stage.agent if undo.agent is None else undo.agent,
         task=undo.task,
+        restores=restores,
         irreversible=undo.irreversible,
         idempotent=undo.idempotent,
         from_version=succession.version,
@@ -307,7 +323,7 @@ def _skips(
     stuck: Mapping[str, str],
 ) -> tuple[PlanSkip, ...]:
     reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None} | dict(stuck)
-    reasons |= {name: IRREVERSIBLE for name in scope if (undo := undos[name]) and not undo.task}
+    reasons |= {name: IRREVERSIBLE for name in scope if _stays(undos[name])}
     for name in closure.difference(scope):
         if stages[name].status is StageStatus.ROLLED_BACK:
             reasons[name] = f"already undone by rollback {stages[name].rolled_back_by}"
@@ -315,6 +331,11 @@ def _skips(
         reasons[target] = DID_NOT_RUN
     in_order = sorted(reasons, key=lambda name: stages[name].position)
     return tuple(PlanSkip(stage_name=name, reason=reasons[name]) for name in in_order)
+
+
+def _stays(undo: Undo | None) -> bool:
+    """Whether it is said that the effects cannot be taken back, and nothing is to be done."""
+    return undo is not None and undo.irreversible and not undo.task
 
 
 def _warnings(

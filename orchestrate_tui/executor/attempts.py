@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -20,15 +21,18 @@ from orchestrate_tui.agents.contract import (
 )
 from orchestrate_tui.agents.environment import inherited_environment, remove_outputs
 from orchestrate_tui.agents.left_programs import TakenBack
+from orchestrate_tui.agents.questions import NoAnswer, ask
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
 from orchestrate_tui.domain.release import PREVIOUS
 from orchestrate_tui.domain.rollback import PlanStep
+from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.releases import previous_values
 from orchestrate_tui.executor.secrets import LostSecret
+from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.permissions import is_shared
 from orchestrate_tui.store.database import StoreFiles
 
@@ -36,6 +40,7 @@ PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
 """The environment variable with the folder of the pipeline's file."""
 
 _PRETENCE = Simulation()
+_LONGEST_QUESTION_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ class Attempts:
         agent = self._agent(stage.agent)
         if isinstance(agent, Outcome) or agent.simulated != _PRETENCE:
             return None
+        if stage.snapshot is not None and not self.context.run.simulated:
+            return None
         rendered = self._rendered(stage, stage.task, self.values)
         return rendered if isinstance(rendered, Outcome) else Outcome(succeeded=True)
 
@@ -112,6 +119,8 @@ class Attempts:
         agent = self._agent(stage.agent)
         if isinstance(agent, Outcome):
             return agent
+        if problem := await self._keep(stage, attempt):
+            return Outcome(succeeded=False, reason=self.context.secrets.masked(problem))
         timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s
         return await self._perform(
             stage, agent, task=stage.task, attempt=attempt, timeout_s=timeout_s
@@ -121,6 +130,10 @@ class Attempts:
         self, stage: Stage, undo: Undo, step: PlanStep, event: RollbackEvent, attempt: int
     ) -> Outcome:
         """Do one attempt of a stage's undo; whatever goes wrong is an outcome with its reason."""
+        if problem := await self._put_back(step, event, attempt):
+            return Outcome(succeeded=False, reason=problem)
+        if not step.task:
+            return Outcome(succeeded=True)
         agent = self._agent(step.agent)
         if isinstance(agent, Outcome):
             return agent
@@ -128,6 +141,7 @@ class Attempts:
             rollback_id=event.id or 0,
             failed_stage=event.failed_stage_name,
             previous=self._previous(step),
+            snapshot=self._kept_values(stage),
         )
         try:
             return await self._perform(
@@ -141,14 +155,90 @@ class Attempts:
         finally:  # nobody is told what an undo puts out
             remove_outputs(self._log_path(stage.name, attempt, identity))
 
+    async def _keep(self, stage: Stage, attempt: int) -> str:
+        """Take the snapshot that the stage needs before it starts; why not, "" when all is well."""
+        if stage.snapshot is None or self.is_left(stage.name, attempt):
+            return ""
+        if not self._snapshots.is_due(stage):
+            return ""
+        rendered = self._rendered(stage, "", self.values)
+        if isinstance(rendered, Outcome):
+            return rendered.reason
+        workdir = Path(self.context.run.workdir, rendered.workdir)
+        try:
+            escaped = {name: escape(value) for name, value in self.values.items()}
+            paths = tuple(substitute(path, escaped) for path in stage.snapshot.paths)
+            values = [
+                (name, await self._answer(stage, attempt, workdir, name, script))
+                for name, script in stage.snapshot.values
+            ]
+        except (UnknownVariable, NoAnswer) as error:
+            return f"snapshot: {error}"
+        return await self._snapshots.take(stage, workdir, paths, tuple(values))
+
+    async def _answer(
+        self, stage: Stage, attempt: int, workdir: Path, name: str, script: str
+    ) -> str:
+        """What the script of a value of a snapshot prints. Raises NoAnswer."""
+        work = Work(
+            run_id=self.context.id,
+            stage_name=stage.name,
+            agent=Agent(name="snapshot", kind=AgentKind.SHELL, shell=script),
+            task="",
+            attempt=attempt,
+            workdir=workdir,
+            log_path=self._log_path(stage.name, attempt),
+            idempotency_key=f"{self.idempotency_key(stage.name)}-snapshot-{name}",
+            environment=stage.environment,
+            timeout_s=_LONGEST_QUESTION_S,
+            masker=self.context.secrets.masker,
+            values=self.values,
+            variables=self._environment(),
+            inherited=self._inherited,
+            stage_env=stage.env,
+            is_exposed=self._is_exposed,
+        )
+        try:
+            return await ask(work, self.permission.launcher(), script)
+        except NoAnswer as error:
+            raise NoAnswer(f"the value '{name}' is not known: {error}") from error
+        finally:
+            remove_outputs(work.log_path)
+
+    async def _put_back(self, step: PlanStep, event: RollbackEvent, attempt: int) -> str:
+        """Put back what was kept before the stage; why not, "" when it is as it was.
+
+        What was taken back after its process had started has it behind it.
+        """
+        if not step.restores or self.is_left(step.stage_name, attempt, event.id):
+            return ""
+        with self.permission.granted(event.id):
+            return await self._snapshots.restore(step.stage_name)
+
+    def _kept_values(self, stage: Stage) -> dict[str, str]:
+        """What was asked for before the stage ran; nothing without a snapshot."""
+        if stage.snapshot is None or not stage.snapshot.values:
+            return {}
+        return self._snapshots.values(stage.name)
+
+    @property
+    def _snapshots(self) -> Snapshots:
+        return Snapshots(self.permission.executor, self.context)
+
     def forget_outputs(self, stage_name: str, attempt: int) -> None:
         """Remove the file of what an attempt of a stage put out: it is recorded by now."""
         remove_outputs(self._log_path(stage_name, attempt))
 
     def values_for(self, step: PlanStep) -> dict[str, str]:
         """What the texts of an undo may name, the release that it goes back to included."""
-        previous = self._previous(step)
-        return self.values | {PREVIOUS + key: text for key, text in previous.items()}
+        stage = self.context.pipeline.stage(step.stage_name)
+        return self._values_with(self._previous(step), self._kept_values(stage) if stage else {})
+
+    def _values_with(
+        self, previous: Mapping[str, str], snapshot: Mapping[str, str]
+    ) -> dict[str, str]:
+        own = {PREVIOUS + key: text for key, text in previous.items()}
+        return self.values | own | {SNAPSHOT + key: text for key, text in snapshot.items()}
 
     def _previous(self, step: PlanStep) -> dict[str, str]:
         """What is known of the release that an undo goes back to; nothing without one."""
@@ -168,8 +258,8 @@ class Attempts:
     ) -> Outcome:
         run = self.context.run
         values = self.values
-        if rollback and rollback.previous:
-            values = values | {PREVIOUS + key: text for key, text in rollback.previous.items()}
+        if rollback and (rollback.previous or rollback.snapshot):
+            values = self._values_with(rollback.previous, rollback.snapshot)
         rendered = self._rendered(stage, task, values)
         if isinstance(rendered, Outcome):
             return rendered

@@ -35,6 +35,7 @@ from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.room import Room
 from orchestrate_tui.executor.rulings import Rulings
 from orchestrate_tui.executor.runs import Runs
+from orchestrate_tui.executor.snapshots import finish_restores
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.acknowledgements import acknowledge
 from orchestrate_tui.store.commands import CommandKind
@@ -88,6 +89,7 @@ class PipelineExecutor:
         self._rollbacks = ManualRollbacks(self._context, records, self._runs, self._asking)
         self._notify = notify
         self._companion = Companion(self.database, self._context.epoch)
+        finish_restores(self.database.files)
         mark_interrupted(self.database, clock())
         take_up(self.database, self._context.epoch)
 

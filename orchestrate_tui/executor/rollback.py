@@ -15,6 +15,7 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.releases import releases_of
+from orchestrate_tui.executor.snapshots import restorable
 from orchestrate_tui.executor.undo import StepRunner
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
@@ -61,6 +62,7 @@ def plan_request(
         target=to_stage,
         simulated=context.run.simulated,
         releases=releases_of(connection, context, known.values()),
+        snapshots=restorable(connection, context),
     )
 
 

@@ -106,7 +106,9 @@ class StepRunner:
             await self._change(step, StepStatus.FAILED, Outcome(succeeded=False, reason=problem))
             return problem
         stage = self._stages[step.stage_name]
-        undo = undo_of(stage, self._plan.target, has_rollback_agent=True)
+        undo: Undo | None = Undo(task="")
+        if planned.task:
+            undo = undo_of(stage, self._plan.target, has_rollback_agent=True)
         if undo is None:
             return "its undo is not in the definition of the run"
         step, outcome = await self._try(step, partial(self._perform, stage, undo, planned), undo)

@@ -18,6 +18,7 @@ from orchestrate_tui.spec.pipelines import PIPELINE
 from orchestrate_tui.spec.readers import kind_of
 from orchestrate_tui.spec.references import StageReferences
 from orchestrate_tui.spec.report import Place, Report
+from orchestrate_tui.spec.snapshots import check_snapshots
 from orchestrate_tui.spec.templates import templates
 from orchestrate_tui.spec.variables import check_variables
 
@@ -163,4 +164,5 @@ def _assemble(
         agent_documents={name: where for name, (_, where) in found.items()},
     )
     check_variables(loaded, templates(loaded), report)
+    check_snapshots(loaded, report)
     return loaded

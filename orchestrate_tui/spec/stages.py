@@ -9,6 +9,7 @@ from orchestrate_tui.spec.names import AGENT_NAME, ENVIRONMENT, FILE_NAME, check
 from orchestrate_tui.spec.readers import NAMES, Choice, Duration, Flag, Text
 from orchestrate_tui.spec.records import Field, Record, Values
 from orchestrate_tui.spec.retries import RETRY
+from orchestrate_tui.spec.snapshots import SNAPSHOT
 from orchestrate_tui.spec.undos import ROLLBACK
 
 _TEXT = Text()
@@ -35,6 +36,7 @@ def _stage(values: Values) -> Stage:
         env=values["env"],
         workdir=values["workdir"],
         rollback=values["rollback"],
+        snapshot=values["snapshot"],
     )
 
 
@@ -173,7 +175,7 @@ STAGE = Record(
         ),
         Field(
             key="snapshot",
-            reader=None,
+            reader=SNAPSHOT,
             description="What is kept before the stage runs, to be put back by a rollback.",
         ),
         Field(key="notify", reader=None, description="Who is told how the stage ended."),

@@ -95,9 +95,11 @@ def templates(loaded: LoadedPipeline) -> Iterator[Template]:
 def _of_assignment(assignment: Assignment, document: Document) -> Iterator[Template]:
     stage, here = assignment.stage, assignment.path[:2]
     if not assignment.undo:
-        texts = _texts(here, {"task": stage.task, "workdir": stage.workdir or ""}, env=stage.env)
+        texts = [*_texts(here, {"task": stage.task, "workdir": stage.workdir or ""}, env=stage.env)]
+        paths = stage.snapshot.paths if stage.snapshot else ()
+        texts += [((*here, "snapshot", "paths", path), path) for path in paths]
     elif stage.rollback is not None:
-        texts = _texts((*here, "rollback"), {"task": stage.rollback.task})
+        texts = [*_texts((*here, "rollback"), {"task": stage.rollback.task})]
     else:
         return
     yield from _with_names(texts, document, (assignment,))

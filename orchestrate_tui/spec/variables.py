@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from orchestrate_tui.domain.release import PREVIOUS
+from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import BUILT_IN, output_name, output_reference
 from orchestrate_tui.errors import Severity
 from orchestrate_tui.spec.loaded import LoadedPipeline
@@ -12,12 +13,10 @@ from orchestrate_tui.spec.names import collisions, environment_names
 from orchestrate_tui.spec.report import Place, Report, shown
 from orchestrate_tui.spec.templates import Template
 
-_NOT_YET = ("snapshot.",)
-
 
 def is_not_yet(name: str, declared: Collection[str]) -> bool:
     """Whether `${name}` is a form that later versions fill, and not a variable of the file."""
-    return name not in declared and (name == "component" or name.startswith(_NOT_YET))
+    return name not in declared and (name == "component")
 
 
 def check_variables(loaded: LoadedPipeline, used: Iterable[Template], report: Report) -> None:
@@ -30,6 +29,8 @@ def check_variables(loaded: LoadedPipeline, used: Iterable[Template], report: Re
                 report.error(template.place, f"'${{{shown(name)}}}' is not yet available")
             if name.startswith(PREVIOUS) and name not in declared:
                 _refuse_without_release(template, name, report)
+            if name.startswith(SNAPSHOT) and name not in declared:
+                _refuse_without_value(template, name, report)
             output = output_reference(name)
             if output is not None and output not in outputs:
                 outputs[output] = template.place
@@ -52,6 +53,29 @@ def _refuse_without_release(template: Template, name: str, report: Report) -> No
         if is_own and user.stage.environment is None:
             hint = "give the stage one, so that it makes releases"
             report.error(template.place, f"{who} has no environment", hint)
+            return
+
+
+def _refuse_without_value(template: Template, name: str, report: Report) -> None:
+    """Refuse `${snapshot.…}` where no such value was kept.
+
+    An agent that undoes several stages may name what only some of them keep.
+    """
+    is_own = template.path[0] == "stages"
+    for user in template.users:
+        who = f"'${{{shown(name)}}}': stage '{user.stage.name}'"
+        if not user.undo:
+            hint = "name it in a rollback: or in an agent that only undoes"
+            report.error(template.place, f"{who} knows it only while it is undone", hint)
+            return
+        kept = dict(user.stage.snapshot.values) if user.stage.snapshot else {}
+        if is_own and name.removeprefix(SNAPSHOT) not in kept:
+            hint = report.suggestion(name.removeprefix(SNAPSHOT), kept)
+            report.error(
+                template.place,
+                f"{who} keeps no such value",
+                hint or "add it to the stage's snapshot: values:",
+            )
             return
 
 
@@ -100,6 +124,6 @@ def _unknown(
             output = output_reference(name)
             is_output = output is not None and output[0] in loaded.graph.position
             is_itself = name == "task" and template.is_task
-            is_known = name in known or is_output or name.startswith(PREVIOUS)
+            is_known = name in known or is_output or name.startswith((PREVIOUS, SNAPSHOT))
             if is_itself or not is_known:
                 yield template, name

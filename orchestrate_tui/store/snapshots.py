@@ -28,7 +28,7 @@ _SEPARATOR = b"\0"  # no path holds one
 class NewSnapshot:
     """A snapshot to be recorded; `paths` are the absolute ones of its places.
 
-    `size_bytes` is that of its files, `values` as they may be stored.
+    `size_bytes` is that of its files.
     """
 
     run_id: int
@@ -40,7 +40,6 @@ class NewSnapshot:
     size_bytes: int
     manifest: bytes
     sha256: bytes
-    values: Pairs = ()
     blobs: tuple[BlobRow, ...] = ()
 
 
@@ -59,7 +58,9 @@ class KeptSnapshot:
     values: Pairs
 
 
-def insert_snapshot(connection: sqlite3.Connection, new: NewSnapshot, at: datetime) -> int:
+def insert_snapshot(
+    connection: sqlite3.Connection, new: NewSnapshot, values: Pairs, at: datetime
+) -> int:
     """Record a snapshot, whose contents are on the disk, and return its id."""
     connection.executemany(
         "INSERT OR REPLACE INTO snapshot_blobs VALUES (?, ?, ?, ?, ?)", new.blobs
@@ -75,7 +76,7 @@ def insert_snapshot(connection: sqlite3.Connection, new: NewSnapshot, at: dateti
     snapshot_id = cursor.lastrowid or 0
     connection.executemany(
         "INSERT INTO snapshot_values VALUES (?, ?, ?)",
-        [(snapshot_id, name, value) for name, value in new.values],
+        [(snapshot_id, name, value) for name, value in values],
     )
     record(
         connection, new.run_id, to_text(at), "snapshot", stage_name=new.stage_name,
@@ -89,6 +90,15 @@ def snapshots_of(connection: sqlite3.Connection, run_id: int) -> tuple[KeptSnaps
     """The snapshots of a run, in the order in which they were taken."""
     rows = connection.execute(f"{_SELECT} WHERE run_id = ? ORDER BY id", (run_id,))
     return tuple(_kept(connection, row) for row in rows.fetchall())
+
+
+def find_snapshot(
+    connection: sqlite3.Connection, run_id: int, stage_name: str
+) -> KeptSnapshot | None:
+    """The snapshot of a stage of a run."""
+    query = f"{_SELECT} WHERE run_id = ? AND stage_name = ?"
+    row = connection.execute(query, (run_id, stage_name)).fetchone()
+    return _kept(connection, row) if row else None
 
 
 def later_snapshots(connection: sqlite3.Connection, snapshot_id: int) -> tuple[KeptSnapshot, ...]:

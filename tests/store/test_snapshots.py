@@ -18,6 +18,7 @@ from orchestrate_tui.store.snapshots import (
 )
 from tests.store.scenery import NOON, Store
 
+VALUES = (("previous", "v1"),)
 BLOB = (b"\1" * 32, "a.pack", 0, 10, 20)
 
 
@@ -31,17 +32,16 @@ def snapshot(run_id: int, stage: str = "build") -> NewSnapshot:
         size_bytes=20,
         manifest=b"body",
         sha256=b"\2" * 32,
-        values=(("previous", "v1"),),
         blobs=(BLOB,),
     )
 
 
 def test_a_snapshot_is_found_by_its_run_with_its_values(store: Store, history: History) -> None:
     run_id = store.started_run()
-    snapshot_id = store.database.write(lambda c: insert_snapshot(c, snapshot(run_id), NOON))
+    snapshot_id = store.database.write(lambda c: insert_snapshot(c, snapshot(run_id), VALUES, NOON))
     (kept,) = store.database.read(lambda c: snapshots_of(c, run_id))
     assert (kept.id, kept.paths) == (snapshot_id, (b"/srv/\xff/a", b"/srv/\xff/b c"))
-    assert kept.values == (("previous", "v1"),)
+    assert kept.values == VALUES
     assert store.database.read(lambda c: read_manifest(c, kept.id)) == (b"body", b"\2" * 32)
     assert store.database.read(lambda c: locate_blob(c, BLOB[0])) == BLOB
     assert store.database.read(lambda c: locate_blob(c, b"?")) is None
@@ -56,9 +56,9 @@ def test_an_unknown_manifest_is_a_lookup_error(store: Store) -> None:
 
 def test_the_newest_manifest_of_a_stage_and_the_later_ones_are_found(store: Store) -> None:
     first, second = store.started_run(), store.started_run()
-    old = store.database.write(lambda c: insert_snapshot(c, snapshot(first), NOON))
+    old = store.database.write(lambda c: insert_snapshot(c, snapshot(first), (), NOON))
     newer = replace(snapshot(second), manifest=b"newer")
-    new = store.database.write(lambda c: insert_snapshot(c, newer, NOON))
+    new = store.database.write(lambda c: insert_snapshot(c, newer, (), NOON))
     found = store.database.read(lambda c: last_manifest(c, "build", b"/srv/\xff"))
     assert found == (b"newer", b"\2" * 32)
     assert store.database.read(lambda c: last_manifest(c, "build", b"/srv")) is None

@@ -17,7 +17,7 @@ from orchestrate_tui.domain.variables import environment_of, render_command, sub
 from orchestrate_tui.spec import LoadedPipeline, json_schema, load_pipeline, problems_for_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RUNNABLE = ("cd", "ci", "features", "release", "secrets", "security", "symlink")
+RUNNABLE = ("cd", "ci", "features", "release", "restore", "secrets", "security", "symlink")
 
 
 class Editor(yaml.SafeLoader):

@@ -1,0 +1,55 @@
+"""Scripts whose answer is wanted, and not their effect: what they print is read and trimmed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrate_tui.agents.contract import Launcher, Work
+from orchestrate_tui.agents.process import run_program
+from orchestrate_tui.permissions import make_folder
+
+LONGEST_ANSWER = 64 * 1024  # bytes
+
+_ASK = 'exec >"$0"\n'
+
+
+class NoAnswer(Exception):
+    """The sentence says why there is none."""
+
+
+async def ask(work: Work, launcher: Launcher, script: str) -> str:
+    """What a script for /bin/sh prints, trimmed; its errors go to the log of `work`.
+
+    Raises NoAnswer when it fails, or prints what cannot be kept.
+    """
+    answer = work.log_path.absolute().with_suffix(".answer")
+    _make_private(answer)
+    try:
+        argv = ("/bin/sh", "-e", "-c", _ASK + script, str(answer))
+        outcome = await run_program(replace(work, task=""), launcher, argv)
+        if not outcome.succeeded:
+            raise NoAnswer(outcome.reason)
+        return _read(answer)
+    finally:
+        answer.unlink(missing_ok=True)
+
+
+def _make_private(path: Path) -> None:
+    make_folder(path.parent)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(path, flags, 0o600))
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(LONGEST_ANSWER + 1)
+    if len(content) > LONGEST_ANSWER:
+        raise NoAnswer(f"it prints more than {LONGEST_ANSWER // 1024} KiB")
+    if b"\0" in content:
+        raise NoAnswer("it prints a NUL character")
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError as error:
+        raise NoAnswer("what it prints is no UTF-8 text") from error

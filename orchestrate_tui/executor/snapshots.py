@@ -1,0 +1,275 @@
+"""Snapshots of the stages of one run: taken before a stage starts, put back when it is undone."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from anyio import to_thread
+from anyio.from_thread import check_cancelled
+
+from orchestrate_tui.domain.pipeline import Pairs, Stage
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.secrets import LostSecret
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.database import Database, StoreFiles
+from orchestrate_tui.store.fencing import check_owner
+from orchestrate_tui.store.snapshots import (
+    KeptSnapshot,
+    NewSnapshot,
+    find_snapshot,
+    insert_snapshot,
+    last_manifest,
+    locate_blob,
+    read_manifest,
+    snapshots_of,
+)
+
+if TYPE_CHECKING:
+    from orchestrate_tui.snapshots.blobs import Blob
+    from orchestrate_tui.snapshots.manifest import Manifest
+
+T = TypeVar("T")
+
+# What handles files is loaded only where a pipeline has snapshots: it takes a while.
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """What is kept of one run, and put back."""
+
+    executor: ExecutorContext
+    context: RunContext
+
+    def is_due(self, stage: Stage) -> bool:
+        """Whether a snapshot has to be taken before the stage starts."""
+        if stage.snapshot is None or self.context.run.simulated:
+            return False
+        return self._kept(stage.name) is None
+
+    async def take(self, stage: Stage, workdir: Path, paths: tuple[str, ...], values: Pairs) -> str:
+        """Keep what lies at the paths, and the values; returns why it could not be, "" if it was.
+
+        When this returns "" it is recorded.
+        """
+        await self.executor.room.wait()
+        work = partial(self._capture, stage.name, workdir, paths)
+        new, problem = await to_thread.run_sync(work)
+        if new is None:
+            return problem
+        sealed = self.context.secrets.sealed_pairs(values)
+        await self.executor.commit(
+            partial(self._record, new=new, values=sealed),
+            Change(run_id=self.context.id, stage_name=stage.name),
+        )
+        return ""
+
+    async def restore(self, stage_name: str) -> str:
+        """Put back what was kept; returns why it could not be, and then nothing was changed."""
+        return await to_thread.run_sync(partial(self._restore, stage_name))
+
+    def values(self, stage_name: str) -> dict[str, str]:
+        """The values that were kept; one that needs a secret that is lost is left out."""
+        kept = self._kept(stage_name)
+        known: dict[str, str] = {}
+        for name, stored in kept.values if kept else ():
+            with suppress(LostSecret):
+                known[name] = self.context.secrets.unsealed(stored)
+        return known
+
+    def _kept(self, stage_name: str) -> KeptSnapshot | None:
+        find = partial(find_snapshot, run_id=self.context.id, stage_name=stage_name)
+        return self.executor.database.read(find)
+
+    def _record(self, connection: Connection, new: NewSnapshot, values: Pairs) -> None:
+        check_owner(connection, self.context.id, self.executor.epoch)
+        insert_snapshot(connection, new, values, self.executor.clock())
+
+    # In threads
+
+    def _capture(
+        self, stage_name: str, workdir: Path, patterns: tuple[str, ...]
+    ) -> tuple[NewSnapshot | None, str]:
+        from orchestrate_tui.snapshots.blobs import PackWriter  # noqa: PLC0415
+        from orchestrate_tui.snapshots.capture import Capture  # noqa: PLC0415
+        from orchestrate_tui.snapshots.manifest import pack  # noqa: PLC0415
+        from orchestrate_tui.store.foreign import copy_database  # noqa: PLC0415
+
+        database = self.executor.database
+        folder = SnapshotFolder(database.files)
+
+        def capture() -> NewSnapshot:
+            with folder.in_use():
+                writer = PackWriter(folder.packs, partial(_locate, database))
+                try:
+                    manifest = Capture(
+                        packs=writer,
+                        copy_database=copy_database,
+                        scratch=folder.scratch(),
+                        former=_former(database, stage_name, workdir),
+                        own=_own(database.files),
+                        checkpoint=check_cancelled,
+                    ).take(workdir, patterns)
+                    writer.finish()
+                except BaseException:
+                    writer.discard()
+                    raise
+            body, digest = pack(manifest)
+            return NewSnapshot(
+                run_id=self.context.id,
+                stage_name=stage_name,
+                workdir=manifest.workdir,
+                paths=tuple(manifest.absolute(place) for place in manifest.places),
+                entries=sum(1 for _ in manifest.entries()),
+                size_bytes=manifest.size,
+                manifest=body,
+                sha256=digest,
+                blobs=tuple(
+                    (blob.sha256, blob.pack, blob.offset, blob.length, blob.size)
+                    for blob in writer.blobs
+                ),
+            )
+
+        return _answered(database, capture)
+
+    def _restore(self, stage_name: str) -> str:
+        from orchestrate_tui.snapshots.blobs import PackReader  # noqa: PLC0415
+        from orchestrate_tui.snapshots.errors import SnapshotError  # noqa: PLC0415
+        from orchestrate_tui.snapshots.journal import finish_left  # noqa: PLC0415
+        from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
+        from orchestrate_tui.snapshots.restore import Restore  # noqa: PLC0415
+
+        database = self.executor.database
+        folder = SnapshotFolder(database.files)
+
+        def restore() -> None:
+            kept = self._kept(stage_name)
+            if kept is None:
+                raise SnapshotError(f"there is no snapshot of stage '{stage_name}'")
+            if problems := finish_left(folder.journals):
+                raise SnapshotError("; ".join(problems))
+            manifest = unpack(*database.read(partial(read_manifest, snapshot_id=kept.id)))
+            with folder.in_use():
+                packs = PackReader(folder.packs, partial(_locate, database))
+                try:
+                    Restore(
+                        manifest=manifest,
+                        packs=packs,
+                        journals=folder.journals,
+                        checkpoint=check_cancelled,
+                    ).run()
+                finally:
+                    packs.close()
+
+        return _answered(database, restore)[1]
+
+
+def restorable(connection: Connection, context: RunContext) -> Mapping[str, tuple[str, ...]]:
+    """The stages of a run of which paths were kept, with these paths for people to read."""
+    if context.run.simulated:
+        return {}
+    return {
+        kept.stage_name: tuple(
+            path.removeprefix(kept.workdir.rstrip(b"/") + b"/").decode("utf-8", "backslashreplace")
+            for path in kept.paths
+        )
+        for kept in snapshots_of(connection, context.id)
+        if kept.paths
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFolder:
+    """Where the contents of snapshots lie; its folders are made when they are asked for."""
+
+    files: StoreFiles
+
+    @property
+    def packs(self) -> Path:
+        """The folder of the packs."""
+        return self._folder("packs")
+
+    @property
+    def journals(self) -> Path:
+        """The folder of what is being put back."""
+        return self._folder("restores")
+
+    def scratch(self) -> Path:
+        """A file for a copy that is kept for a moment."""
+        return self._folder("packs") / f"{os.urandom(8).hex()}.copy"
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Nothing is removed from it during the block."""
+        lock = self._folder("") / "lock"
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _folder(self, name: str) -> Path:
+        folder = self.files.snapshots / name
+        if not folder.is_dir():
+            self.files.snapshots.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+
+def finish_restores(files: StoreFiles) -> None:
+    """Finish what dead executors were putting back; what cannot be is tried again later."""
+    if (folder := files.snapshots / "restores").is_dir() and any(folder.iterdir()):
+        from orchestrate_tui.snapshots.journal import finish_left  # noqa: PLC0415
+
+        finish_left(folder)
+
+
+def _answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]:
+    """What the work returns, or the sentence that says why it could not be done."""
+    from orchestrate_tui.snapshots.errors import SnapshotError  # noqa: PLC0415
+
+    try:
+        return work(), ""
+    except SnapshotError as error:
+        return None, f"snapshot: {error}"
+    except OSError as error:
+        full = "; free some space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+        return None, f"snapshot: {error}{full}"
+    finally:
+        database.release_reader()
+
+
+def _locate(database: Database, digest: bytes) -> Blob | None:
+    from orchestrate_tui.snapshots.blobs import Blob  # noqa: PLC0415
+
+    row = database.read(partial(locate_blob, digest=digest))
+    if row is None:
+        return None
+    sha256, pack, offset, length, size = row
+    return Blob(sha256=sha256, pack=pack, offset=offset, length=length, size=size)
+
+
+def _former(database: Database, stage_name: str, workdir: Path) -> Manifest | None:
+    """The last snapshot of the stage in that folder; None when there is none, or it is damaged."""
+    from orchestrate_tui.snapshots.errors import Damaged  # noqa: PLC0415
+    from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
+
+    real = os.path.realpath(os.fsencode(workdir))
+    found = database.read(partial(last_manifest, stage_name=stage_name, workdir=real))
+    try:
+        return unpack(*found) if found else None
+    except Damaged:
+        return None
+
+
+def _own(files: StoreFiles) -> tuple[bytes, ...]:
+    return (os.fsencode(files.database), os.fsencode(files.snapshots))

@@ -1,0 +1,191 @@
+"""Snapshots in runs: taken before a stage starts, put back when it is undone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from orchestrate_tui.domain.pipeline import Agent, AgentKind, Retry, Snapshot, Undo
+from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
+from orchestrate_tui.store.snapshots import KeptSnapshot, snapshots_of
+from tests.executor.scenery import NOTHING, ROLLBACK, SCRIPT, Scene, after, stage
+
+pytestmark = pytest.mark.anyio
+
+CONF = Snapshot(paths=("conf",))
+SPOIL = "echo new >conf/app; rm conf/gone; echo x >conf/extra"
+
+
+@pytest.fixture
+def conf(scene: Scene) -> Path:
+    folder = scene.folder / "conf"
+    folder.mkdir()
+    (folder / "app").write_text("old\n")
+    (folder / "gone").write_text("back again\n")
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def everything(folder: Path) -> list[Path]:
+    return [folder, *folder.rglob("*")]
+
+
+def kept(scene: Scene, run_id: int = 1) -> tuple[KeptSnapshot, ...]:
+    return scene.executor.database.read(lambda connection: snapshots_of(connection, run_id))
+
+
+async def test_a_rollback_puts_back_what_was_there(scene: Scene, conf: Path) -> None:
+    run = await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    assert (conf / "app").read_text() == "new\n"
+    event = await scene.executor.trigger_rollback(run.id, "deploy", reason="bad")
+    assert event.status is RollbackStatus.SUCCEEDED, event.error_message
+    assert names(conf) == ["app", "gone"]
+    assert (conf / "app").read_text() == "old\n"
+    assert (conf / "gone").read_text() == "back again\n"
+
+
+async def test_the_plan_names_what_is_put_back(scene: Scene, conf: Path) -> None:
+    run = await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    (step,) = (await scene.executor.plan_rollback(run.id, "deploy")).steps
+    assert (step.restores, step.agent, step.task) == (("conf",), "", "")
+    assert (conf / "app").read_text()
+
+
+async def test_the_undo_runs_after_the_files_are_back(scene: Scene, conf: Path) -> None:
+    undo = Undo(task="cat conf/app >undone")
+    run = await scene.run(stage("deploy", SPOIL, snapshot=CONF, rollback=undo))
+    await scene.executor.trigger_rollback(run.id, "deploy", reason="bad")
+    assert (scene.folder / "undone").read_text() == "old\n"
+    assert (conf / "app").read_text()
+
+
+async def test_an_automatic_rollback_restores_too(scene: Scene, conf: Path) -> None:
+    run = await scene.run(
+        stage("deploy", SPOIL, snapshot=CONF),
+        after("smoke", "deploy", task="exit 1", on_failure=ROLLBACK, rollback_to="deploy"),
+    )
+    assert run.status is RunStatus.FAILED
+    assert (conf / "app").read_text() == "old\n"
+    assert scene.statuses(run.id)["deploy"] == "rolled_back"
+
+
+async def test_stages_that_kept_the_same_are_put_back_in_reverse(scene: Scene, conf: Path) -> None:
+    run = await scene.run(
+        stage("one", "echo one >conf/app", snapshot=CONF),
+        after("two", "one", task="echo two >conf/app", snapshot=CONF),
+    )
+    await scene.executor.trigger_rollback(run.id, "two", "one", reason="bad")
+    assert (conf / "app").read_text() == "old\n"
+
+
+async def test_a_retry_keeps_what_was_there_before_the_first_attempt(
+    scene: Scene, conf: Path
+) -> None:
+    task = "echo $ORCHESTRATE_ATTEMPT >conf/app; [ $ORCHESTRATE_ATTEMPT = 2 ]"
+    run = await scene.run(stage("deploy", task, snapshot=CONF, retry=Retry(attempts=2)))
+    assert run.status is RunStatus.SUCCEEDED
+    assert len(kept(scene)) == 1
+    await scene.executor.trigger_rollback(run.id, "deploy", reason="bad")
+    assert (conf / "app").read_text() == "old\n"
+
+
+async def test_what_cannot_be_kept_is_refused_before_the_stage_starts(
+    scene: Scene, conf: Path
+) -> None:
+    os.mkfifo(conf / "pipe")
+    await scene.run(stage("deploy", "echo ran >ran", snapshot=CONF))
+    deploy = scene.stage(1, "deploy")
+    assert (deploy.status, deploy.reason) == (
+        StageStatus.FAILED,
+        "snapshot: 'conf/pipe' is a FIFO",
+    )
+    assert not (scene.folder / "ran").exists()
+    assert kept(scene) == ()
+
+
+async def test_values_are_given_to_the_undo(scene: Scene) -> None:
+    (scene.folder / "current").symlink_to("v1")
+    shell = Agent(
+        name="shell", kind=AgentKind.SHELL, shell='echo "$ORCHESTRATE_SNAPSHOT_PREVIOUS" >>undone'
+    )
+    values = Snapshot(values=(("previous", "readlink current; echo oops >&2"),))
+    back = "echo '${snapshot.previous}' >>undone"
+    run = await scene.run(
+        stage("one", "ln -sfn v2 current", snapshot=values, rollback=Undo(task=back)),
+        after("two", "one", snapshot=values, rollback=Undo(task="-", agent="shell")),
+        agents=(SCRIPT, shell),
+    )
+    plan = await scene.executor.plan_rollback(run.id, "two", "one")
+    assert plan.steps[1].task == "echo 'v1' >>undone"
+    await scene.executor.trigger_rollback(run.id, "two", "one", reason="bad")
+    assert (scene.folder / "undone").read_text() == "v2\nv1\n"
+    log = scene.executor.database.files.log(run.id, "one", 1)
+    assert "oops" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 3", "exit code 3"),
+        ("printf 'a\\0b'", "it prints a NUL character"),
+        ("printf '\\377'", "what it prints is no UTF-8 text"),
+        ("head -c 70000 /dev/zero", "it prints more than 64 KiB"),
+    ],
+)
+async def test_a_value_that_is_not_known_is_refused_before_the_stage_starts(
+    scene: Scene, script: str, reason: str
+) -> None:
+    snapshot = Snapshot(values=(("previous", script),))
+    await scene.run(stage("deploy", "echo ran >ran", snapshot=snapshot))
+    assert scene.stage(1, "deploy").reason.startswith("snapshot: the value 'previous' is not known")
+    assert reason in scene.stage(1, "deploy").reason
+    assert not (scene.folder / "ran").exists()
+
+
+async def test_a_simulated_run_takes_no_snapshot(scene: Scene, conf: Path) -> None:
+    run = await scene.run(stage("deploy", SPOIL, snapshot=CONF), simulated=True)
+    assert run.status is RunStatus.SUCCEEDED
+    assert kept(scene) == ()
+    await scene.executor.trigger_rollback(run.id, "deploy", reason="try")
+    assert (conf / "app").read_text() == "old\n"
+
+
+async def test_a_stage_that_only_pretends_keeps_what_is_there(scene: Scene, conf: Path) -> None:
+    await scene.run(stage("deploy", agent=NOTHING.name, snapshot=CONF))
+    (one,) = kept(scene)
+    assert one.paths == (os.fsencode(conf),)
+
+
+async def test_variables_in_paths_are_text_and_no_pattern(scene: Scene) -> None:
+    (scene.folder / "x*").mkdir()
+    (scene.folder / "xy").mkdir()
+    trigger = TriggerContext(variables=(("name", "x*"),))
+    snapshot = Snapshot(paths=("${name}",))
+    await scene.run(stage("deploy", snapshot=snapshot), trigger=trigger)
+    assert kept(scene)[0].paths == (os.fsencode(scene.folder / "x*"),)
+
+
+async def test_a_restore_that_fails_fails_the_step_and_changes_nothing(
+    scene: Scene, conf: Path
+) -> None:
+    run = await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    for pack in scene.executor.database.files.snapshots.glob("packs/*.pack"):
+        pack.unlink()
+    event = await scene.executor.trigger_rollback(run.id, "deploy", reason="bad")
+    assert event.status is RollbackStatus.FAILED
+    assert "step 'deploy' failed: snapshot: the content" in (event.error_message or "")
+    assert names(conf) == ["app", "extra"]
+
+
+@pytest.mark.usefixtures("conf")
+async def test_what_is_kept_is_for_its_owner_alone(scene: Scene) -> None:
+    await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    folder = scene.executor.database.files.snapshots
+    for path in everything(folder):
+        assert path.stat().st_mode & 0o077 == 0, path

@@ -1,0 +1,93 @@
+"""`snapshot:` as it is written, and what is refused of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrate_tui.domain.paths import overlap
+from orchestrate_tui.domain.pipeline import Snapshot
+from tests.unit.spec.conftest import Load, Problems
+
+
+def test_paths_and_values_are_read(load_stages: Load) -> None:
+    loaded = load_stages(
+        "- {name: s, agent: a, task: t, snapshot: {paths: conf, values: {was: readlink x}}}\n"
+    )
+    expected = Snapshot(paths=("conf",), values=(("was", "readlink x"),))
+    assert loaded.pipeline.stages[0].snapshot == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("{paths: []}", "'snapshot' keeps nothing"),
+        ("{paths: [/etc/x]}", "the path '/etc/x' does not lie in the stage's folder"),
+        ("{paths: [a/../../b]}", "the path 'a/../../b' does not lie in the stage's folder"),
+        ("{values: {a: x, A: y}}", "'A' and 'a' would be one environment variable"),
+        ("{values: {a-b: x}}", "must be letters, digits and '_'"),
+        ("{path: x}", "unknown key 'path' in 'snapshot'"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(
+    problems_in_stages: Problems, written: str, message: str
+) -> None:
+    found = problems_in_stages(f"- {{name: s, agent: a, task: t, snapshot: {written}}}\n")
+    assert any(message in problem for problem in found), found
+
+
+BESIDE = """
+- {{name: s, agent: a, task: t, workdir: w, snapshot: {{paths: ["{one}"]}}}}
+- {{name: t, agent: a, task: t, depends_on: {waits}, workdir: w, snapshot: {{paths: ["{other}"]}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("conf", "conf/x"), ("*.db", "app.*"), ("a/**", "a/b/c"), ("**/x", "a/b"), (".", "y")],
+)
+def test_stages_that_may_run_together_cannot_keep_the_same(
+    problems_in_stages: Problems, load_stages: Load, one: str, other: str
+) -> None:
+    (found,) = problems_in_stages(BESIDE.format(one=one, other=other, waits="[]"))
+    assert "is in the snapshot of stage 's' too, which may run at the same time" in found
+    load_stages(BESIDE.format(one=one, other=other, waits="[s]"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("a", "b"), ("a/x", "a/y"), ("*.db", "*.txt"), ("a?", "b*"), ("${x}/a", "${y}/a")],
+)
+def test_different_paths_may_be_kept_together(load_stages: Load, one: str, other: str) -> None:
+    load_stages(BESIDE.format(one=one, other=other, waits="[]"))
+
+
+@pytest.mark.parametrize("text", ["", "snapshot: {values: {was: x}}, "])
+def test_a_value_that_is_not_kept_is_refused(problems_in_stages: Problems, text: str) -> None:
+    stages = f'- {{name: s, agent: a, task: t, {text}rollback: {{task: "${{snapshot.wass}}"}}}}\n'
+    (found,) = problems_in_stages(stages)
+    assert "'${snapshot.wass}': stage 's' keeps no such value" in found
+
+
+def test_a_value_is_known_only_while_its_stage_is_undone(problems_in_stages: Problems) -> None:
+    stages = '- {name: s, agent: a, task: "${snapshot.x}", snapshot: {values: {x: y}}}\n'
+    (found,) = problems_in_stages(stages)
+    assert "stage 's' knows it only while it is undone" in found
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meets"),
+    [
+        ("", "a", True),
+        ("a*c", "ab", False),
+        ("a*c", "a[bx]c", True),
+        ("a**", "ab/c", True),
+        ("**", "x/y/z", True),
+        ("x/**/z", "x/z", True),
+        ("x/**/z", "y/z", False),
+        ("?", "ab", False),
+        ("*a*b*", "*c*", True),
+    ],
+)
+def test_globs_overlap_when_one_path_can_match_both(one: str, other: str, *, meets: bool) -> None:
+    assert overlap(one, other) is meets
+    assert overlap(other, one) is meets
