@@ -112,11 +112,11 @@ def test_a_file_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     with path.open("wb") as file:
         file.truncate(1 << 40)
-    assert problems_of(path) == ["p.yaml: the file is larger than 2 MiB"]
+    assert problems_of(path) == ["p.yaml: the file is larger than 1 MiB"]
 
 
 def test_a_text_beyond_the_limit_is_refused() -> None:
-    with pytest.raises(PipelineFileError, match="larger than 2 MiB"):
+    with pytest.raises(PipelineFileError, match="larger than 1 MiB"):
         parse_pipeline("#" * (4 * 1024 * 1024 + 1))
 
 
