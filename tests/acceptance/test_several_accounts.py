@@ -24,6 +24,7 @@ from orchestrate_tui.executor.control import Control
 from orchestrate_tui.spec import load_pipeline
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.publishing import Publication
 from tests.acceptance.desk import AGENTS, PATIENCE_S, REPOSITORY, Pipe
 from tests.other_user import OtherUser
 
@@ -58,10 +59,11 @@ class Office:
     """A folder that others reach, with the configuration and the database of its owner."""
 
     folder: Path
+    database: Path | None = None
 
     @property
     def path(self) -> Path:
-        return self.folder / "state" / "store.db"
+        return self.database or self.folder / "state" / "store.db"
 
     def configure(self, text: str) -> None:
         place = self.folder / "config" / "orchestrate-tui" / "config.yaml"
@@ -78,6 +80,12 @@ class Office:
         """A command of a user who is in the group; its exit code, output and complaints."""
         group = grp.getgrnam(GROUP).gr_gid
         return OtherUser.named(user).run(*command, "--db", self.path, groups=[group])
+
+    def doctor(self, user: str) -> tuple[int, str]:
+        """Whether all is fine for that user, and what there is to say of the record."""
+        code, output, _ = self.ask(user, "doctor", "--json")
+        (record,) = (found["text"] for found in json.loads(output) if found["check"] == "record")
+        return code, record.partition("event(s), ")[2] or record
 
 
 @pytest.fixture
@@ -122,6 +130,26 @@ def waiting_run(office: Office, control: Control, history: History) -> int:
 def finished(control: Control, history: History, run_id: int) -> Run:
     control.wait()
     return history.run(run_id)
+
+
+def test_members_of_the_group_examine_what_is_shared_and_everybody_what_is_public(
+    office: Office, control: Control, history: History
+) -> None:
+    run_id = waiting_run(office, control, history)
+    assert office.doctor("nobody") == (0, "none changed and none missing")
+    assert office.ask("nobody", "who")[0] == 0
+    copy = office.folder / "published"
+    Publication(office.path, copy, public=True).update()
+    public = Office(office.folder, copy / office.path.name)
+    assert public.doctor("daemon") == (0, "none changed and none missing")
+    control.cancel(run_id).result(PATIENCE_S)
+    control.wait()
+    control.close()
+    assert office.doctor("nobody") == (0, "none changed and none missing")
+    (copy / f"{office.path.name}.head").unlink()
+    code, said = public.doctor("daemon")
+    assert code == 1
+    assert "is missing or unreadable" in said
 
 
 def test_an_approver_of_another_account_approves(
