@@ -55,7 +55,7 @@ class HttpReceiver:
     def address(self) -> str:
         """The Apprise URL, with a password and a token in it."""
         port = self._server.server_address[1]
-        return f"json://ops:{PASSWORD}@127.0.0.1:{port}/{TOKEN}"
+        return f"json://ops:{PASSWORD}@127.0.0.1:{port}/{TOKEN}?rto=60&cto=60"
 
     def message(self) -> dict[str, Any]:
         """The next message that arrives."""

@@ -10,7 +10,8 @@ from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import notification_record, print_json
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.marks import Mark, Tone
-from orchestrate_tui.domain.notifying import DeliveryStatus, Notification, NotifyRule
+from orchestrate_tui.domain.notification import DeliveryStatus, Notification
+from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.history import History
 

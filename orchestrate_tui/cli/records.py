@@ -11,7 +11,7 @@ from orchestrate_tui.domain.moments import to_text
 
 if TYPE_CHECKING:  # a command that prints other values does not load these
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
-    from orchestrate_tui.domain.notifying import Delivery, Notification
+    from orchestrate_tui.domain.notification import Delivery, Notification
     from orchestrate_tui.domain.release import Quarantine, Release
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun

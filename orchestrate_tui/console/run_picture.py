@@ -20,7 +20,7 @@ from orchestrate_tui.domain.status import (
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent
-    from orchestrate_tui.domain.notifying import Notification
+    from orchestrate_tui.domain.notification import Notification
     from orchestrate_tui.domain.pipeline import Pipeline, Stage
     from orchestrate_tui.store.history import History
 

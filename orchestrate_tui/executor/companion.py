@@ -11,13 +11,11 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Thread
 
-from orchestrate_tui.domain.notifying import Notification
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
-from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database, StoreFiles
 from orchestrate_tui.store.locks import is_held
-from orchestrate_tui.store.notifications import adopt, are_open, rule_of, under_way
+from orchestrate_tui.store.occasions import are_open, epochs_telling
 from orchestrate_tui.store.owners import is_alive
 
 _ROOT = Path(__file__).parents[2]
@@ -124,26 +122,21 @@ def _spawn(files: StoreFiles, epoch: int) -> int:
 
 def take_up(
     database: Database, epoch: int, environment: Mapping[str, str] = os.environ
-) -> tuple[Notification, ...]:
-    """See to what nobody sees to any more, as far as this process knows the addresses."""
-    left = tuple(one for one in database.read(under_way) if not _is_seen_to(database, one))
-    known = tuple(one for one in left if _knows(database, one, environment))
-    if known:
-        database.write(partial(_adopt_all, notifications=known, epoch=epoch))
-    return known
+) -> tuple[int, ...]:
+    """See to what nobody sees to any more, as far as this process knows the addresses.
+
+    Returns the ids of these notifications.
+    """
+    owners = database.read(epochs_telling)
+    left = frozenset(one for one in owners if not _sees_to_them(database.files, one))
+    if not left:
+        return ()
+    # seldom anything is left, and then it is told of
+    from orchestrate_tui.store.notifications import adopt  # noqa: PLC0415
+
+    return database.write(partial(adopt, left=left, epoch=epoch, known=environment))
 
 
-def _adopt_all(connection: Connection, notifications: tuple[Notification, ...], epoch: int) -> None:
-    for one in notifications:
-        adopt(connection, one, epoch)
-
-
-def _is_seen_to(database: Database, one: Notification) -> bool:
-    if one.epoch is None:
-        return False
-    return is_held(database.files.notifier_lock(one.epoch)) or is_alive(database.files, one.epoch)
-
-
-def _knows(database: Database, one: Notification, environment: Mapping[str, str]) -> bool:
-    rule = database.read(partial(rule_of, notification=one))
-    return all(environment.get(channel) for channel in rule.channels)
+def _sees_to_them(files: StoreFiles, owner: int | None) -> bool:
+    """Whether the notifier of an executor works, or its executor lives and will start one."""
+    return owner is not None and (is_held(files.notifier_lock(owner)) or is_alive(files, owner))

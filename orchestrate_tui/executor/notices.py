@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.domain.moments import spoken
-from orchestrate_tui.domain.notifying import Notification, Occasion
+from orchestrate_tui.domain.notification import Notification
+from orchestrate_tui.domain.notifying import Occasion
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.text import visible
 from orchestrate_tui.executor.secrets import Secrets, secrets_of_pipeline

@@ -16,19 +16,19 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from orchestrate_tui.domain.moments import utc_now
-from orchestrate_tui.domain.notifying import Delivery, Notification
+from orchestrate_tui.domain.notification import Delivery, Notification
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.notices import message_of
 from orchestrate_tui.executor.sending import Message, send
 from orchestrate_tui.store.database import Database, StoreFiles, open_database
 from orchestrate_tui.store.locks import hold_for_life
 from orchestrate_tui.store.notifications import (
-    are_open,
     is_due,
     note_delivery,
     recover,
     take_due,
 )
+from orchestrate_tui.store.occasions import are_open
 from orchestrate_tui.store.writer import Change
 
 T = TypeVar("T")

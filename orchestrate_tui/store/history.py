@@ -13,7 +13,6 @@ from orchestrate_tui.store.connection import cannot_open, may_not_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.migrator import is_current, last_migration
-from orchestrate_tui.store.notifications import list_notifications
 from orchestrate_tui.store.quarantines import list_quarantines, read_quarantine
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.recovery import (
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrate_tui.domain.events import Event, RollbackEvent, RollbackStep
-    from orchestrate_tui.domain.notifying import Notification
+    from orchestrate_tui.domain.notification import Notification
     from orchestrate_tui.domain.pipeline import Pipeline
     from orchestrate_tui.domain.release import Quarantine, Release
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
@@ -104,6 +103,9 @@ class History:
         self, run_id: int | None = None, *, limit: int = 1000
     ) -> tuple[Notification, ...]:
         """Notifications with their deliveries, newest first, of one run or (None) of all."""
+        # what is told of is rare, and what reads no run of it does not load this
+        from orchestrate_tui.store.notifications import list_notifications  # noqa: PLC0415
+
         return self._read(lambda reader: list_notifications(reader, run_id, limit=limit))
 
     def rollbacks(

@@ -6,15 +6,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from orchestrate_tui.domain.moments import to_text
-from orchestrate_tui.domain.notifying import Delivery, DeliveryStatus, Notification
+from orchestrate_tui.domain.moments import from_text, to_text
+from orchestrate_tui.domain.notification import Delivery, DeliveryStatus, Notification
+from orchestrate_tui.domain.notifying import Occasion
 from orchestrate_tui.store.definitions import read_definition
-from orchestrate_tui.store.occasions import hand_over
+from orchestrate_tui.store.occasions import give
 from orchestrate_tui.store.record import record
-from orchestrate_tui.store.rows import delivery_of, notification_of
+from orchestrate_tui.store.rows import moment
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection, Mapping
 
     from orchestrate_tui.domain.notifying import NotifyRule
 
@@ -41,32 +43,36 @@ def list_notifications(
     """Notifications with their deliveries, newest first, of one run or (None) of all."""
     where, given = ("", ()) if run_id is None else ("WHERE run_id = ?", (run_id,))
     query = f"SELECT * FROM notifications {where} ORDER BY id DESC LIMIT ?"  # noqa: S608
-    found = [notification_of(row) for row in connection.execute(query, (*given, limit))]
+    found = [_notification_of(row) for row in connection.execute(query, (*given, limit))]
     return tuple(replace(one, deliveries=_deliveries(connection, one.id)) for one in found)
 
 
-def under_way(connection: sqlite3.Connection) -> tuple[Notification, ...]:
-    """What has not ended, whoever sees to it."""
-    rows = connection.execute(f"{_MINE} WHERE ended_at IS NULL ORDER BY id")
-    return tuple(notification_of(row) for row in rows)
+def adopt(
+    connection: sqlite3.Connection,
+    *,
+    left: Collection[int | None],
+    epoch: int,
+    known: Mapping[str, str],
+) -> tuple[int, ...]:
+    """See to what the executors `left` do not see to any more; returns the ids of that.
 
-
-def adopt(connection: sqlite3.Connection, notification: Notification, epoch: int) -> None:
-    """See to a notification as nobody else does any more, unless somebody did in between."""
-    hand_over(connection, notification.run_id, notification.epoch, epoch)
+    Only what can be told: all of its channels are among the variables that are `known`.
+    """
+    rows = connection.execute(f"{_MINE} WHERE ended_at IS NULL ORDER BY id").fetchall()
+    found = [_notification_of(row) for row in rows if row["epoch"] in left]
+    taken = tuple(
+        one.id
+        for one in found
+        if all(known.get(channel) for channel in rule_of(connection, one).channels)
+    )
+    give(connection, taken, epoch)
+    return taken
 
 
 def recover(connection: sqlite3.Connection, epoch: int) -> None:
     """Send again what an earlier notifier of this executor left under way."""
-    query = "SELECT DISTINCT run_id FROM notifications WHERE epoch = ? AND ended_at IS NULL"
-    for row in connection.execute(query, (epoch,)).fetchall():
-        hand_over(connection, row["run_id"], epoch, epoch)
-
-
-def are_open(connection: sqlite3.Connection, epoch: int) -> bool:
-    """Whether something has not ended that this executor sees to."""
-    query = f"SELECT EXISTS ({_MINE} WHERE epoch = ? AND ended_at IS NULL)"
-    return bool(connection.execute(query, (epoch,)).fetchone()[0])
+    query = "SELECT id FROM notifications WHERE epoch = ? AND ended_at IS NULL"
+    give(connection, [row["id"] for row in connection.execute(query, (epoch,))], epoch)
 
 
 def take_due(
@@ -74,7 +80,7 @@ def take_due(
 ) -> tuple[tuple[Notification, Delivery], ...]:
     """Begin every step and every delivery of this executor that is due; they count as under way."""
     query = f"{_MINE} WHERE epoch = ? AND ended_at IS NULL ORDER BY id"
-    mine = [notification_of(row) for row in connection.execute(query, (epoch,)).fetchall()]
+    mine = [_notification_of(row) for row in connection.execute(query, (epoch,)).fetchall()]
     begun: list[tuple[Notification, Delivery]] = []
     for one in mine:
         if one.due_at is not None and one.due_at <= at:
@@ -113,7 +119,7 @@ def _begin_deliveries(
         [(moment, row["id"]) for row in rows],
     )
     return tuple(
-        replace(delivery_of(row), status=DeliveryStatus.SENDING, attempt=row["attempt"] + 1)
+        replace(_delivery_of(row), status=DeliveryStatus.SENDING, attempt=row["attempt"] + 1)
         for row in rows
     )
 
@@ -184,4 +190,39 @@ def _end_if_done(connection: sqlite3.Connection, one: Notification, at: datetime
 
 def _deliveries(connection: sqlite3.Connection, notification_id: int) -> tuple[Delivery, ...]:
     query = "SELECT * FROM deliveries WHERE notification_id = ? ORDER BY id"
-    return tuple(delivery_of(row) for row in connection.execute(query, (notification_id,)))
+    return tuple(_delivery_of(row) for row in connection.execute(query, (notification_id,)))
+
+
+def _notification_of(row: sqlite3.Row) -> Notification:
+    """A row of `notifications`, without its deliveries."""
+    return Notification(
+        id=row["id"],
+        run_id=row["run_id"],
+        occasion=Occasion(row["occasion"]),
+        rule=row["rule"],
+        stage_name=row["stage_name"],
+        rollback_id=row["rollback_id"],
+        detail=row["detail"],
+        epoch=row["epoch"],
+        step=row["step"],
+        due_at=moment(row["due_at"]),
+        created_at=from_text(row["created_at"]),
+        ended_at=moment(row["ended_at"]),
+        outcome=row["outcome"],
+    )
+
+
+def _delivery_of(row: sqlite3.Row) -> Delivery:
+    """A row of `deliveries`."""
+    return Delivery(
+        id=row["id"],
+        notification_id=row["notification_id"],
+        step=row["step"],
+        channel=row["channel"],
+        status=DeliveryStatus(row["status"]),
+        attempt=row["attempt"],
+        error=row["error"],
+        due_at=moment(row["due_at"]),
+        started_at=moment(row["started_at"]),
+        completed_at=moment(row["completed_at"]),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -135,27 +135,46 @@ def settle(
     return len(found)
 
 
-def hand_over(connection: sqlite3.Connection, run_id: int, seen: int | None, epoch: int) -> None:
-    """Let `epoch` see to what `seen` saw to of the notifications of a run.
-
-    What was being sent is sent again: nobody knows whether it arrived.
+def epochs_telling(connection: sqlite3.Connection) -> frozenset[int | None]:
+    """The executors, None for nobody, that see to what is not told to its end."""
+    query = """
+        SELECT DISTINCT epoch FROM notifications INDEXED BY notifications_under_way
+        WHERE ended_at IS NULL
     """
+    return frozenset(row["epoch"] for row in connection.execute(query))
+
+
+def are_open(connection: sqlite3.Connection, epoch: int) -> bool:
+    """Whether something has not ended that this executor sees to."""
+    query = "SELECT EXISTS (SELECT 1 FROM notifications WHERE epoch = ? AND ended_at IS NULL)"
+    return bool(connection.execute(query, (epoch,)).fetchone()[0])
+
+
+def hand_over(connection: sqlite3.Connection, run_id: int, seen: int | None, epoch: int) -> None:
+    """Let `epoch` see to what `seen` saw to of the notifications of a run."""
     query = """
         SELECT id FROM notifications INDEXED BY notifications_by_run
         WHERE run_id = ? AND epoch IS ? AND ended_at IS NULL
     """
-    found = [(row["id"],) for row in connection.execute(query, (run_id, seen))]
-    if not found:
-        return
+    give(connection, [row["id"] for row in connection.execute(query, (run_id, seen))], epoch)
+
+
+def give(connection: sqlite3.Connection, notification_ids: Collection[int], epoch: int) -> None:
+    """Let `epoch` see to these notifications.
+
+    What was being sent is sent again: nobody knows whether it arrived.
+    """
     connection.executemany(
-        "UPDATE notifications SET epoch = ? WHERE id = ?", [(epoch, *one) for one in found]
+        "UPDATE notifications SET epoch = ? WHERE id = ?",
+        [(epoch, identity) for identity in notification_ids],
     )
     connection.executemany(
         "UPDATE deliveries SET status = 'pending', due_at = started_at"
         " WHERE notification_id = ? AND status = 'sending'",
-        found,
+        [(identity,) for identity in notification_ids],
     )
-    _call(connection)
+    if notification_ids:
+        _call(connection)
 
 
 def _call(connection: sqlite3.Connection) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.events import Event, RollbackEvent, RollbackStep
 from orchestrate_tui.domain.moments import from_text
-from orchestrate_tui.domain.notifying import Delivery, DeliveryStatus, Notification, Occasion
 from orchestrate_tui.domain.run import (
     ApprovalRecord,
     Decision,
@@ -141,41 +140,6 @@ def step_of(row: sqlite3.Row) -> RollbackStep:
         attempt=row["attempt"],
         exit_code=row["exit_code"],
         error_message=row["error_message"],
-        started_at=moment(row["started_at"]),
-        completed_at=moment(row["completed_at"]),
-    )
-
-
-def notification_of(row: sqlite3.Row) -> Notification:
-    """A row of `notifications`, without its deliveries."""
-    return Notification(
-        id=row["id"],
-        run_id=row["run_id"],
-        occasion=Occasion(row["occasion"]),
-        rule=row["rule"],
-        stage_name=row["stage_name"],
-        rollback_id=row["rollback_id"],
-        detail=row["detail"],
-        epoch=row["epoch"],
-        step=row["step"],
-        due_at=moment(row["due_at"]),
-        created_at=from_text(row["created_at"]),
-        ended_at=moment(row["ended_at"]),
-        outcome=row["outcome"],
-    )
-
-
-def delivery_of(row: sqlite3.Row) -> Delivery:
-    """A row of `deliveries`."""
-    return Delivery(
-        id=row["id"],
-        notification_id=row["notification_id"],
-        step=row["step"],
-        channel=row["channel"],
-        status=DeliveryStatus(row["status"]),
-        attempt=row["attempt"],
-        error=row["error"],
-        due_at=moment(row["due_at"]),
         started_at=moment(row["started_at"]),
         completed_at=moment(row["completed_at"]),
     )

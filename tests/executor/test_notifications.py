@@ -11,7 +11,8 @@ import anyio.to_thread
 import pytest
 
 from orchestrate_tui.agents.secret_forms import forms_of
-from orchestrate_tui.domain.notifying import DeliveryStatus, EscalationStep, NotifyRule, Occasion
+from orchestrate_tui.domain.notification import DeliveryStatus
+from orchestrate_tui.domain.notifying import EscalationStep, NotifyRule, Occasion
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.store.accounts import current_user

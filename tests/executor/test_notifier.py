@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.agents.secret_forms import forms_of
-from orchestrate_tui.domain.notifying import DeliveryStatus
+from orchestrate_tui.domain.notification import DeliveryStatus
 from orchestrate_tui.executor.companion import take_up
 from orchestrate_tui.executor.notices import LOG_LINES, last_lines
 from orchestrate_tui.executor.notifier import Notifier
@@ -231,6 +231,6 @@ def test_what_nobody_sees_to_is_taken_up_by_who_knows_the_addresses(store: Store
     assert take_up(store.database, other.epoch, known) == ()  # its executor lives
     store.owner.release()
     assert take_up(store.database, other.epoch, {}) == ()
-    assert [one.run_id for one in take_up(store.database, other.epoch, known)] == [run.run_id]
+    assert take_up(store.database, other.epoch, known) == (run.one.id,)
     assert run.one.epoch == other.epoch
     other.owner.release()

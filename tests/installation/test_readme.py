@@ -78,11 +78,13 @@ def test_its_configuration_is_valid(tmp_path: Path) -> None:
 def test_its_table_of_keys_names_the_keys_of_the_console() -> None:
     from orchestrate_tui.console.app import OrchestrateApp  # noqa: PLC0415  (brings Textual)
     from orchestrate_tui.console.screens.main_screen import MainScreen  # noqa: PLC0415
+    from orchestrate_tui.console.screens.operator_releases import OperatorReleases  # noqa: PLC0415
     from orchestrate_tui.console.screens.operator_screen import OperatorScreen  # noqa: PLC0415
 
     table = README.partition("| key |")[2].partition("\n\n")[0]
     named = set(re.findall(r"`(.)`", table))
-    bindings = [*OrchestrateApp.BINDINGS, *MainScreen.BINDINGS, *OperatorScreen.BINDINGS]
+    screens = (OrchestrateApp, MainScreen, OperatorScreen, OperatorReleases)
+    bindings = [binding for screen in screens for binding in screen.BINDINGS]
     spelt = {"slash": "/", "question_mark": "?", "colon": ":"}
     keys = {key for one in bindings if isinstance(one, Binding) for key in one.key.split(",")}
     assert named <= {spelt.get(key, key) for key in keys}

@@ -5,20 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
-from orchestrate_tui.domain.notifying import (
-    Delivery,
-    EscalationStep,
-    Notification,
-    NotifyRule,
-    Occasion,
-    Repetition,
-)
+from orchestrate_tui.domain.notification import Delivery, Notification
+from orchestrate_tui.domain.notifying import EscalationStep, NotifyRule, Occasion, Repetition
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 from orchestrate_tui.store.acknowledgements import acknowledge
 from orchestrate_tui.store.history import History
-from orchestrate_tui.store.notifications import are_open, is_due, note_delivery, take_due
+from orchestrate_tui.store.notifications import is_due, note_delivery, take_due
+from orchestrate_tui.store.occasions import are_open
 from orchestrate_tui.store.runs import NewRun, insert_run
 from tests.store.scenery import NOON, Store, change
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from orchestrate_tui.domain.moments import to_text
-from orchestrate_tui.domain.notifying import DeliveryStatus, EscalationStep, NotifyRule, Occasion
+from orchestrate_tui.domain.notification import DeliveryStatus
+from orchestrate_tui.domain.notifying import EscalationStep, NotifyRule, Occasion
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.store import rollbacks

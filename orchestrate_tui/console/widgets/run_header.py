@@ -13,7 +13,7 @@ from orchestrate_tui.console.marks import UNDONE_GLYPH, Tone, rollback_mark, run
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.styled import joined, plain, toned
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.notifying import Notification
+from orchestrate_tui.domain.notification import Notification
 
 
 class RunHeader(Static):

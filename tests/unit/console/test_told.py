@@ -9,7 +9,8 @@ import pytest
 
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.widgets.run_header import told
-from orchestrate_tui.domain.notifying import Delivery, DeliveryStatus, Notification, Occasion
+from orchestrate_tui.domain.notification import Delivery, DeliveryStatus, Notification
+from orchestrate_tui.domain.notifying import Occasion
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
