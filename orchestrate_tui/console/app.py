@@ -19,6 +19,7 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
+from textual.theme import ThemeProvider
 from textual.worker import WorkerFailed
 
 from orchestrate_tui.console.asking import outcome
@@ -27,6 +28,7 @@ from orchestrate_tui.console.driver import ConsoleDriver, TerminalLost, Terminal
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.latch import Latch, LatchedControl
 from orchestrate_tui.console.line_filter import SafeText
+from orchestrate_tui.console.screens.commands import Commands
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.quit_question import (
@@ -168,6 +170,15 @@ class OrchestrateApp(App[str]):
                 run = partial(self.run_action, binding.action, node)
                 yield SystemCommand(binding.tooltip, f"Key {self.get_key_display(binding)}", run)
         yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
+
+    def action_command_palette(self) -> None:
+        """Offer what can be done."""
+        if not isinstance(self.screen, Commands):
+            self.push_screen(Commands(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Offer the colours."""
+        self.push_screen(Commands(providers=[ThemeProvider], placeholder="Search for themes…"))
 
     def action_help(self) -> None:
         """Show every key."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from textual.app import App, get_system_commands_provider
-from textual.command import CommandPalette
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.pilot import Pilot
@@ -16,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.worker import WorkerFailed
 
 from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.screens.commands import Commands
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.log_screen import LogScreen
@@ -69,9 +69,9 @@ WAYS: dict[str, tuple[list[str], type[DOMNode]]] = {
     "filter": (["slash"], FilterDialog),
     "filter's list": (["slash", "tab"], FilterDialog),
     "filter's button": (["slash", "tab", "tab"], FilterDialog),
-    "palette": (["ctrl+p"], CommandPalette),
-    "palette by colon": (["colon"], CommandPalette),
-    "themes": (["ctrl+p", *"theme", "enter"], CommandPalette),
+    "palette": (["ctrl+p"], Commands),
+    "palette by colon": (["colon"], Commands),
+    "themes": (["ctrl+p", *"theme", "enter"], Commands),
 }
 
 

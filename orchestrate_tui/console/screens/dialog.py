@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Button
@@ -103,6 +104,10 @@ class Dialog(ModalScreen[T]):
         if isinstance(self.focused, Button):
             place = buttons.index(self.focused) + step
             buttons[max(0, min(place, len(buttons) - 1))].focus()
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Close with an answer; a second one would close the screen below."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
 
     def action_leave(self) -> None:
         """Go back without an answer."""

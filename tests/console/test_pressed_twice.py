@@ -1,0 +1,44 @@
+"""A button or a command that is pressed twice before its screen is gone does its work once."""
+
+from __future__ import annotations
+
+import pytest
+from textual.command import CommandList
+
+from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.screens.help_screen import HelpScreen
+from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from tests.console.scenery import Desk, Story, failed, now, settle
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_dialog_closes_itself_and_nothing_below_it(story: Story, desk: Desk) -> None:
+    failed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("A")
+        button = pilot.app.screen.query_one("#yes", ArmedButton)
+        await settle(pilot, lambda: not button.disabled)
+        button.press()
+        button.press()
+        await settle(pilot, lambda: desk.asked)
+        await pilot.pause()
+        assert isinstance(app.screen, MainScreen)
+    assert desk.asked == [("acknowledge", 1, "")]
+
+
+async def test_a_command_of_the_palette_is_carried_out_once(story: Story, desk: Desk) -> None:
+    failed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("ctrl+p", *"signs")
+        commands = app.screen.query_one(CommandList)
+        await settle(pilot, lambda: commands.option_count == 1)
+        await pilot.press("down")
+        commands.action_select()
+        commands.action_select()
+        await settle(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.press("escape")
+        await settle(pilot, lambda: isinstance(app.screen, MainScreen))
