@@ -41,8 +41,10 @@ def executor_of(path: Path) -> Iterator[AnyControl]:
 
 
 @contextmanager
-def own_executor(path: Path) -> Iterator[Control]:
+def own_executor(path: Path, *, waits: bool = False) -> Iterator[Control]:
     """An executor of this process, which listens to others as its user has configured.
+
+    With `waits` its rollbacks wait for the operator when a step of theirs fails.
 
     Raises Refused for a database that belongs to another user.
     """
@@ -59,7 +61,9 @@ def own_executor(path: Path) -> Iterator[Control]:
         if database.former is not None:
             said = f"Brought {path} up to date; as it was before it is kept in {database.former}"
             say(f"orchestrate-tui: {said}", to=sys.stderr)
-        control = stack.enter_context(Control(database, people=people, notify=config.notify))
+        control = stack.enter_context(
+            Control(database, people=people, notify=config.notify, waits=waits)
+        )
         if config.access:
             stack.callback(_reception(control, database, config, people).close)
         yield control

@@ -14,6 +14,7 @@ from orchestrate_tui.console.marks import Mark, Tone, run_mark, stage_mark, step
 from orchestrate_tui.domain.events import Event
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.rollback_steps import WAITING
 
 T = TypeVar("T")
 
@@ -55,6 +56,8 @@ class Follower:
     def _print(self, event: Event) -> None:
         if event.to_status == StageStatus.WAITING_APPROVAL:
             self._print_approval(event)
+        elif event.kind == WAITING:
+            self._print_wait(event)
         elif not self._quiet and event.to_status is not None:
             mark, text = _line_of(event)
             if text:
@@ -66,6 +69,16 @@ class Follower:
         command = f"orchestrate-tui approve {self._run_id} {shlex.quote(name)}{option}"
         say(f"Stage '{name}' waits for an approval: {command}", to=sys.stderr)
 
+    def _print_wait(self, event: Event) -> None:
+        """Say that a rollback waits, and how to let it go on."""
+        option = database_option(self._history.files.database)
+        command = f"orchestrate-tui rollback-step {event.rollback_id} retry|skip|done|halt"
+        say(
+            f"Rollback {event.rollback_id} waits for you, {event.detail}: "
+            f"{command} --reason TEXT{option}",
+            to=sys.stderr,
+        )
+
 
 def rollback_under_way(history: History, run_id: int) -> str:
     """What a rollback of the run is doing, and how to stop it; "" when there is none."""
@@ -76,6 +89,8 @@ def rollback_under_way(history: History, run_id: int) -> str:
     steps = history.steps(event.id)
     names = [step.stage_name for step in steps if step.status is StepStatus.RUNNING]
     doing = f"the undo of {', '.join(names)} is running" if names else "it is about to go on"
+    if event.waiting_since is not None:
+        doing = "it waits for a decision about a step that failed"
     return (
         f"Rollback {event.id} to '{event.rollback_to_stage}' goes on ({doing}); stop it with: "
         f"orchestrate-tui rollback-step {event.id} halt --reason TEXT"

@@ -185,6 +185,7 @@ def _add_runs(commands: Commands) -> None:
         "--changed", action="append", metavar="PATH",
         help="a path that has changed; '' means none; without it they are unknown",
     )  # fmt: skip
+    _add_wait(run)
     run.add_argument("--event", default="manual", metavar="NAME", help="what triggered the run")
     run.add_argument(
         "--simulate", action="store_true", help="do no work: every agent only pretends"
@@ -211,6 +212,7 @@ def _add_runs(commands: Commands) -> None:
         choices=("rerun", "done", "failed"),
         help="what to do about the --stage before it: run it again, or count it as done or failed",
     )  # fmt: skip
+    _add_wait(resume)
     _add_confirm(resume)
     for name, summary in (
         ("approve", "approve a stage that waits for it"),
@@ -253,6 +255,7 @@ def _add_rollbacks(commands: Commands) -> None:
     )
     rollback.add_argument("--dry-run", action="store_true", help="only print the plan")
     rollback.add_argument("--retry", action="store_true", help="repeat a failed rollback")
+    _add_wait(rollback)
     rollback.add_argument(
         "--accept-irreversible", action="store_true",
         help="undo what can be undone although some of it cannot",
@@ -271,8 +274,12 @@ def _add_rollbacks(commands: Commands) -> None:
     step.add_argument("rollback", type=whole, metavar="ROLLBACK", help="the id of the rollback")
     step.add_argument(
         "action", choices=("halt", "retry", "skip", "done"),
-        help="halt ends it as failed; the others are not yet available",
+        help="of a step that failed: try it again, go on without it, or go on because it is undone"
+        " otherwise; halt ends the rollback as failed",
     )  # fmt: skip
+    step.add_argument(
+        "--stage", default="", metavar="STAGE", help="which step, where more than one waits"
+    )
     step.add_argument("--reason", required=True, metavar="TEXT", help="kept with the rollback")
     _add_confirm(step)
 
@@ -405,6 +412,13 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--publish", type=Path, metavar="DIR",
         help="keep a copy up to date there for those who may only look at it",
+    )  # fmt: skip
+
+
+def _add_wait(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait", action="store_true",
+        help="let a rollback wait for you when a step of it fails (see rollback-step)",
     )  # fmt: skip
 
 

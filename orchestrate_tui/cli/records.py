@@ -102,6 +102,8 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
         "reason": event.reason,
         "components": event.components,
         "retry_of": event.retry_of,
+        "waits": event.waits,
+        "waiting_since": _text(event.waiting_since),
         "steps": [_step_record(step) for step in history.steps(event.id or 0)],
     }
 

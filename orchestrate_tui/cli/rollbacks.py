@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 from orchestrate_tui.cli.decisions import ask
 from orchestrate_tui.cli.executors import AnyControl, executor_of
@@ -18,6 +19,7 @@ from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
@@ -39,15 +41,19 @@ def rollback(arguments: Namespace) -> int:
 
 
 def decide_step(arguments: Namespace) -> int:
-    """Halt a rollback at its present step."""
-    if arguments.action != "halt":
-        raise Refused(
-            f"rollback-step {arguments.action} is not yet available",
-            next_step="A failed rollback is tried again with: orchestrate-tui rollback … --retry",
-        )
+    """Halt a rollback, or decide how it goes on after a step that failed."""
+
+    def request(control: AnyControl) -> Future[str]:
+        if arguments.action == "halt":
+            return control.halt(arguments.rollback, arguments.reason)
+        action = StepAction(arguments.action)
+        return control.decide_step(arguments.rollback, action, arguments.reason, arguments.stage)
+
+    if arguments.action == "halt" and arguments.stage:
+        raise Refused("A halt ends the whole rollback", next_step="Leave --stage out")
     return ask(
         arguments,
-        lambda control: control.halt(arguments.rollback, arguments.reason),
+        request,
         lambda history: confirm_protected(
             arguments, history, history.rollback(arguments.rollback).run_id
         ),
@@ -135,6 +141,7 @@ def _carry_out(
         plan_hash=plan.hash,
         accept_irreversible=arguments.accept_irreversible,
         retry=arguments.retry,
+        waits=arguments.wait,
     )
     end = control.follow_rollback(started.result())
 

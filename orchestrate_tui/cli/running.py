@@ -85,6 +85,7 @@ def resume(arguments: Namespace) -> int:
 
 def _have_run(arguments: Namespace, path: Path, trigger: TriggerContext) -> int:
     """Have the owner of the database run one of the pipelines that they offer."""
+    _refuse_to_wait(arguments)
     with undisturbed() as interrupts, DistantControl(path) as control:
         started = control.start_file(arguments.file, trigger, simulated=arguments.simulate)
         run_id = started.result()
@@ -101,6 +102,7 @@ def _have_resumed(
     arguments: Namespace, path: Path, take_over: str | None, settled: dict[str, Settlement]
 ) -> int:
     """Have the owner of the database go on with a run."""
+    _refuse_to_wait(arguments)
     with undisturbed() as interrupts, DistantControl(path) as control:
         history = History(path, hands_off=True)
         if take_over is not None:
@@ -109,6 +111,15 @@ def _have_resumed(
         control.resume(arguments.run, take_over=take_over, settled=settled).result()
         session = Session(control, history, interrupts, as_json=arguments.json)
         return session.follow(arguments.run, control.follow_run(arguments.run), after=after)
+
+
+def _refuse_to_wait(arguments: Namespace) -> None:
+    """Raise Refused for --wait: how another account's executor waits is for that account."""
+    if arguments.wait:
+        raise Refused(
+            "Only the owner of the database lets its executor wait",
+            next_step="Leave --wait out; where a console of theirs is open it waits",
+        )
 
 
 def _settled(arguments: Namespace) -> dict[str, Settlement]:
@@ -173,7 +184,7 @@ def _session(arguments: Namespace, path: Path) -> Iterator[tuple[Control, Sessio
     tell = partial(say, to=sys.stderr)
     with (
         undisturbed() as interrupts,
-        own_executor(path) as control,
+        own_executor(path, waits=arguments.wait) as control,
         published(path, folder, tell),
     ):
         yield control, Session(control, History(path), interrupts, as_json=arguments.json)

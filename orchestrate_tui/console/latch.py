@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.pipeline import Pipeline
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import Run, TriggerContext
+    from orchestrate_tui.domain.step_decision import StepAction
     from orchestrate_tui.executor.control import Runnable
     from orchestrate_tui.executor.hub import Subscription
     from orchestrate_tui.executor.left_work import LeftStage, Settlement
@@ -199,6 +200,14 @@ class LatchedControl:
         run_id = self._history.rollback(rollback_id).run_id
         halt = self._control.halt
         return self._past(self.environments(run_id), lambda: halt(rollback_id, reason))
+
+    def decide_step(
+        self, rollback_id: int, action: StepAction, reason: str, stage: str = ""
+    ) -> Future[str]:
+        """Decide about a step that failed, unless the environments of its run are locked."""
+        run_id = self._history.rollback(rollback_id).run_id
+        decide = partial(self._control.decide_step, rollback_id, action, reason, stage)
+        return self._past(self.environments(run_id), decide)
 
     def _past(self, environments: Sequence[str], ask: Callable[[], Future[T]]) -> Future[T]:
         try:

@@ -87,6 +87,9 @@ _STEPS = {
     StepStatus.SUCCEEDED: Mark("✓", Tone.GOOD, "undone"),
     StepStatus.FAILED: Mark("✗", Tone.BAD, "failed"),
     StepStatus.INTERRUPTED: Mark("?", Tone.ATTENTION, "interrupted"),
+    StepStatus.RETRYING: Mark("↻", Tone.ACTIVE, "to be tried again"),
+    StepStatus.SKIPPED: Mark("»", Tone.ATTENTION, "passed over"),
+    StepStatus.DONE: Mark("•", Tone.GOOD, "said to be undone"),
 }
 GOLDEN = Mark("★", Tone.ATTENTION, "golden")
 QUARANTINED = Mark("⊘", Tone.BAD, "quarantined")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.release import Ruling
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import TriggerContext
+    from orchestrate_tui.domain.step_decision import StepAction
     from orchestrate_tui.executor.control import Runnable
     from orchestrate_tui.executor.hub import Subscription
     from orchestrate_tui.executor.left_work import LeftStage, Settlement
@@ -118,8 +119,15 @@ class ExecutorControl(Protocol):
         plan_hash: str = "",
         accept_irreversible: bool = False,
         retry: bool = False,
+        waits: bool = False,
     ) -> Future[int]:
         """Roll a run back; the rollback's id, once it is recorded."""
+        ...
+
+    def decide_step(
+        self, rollback_id: int, action: StepAction, reason: str, stage: str = ""
+    ) -> Future[str]:
+        """Decide how a rollback goes on after a step that failed; what that did."""
         ...
 
     def halt(self, rollback_id: int, reason: str) -> Future[str]:

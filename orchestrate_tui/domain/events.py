@@ -34,9 +34,9 @@ class Event:
 class RollbackEvent:
     """One rollback of one run. `id` None means it is not stored yet.
 
-    `retry_of` names the failed rollback that this one repeats. `waiting_since` is set while it
-    waits for the operator. `plan` and `plan_hash` are "" until it is planned. `epoch` is the
-    executor that carries it out.
+    `retry_of` names the failed rollback that this one repeats. `waits` says that it waits for the
+    operator when a step fails, and `waiting_since` is set while it does. `plan` and `plan_hash`
+    are "" until it is planned. `epoch` is the executor that carries it out.
     """
 
     run_id: int
@@ -53,6 +53,7 @@ class RollbackEvent:
     reason: str = ""
     components: tuple[str, ...] = ()
     retry_of: int | None = None
+    waits: bool = False
     waiting_since: datetime | None = None
     accept_irreversible: bool = False
     plan: str = ""

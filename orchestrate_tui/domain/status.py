@@ -77,6 +77,12 @@ class StepStatus(StrEnum):
     """Its undo failed, timed out or was halted."""
     INTERRUPTED = "interrupted"
     """Its undo was under way when the executor died."""
+    RETRYING = "retrying"
+    """It failed, and an operator has it tried again."""
+    SKIPPED = "skipped"
+    """It failed, and an operator passed over it: what it was to undo stays."""
+    DONE = "done"
+    """It failed, and an operator says that it is undone all the same."""
 
 
 class RollbackTriggerType(StrEnum):
@@ -133,8 +139,11 @@ STEP_TRANSITIONS: Mapping[StepStatus, frozenset[StepStatus]] = MappingProxyType(
         P.PENDING: frozenset({P.RUNNING}),
         P.RUNNING: frozenset({P.SUCCEEDED, P.FAILED, P.INTERRUPTED}),
         P.INTERRUPTED: frozenset({P.RUNNING, P.FAILED}),
+        P.FAILED: frozenset({P.RETRYING, P.SKIPPED, P.DONE}),
+        P.RETRYING: frozenset({P.RUNNING, P.FAILED}),
         P.SUCCEEDED: frozenset(),
-        P.FAILED: frozenset(),
+        P.SKIPPED: frozenset(),
+        P.DONE: frozenset(),
     }
 )
 del S, R, B, P
@@ -156,6 +165,9 @@ ENDED_RUNS = frozenset(status for status, after in RUN_TRANSITIONS.items() if no
 
 ACKNOWLEDGEABLE = frozenset({RunStatus.FAILED, RunStatus.INTERRUPTED})
 """Runs that went wrong, of which somebody may say that they have seen it."""
+
+SETTLED_STEPS = frozenset(status for status, after in STEP_TRANSITIONS.items() if not after)
+"""Steps of which nothing is left to do."""
 
 ENDED_ROLLBACKS = frozenset(status for status, after in ROLLBACK_TRANSITIONS.items() if not after)
 """Rollbacks whose status is final."""

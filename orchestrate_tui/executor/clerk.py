@@ -16,6 +16,7 @@ from orchestrate_tui.executor.errands import (
     AnyErrand,
     Approve,
     Cancel,
+    Decide,
     Done,
     Halt,
     Plan,
@@ -89,7 +90,8 @@ class Clerk:
 
 
 def _asked(
-    control: Control, errand: Approve | Reject | Cancel | Acknowledge | Halt | Rule
+    control: Control,
+    errand: Approve | Reject | Cancel | Acknowledge | Decide | Halt | Rule,
 ) -> Future[str]:
     match errand:
         case Approve(run=run, stage=stage, comment=comment):
@@ -100,6 +102,8 @@ def _asked(
             return control.cancel(run)
         case Acknowledge(run=run, comment=comment):
             return control.acknowledge(run, comment)
+        case Decide(rollback=rollback, action=action, reason=reason, stage=stage):
+            return control.decide_step(rollback, action, reason, stage)
         case Halt(rollback=rollback, reason=reason):
             return control.halt(rollback, reason)
         case Rule(ruling=ruling, subject=subject, reason=reason):
@@ -115,6 +119,7 @@ def _rollback(control: Control, errand: Rollback) -> Future[int]:
         plan_hash=errand.plan_hash,
         accept_irreversible=errand.accept_irreversible,
         retry=errand.retry,
+        waits=errand.waits,
     )
 
 

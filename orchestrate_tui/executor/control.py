@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.notifying import NotifyRule
@@ -21,6 +21,7 @@ from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.executor.left_work import LeftStage, Settlement
@@ -70,9 +71,12 @@ class Control:
         *,
         people: People | None = None,
         notify: tuple[NotifyRule, ...] = (),
+        waits: bool = False,
     ) -> None:
         self.hub = Hub()
-        make = partial(PipelineExecutor, database, people=people, hub=self.hub, notify=notify)
+        make = partial(
+            PipelineExecutor, database, people=people, hub=self.hub, notify=notify, waits=waits
+        )
         self._thread = ExecutorThread(make)
         self._executor = self._thread.executor
         self._signature = {"actor": "", "key": ""}  # of the operating system's user
@@ -234,8 +238,12 @@ class Control:
         plan_hash: str = "",
         accept_irreversible: bool = False,
         retry: bool = False,
+        waits: bool = False,
     ) -> Future[int]:
-        """Roll a run back; the future is the rollback's id, once it is recorded."""
+        """Roll a run back; the future is the rollback's id, once it is recorded.
+
+        `waits` lets it wait for the operator when a step fails.
+        """
         started: Future[int] = begun_future()
         trigger = self._signed(
             self._executor.trigger_rollback,
@@ -246,6 +254,7 @@ class Control:
             plan_hash=plan_hash,
             accept_irreversible=accept_irreversible,
             retry=retry,
+            waits=waits,
             accepted=started.set_result,
         )
         self._begin(trigger, started)
@@ -258,6 +267,25 @@ class Control:
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         """Stop a rollback at its present step; the future is what that did."""
         return self._thread.ask(self._signed(self._executor.halt, rollback_id, reason=reason))
+
+    def decide_step(
+        self, rollback_id: int, action: StepAction, reason: str, stage: str = ""
+    ) -> Future[str]:
+        """Decide how a rollback goes on after a step that failed; the future is what that did.
+
+        `stage` "" means the only step that waits.
+        """
+        decided: Future[str] = begun_future()
+        decide = self._signed(
+            self._executor.decide_step,
+            rollback_id,
+            action,
+            reason=reason,
+            stage=stage,
+            accepted=decided.set_result,
+        )
+        self._begin(decide, decided)
+        return decided
 
     # The thread
 
@@ -277,7 +305,7 @@ class Control:
 
         return work
 
-    def _begin(self, call: Callable[[], Awaitable[T]], started: Future[int]) -> Future[T]:
+    def _begin(self, call: Callable[[], Awaitable[T]], started: Future[Any]) -> Future[T]:
         """Start work; what keeps it from starting fails `started`."""
 
         def fail(ended: Future[T]) -> None:

@@ -31,6 +31,7 @@ class RollbackDemand:
     plan_hash: str = ""
     accept_irreversible: bool = False
     retry: bool = False
+    waits: bool = False
 
     def to_payload(self) -> dict[str, str]:
         """The demand as a command to another process carries it."""
@@ -41,6 +42,7 @@ class RollbackDemand:
             "plan_hash": self.plan_hash,
             "accept_irreversible": str(self.accept_irreversible),
             "retry": str(self.retry),
+            "waits": str(self.waits),
         }
 
     @classmethod
@@ -53,6 +55,7 @@ class RollbackDemand:
             plan_hash=payload["plan_hash"],
             accept_irreversible=payload["accept_irreversible"] == str(True),
             retry=payload["retry"] == str(True),
+            waits=payload["waits"] == str(True),
         )
 
 
@@ -84,6 +87,7 @@ def accept(
         actor=applicant.actor,
         reason=demand.reason,
         accept_irreversible=demand.accept_irreversible,
+        waits=demand.waits,
         retry_of=_failed_rollback(connection, context, demand) if demand.retry else None,
         created_at=applicant.at,
         epoch=applicant.epoch,

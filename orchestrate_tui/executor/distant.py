@@ -16,6 +16,7 @@ from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.control import Runnable
 from orchestrate_tui.executor.errands import (
@@ -23,6 +24,7 @@ from orchestrate_tui.executor.errands import (
     AnyErrand,
     Approve,
     Cancel,
+    Decide,
     Halt,
     Plan,
     Reject,
@@ -189,6 +191,7 @@ class DistantControl:
         plan_hash: str = "",
         accept_irreversible: bool = False,
         retry: bool = False,
+        waits: bool = False,
     ) -> Future[int]:
         """Roll a run back; the future is the rollback's id, once it is recorded."""
         errand = Rollback(
@@ -200,6 +203,7 @@ class DistantControl:
             plan_hash=plan_hash,
             accept_irreversible=accept_irreversible,
             retry=retry,
+            waits=waits,
         )
         return self._number(errand)
 
@@ -210,6 +214,14 @@ class DistantControl:
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         """Stop a rollback at its present step; the future is what that did."""
         return self._answer(Halt(key=_new_key(), rollback=rollback_id, reason=reason))
+
+    def decide_step(
+        self, rollback_id: int, action: StepAction, reason: str, stage: str = ""
+    ) -> Future[str]:
+        """Decide how a rollback goes on after a step that failed; the future is what that did."""
+        return self._answer(
+            Decide(key=_new_key(), rollback=rollback_id, action=action, reason=reason, stage=stage)
+        )
 
     # The executor
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Fenced, Refused
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
+from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.inbox import refuse_commands, watch
 from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.store.commands import (
@@ -22,6 +26,16 @@ from orchestrate_tui.store.commands import (
 )
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.fencing import check_carrier
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What becomes of a command: what is recorded with its answer, and done afterwards."""
+
+    answer: str
+    status: CommandStatus = CommandStatus.DONE
+    change: Callable[[Connection], None] = lambda _connection: None
+    act: Callable[[], None] = lambda: None
 
 
 class EndedRunRollback:
@@ -65,20 +79,48 @@ class EndedRunRollback:
         self._runner.halt(self.rollback_id, actor, reason)
         return f"Rollback {self.rollback_id} is being halted"
 
-    def _serve(self, command: Command) -> None:
-        try:
-            answer, status = self._obey(command), CommandStatus.DONE
-        except Refused as refusal:
-            answer, status = str(refusal), CommandStatus.REFUSED
+    async def decide(self, rollback_id: int, decision: StepDecision) -> str:
+        """Decide about a step that waits; what that did. Raises Refused when none does."""
+        served = self._decided(rollback_id, decision)
+        await self._executor.commit(served.change, self._told)
+        served.act()
+        return served.answer
 
+    def _decided(self, rollback_id: int, decision: StepDecision) -> _Served:
+        change, act = self._runner.decide(rollback_id, decision)
+        sentence = f"Rollback {rollback_id} goes on: {decision.sentence}"
+        return _Served(sentence, change=change, act=act)
+
+    def _serve(self, command: Command) -> None:
+        """Do what another process asks, and answer it in the same transaction."""
+        try:
+            served = self._obey(command, self._secrets.masked_payload(command.payload))
+        except Refused as refusal:
+            served = _Served(str(refusal), CommandStatus.REFUSED)
+        self._tasks.start_soon(self._answer, command, served)
+
+    def _obey(self, command: Command, payload: Mapping[str, str]) -> _Served:
+        match command.kind:
+            case CommandKind.HALT:
+                reason = payload.get("reason", "")
+                return _Served(self.halt(int(payload["rollback"]), command.actor, reason))
+            case CommandKind.STEP:
+                decision = StepDecision.from_payload(payload, command.actor)
+                return self._decided(int(payload["rollback"]), decision)
+            case _:
+                raise Refused(f"Run {self._run_id} has ended and is being rolled back")
+
+    async def _answer(self, command: Command, served: _Served) -> None:
         def record(connection: Connection) -> None:
             check_carrier(connection, self.rollback_id, self._executor.epoch)
-            answer_command(connection, command, status, answer, self._executor.clock())
+            served.change(connection)
+            answer_command(
+                connection, command, served.status, served.answer, self._executor.clock()
+            )
 
-        self._tasks.start_soon(self._executor.commit, record)
+        await self._executor.commit(record, self._told)
+        served.act()
 
-    def _obey(self, command: Command) -> str:
-        if command.kind is not CommandKind.HALT:
-            raise Refused(f"Run {self._run_id} has ended and is being rolled back")
-        payload = self._secrets.masked_payload(command.payload)
-        return self.halt(int(payload["rollback"]), command.actor, payload.get("reason", ""))
+    @property
+    def _told(self) -> Change:
+        return Change(run_id=self._run_id, rollback_id=self.rollback_id)

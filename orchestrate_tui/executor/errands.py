@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
 
 LONGEST_ERRAND = 64 * 1024  # bytes, with the end of the line
@@ -99,6 +100,16 @@ class Rollback(Errand, frozen=True, tag="rollback"):
     plan_hash: str = ""
     accept_irreversible: bool = False
     retry: bool = False
+    waits: bool = False
+
+
+class Decide(Errand, frozen=True, tag="decide"):
+    """Decide how a rollback goes on after a step that failed; `stage` "" is the one that waits."""
+
+    rollback: Id
+    action: StepAction
+    reason: str = ""
+    stage: str = ""
 
 
 class Halt(Errand, frozen=True, tag="halt"):
@@ -117,7 +128,17 @@ class Rule(Errand, frozen=True, tag="rule"):
 
 
 AnyErrand: TypeAlias = (
-    Approve | Reject | Cancel | Acknowledge | Resume | Start | Plan | Rollback | Halt | Rule
+    Approve
+    | Reject
+    | Cancel
+    | Acknowledge
+    | Resume
+    | Start
+    | Plan
+    | Rollback
+    | Decide
+    | Halt
+    | Rule
 )
 
 RIGHTS: dict[type[Errand], Right] = {
@@ -129,6 +150,7 @@ RIGHTS: dict[type[Errand], Right] = {
     Start: Right.RUN,
     Plan: Right.VIEW,
     Rollback: Right.ROLLBACK,
+    Decide: Right.ROLLBACK,
     Halt: Right.ROLLBACK,
     Rule: Right.ROLLBACK,
 }

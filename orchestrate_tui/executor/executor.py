@@ -22,6 +22,7 @@ from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.domain.step_decision import StepAction, StepDecision
 from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.companion import Companion, take_up
@@ -55,7 +56,8 @@ class PipelineExecutor:
 
     `database` is a Database, which stays the caller's, or the path of one. What is asked about
     a run that another process works on is passed on to that process. `notify` says who is told of
-    each run beside those whom its pipeline names.
+    each run beside those whom its pipeline names. `waits` lets rollbacks wait for the operator when
+    a step of theirs fails; else they do so only while a console is open.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class PipelineExecutor:
         clock: Callable[[], datetime] = utc_now,
         hub: Hub | None = None,
         notify: tuple[NotifyRule, ...] = (),
+        waits: bool = False,
     ) -> None:
         self._is_own = not isinstance(database, Database)
         self.database = database if isinstance(database, Database) else open_database(database)
@@ -82,6 +85,7 @@ class PipelineExecutor:
             people=people or People(),
             clock=clock,
             room=Room(self.database.files.runs, self.database.trouble_mark),
+            waits=waits,
         )
         self._records = records = Records(self._context)
         self._runs = Runs(self._context, records)
@@ -228,15 +232,16 @@ class PipelineExecutor:
         plan_hash: str = "",
         accept_irreversible: bool = False,
         retry: bool = False,
+        waits: bool = False,
         accepted: Callable[[int], None] = lambda _rollback_id: None,
         key: str = "",
     ) -> RollbackEvent:
         """Roll a run back by hand; returns the rollback as it ended.
 
         A running run is stopped first. `plan_hash` is that of the plan that was shown; "" takes
-        any plan. `accepted` is told the id once the rollback is recorded; `key` is as for
-        approve. Raises NotFound, or RollbackRefused when it may not start, and then no event is
-        written.
+        any plan. `waits` lets it wait for the operator when a step fails. `accepted` is told the
+        id once the rollback is recorded; `key` is as for approve. Raises NotFound, or
+        RollbackRefused when it may not start, and then no event is written.
         """
         demand = RollbackDemand(
             from_stage=from_stage,
@@ -245,6 +250,7 @@ class PipelineExecutor:
             plan_hash=plan_hash,
             accept_irreversible=accept_irreversible,
             retry=retry,
+            waits=waits or self._context.waits,
         )
         actor = actor or current_user()
         return await self._rollbacks.trigger(run_id, demand, actor, accepted, key)
@@ -264,6 +270,32 @@ class PipelineExecutor:
         `key` is as for approve. Raises NotFound or Refused.
         """
         return await self._rollbacks.halt(rollback_id, actor or current_user(), reason, key)
+
+    async def decide_step(
+        self,
+        rollback_id: int,
+        action: StepAction,
+        *,
+        stage: str = "",
+        reason: str = "",
+        actor: str = "",
+        accepted: Callable[[str], None] = lambda _answer: None,
+        key: str = "",
+    ) -> str:
+        """Decide how a rollback goes on after a step that failed; returns what that did.
+
+        `stage` "" means the only step that waits. `accepted` is told the answer once the decision
+        is recorded; when the rollback's executor died, this one then carries it out to its end.
+        `key` is as for approve. Raises NotFound or Refused.
+        """
+        decision = StepDecision(
+            action=action, actor=actor or current_user(), reason=reason, stage_name=stage
+        )
+        answer, run_id = await self._rollbacks.decide(rollback_id, decision, key)
+        accepted(answer)
+        if run_id is not None:
+            await self.resume_run(run_id, actor=decision.actor)
+        return answer
 
     # What people ask
 

@@ -13,6 +13,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
+from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
@@ -28,7 +29,7 @@ from orchestrate_tui.executor.rollback import halt_sentence, plan_request
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.secrets import Secrets
 from orchestrate_tui.executor.standstill import standstill
-from orchestrate_tui.executor.taking_up import adopt, halt_left
+from orchestrate_tui.executor.taking_up import adopt, decide_left, halt_left
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import CommandKind
 from orchestrate_tui.store.connection import Connection
@@ -141,6 +142,53 @@ class ManualRollbacks:
             run, CommandKind.HALT, payload, actor, owner=event.epoch, key=key
         )
 
+    async def decide(
+        self, rollback_id: int, decision: StepDecision, key: str = ""
+    ) -> tuple[str, int | None]:
+        """Decide about a step that waits; what that did, and the run that is to be resumed.
+
+        None to resume means that somebody carries the rollback out. Raises NotFound or Refused.
+        """
+        event = self._records.rollback(rollback_id)
+        if event.status in ENDED_ROLLBACKS:
+            raise Refused(f"Rollback {rollback_id} has ended: it {event.status}")
+        run = self._records.run(event.run_id)
+        reason = self._records.secrets(run).masked(decision.reason)
+        decision = replace(decision, reason=reason.strip())
+        if not decision.reason:
+            raise Refused("A decision needs a reason", next_step="Say why with --reason TEXT")
+        if event.run_id in self.active and not key:
+            return await self.active[event.run_id].decide(rollback_id, decision), None
+        if event.epoch == self._executor.epoch and not self._is_carried_out(event):
+            raise being_taken_up(event.run_id)
+        if self._is_left(event):
+            return await self._decide_left(event, decision, key), event.run_id
+        payload = decision.to_payload(rollback_id)
+        answer = await self._asking.ask(
+            run, CommandKind.STEP, payload, decision.actor, owner=event.epoch, key=key
+        )
+        return answer, None
+
+    async def _decide_left(self, event: RollbackEvent, decision: StepDecision, key: str) -> str:
+        """Record a decision about a rollback whose executor died."""
+        executor, rollback_id = self._executor, event.id or 0
+        answer = f"Rollback {rollback_id} goes on: {decision.sentence}"
+        receipt = Receipt(
+            key=key,
+            run_id=event.run_id,
+            kind=CommandKind.STEP,
+            actor=decision.actor,
+            payload=decision.to_payload(rollback_id),
+        )
+        keep = receipt.writer(executor, lambda: answer)
+
+        def decide(connection: Connection) -> None:
+            decide_left(connection, event, decision, executor)
+            keep(connection)
+
+        await executor.commit(decide, Change(run_id=event.run_id, rollback_id=rollback_id))
+        return answer
+
     async def resume(self, run: Run, takeover: Takeover) -> Run:
         """Finish what an executor left of the rollbacks of an ended run, or what is taken from it.
 
@@ -183,7 +231,8 @@ class ManualRollbacks:
             for owner in {event.epoch for event in events}:
                 await stopped.enter_async_context(standstill(executor, owner, running))
             await executor.commit(
-                partial(adopt, events=events, executor=executor, takeover=takeover)
+                partial(adopt, events=events, executor=executor, takeover=takeover),
+                Change(run_id=run.id),
             )
 
     async def _halt_left(self, event: RollbackEvent, actor: str, sentence: str) -> None:

@@ -15,6 +15,7 @@ from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.requests import has_ended
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import (
+    ABOUT_ROLLBACKS,
     CommandKind,
     CommandStatus,
     find_command,
@@ -98,7 +99,7 @@ def _check_still_owner(
 ) -> None:
     """Raise Refused when another executor took over what is asked about."""
     try:
-        if kind is CommandKind.HALT:
+        if kind in ABOUT_ROLLBACKS:
             check_carrier(connection, int(payload["rollback"]), owner)
         else:
             check_owner(connection, run_id, owner)
@@ -110,7 +111,7 @@ def _check_under_way(
     connection: Connection, run_id: int, kind: CommandKind, payload: Mapping[str, str]
 ) -> None:
     """Raise Refused when what is asked about has ended: nobody would answer any more."""
-    if kind is CommandKind.HALT:
+    if kind in ABOUT_ROLLBACKS:
         event = rollbacks.read(connection, int(payload["rollback"]))
         if event.status in ENDED_ROLLBACKS:
             raise Refused(f"Rollback {event.id} has ended: it {event.status}")

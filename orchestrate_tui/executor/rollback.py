@@ -10,14 +10,15 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import RollbackPlan, narrowed, plan_rollback
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
+from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused, RollbackLoop
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.releases import releases_of
 from orchestrate_tui.executor.snapshots import restorable
-from orchestrate_tui.executor.undo import StepRunner
-from orchestrate_tui.store import rollbacks
+from orchestrate_tui.executor.undo import Decided, StepRunner
+from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_plan
 from orchestrate_tui.store.history import stages_of, steps_of
@@ -40,7 +41,7 @@ def plan_event(context: RunContext, connection: Connection, event: RollbackEvent
     left = [
         step.stage_name
         for step in steps_of(connection, event.retry_of)
-        if step.status is not StepStatus.SUCCEEDED
+        if step.status not in {StepStatus.SUCCEEDED, StepStatus.DONE}
     ]
     return narrowed(plan, left) if left else plan
 
@@ -100,6 +101,12 @@ class RollbackRunner:
         if self._steps is not None and self._steps.rollback_id == rollback_id:
             self._steps.halt(sentence)
 
+    def decide(self, rollback_id: int, decision: StepDecision) -> Decided:
+        """A decision about a step that waits; see StepRunner.decide. Raises Refused."""
+        if self._steps is None or self._steps.rollback_id != rollback_id:
+            raise Refused(f"Rollback {rollback_id} waits for no decision")
+        return self._steps.decide(decision)
+
     async def carry_out(self, rollback_id: int) -> RollbackEvent:
         """Carry a pending rollback out, or one that another executor left.
 
@@ -136,7 +143,7 @@ class RollbackRunner:
             begun = planned.mark_failed(obstacle, at) if obstacle else planned.mark_running(at)
             rollbacks.update(connection, begun)
             if not obstacle:
-                rollbacks.insert_steps(connection, event.id or 0, plan)
+                rollback_steps.insert_steps(connection, event.id or 0, plan)
             return begun
 
         return await self._executor.commit(begin, self._told(event))

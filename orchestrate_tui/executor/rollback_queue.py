@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.executor.turn import Turn
@@ -71,10 +72,20 @@ class RollbackQueue:
 
     def halt(self, rollback_id: int, actor: str, reason: str) -> None:
         """Stop a rollback at its present step. Raises Refused when it is not in this queue."""
+        self._check_queued(rollback_id)
+        self._runner.halt(rollback_id, actor, reason)
+
+    def decide(self, rollback_id: int, decision: StepDecision, turn: Turn) -> None:
+        """Decide, with this turn, about a step that waits. Raises Refused when none does."""
+        self._check_queued(rollback_id)
+        commit, go_on = self._runner.decide(rollback_id, decision)
+        turn.others.append(commit)
+        turn.afterwards.append(go_on)
+
+    def _check_queued(self, rollback_id: int) -> None:
         queued = [one.id for one in (self._current, *self._waiting) if one]
         if rollback_id not in queued:
             raise Refused(f"Rollback {rollback_id} has ended")
-        self._runner.halt(rollback_id, actor, reason)
 
     def _note_end(self) -> None:
         self._current = None

@@ -7,6 +7,7 @@ from functools import partial
 from types import MappingProxyType
 
 from orchestrate_tui.domain.run import Decision
+from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
 from orchestrate_tui.executor.requests import Request, being_rolled_back
@@ -88,6 +89,13 @@ def _halt(session: RunSession, request: Request) -> Answer:
     return lambda: f"Rollback {rollback_id} is being halted"
 
 
+def _decide_step(session: RunSession, request: Request) -> Answer:
+    decision = StepDecision.from_payload(request.payload, request.actor)
+    rollback_id = int(request.payload["rollback"])
+    session.rollbacks.decide(rollback_id, decision, session.turns.present)
+    return lambda: f"Rollback {rollback_id} goes on: {decision.sentence}"
+
+
 _HANDLERS: Mapping[CommandKind, Callable[[RunSession, Request], Answer]] = MappingProxyType(
     {
         CommandKind.APPROVE: partial(_decide, Decision.APPROVED),
@@ -95,5 +103,6 @@ _HANDLERS: Mapping[CommandKind, Callable[[RunSession, Request], Answer]] = Mappi
         CommandKind.CANCEL: _cancel,
         CommandKind.ROLLBACK: _rollback,
         CommandKind.HALT: _halt,
+        CommandKind.STEP: _decide_step,
     }
 )

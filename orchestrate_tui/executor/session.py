@@ -370,6 +370,7 @@ class RunSession:
             rollback_to_stage=stage.rollback_target,
             trigger_type=RollbackTriggerType.AUTOMATIC,
             reason=self.context.secrets.masked(reason),
+            waits=self.executor.waits,
             created_at=self.executor.clock(),
             epoch=self.executor.epoch,
         )

@@ -14,18 +14,21 @@ from orchestrate_tui.domain.status import (
     StageStatus,
     StepStatus,
 )
+from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import StaleTransition
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.operator_desk import OperatorDesk, failed_steps
 from orchestrate_tui.executor.session import NOT_STARTED, RunSession
-from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.fencing import Takeover, read_owner, release, take_over_rollback
 from orchestrate_tui.store.history import read_run, stages_of, steps_of
 from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.rollback_steps import decide_step
 from orchestrate_tui.store.runs import StageChange, change_run, change_stages
 
 _UNDER_WAY = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
-_STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED})
+_STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED, StepStatus.RETRYING})
 
 
 def left_behind(
@@ -60,7 +63,7 @@ def adopt(
         take_over_rollback(connection, event.run_id, identity, seen=seen, takeover=takeover)
         for step in steps_of(connection, identity):
             if step.status is StepStatus.RUNNING:
-                rollbacks.change_step(
+                rollback_steps.change_step(
                     connection,
                     event.run_id,
                     step,
@@ -69,6 +72,24 @@ def adopt(
                     epoch=executor.epoch,
                     error_message=reason,
                 )
+
+
+def decide_left(
+    connection: Connection,
+    event: RollbackEvent,
+    decision: StepDecision,
+    executor: ExecutorContext,
+) -> None:
+    """Record a decision about a step of a rollback whose executor died, and leave it to be resumed.
+
+    Raises Refused when no such step waits, Fenced when somebody has taken the rollback over.
+    """
+    desk = OperatorDesk()
+    steps = steps_of(connection, event.id or 0)
+    for step in failed_steps(steps) if event.waiting_since else ():
+        desk.lay(step)
+    step, _ = desk.take(decision)
+    decide_step(connection, step, decision, executor.clock(), epoch=event.epoch)
 
 
 def halt_left(
@@ -83,9 +104,11 @@ def halt_left(
     at = executor.clock()
     problem = sentence
     for step in steps_of(connection, rollback_id):
+        if step.status is StepStatus.FAILED:
+            problem = f"step '{step.stage_name}' failed: {step.error_message}; {sentence}"
         if step.status in _STEPS_UNDER_WAY:
             problem = f"step '{step.stage_name}' failed: {sentence}"
-            rollbacks.change_step(
+            rollback_steps.change_step(
                 connection,
                 event.run_id,
                 step,

@@ -12,14 +12,20 @@ from orchestrate_tui.agents.contract import Outcome
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.pipeline import Stage, Undo
 from orchestrate_tui.domain.rollback import PlanStep, step_predecessors, undo_of
-from orchestrate_tui.domain.status import StepStatus
+from orchestrate_tui.domain.status import SETTLED_STEPS, StepStatus
+from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
-from orchestrate_tui.store import rollbacks
+from orchestrate_tui.executor.operator_desk import OperatorDesk, failed_steps
+from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import decode_plan
 from orchestrate_tui.store.history import steps_of
+from orchestrate_tui.store.rollback_steps import begin_waiting, decide_step
+
+Decided = tuple[Callable[[Connection], None], Callable[[], None]]
+"""What records a decision, for whoever has a transaction, and what acts on it afterwards."""
 
 
 class StepRunner:
@@ -41,6 +47,7 @@ class StepRunner:
         self._plan = plan
         self._problems: list[str] = []
         self._halted = ""
+        self._desk = OperatorDesk()
         self._scopes: set[anyio.CancelScope] = set()
         self._places = anyio.CapacityLimiter(context.pipeline.max_parallel)
         self._stages = {stage.name: stage for stage in context.pipeline.stages}
@@ -51,17 +58,38 @@ class StepRunner:
         return self._event.id or 0
 
     def halt(self, sentence: str) -> None:
-        """Stop the undos that run, and start no other."""
+        """Stop the undos that run, start no other, and wait for no decision."""
         self._halted = sentence
+        self._desk.give_up()
         for scope in self._scopes:
             scope.cancel()
 
-    async def run(self) -> str:
-        """Run the steps; returns "" when all are done, else the sentence that names the step.
+    def decide(self, decision: StepDecision) -> Decided:
+        """What records a decision about a step that waits, and what acts on it after the commit.
 
-        After a step that failed no other starts.
+        Raises Refused when no such step waits.
+        """
+        step, go_on = self._desk.take(decision)
+        commit = partial(
+            decide_step,
+            step=step,
+            decision=decision,
+            at=self._executor.clock(),
+            epoch=self._executor.epoch,
+        )
+        return commit, go_on
+
+    async def run(self) -> str:
+        """Run the steps; returns "" when all are settled, else the sentence that names the step.
+
+        After a step that failed no other starts, unless the operator decides how it goes on.
         """
         steps = self._executor.database.read(partial(steps_of, rollback_id=self.rollback_id))
+        if self._event.waiting_since is not None:
+            for failed in failed_steps(steps):
+                self._desk.lay(failed)
+        if self._halted:
+            self._desk.give_up()
         before = step_predecessors(self._context.pipeline, self._context.graph, self._plan)
         done = [anyio.Event() for _ in steps]
         async with anyio.create_task_group() as tasks:
@@ -80,41 +108,71 @@ class StepRunner:
         for earlier in waits_for:
             await earlier.wait()
         async with self._places:
+            if step.status not in SETTLED_STEPS and step.position not in self._desk:
+                await self._desk.until_empty()
             if not self._problems:
                 await self._take(step, planned)
         done.set()
 
     async def _take(self, step: RollbackStep, planned: PlanStep) -> None:
-        """Do a step that is due, unless it is done, and note what is wrong with it."""
-        match step.status:
-            case StepStatus.SUCCEEDED:
+        """Do a step that is due until it is settled, or note what is wrong with it."""
+        while step.status not in SETTLED_STEPS:
+            if step.status is not StepStatus.FAILED:
+                if self._halted:
+                    await self._leave(step)
+                    return
+                step = await self._undo(step, planned)
+            elif (decided := await self._decided(step)) is not None:
+                step = decided
+            else:
+                because = "; ".join(filter(None, (step.error_message, self._stopped(step))))
+                self._problems.append(f"step '{step.stage_name}' failed: {because}")
                 return
-            case StepStatus.FAILED:  # the executor died before it could end the rollback
-                problem = step.error_message
-            case _ if self._halted:
-                self._problems.append(f"{self._halted}, before step '{step.stage_name}'")
-                return
-            case _:
-                problem = await self._undo(step, planned)
-        if problem:
-            self._problems.append(f"step '{step.stage_name}' failed: {problem}")
 
-    async def _undo(self, step: RollbackStep, planned: PlanStep) -> str:
-        """Undo one stage, with its retries; returns why it failed, "" when it is done."""
+    async def _decided(self, step: RollbackStep) -> RollbackStep | None:
+        """A step that failed as the operator decides; None where nobody does."""
+        return await self._desk.decided(step) if step.position in self._desk else None
+
+    def _stopped(self, step: RollbackStep) -> str:
+        """The halt that ended the wait for a decision; "" where the failure tells of it."""
+        return "" if step.error_message == self._halted else self._halted
+
+    async def _leave(self, step: RollbackStep) -> None:
+        """Start a step no more, because of a halt."""
+        self._problems.append(f"{self._halted}, before step '{step.stage_name}'")
+        if step.status is StepStatus.RETRYING:
+            outcome = Outcome(succeeded=False, reason=self._halted)
+            await self._change(step, StepStatus.FAILED, outcome)
+
+    async def _undo(self, step: RollbackStep, planned: PlanStep) -> RollbackStep:
+        """Undo one stage, with its retries; returns the step as that ended."""
         if step.status is StepStatus.INTERRUPTED and not self._may_repeat(step, planned):
             problem = "it was interrupted and is not marked idempotent"
-            await self._change(step, StepStatus.FAILED, Outcome(succeeded=False, reason=problem))
-            return problem
+            return await self._end(step, Outcome(succeeded=False, reason=problem), waits=True)
         stage = self._stages[step.stage_name]
         undo: Undo | None = Undo(task="")
         if planned.task:
             undo = undo_of(stage, self._plan.target, has_rollback_agent=True)
         if undo is None:
-            return "its undo is not in the definition of the run"
+            problem = "its undo is not in the definition of the run"
+            return replace(step, status=StepStatus.FAILED, error_message=problem)
         step, outcome = await self._try(step, partial(self._perform, stage, undo, planned), undo)
+        return await self._end(step, outcome, waits=self._waits())
+
+    def _waits(self) -> bool:
+        """Whether there is, or may be, an operator to decide how it goes on."""
+        return self._event.waits or self._executor.has_operator()
+
+    async def _end(self, step: RollbackStep, outcome: Outcome, *, waits: bool) -> RollbackStep:
+        """Record how a step ended; one that failed waits for the operator, if it `waits`."""
         status = StepStatus.SUCCEEDED if outcome.succeeded else StepStatus.FAILED
-        await self._change(step, status, outcome)
-        return outcome.reason
+        ended = replace(
+            step, status=status, exit_code=outcome.exit_code, error_message=outcome.reason
+        )
+        if status is StepStatus.FAILED and waits and not self._halted:
+            self._desk.lay(ended)
+        await self._change(step, status, outcome, is_waiting=ended.position in self._desk)
+        return ended
 
     def _may_repeat(self, step: RollbackStep, planned: PlanStep) -> bool:
         """Whether an interrupted step may be gone on with, or done again."""
@@ -148,12 +206,17 @@ class StepRunner:
         return await self._attempts.perform_undo(stage, undo, planned, self._event, attempt)
 
     async def _change(
-        self, step: RollbackStep, status: StepStatus, outcome: Outcome | None = None
+        self,
+        step: RollbackStep,
+        status: StepStatus,
+        outcome: Outcome | None = None,
+        *,
+        is_waiting: bool = False,
     ) -> None:
         at = self._executor.clock()
 
         def change(connection: Connection) -> None:
-            rollbacks.change_step(
+            rollback_steps.change_step(
                 connection,
                 self._context.id,
                 step,
@@ -163,6 +226,9 @@ class StepRunner:
                 exit_code=outcome.exit_code if outcome else None,
                 error_message=outcome.reason if outcome else "",
             )
+            if is_waiting and outcome is not None:
+                sentence = f"step '{step.stage_name}' failed: {outcome.reason}"
+                begin_waiting(connection, self.rollback_id, sentence, at)
             if status is StepStatus.SUCCEEDED:
                 rollbacks.mark_rolled_back(
                     connection, self._context.id, step.stage_name, self.rollback_id, at

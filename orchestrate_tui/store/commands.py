@@ -31,6 +31,12 @@ class CommandKind(StrEnum):
     """Stop the run and roll it back."""
     HALT = "halt"
     """Stop a rollback at its present step."""
+    STEP = "step"
+    """Decide how a rollback goes on after a step that failed."""
+
+
+ABOUT_ROLLBACKS = frozenset({CommandKind.HALT, CommandKind.STEP})
+"""What is asked of whoever carries a rollback out, which may be another than the run's owner."""
 
 
 class CommandStatus(StrEnum):

@@ -11,11 +11,9 @@ from orchestrate_tui.domain.status import (
     ENDED_ROLLBACKS,
     ROLLBACK_TRANSITIONS,
     STAGE_TRANSITIONS,
-    STEP_TRANSITIONS,
     RollbackStatus,
     RollbackTriggerType,
     StageStatus,
-    StepStatus,
 )
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
 from orchestrate_tui.store.accounts import current_user
@@ -30,14 +28,13 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
 
-    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
-    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.store.database import Database
 
 _COLUMNS = (
     "run_id", "failed_stage_name", "rollback_to_stage", "trigger_type", "status",
     "error_message", "started_at", "completed_at", "created_at", "actor", "reason",
-    "components", "retry_of", "waiting_since", "accept_irreversible", "plan", "plan_hash",
+    "components", "retry_of", "waits", "waiting_since", "accept_irreversible", "plan", "plan_hash",
     "epoch",
 )  # fmt: skip
 _INSERT = (
@@ -235,19 +232,9 @@ def _check_repeatable(connection: sqlite3.Connection, rollback_id: int) -> None:
         )
 
 
-def insert_steps(connection: sqlite3.Connection, rollback_id: int, plan: RollbackPlan) -> None:
-    """Record the steps of a plan, all pending."""
-    connection.executemany(
-        "INSERT INTO rollback_steps (rollback_id, position, stage_name, agent, task)"
-        " VALUES (?, ?, ?, ?, ?)",
-        [
-            (rollback_id, position, step.stage_name, step.agent, step.task)
-            for position, step in enumerate(plan.steps)
-        ],
-    )
-
-
-def check_rollback_owner(connection: sqlite3.Connection, rollback_id: int, epoch: int) -> None:
+def check_rollback_owner(
+    connection: sqlite3.Connection, rollback_id: int, epoch: int | None
+) -> None:
     """Raise Fenced unless `epoch` carries the rollback out, StaleTransition when it has ended."""
     check_carrier(connection, rollback_id, epoch)
     event = read(connection, rollback_id)
@@ -256,55 +243,6 @@ def check_rollback_owner(connection: sqlite3.Connection, rollback_id: int, epoch
             f"Rollback {rollback_id} has ended: it {event.status}",
             next_step=f"See it with: orchestrate-tui show {event.run_id}",
         )
-
-
-def change_step(
-    connection: sqlite3.Connection,
-    run_id: int,
-    step: RollbackStep,
-    status: StepStatus,
-    at: datetime,
-    *,
-    epoch: int,
-    exit_code: int | None = None,
-    error_message: str = "",
-) -> None:
-    """Bring a step from the status it has in `step` to `status`.
-
-    Raises StaleTransition when it has another by now, Fenced when the rollback has another owner.
-    """
-    check_rollback_owner(connection, step.rollback_id, epoch)
-    if status is not step.status and status not in STEP_TRANSITIONS[step.status]:
-        raise StaleTransition(f"A rollback step cannot go from {step.status} to {status}")
-    moment = to_text(at)
-    is_running = status is StepStatus.RUNNING
-    changed = connection.execute(
-        """
-        UPDATE rollback_steps SET status = ?, attempt = max(attempt, ?), exit_code = ?,
-            error_message = ?, started_at = coalesce(started_at, ?), completed_at = ?
-        WHERE rollback_id = ? AND position = ? AND status = ?
-        """,
-        (
-            status,
-            step.attempt,
-            exit_code,
-            error_message,
-            moment if is_running else None,
-            None if is_running else moment,
-            step.rollback_id,
-            step.position,
-            step.status,
-        ),
-    ).rowcount  # fmt: skip
-    if not changed:
-        raise StaleTransition(
-            f"Step {step.position + 1} of rollback {step.rollback_id} is no longer {step.status}"
-        )
-    record(
-        connection, run_id, moment, "step", stage_name=step.stage_name,
-        rollback_id=step.rollback_id, from_status=step.status, to_status=status,
-        attempt=step.attempt, detail=error_message,
-    )  # fmt: skip
 
 
 def mark_rolled_back(
@@ -340,8 +278,8 @@ def _values(event: RollbackEvent) -> tuple[object, ...]:
         event.run_id, event.failed_stage_name, event.rollback_to_stage, event.trigger_type,
         event.status, event.error_message, _text(event.started_at), _text(event.completed_at),
         to_text(event.created_at), event.actor, event.reason, json.dumps(event.components),
-        event.retry_of, _text(event.waiting_since), event.accept_irreversible, event.plan,
-        event.plan_hash, event.epoch,
+        event.retry_of, event.waits, _text(event.waiting_since), event.accept_irreversible,
+        event.plan, event.plan_hash, event.epoch,
     )  # fmt: skip
 
 

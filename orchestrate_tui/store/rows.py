@@ -119,6 +119,7 @@ def rollback_of(row: sqlite3.Row) -> RollbackEvent:
         reason=row["reason"],
         components=tuple(json.loads(row["components"])),
         retry_of=row["retry_of"],
+        waits=bool(row["waits"]),
         waiting_since=moment(row["waiting_since"]),
         accept_irreversible=bool(row["accept_irreversible"]),
         plan=row["plan"],

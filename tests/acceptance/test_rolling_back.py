@@ -284,11 +284,24 @@ def test_a_halt_from_a_second_process_ends_it_as_failed(desk: Desk) -> None:
     assert "Rollback 1 has ended" in late.err
 
 
-def test_only_halt_is_available_yet(shop: Desk) -> None:
-    for action in ("retry", "skip", "done"):
-        result = shop.do("rollback-step", 1, action, "--reason", "x")
-        assert result.code == 2
-        assert f"rollback-step {action} is not yet available" in result.err
+def test_a_rollback_waits_for_a_decision_from_a_second_process(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(SHOP.replace(MIGRATE_DOWN, "agent: broken, task: t")))
+    job = desk.start(*DEPLOY, *WHY, "--yes", "--wait")
+    asked = job.err_line()
+    assert "Rollback 1 waits for you, step 'migrate' failed: exit code 7" in asked
+    assert "orchestrate-tui rollback-step 1 retry|skip|done|halt --reason TEXT" in asked
+    (event,) = desk.json("rollbacks")
+    assert event["waits"]
+    assert event["waiting_since"]
+    skipped = desk.do("rollback-step", 1, "skip", "--reason", "the table is gone", "--json")
+    assert skipped.json() == {
+        "outcome": f"Rollback 1 goes on: passed over by {desk.user}: the table is gone"
+    }
+    assert job.end().code == 0
+    assert desk.notes("undone") == ["deploy"]
+    assert desk.stages()["migrate"] == "succeeded"
+    late = desk.do("rollback-step", 1, "done", "--reason", "x")
+    assert (late.code, "Rollback 1 has ended" in late.err) == (2, True)
 
 
 def test_a_second_rollback_waits_for_nothing_and_is_refused_with_the_first_one(desk: Desk) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from orchestrate_tui.cli.executors import own_executor
 from orchestrate_tui.domain.run import Run
-from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.spec import load_pipeline
@@ -250,6 +251,28 @@ def test_another_account_rolls_an_ended_run_back(
     assert (code, output, complaints) == (0, f"Rollback 1 of run {run_id} succeeded\n", "")
     event = history.rollback(1)
     assert (event.actor, event.reason) == ("nobody", "errors")
+
+
+def test_another_account_decides_about_a_step_that_failed(
+    office: Office, control: Control, history: History
+) -> None:
+    broken = SHOP.replace("{agent: undo, task: t}", "{agent: broken, task: t}")
+    text = broken.partition("  - {name: deploy")[0]
+    run = control.begin_run(load_pipeline(office.pipeline(text))).end.result(PATIENCE_S)
+    rollback_id = control.rollback(run.id, "build", waits=True).result(PATIENCE_S)
+    end = control.follow_rollback(rollback_id)
+    while not history.rollback(rollback_id).waiting_since:
+        assert not wait([end], timeout=0.02).done
+    command = ("rollback-step", rollback_id, "done", "--reason", "by hand")
+    code, _, complaint = office.ask("games", *command)
+    assert (code, "the right 'rollback' is missing" in complaint) == (2, True)
+    assert office.ask("nobody", *command)[0] == 0
+    assert end.result(PATIENCE_S).status is RollbackStatus.SUCCEEDED
+    (step,) = history.steps(rollback_id)
+    assert (step.status, step.error_message) == (
+        StepStatus.DONE,
+        "said to be undone by nobody: by hand",
+    )
 
 
 def test_another_account_stops_a_running_run_for_a_rollback_and_halts_that(

@@ -34,6 +34,7 @@ from orchestrate_tui.domain.status import (
     StageStatus,
     StepStatus,
 )
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.control import Runnable
 from orchestrate_tui.executor.hub import Hub, Subscription
@@ -43,10 +44,9 @@ from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.quarantines import lift
 from orchestrate_tui.store.releases import insert_release, pin, unpin
+from orchestrate_tui.store.rollback_steps import change_step, insert_steps
 from orchestrate_tui.store.rollbacks import (
-    change_step,
     insert,
-    insert_steps,
     mark_rolled_back,
     update,
 )
@@ -371,6 +371,11 @@ class Desk:
 
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         return self._answer("being halted", "halt", rollback_id, reason)
+
+    def decide_step(
+        self, rollback_id: int, action: StepAction, reason: str, stage: str = ""
+    ) -> Future[str]:
+        return self._answer("goes on", "decide_step", rollback_id, action, reason, stage)
 
     def _answer(self, result: T, *asked: Any) -> Future[T]:
         self.asked.append(asked)

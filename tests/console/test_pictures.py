@@ -17,7 +17,7 @@ from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.executor.left_work import LeftStage
-from orchestrate_tui.store.rollbacks import insert_steps
+from orchestrate_tui.store.rollback_steps import insert_steps
 from tests.console.company import ANNA, BEN, VIEWER, There
 from tests.console.scenery import (
     PROTECTED,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Change, Hub
@@ -34,6 +35,12 @@ async def work(*called_with: str) -> object:
                 return (await executor.execute_run(run_id)).status
             case ["resume", resumed]:
                 return (await executor.resume_run(int(resumed))).status
+            case ["waiting", run, *stages]:
+                event = await executor.trigger_rollback(int(run), *stages, waits=True)
+                return event.status
+            case ["decide", rollback, action, reason]:
+                decided = StepAction(action)
+                return await executor.decide_step(int(rollback), decided, reason=reason)
             case ["rollback", run, *stages]:
                 event = await executor.trigger_rollback(int(run), *stages)
                 return event.status

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
-from orchestrate_tui.store import get_rollback_event, insert_rollback_event, rollbacks
+from orchestrate_tui.store import get_rollback_event, insert_rollback_event, rollback_steps
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.fencing import take_over
 from orchestrate_tui.store.history import History
@@ -59,7 +59,7 @@ def rollback_under_way(store: Store, run_id: int, epoch: int) -> int:
         target="build",
         steps=tuple(PlanStep(stage_name=name, agent="robot", task="undo") for name in names),
     )
-    store.database.write(lambda c: rollbacks.insert_steps(c, rollback_id, plan))
+    store.database.write(lambda c: rollback_steps.insert_steps(c, rollback_id, plan))
     for position, status in enumerate(("succeeded", "running")):
         store.execute(
             "UPDATE rollback_steps SET status = ? WHERE rollback_id = ? AND position = ?",

@@ -29,6 +29,7 @@ from orchestrate_tui.store import (
     get_rollback_event,
     insert_rollback_event,
     list_rollback_events,
+    rollback_steps,
     rollbacks,
     update_rollback_event,
 )
@@ -74,7 +75,7 @@ def running(store: Store, run_id: int) -> RollbackEvent:
     """A rollback that this executor carries out, with the steps of PLAN."""
     event = kept(store, rollback_of(run_id, epoch=store.epoch)).mark_running(NOON)
     update_rollback_event(store.database, event)
-    store.database.write(lambda c: rollbacks.insert_steps(c, event.id or 0, PLAN))
+    store.database.write(lambda c: rollback_steps.insert_steps(c, event.id or 0, PLAN))
     return event
 
 
@@ -82,7 +83,7 @@ def change_step(
     store: Store, run_id: int, step: RollbackStep, status: StepStatus, epoch: int | None = None
 ) -> None:
     store.database.write(
-        lambda c: rollbacks.change_step(
+        lambda c: rollback_steps.change_step(
             c, run_id, step, status, LATER, epoch=epoch or store.epoch, exit_code=3
         )
     )

@@ -17,7 +17,7 @@ from orchestrate_tui.domain.run import ApprovalRecord, Decision
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.turn import Turn
-from orchestrate_tui.store import open_database, rollbacks
+from orchestrate_tui.store import open_database, rollback_steps, rollbacks
 from orchestrate_tui.store.approvals import insert_approval
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.history import steps_of
@@ -34,7 +34,9 @@ def prepared(store: Store) -> tuple[int, int]:
     rollback_id = store.database.write(lambda connection: rollbacks.insert(connection, event))
     step = PlanStep(stage_name="deploy", agent="robot", task="undo")
     plan = RollbackPlan(failed_stage="deploy", target="build", steps=(step,))
-    store.database.write(lambda connection: rollbacks.insert_steps(connection, rollback_id, plan))
+    store.database.write(
+        lambda connection: rollback_steps.insert_steps(connection, rollback_id, plan)
+    )
     return run_id, rollback_id
 
 
@@ -66,7 +68,7 @@ def writes(store: Store, run_id: int, rollback_id: int) -> tuple[Write, ...]:
 
     def start_step(connection: Connection) -> None:
         (step,) = steps_of(connection, rollback_id)
-        rollbacks.change_step(connection, run_id, step, StepStatus.RUNNING, NOON, epoch=epoch)
+        rollback_steps.change_step(connection, run_id, step, StepStatus.RUNNING, NOON, epoch=epoch)
 
     return (end_stage, approve, start_step, end_rollback, end_run)
 

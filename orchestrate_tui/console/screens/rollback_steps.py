@@ -110,6 +110,6 @@ def _step_line(step: RollbackStep, now: datetime) -> Content:
             toned(f"{mark.glyph} {step.position + 1}. {step.stage_name}", mark.tone),
             plain(f"{step.agent}: {step.task}" if step.task else "put back its snapshot"),
             toned("" if seconds is None else duration(seconds), Tone.QUIET),
-            toned(step.error_message, Tone.BAD),
+            toned(step.error_message, mark.tone),
         ]
     )

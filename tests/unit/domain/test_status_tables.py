@@ -14,6 +14,7 @@ from orchestrate_tui.domain.status import (
     ENDED_STAGES,
     ROLLBACK_TRANSITIONS,
     RUN_TRANSITIONS,
+    SETTLED_STEPS,
     STAGE_TRANSITIONS,
     STEP_TRANSITIONS,
     RollbackStatus,
@@ -23,6 +24,7 @@ from orchestrate_tui.domain.status import (
     StepStatus,
     standing,
 )
+from orchestrate_tui.domain.step_decision import StepAction
 
 Table = Mapping[Any, frozenset[Any]]
 TABLES = pytest.mark.parametrize(
@@ -142,7 +144,10 @@ class TestRollbacks:
         assert RollbackStatus.FAILED in ROLLBACK_TRANSITIONS[RollbackStatus.PENDING]
 
     def test_a_step_that_is_done_stays_done(self) -> None:
-        assert not STEP_TRANSITIONS[StepStatus.SUCCEEDED]
+        assert {StepStatus.SUCCEEDED, StepStatus.SKIPPED, StepStatus.DONE} == SETTLED_STEPS
+
+    def test_only_an_operator_takes_a_failed_step_further(self) -> None:
+        assert STEP_TRANSITIONS[StepStatus.FAILED] == {one.status for one in StepAction}
 
     def test_an_interrupted_step_can_be_repeated(self) -> None:
         assert StepStatus.RUNNING in STEP_TRANSITIONS[StepStatus.INTERRUPTED]

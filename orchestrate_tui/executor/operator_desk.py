@@ -1,0 +1,89 @@
+"""The steps of a rollback that failed and wait for what the operator decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import anyio
+
+from orchestrate_tui.domain.events import RollbackStep
+from orchestrate_tui.domain.status import StepStatus
+from orchestrate_tui.domain.step_decision import StepDecision
+from orchestrate_tui.errors import Refused
+
+
+@dataclass(slots=True)
+class _Case:
+    step: RollbackStep
+    settled: anyio.Event
+    decision: StepDecision | None = None
+
+
+class OperatorDesk:
+    """Holds what waits for a decision, by the position of the step; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._cases: dict[int, _Case] = {}
+        self._emptied = anyio.Event()
+
+    def __contains__(self, position: object) -> bool:
+        return position in self._cases
+
+    def lay(self, step: RollbackStep) -> None:
+        """Have a step that failed wait for the operator."""
+        self._cases[step.position] = _Case(step, anyio.Event())
+
+    async def decided(self, step: RollbackStep) -> RollbackStep | None:
+        """Wait for what becomes of a step that was laid; None when nobody decides any more."""
+        case = self._cases[step.position]
+        await case.settled.wait()
+        del self._cases[step.position]
+        if not self._cases:
+            self._emptied.set()
+            self._emptied = anyio.Event()
+        if case.decision is None:
+            return None
+        status = case.decision.action.status
+        return replace(step, status=status, error_message=case.decision.sentence)
+
+    async def until_empty(self) -> None:
+        """Wait until no step waits for the operator."""
+        while self._cases:
+            await self._emptied.wait()
+
+    def take(self, decision: StepDecision) -> tuple[RollbackStep, Callable[[], None]]:
+        """The step that a decision is about, and what lets it go on once that is committed.
+
+        Raises Refused when no such step waits, or somebody has decided about it.
+        """
+        case = self._case(decision.stage_name)
+        if case.decision is not None:
+            raise Refused(
+                f"Step '{case.step.stage_name}' was decided before: {case.decision.sentence}"
+            )
+        case.decision = decision
+        return case.step, case.settled.set
+
+    def _case(self, stage_name: str) -> _Case:
+        waiting = {case.step.stage_name: case for case in self._cases.values()}
+        if stage_name in waiting:
+            return waiting[stage_name]
+        if len(waiting) == 1 and not stage_name:
+            return next(iter(waiting.values()))
+        if waiting:
+            raise Refused(
+                f"These steps wait for a decision: {', '.join(waiting)}",
+                next_step="Name one of them with --stage",
+            )
+        raise Refused("No step of the rollback waits for a decision")
+
+    def give_up(self) -> None:
+        """Wait for no decision any more; those that were made still count."""
+        for case in self._cases.values():
+            case.settled.set()
+
+
+def failed_steps(steps: tuple[RollbackStep, ...]) -> tuple[RollbackStep, ...]:
+    """Those that failed; in a rollback that waits, what it waits for."""
+    return tuple(step for step in steps if step.status is StepStatus.FAILED)
