@@ -34,6 +34,7 @@ lint: $(VENV)/installed-lint
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/masking.py
+	$(BIN)/python benchmarks/snapshots.py
 
 clean:
 	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

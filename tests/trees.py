@@ -16,7 +16,7 @@ def picture_of(root: Path) -> Picture:
     top = os.fsencode(root)
     found: Picture = {b"": _about(top, {})}
     links: dict[int, bytes] = {}
-    waiting = [b""]
+    waiting = [b""] if stat.S_ISDIR(os.lstat(top).st_mode) else []
     while waiting:
         here = waiting.pop()
         for name in sorted(os.listdir(os.path.join(top, here))):

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 from anyio import to_thread
@@ -169,7 +170,9 @@ class Snapshots:
                 finally:
                     packs.close()
 
-        return _answered(database, restore)[1]
+        _, problem = _answered(database, restore)
+        _tidy(folder.journals)
+        return problem
 
 
 def restorable(connection: Connection, context: RunContext) -> Mapping[str, tuple[str, ...]]:
@@ -227,10 +230,19 @@ class SnapshotFolder:
 
 def finish_restores(files: StoreFiles) -> None:
     """Finish what dead executors were putting back; what cannot be is tried again later."""
-    if (folder := files.snapshots / "restores").is_dir() and any(folder.iterdir()):
+    folder, trash = files.snapshots / "restores", files.snapshots / "trash"
+    if any(place.is_dir() and any(place.iterdir()) for place in (folder, trash)):
         from orchestrate_tui.snapshots.journal import finish_left  # noqa: PLC0415
 
         finish_left(folder)
+        _tidy(folder)
+
+
+def _tidy(journals: Path) -> None:
+    """Remove what was put out of its place, while others go on; the next start does the rest."""
+    from orchestrate_tui.snapshots.journal import empty_trash  # noqa: PLC0415
+
+    Thread(target=empty_trash, args=(journals,), name="snapshot-trash", daemon=True).start()
 
 
 def _answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]:

@@ -122,7 +122,7 @@ class Journal:
         for decision in decisions:
             carry_out(decision.moves)
         for intent in intents:
-            _clear(intent, was_decided=bool(decisions))
+            _clear(intent, trash_beside(self._path.parent), was_decided=bool(decisions))
         self._path.unlink()
         return bool(decisions)
 
@@ -171,13 +171,38 @@ def _inode(path: bytes) -> int | None:
         return None
 
 
-def _clear(intent: Intent, *, was_decided: bool) -> None:
+def trash_beside(journals: Path) -> Path:
+    """Where what is not needed any more waits to be removed: that takes long, and delays nobody."""
+    return journals.with_name("trash")
+
+
+def empty_trash(journals: Path) -> None:
+    """Remove what waits for it; what somebody else is removing too is left to him."""
+    trash = os.fsencode(trash_beside(journals))
+    with suppress(OSError):
+        for name in os.listdir(trash):
+            with suppress(OSError):
+                remove_tree(os.path.join(trash, name))
+
+
+def _clear(intent: Intent, trash: Path, *, was_decided: bool) -> None:
     for folder in intent.folders:
-        remove_tree(folder)
+        _throw_away(folder, trash)
     if not was_decided:
         for made in reversed(intent.made):
             with suppress(OSError):
                 os.rmdir(made)
+
+
+def _throw_away(folder: bytes, trash: Path) -> None:
+    """Move a folder to the trash; remove it where that lies on another file system."""
+    trash.mkdir(mode=0o700, exist_ok=True)
+    try:
+        os.rename(folder, os.path.join(os.fsencode(trash), uuid4().hex.encode()))
+    except FileNotFoundError:
+        return
+    except OSError:
+        remove_tree(folder)
 
 
 def remove_tree(folder: bytes) -> None:

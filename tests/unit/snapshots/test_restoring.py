@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from orchestrate_tui.snapshots.errors import Damaged, InUse, Unfit
-from orchestrate_tui.snapshots.journal import finish_left
+from orchestrate_tui.snapshots.journal import empty_trash, finish_left, trash_beside
 from orchestrate_tui.snapshots.manifest import FILE, Place
 from tests.trees import disturb_tree, odd_tree, picture_of
 from tests.unit.snapshots.shelf import Shelf
@@ -279,3 +279,14 @@ def test_hard_links_within_a_place_stay_links(work: Path, shelf: Shelf) -> None:
     (work / "d/b").write_text("a")
     shelf.restore(manifest)
     assert (work / "d/a").stat().st_ino == (work / "d/b").stat().st_ino
+
+
+def test_what_was_put_out_of_its_place_waits_in_the_trash(work: Path, shelf: Shelf) -> None:
+    (work / "file").write_text("then")
+    manifest = shelf.take(work, "file")
+    (work / "file").write_text("now!")
+    shelf.restore(manifest)
+    (thrown,) = trash_beside(shelf.journals).iterdir()
+    assert [path.read_text() for path in thrown.iterdir()] == ["now!"]
+    empty_trash(shelf.journals)
+    assert not list(trash_beside(shelf.journals).iterdir())

@@ -1,0 +1,116 @@
+"""Ten thousand small files, kept and put back, beside `cp -a` of the same folder.
+
+Each round copies the folder, has a stage keep it (a whole run, recorded in its database), has
+another run keep it unchanged, changes every file, and has a rollback put it back. The figures are
+medians; the ratios say more than the times, because all share the machine. What `cp -a` writes is
+not synced; what is kept and put back is.
+
+    python benchmarks/snapshots.py [--rounds N] [--files N] [--size BYTES]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Awaitable
+from pathlib import Path
+
+from orchestrate_tui import PipelineExecutor, RollbackStatus
+from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Simulation, Snapshot, Stage
+from orchestrate_tui.domain.status import RunStatus
+
+IN_A_FOLDER = 100
+NOTHING = Agent(name="nothing", kind=AgentKind.SIMULATED, simulated=Simulation())
+PIPELINE = Pipeline(
+    name="benchmark",
+    agents=(NOTHING,),
+    stages=(Stage(name="keep", agent="nothing", task="-", snapshot=Snapshot(paths=("tree",))),),
+)
+
+
+def write_tree(tree: Path, files: int, size: int, seed: int) -> None:
+    content = random.Random(seed)
+    for number in range(files):
+        folder = tree / str(number // IN_A_FOLDER)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"file-{number}").write_bytes(content.randbytes(size))
+
+
+def digest(tree: Path) -> str:
+    words = ["tar", "--sort=name", "-cf", "-", "-C", tree, "."]
+    packed = subprocess.run(words, capture_output=True, check=True).stdout
+    return str(hash(packed))
+
+
+async def measured(work: Awaitable[object]) -> tuple[float, object]:
+    started = time.perf_counter()
+    result = await work
+    return time.perf_counter() - started, result
+
+
+async def keep(executor: PipelineExecutor, work: Path) -> int:
+    run_id = await executor.create_run(PIPELINE, workdir=work)
+    run = await executor.execute_run(run_id)
+    assert run.status is RunStatus.SUCCEEDED, run.reason
+    return run_id
+
+
+def copied(tree: Path) -> float:
+    copy = tree.with_name("copy")
+    started = time.perf_counter()
+    subprocess.run(["cp", "-a", tree, copy], check=True)
+    seconds = time.perf_counter() - started
+    shutil.rmtree(copy)
+    return seconds
+
+
+async def round_of(folder: Path, files: int, size: int) -> dict[str, float]:
+    tree = folder / "work" / "tree"
+    write_tree(tree, files, size, seed=1)
+    os.sync()
+    found = {"cp -a": copied(tree)}
+    before = digest(tree)
+    async with PipelineExecutor(folder / "state" / "store.db") as executor:
+        found["first snapshot"], _ = await measured(keep(executor, tree.parent))
+        found["second snapshot"], run_id = await measured(keep(executor, tree.parent))
+        assert isinstance(run_id, int)
+        write_tree(tree, files, size, seed=2)
+        os.sync()
+        found["restore"], event = await measured(
+            executor.trigger_rollback(run_id, "keep", reason="benchmark")
+        )
+    assert getattr(event, "status", None) is RollbackStatus.SUCCEEDED, event
+    assert digest(tree) == before
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--size", type=int, default=4096)
+    given = parser.parse_args()
+    found: dict[str, list[float]] = defaultdict(list)
+    for _ in range(given.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            figures = asyncio.run(round_of(Path(folder), given.files, given.size))
+        for name, seconds in figures.items():
+            found[name].append(seconds)
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    copy, first = medians["cp -a"], medians["first snapshot"]
+    print(f"{given.files:,} files of {given.size:,} bytes, median of {given.rounds}")
+    for name, seconds in medians.items():
+        print(f"  {name:16} {seconds:6.2f} s  {seconds / copy:5.2f} x cp -a")
+    print(f"  the second snapshot takes {medians['second snapshot'] / first:.2f} of the first")
+
+
+if __name__ == "__main__":
+    main()
