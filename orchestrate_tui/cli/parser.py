@@ -253,6 +253,15 @@ def _add_rollbacks(commands: Commands) -> None:
     rollback.add_argument(
         "--reason", default="", metavar="TEXT", help="why; kept with the rollback"
     )
+    rollback.add_argument(
+        "--release", default="", metavar="RELEASE",
+        help="return to this release, named by its id or version, or `golden`"
+        " (default: the one before)",
+    )  # fmt: skip
+    rollback.add_argument(
+        "--definition", type=Path, metavar="FILE",
+        help="undo as this pipeline says; only its rollback: and agents: are used",
+    )  # fmt: skip
     rollback.add_argument("--dry-run", action="store_true", help="only print the plan")
     rollback.add_argument("--retry", action="store_true", help="repeat a failed rollback")
     _add_wait(rollback)

@@ -104,6 +104,8 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
         "retry_of": event.retry_of,
         "waits": event.waits,
         "waiting_since": _text(event.waiting_since),
+        "release_id": event.release_id,
+        "definition_hash": event.definition_hash,
         "steps": [_step_record(step) for step in history.steps(event.id or 0)],
     }
 
@@ -218,6 +220,8 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
         "warnings": plan.warnings,
         "irreversible": plan.irreversible,
         "refusal": plan.refusal,
+        "definition": plan.definition or None,
+        "differences": plan.differences,
         "hash": plan.hash,
     }
 

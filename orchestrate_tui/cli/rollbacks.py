@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import Future
+from typing import Any
 
 from orchestrate_tui.cli.decisions import ask
 from orchestrate_tui.cli.executors import AnyControl, executor_of
@@ -22,6 +23,8 @@ from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.distant import DistantControl
+from orchestrate_tui.spec import load_pipeline
+from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.store.history import History
 
 
@@ -30,13 +33,20 @@ def rollback(arguments: Namespace) -> int:
     _refuse_not_yet(arguments)
     path = existing_database_path(arguments)
     with executor_of(path) as control:
-        plan = control.plan_rollback(*_stages(arguments), retry=arguments.retry).result()
+        definition = load_pipeline(arguments.definition) if arguments.definition else None
+        plan = control.plan_rollback(
+            *_stages(arguments),
+            retry=arguments.retry,
+            release=arguments.release,
+            definition=definition,
+        ).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
         history = History(path, hands_off=isinstance(control, DistantControl))
         _check_permission(arguments, plan, word_for(history, arguments.run))
         with undisturbed() as interrupts:
-            event = _carry_out(arguments, control, history, plan, interrupts)
+            asked = _asked(arguments, plan, definition)
+            event = _carry_out(arguments, control, history, asked, interrupts)
             return _report(arguments, history, event)
 
 
@@ -63,6 +73,8 @@ def decide_step(arguments: Namespace) -> int:
 def plan_lines(plan: RollbackPlan) -> Iterator[str]:
     """The plan as an operator reads it: what is undone, in order, and what is not."""
     yield f"Roll back from '{plan.failed_stage}' to '{plan.target}':"
+    for difference in plan.differences:
+        yield f"  ±  {difference}"
     for number, step in enumerate(plan.steps, 1):
         yield f"  {number}. undo {step.stage_name}: {step.doing}{_versions(step)}"
     for skip in plan.skipped:
@@ -130,19 +142,12 @@ def _carry_out(
     arguments: Namespace,
     control: AnyControl,
     history: History,
-    plan: RollbackPlan,
+    asked: dict[str, Any],
     interrupts: Interrupts,
 ) -> RollbackEvent:
     """Have the plan carried out and show it; nothing that happens here stops it."""
     after = history.last_event_id()
-    started = control.rollback(
-        *_stages(arguments),
-        reason=arguments.reason,
-        plan_hash=plan.hash,
-        accept_irreversible=arguments.accept_irreversible,
-        retry=arguments.retry,
-        waits=arguments.wait,
-    )
+    started = control.rollback(*_stages(arguments), **asked)
     end = control.follow_rollback(started.result())
 
     def heed_interrupts() -> None:
@@ -152,6 +157,21 @@ def _carry_out(
     shows = sys.stdout.isatty() and not arguments.json
     follower = Follower(history, arguments.run, after=after, quiet=not shows)
     return follower.until(end, heed_interrupts)
+
+
+def _asked(
+    arguments: Namespace, plan: RollbackPlan, definition: LoadedPipeline | None
+) -> dict[str, Any]:
+    """What the executor is told beside the stages."""
+    return {
+        "reason": arguments.reason,
+        "plan_hash": plan.hash,
+        "accept_irreversible": arguments.accept_irreversible,
+        "retry": arguments.retry,
+        "waits": arguments.wait,
+        "release": arguments.release,
+        "definition": definition,
+    }
 
 
 def _stages(arguments: Namespace) -> tuple[int, str, str]:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import Run, TriggerContext
     from orchestrate_tui.domain.step_decision import StepAction
-    from orchestrate_tui.executor.control import Runnable
     from orchestrate_tui.executor.hub import Subscription
     from orchestrate_tui.executor.left_work import LeftStage, Settlement
+    from orchestrate_tui.executor.runnable import Runnable
     from orchestrate_tui.store.history import History
 
 T = TypeVar("T")
@@ -181,10 +181,10 @@ class LatchedControl:
         )
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
+        self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
     ) -> Future[RollbackPlan]:
         """What a rollback would do now; that changes nothing."""
-        return self._control.plan_rollback(run_id, from_stage, to_stage, retry=retry)
+        return self._control.plan_rollback(run_id, from_stage, to_stage, **options)
 
     def rollback(
         self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import TriggerContext
     from orchestrate_tui.domain.step_decision import StepAction
-    from orchestrate_tui.executor.control import Runnable
     from orchestrate_tui.executor.hub import Subscription
     from orchestrate_tui.executor.left_work import LeftStage, Settlement
+    from orchestrate_tui.executor.runnable import Runnable
 
 
 class Attendance(Protocol):
@@ -104,7 +104,14 @@ class ExecutorControl(Protocol):
         ...
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
+        self,
+        run_id: int,
+        from_stage: str,
+        to_stage: str | None = None,
+        *,
+        retry: bool = False,
+        release: str = "",
+        definition: Runnable | None = None,
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
         ...
@@ -120,6 +127,8 @@ class ExecutorControl(Protocol):
         accept_irreversible: bool = False,
         retry: bool = False,
         waits: bool = False,
+        release: str = "",
+        definition: Runnable | None = None,
     ) -> Future[int]:
         """Roll a run back; the rollback's id, once it is recorded."""
         ...

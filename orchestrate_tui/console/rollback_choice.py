@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from orchestrate_tui.console.marks import Tone
+from orchestrate_tui.console.marks import ARROW, Tone
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.rollback import (
@@ -92,6 +92,7 @@ class RollbackChoice:
 class RollbackRequest:
     """What the operator put together so far.
 
+    `release` "" means the one before, `definition`, the path of a file, "" that of the run.
     `named_database` None means the one that commands use when they name none.
     """
 
@@ -101,6 +102,8 @@ class RollbackRequest:
     reason: str = ""
     accepts_irreversible: bool = False
     is_retry: bool = False
+    release: str = ""
+    definition: str = ""
     named_database: Path | None = None
 
     @property
@@ -109,6 +112,8 @@ class RollbackRequest:
         words = [PROGRAM, "rollback", str(self.run_id), "--from", self.source, "--to", self.target]
         words += ["--reason", self.reason or "…"]
         words += ["--retry"] * self.is_retry + ["--accept-irreversible"] * self.accepts_irreversible
+        words += ["--release", self.release] if self.release else []
+        words += ["--definition", self.definition] if self.definition else []
         words += ["--db", str(self.named_database)] if self.named_database else []
         return visible(shlex.join(words))
 
@@ -121,9 +126,15 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
     """The plan in the order in which it is carried out, then what it leaves out and warns of."""
     if plan.refusal:
         yield f"✗ {visible(plan.refusal)}", Tone.BAD
+    for difference in plan.differences:
+        yield f"±  {visible(difference)}", Tone.ATTENTION
     for number, step in enumerate(plan.steps, 1):
         told = f"  {step.agent}: {step.task}" if step.task else ""
         yield visible(f"{number}. {step.stage_name}{told}"), None
+        if step.release is not None:
+            version = step.from_version or "no version"
+            before = step.to_version or f"release {step.release}"
+            yield visible(f"   {version} {ARROW} {before}"), None
         if step.restores:
             yield visible(f"   restores {', '.join(step.restores)}"), None
     for skip in plan.skipped:

@@ -34,6 +34,8 @@ class Event:
 class RollbackEvent:
     """One rollback of one run. `id` None means it is not stored yet.
 
+    `release_id` is the release to return to, None for the one before; `definition_hash` that of
+    the definition whose undos are used, None for that of the run.
     `retry_of` names the failed rollback that this one repeats. `waits` says that it waits for the
     operator when a step fails, and `waiting_since` is set while it does. `plan` and `plan_hash`
     are "" until it is planned. `epoch` is the executor that carries it out.
@@ -59,6 +61,8 @@ class RollbackEvent:
     plan: str = ""
     plan_hash: str = ""
     epoch: int | None = None
+    release_id: int | None = None
+    definition_hash: str | None = None
 
     def mark_running(self, at: datetime | None = None) -> RollbackEvent:
         """The event as it is once its first step may start."""

@@ -74,7 +74,9 @@ class RollbackPlan:
     `refusal` is the sentence that says why it cannot be carried out, "" when it can.
     `irreversible` names the stages in scope whose effects cannot be taken back. `hash` covers
     the target, the components, the started stages in scope and each undo, so that a plan shown
-    to an operator can be compared with the plan at the moment of the request.
+    to an operator can be compared with the plan at the moment of the request. `definition` is the
+    hash of the one whose undos are used, "" for that of the run, and `differences` says where it
+    is another.
     """
 
     failed_stage: str
@@ -87,6 +89,8 @@ class RollbackPlan:
     scope: tuple[str, ...] = ()
     refusal: str = ""
     hash: str = ""
+    definition: str = ""
+    differences: tuple[str, ...] = ()
 
 
 def plan_rollback(
@@ -119,7 +123,7 @@ def plan_rollback(
     }
     undos |= {name: _RESTORE for name in scope if undos[name] is None and name in snapshots}
     stuck = {} if simulated else dict(_stuck(pipeline, defined, undos, releases))
-    undos |= dict.fromkeys(stuck)
+    undos |= {name: _RESTORE if name in snapshots else None for name in stuck}
     steps = tuple(
         _step(defined[name], undo, releases.get(name, Succession()), snapshots.get(name, ()))
         for name in scope
@@ -322,7 +326,8 @@ def _skips(
     *,
     stuck: Mapping[str, str],
 ) -> tuple[PlanSkip, ...]:
-    reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None} | dict(stuck)
+    reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None}
+    reasons |= {name: reason for name, reason in stuck.items() if undos[name] is None}
     reasons |= {name: IRREVERSIBLE for name in scope if _stays(undos[name])}
     for name in closure.difference(scope):
         if stages[name].status is StageStatus.ROLLED_BACK:
@@ -363,7 +368,7 @@ def _refusal(
     stages: Mapping[str, StageRun],
     stuck: Mapping[str, str],
 ) -> str:
-    if target in stuck:
+    if target in stuck and undos[target] is None:
         return f"Stage '{target}' has nothing to go back to: {stuck[target]}"
     if target in undos and all(step.stage_name != target for step in steps):
         return f"Stage '{target}' has nothing to undo it"

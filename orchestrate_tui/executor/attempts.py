@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from glob import escape
@@ -103,6 +104,12 @@ class Attempts:
         for key, value in outputs:
             self.outputs[stage_name, key] = value
             self.values[f"stages.{stage_name}.{key}"] = value
+
+    def of(self, context: RunContext) -> Attempts:
+        """The same, with what is known and what was taken back, under other definitions."""
+        theirs = copy(self)
+        theirs.context = context
+        return theirs
 
     def pretend(self, stage: Stage) -> Outcome | None:
         """The outcome of a stage that only pretends and takes no time; None for any other."""

@@ -76,8 +76,8 @@ class Clerk:
 
     def _do(self, errand: AnyErrand, control: Control) -> Done:
         match errand:
-            case Plan(run=run, from_stage=source, to_stage=target, retry=retry):
-                plan = control.plan_rollback(run, source, target, retry=retry)
+            case Plan(run=run, from_stage=source, to_stage=target, retry=retry, release=release):
+                plan = control.plan_rollback(run, source, target, retry=retry, release=release)
                 return Done(plan=_result(plan))
             case Resume(run=run):
                 return Done(answer=_resumed(control, run))
@@ -120,6 +120,7 @@ def _rollback(control: Control, errand: Rollback) -> Future[int]:
         accept_irreversible=errand.accept_irreversible,
         retry=errand.retry,
         waits=errand.waits,
+        release=errand.release,
     )
 
 

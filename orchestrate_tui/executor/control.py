@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.notifying import NotifyRule
-from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
@@ -26,29 +25,11 @@ from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.executor.people import People
+from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.executor.thread import ExecutorThread, begun_future
 from orchestrate_tui.store.database import Database
 
 T = TypeVar("T")
-
-
-class Runnable(Protocol):
-    """A pipeline that was read from a file, with what is kept of that file."""
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """What is run."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """The text of the file."""
-        ...
-
-    @property
-    def file(self) -> str:
-        """The path of the file."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,10 +203,25 @@ class Control:
     # Rollbacks
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
+        self,
+        run_id: int,
+        from_stage: str,
+        to_stage: str | None = None,
+        *,
+        retry: bool = False,
+        release: str = "",
+        definition: Runnable | None = None,
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
-        plan = partial(self._executor.plan_rollback, run_id, from_stage, to_stage, retry=retry)
+        plan = partial(
+            self._executor.plan_rollback,
+            run_id,
+            from_stage,
+            to_stage,
+            retry=retry,
+            release=release,
+            definition=definition,
+        )
         return self._thread.ask(plan)
 
     def rollback(
@@ -239,6 +235,8 @@ class Control:
         accept_irreversible: bool = False,
         retry: bool = False,
         waits: bool = False,
+        release: str = "",
+        definition: Runnable | None = None,
     ) -> Future[int]:
         """Roll a run back; the future is the rollback's id, once it is recorded.
 
@@ -255,6 +253,8 @@ class Control:
             accept_irreversible=accept_irreversible,
             retry=retry,
             waits=waits,
+            release=release,
+            definition=definition,
             accepted=started.set_result,
         )
         self._begin(trigger, started)

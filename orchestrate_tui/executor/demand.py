@@ -15,6 +15,7 @@ from orchestrate_tui.executor.rollback import plan_event
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.history import stages_of
+from orchestrate_tui.store.releases import find_release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,9 @@ class RollbackDemand:
     """A manual rollback as it was asked for.
 
     `to_stage` "" means the failed stage itself. `plan_hash` "" means that no plan was shown
-    before, so any plan will do.
+    before, so any plan will do. `release` is the release to return to, as find_release knows it,
+    "" for the one before; `definition` the hash of the one whose undos are used, "" for that of
+    the run, or for a repetition those of the first.
     """
 
     from_stage: str
@@ -32,6 +35,8 @@ class RollbackDemand:
     accept_irreversible: bool = False
     retry: bool = False
     waits: bool = False
+    release: str = ""
+    definition: str = ""
 
     def to_payload(self) -> dict[str, str]:
         """The demand as a command to another process carries it."""
@@ -43,6 +48,8 @@ class RollbackDemand:
             "accept_irreversible": str(self.accept_irreversible),
             "retry": str(self.retry),
             "waits": str(self.waits),
+            "release": self.release,
+            "definition": self.definition,
         }
 
     @classmethod
@@ -56,6 +63,8 @@ class RollbackDemand:
             accept_irreversible=payload["accept_irreversible"] == str(True),
             retry=payload["retry"] == str(True),
             waits=payload["waits"] == str(True),
+            release=payload.get("release", ""),
+            definition=payload.get("definition", ""),
         )
 
 
@@ -79,6 +88,8 @@ def accept(
     Raises NotFound or RollbackRefused when it may not.
     """
     check_stages(connection, context, demand.from_stage, demand.to_stage)
+    first = _failed_rollback(connection, context, demand) if demand.retry else None
+    named = find_release(connection, context.id, demand.release) if demand.release else None
     event = RollbackEvent(
         run_id=context.id,
         failed_stage_name=demand.from_stage,
@@ -88,7 +99,9 @@ def accept(
         reason=demand.reason,
         accept_irreversible=demand.accept_irreversible,
         waits=demand.waits,
-        retry_of=_failed_rollback(connection, context, demand) if demand.retry else None,
+        retry_of=first.id if first else None,
+        release_id=named.id if named else first.release_id if first else None,
+        definition_hash=demand.definition or (first.definition_hash if first else None),
         created_at=applicant.at,
         epoch=applicant.epoch,
     )
@@ -141,13 +154,15 @@ def _what_is_possible(connection: Connection, context: RunContext, from_stage: s
     return f"Possible targets are: {', '.join(targets) or 'none'}"
 
 
-def _failed_rollback(connection: Connection, context: RunContext, demand: RollbackDemand) -> int:
+def _failed_rollback(
+    connection: Connection, context: RunContext, demand: RollbackDemand
+) -> RollbackEvent:
     """The rollback that a retry repeats: the last one from and to the same stages, if it failed."""
     target = demand.to_stage or demand.from_stage
     for event in rollbacks.list_events(connection, context.id, limit=1000):
         if (event.failed_stage_name, event.rollback_to_stage) == (demand.from_stage, target):
             if event.status is RollbackStatus.FAILED and event.id is not None:
-                return event.id
+                return event
             raise RollbackRefused(
                 f"Rollback {event.id} {standing(event.status)}; only a failed one is tried again"
             )

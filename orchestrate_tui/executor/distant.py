@@ -18,7 +18,6 @@ from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
-from orchestrate_tui.executor.control import Runnable
 from orchestrate_tui.executor.errands import (
     Acknowledge,
     AnyErrand,
@@ -36,6 +35,7 @@ from orchestrate_tui.executor.errands import (
 from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.executor.messenger import Messenger
+from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import is_alive
@@ -173,11 +173,27 @@ class DistantControl:
     # Rollbacks
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
+        self,
+        run_id: int,
+        from_stage: str,
+        to_stage: str | None = None,
+        *,
+        retry: bool = False,
+        release: str = "",
+        definition: Runnable | None = None,
     ) -> Future[RollbackPlan]:
-        """What a rollback would do now, or why it would be refused."""
+        """What a rollback would do now, or why it would be refused.
+
+        Raises Refused for another definition.
+        """
+        _refuse_definition(definition)
         errand = Plan(
-            key=_new_key(), run=run_id, from_stage=from_stage, to_stage=to_stage, retry=retry
+            key=_new_key(),
+            run=run_id,
+            from_stage=from_stage,
+            to_stage=to_stage,
+            retry=retry,
+            release=release,
         )
         return self._threads.submit(self._planned, errand)
 
@@ -192,8 +208,14 @@ class DistantControl:
         accept_irreversible: bool = False,
         retry: bool = False,
         waits: bool = False,
+        release: str = "",
+        definition: Runnable | None = None,
     ) -> Future[int]:
-        """Roll a run back; the future is the rollback's id, once it is recorded."""
+        """Roll a run back; the future is the rollback's id, once it is recorded.
+
+        Raises Refused for another definition.
+        """
+        _refuse_definition(definition)
         errand = Rollback(
             key=_new_key(),
             run=run_id,
@@ -204,6 +226,7 @@ class DistantControl:
             accept_irreversible=accept_irreversible,
             retry=retry,
             waits=waits,
+            release=release,
         )
         return self._number(errand)
 
@@ -262,6 +285,14 @@ class DistantControl:
                 time.sleep(_LOOK_INTERVAL_S)
         finally:
             history.close()
+
+
+def _refuse_definition(definition: Runnable | None) -> None:
+    if definition is not None:
+        raise Refused(
+            "Only the owner of the database says by which other definition a run is undone",
+            next_step="Leave --definition out: the run's own one is used",
+        )
 
 
 def _new_key() -> str:

@@ -88,6 +88,7 @@ class Plan(Errand, frozen=True, tag="plan"):
     from_stage: Name
     to_stage: str | None = None
     retry: bool = False
+    release: str = ""
 
 
 class Rollback(Errand, frozen=True, tag="rollback"):
@@ -101,6 +102,7 @@ class Rollback(Errand, frozen=True, tag="rollback"):
     accept_irreversible: bool = False
     retry: bool = False
     waits: bool = False
+    release: str = ""
 
 
 class Decide(Errand, frozen=True, tag="decide"):

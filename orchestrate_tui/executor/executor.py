@@ -32,9 +32,11 @@ from orchestrate_tui.executor.hub import Change, Hub
 from orchestrate_tui.executor.left_work import LeftStage, Settlement, forget_hosts
 from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
 from orchestrate_tui.executor.people import People
+from orchestrate_tui.executor.planning import Planning
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.room import Room
 from orchestrate_tui.executor.rulings import Rulings
+from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.snapshots import finish_restores
 from orchestrate_tui.store.accounts import current_user
@@ -90,6 +92,7 @@ class PipelineExecutor:
         self._records = records = Records(self._context)
         self._runs = Runs(self._context, records)
         self._asking = Asking(self._context, records, self._runs)
+        self._planning = Planning(self._context, records)
         self._rollbacks = ManualRollbacks(self._context, records, self._runs, self._asking)
         self._notify = notify
         self._companion = Companion(self.database, self._context.epoch)
@@ -210,16 +213,27 @@ class PipelineExecutor:
     # Rollbacks
 
     async def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
+        self,
+        run_id: int,
+        from_stage: str,
+        to_stage: str | None = None,
+        *,
+        retry: bool = False,
+        release: str = "",
+        definition: Runnable | None = None,
     ) -> RollbackPlan:
         """What a rollback would do now; `to_stage` None means the failed stage itself.
 
         The plan's `refusal` says why a request would be refused at present; `retry` asks for the
-        repetition of a failed rollback. Raises NotFound for an unknown run or stage,
-        RollbackRefused for an impossible target.
+        repetition of a failed rollback. `release` is the id or the version of the one to return
+        to, or `golden`; "" means the one before. Of `definition` the undos and agents are used
+        instead of those of the run. Raises NotFound for an unknown run or stage, RollbackRefused
+        for an impossible target, release or definition.
         """
-        demand = RollbackDemand(from_stage=from_stage, to_stage=to_stage or "", retry=retry)
-        return self._rollbacks.plan(run_id, demand)
+        demand = RollbackDemand(
+            from_stage=from_stage, to_stage=to_stage or "", retry=retry, release=release
+        )
+        return self._planning.plan(run_id, demand, definition)
 
     async def trigger_rollback(
         self,
@@ -233,6 +247,8 @@ class PipelineExecutor:
         accept_irreversible: bool = False,
         retry: bool = False,
         waits: bool = False,
+        release: str = "",
+        definition: Runnable | None = None,
         accepted: Callable[[int], None] = lambda _rollback_id: None,
         key: str = "",
     ) -> RollbackEvent:
@@ -240,9 +256,11 @@ class PipelineExecutor:
 
         A running run is stopped first. `plan_hash` is that of the plan that was shown; "" takes
         any plan. `waits` lets it wait for the operator when a step fails. `accepted` is told the
-        id once the rollback is recorded; `key` is as for approve. Raises NotFound, or
+        id once the rollback is recorded; `key` is as for approve, `release` and `definition` as
+        for plan_rollback. Raises NotFound, or
         RollbackRefused when it may not start, and then no event is written.
         """
+        kept = "" if definition is None else await self._planning.keep(run_id, definition)
         demand = RollbackDemand(
             from_stage=from_stage,
             to_stage=to_stage or "",
@@ -251,6 +269,8 @@ class PipelineExecutor:
             accept_irreversible=accept_irreversible,
             retry=retry,
             waits=waits or self._context.waits,
+            release=release,
+            definition=kept,
         )
         actor = actor or current_user()
         return await self._rollbacks.trigger(run_id, demand, actor, accepted, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -10,24 +10,21 @@ from functools import partial
 import anyio
 
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
 from orchestrate_tui.domain.step_decision import StepDecision
-from orchestrate_tui.domain.variables import substitute
-from orchestrate_tui.errors import Refused, RollbackRefused
+from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
-from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept, check_stages
+from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
 from orchestrate_tui.executor.ended import EndedRunRollback
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.left_work import LeftWork, end_all
 from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.requests import being_taken_up
-from orchestrate_tui.executor.rollback import halt_sentence, plan_request
+from orchestrate_tui.executor.rollback import halt_sentence
 from orchestrate_tui.executor.runs import Runs
-from orchestrate_tui.executor.secrets import Secrets
 from orchestrate_tui.executor.standstill import standstill
 from orchestrate_tui.executor.taking_up import adopt, decide_left, halt_left
 from orchestrate_tui.store import rollbacks
@@ -55,30 +52,6 @@ class ManualRollbacks:
         self._runs = runs
         self._asking = asking
         self.active: dict[int, EndedRunRollback] = {}
-
-    def plan(self, run_id: int, demand: RollbackDemand) -> RollbackPlan:
-        """What a rollback would do now, or why it would be refused.
-
-        Raises NotFound, or RollbackRefused for a target that is not upstream.
-        """
-        context = self._records.context(self._records.run(run_id))
-        source, target = demand.from_stage, demand.to_stage
-        check = partial(check_stages, context=context, from_stage=source, to_stage=target)
-        self._executor.database.read(check)
-        stages = self._records.stages(run_id)
-        plan = self._executor.database.read(
-            lambda reader: plan_request(reader, context, stages, source, target or None)
-        )
-        plan = _told(plan, self._records.attempts(context).values_for, context.secrets)
-        consenting = replace(demand, accept_irreversible=True)
-        applicant = self._applicant("")
-        try:
-            self._executor.database.read(
-                partial(accept, context=context, demand=consenting, applicant=applicant)
-            )
-        except RollbackRefused as refused:
-            return replace(plan, refusal=refused.message)
-        return plan
 
     async def trigger(
         self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted, key: str = ""
@@ -310,19 +283,3 @@ class ManualRollbacks:
 
     def _applicant(self, actor: str) -> Applicant:
         return Applicant(actor=actor, epoch=self._executor.epoch, at=self._executor.clock())
-
-
-def _told(
-    plan: RollbackPlan, values_for: Callable[[PlanStep], Mapping[str, str]], secrets: Secrets
-) -> RollbackPlan:
-    """The plan with the values that are known in the tasks of its steps; its hash stays.
-
-    A secret that cannot be read stops no rollback: what nobody can read, nothing can show.
-    """
-    tasks = (substitute(step.task, values_for(step), keep_unknown=True) for step in plan.steps)
-    steps = tuple(
-        replace(step, task=secrets.masked(task))
-        for step, task in zip(plan.steps, tasks, strict=True)
-    )
-    warnings = (f"Secrets: {reason}" for reason in secrets.missing)
-    return replace(plan, steps=steps, warnings=(*plan.warnings, *warnings))

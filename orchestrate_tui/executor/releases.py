@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from orchestrate_tui.domain.pipeline import Pipeline
@@ -13,22 +14,34 @@ from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.secrets import LostSecret, Secrets
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database
-from orchestrate_tui.store.releases import insert_release, read_release, succession
+from orchestrate_tui.store.releases import insert_release, read_release, sibling, succession
 from orchestrate_tui.store.runs import StageChange
 
 
 def releases_of(
-    connection: Connection, context: RunContext, stages: Iterable[StageRun]
+    connection: Connection,
+    context: RunContext,
+    stages: Iterable[StageRun],
+    release_id: int | None = None,
 ) -> dict[str, Succession]:
-    """What those stages brought to their environments; a simulated run brings nothing."""
+    """What those stages brought to their environments; a simulated run brings nothing.
+
+    The release of that id takes the place of the one before in its environment.
+    """
     if context.run.simulated:
         return {}
     version = sealed_version(context)
-    return {
-        stage.stage_name: succession(connection, context.id, stage.stage_name, version)
-        for stage in stages
-        if stage.environment is not None and stage.started
-    }
+    named = None if release_id is None else read_release(connection, release_id)
+    found: dict[str, Succession] = {}
+    for stage in stages:
+        if stage.environment is None or not stage.started:
+            continue
+        own = succession(connection, context.id, stage.stage_name, version)
+        if named is not None and named.environment == stage.environment:
+            of_stage = sibling(connection, named, stage.stage_name)
+            own = replace(own, earlier=of_stage)
+        found[stage.stage_name] = own
+    return found
 
 
 def sealed_version(context: RunContext) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.redefinition import marked
 from orchestrate_tui.domain.rollback import RollbackPlan, narrowed, plan_rollback
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
@@ -20,7 +21,7 @@ from orchestrate_tui.executor.snapshots import restorable
 from orchestrate_tui.executor.undo import Decided, StepRunner
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.definitions import encode_plan
+from orchestrate_tui.store.definitions import encode_plan, read_definition
 from orchestrate_tui.store.history import stages_of, steps_of
 
 StopStages = Callable[[Iterable[str], str], Awaitable[None]]
@@ -32,10 +33,18 @@ async def nothing_runs(names: Iterable[str], reason: str) -> None:
 
 def plan_event(context: RunContext, connection: Connection, event: RollbackEvent) -> RollbackPlan:
     """The plan of a rollback as the run stands now; of a repeated one, what is left to do."""
+    used = under_definition(connection, context, event.definition_hash)
     stages = stages_of(connection, context.id)
     plan = plan_request(
-        connection, context, stages, event.failed_stage_name, event.rollback_to_stage
+        connection,
+        used,
+        stages,
+        event.failed_stage_name,
+        event.rollback_to_stage,
+        release_id=event.release_id,
     )
+    if event.definition_hash is not None:
+        plan = marked(plan, event.definition_hash, context.pipeline, used.pipeline)
     if event.retry_of is None:
         return plan
     left = [
@@ -46,12 +55,21 @@ def plan_event(context: RunContext, connection: Connection, event: RollbackEvent
     return narrowed(plan, left) if left else plan
 
 
+def under_definition(connection: Connection, context: RunContext, digest: str | None) -> RunContext:
+    """The run with the undos and agents of the definition of that hash; None: with its own."""
+    if digest is None:
+        return context
+    return replace(context, pipeline=read_definition(connection, digest))
+
+
 def plan_request(
     connection: Connection,
     context: RunContext,
     stages: Iterable[StageRun],
     from_stage: str,
     to_stage: str | None,
+    *,
+    release_id: int | None = None,
 ) -> RollbackPlan:
     """The plan of a rollback of a run whose stages stand as given."""
     known = {stage.stage_name: stage for stage in stages}
@@ -62,7 +80,7 @@ def plan_request(
         failed_stage=from_stage,
         target=to_stage,
         simulated=context.run.simulated,
-        releases=releases_of(connection, context, known.values()),
+        releases=releases_of(connection, context, known.values(), release_id),
         snapshots=restorable(connection, context),
     )
 
@@ -116,7 +134,12 @@ class RollbackRunner:
         if event.status is RollbackStatus.PENDING:
             event = await self._begin(event)
         if event.status is RollbackStatus.RUNNING:
-            self._steps = StepRunner(self._executor, self._context, self._attempts, event)
+            context, attempts = self._context, self._attempts
+            if event.definition_hash is not None:
+                find = partial(under_definition, context=context, digest=event.definition_hash)
+                context = self._executor.database.read(find)
+                attempts = attempts.of(context)
+            self._steps = StepRunner(self._executor, context, attempts, event)
             if sentence := self._halts.get(rollback_id):
                 self._steps.halt(sentence)
             event = await self._end(event, await self._steps.run())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.release import Release, Succession
-from orchestrate_tui.errors import NotFound, Refused
+from orchestrate_tui.errors import NotFound, Refused, RollbackRefused
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import moment
 
@@ -31,6 +31,15 @@ _STANDING = """
         ) AS quarantine
     FROM releases
 """
+_OF_RUN = """
+    WHERE pipeline = (SELECT pipeline FROM runs WHERE id = ?1)
+        AND environment IN (SELECT environment FROM stages WHERE run_id = ?1)
+        AND run_id < ?1
+        AND CASE WHEN ?2 = 'golden' THEN pinned_at IS NOT NULL
+            ELSE version = ?2 OR CAST(id AS TEXT) = ?2 END
+    ORDER BY CAST(id AS TEXT) = ?2 DESC, undone_by IS NOT NULL, id DESC LIMIT 1
+"""
+_NAMED = f"{_STANDING} {_OF_RUN}"
 _EARLIER = """
     SELECT release.*, FALSE AS is_current, NULL AS quarantine FROM stages
         JOIN runs ON runs.id = stages.run_id
@@ -141,6 +150,39 @@ def read_release(connection: sqlite3.Connection, release_id: int) -> Release:
             next_step="List them with: orchestrate-tui releases",
         )
     return _with_outputs(connection, _release(row))
+
+
+def find_release(connection: sqlite3.Connection, run_id: int, wanted: str) -> Release:
+    """The release that a rollback of a run is to return to: by its id, its version, or `golden`.
+
+    It is one of the environments of the run, from before it. Raises RollbackRefused for another
+    one, and for one that is not fit to return to.
+    """
+    row = connection.execute(_NAMED, (run_id, wanted)).fetchone()
+    if row is None:
+        raise RollbackRefused(
+            f"There is no release '{wanted}' from before run {run_id} in its environments",
+            next_step="List them with: orchestrate-tui releases",
+        )
+    release = _with_outputs(connection, _release(row))
+    if release.undone_by is not None:
+        raise RollbackRefused(f"Release {release.id} was undone by rollback {release.undone_by}")
+    if release.quarantine is not None:
+        raise RollbackRefused(
+            f"Version {release.version} is quarantined in {release.environment}",
+            next_step=f"Lift that with: orchestrate-tui lift {release.quarantine} --reason TEXT",
+        )
+    return release
+
+
+def sibling(connection: sqlite3.Connection, release: Release, stage_name: str) -> Release:
+    """What a stage brought to the environment in the run of a release; else the release itself."""
+    row = connection.execute(
+        f"{_STANDING} WHERE run_id = ? AND stage_name = ? AND environment = ?"
+        " ORDER BY id DESC LIMIT 1",
+        (release.run_id, stage_name, release.environment),
+    ).fetchone()
+    return _with_outputs(connection, _release(row)) if row else release
 
 
 def list_releases(

@@ -35,7 +35,7 @@ _COLUMNS = (
     "run_id", "failed_stage_name", "rollback_to_stage", "trigger_type", "status",
     "error_message", "started_at", "completed_at", "created_at", "actor", "reason",
     "components", "retry_of", "waits", "waiting_since", "accept_irreversible", "plan", "plan_hash",
-    "epoch",
+    "epoch", "release_id", "definition_hash",
 )  # fmt: skip
 _INSERT = (
     f"INSERT INTO rollback_events ({', '.join(_COLUMNS)})"  # noqa: S608  (names of our own)
@@ -116,6 +116,11 @@ def insert(connection: sqlite3.Connection, event: RollbackEvent) -> int:
         stage_name=event.rollback_to_stage, rollback_id=rollback_id, to_status=event.status,
         actor=event.actor, detail=event.reason,
     )  # fmt: skip
+    if event.definition_hash is not None:
+        record(
+            connection, event.run_id, to_text(event.created_at), "definition",
+            rollback_id=rollback_id, actor=event.actor, detail=event.definition_hash,
+        )  # fmt: skip
     return rollback_id
 
 
@@ -279,7 +284,8 @@ def _values(event: RollbackEvent) -> tuple[object, ...]:
         event.status, event.error_message, _text(event.started_at), _text(event.completed_at),
         to_text(event.created_at), event.actor, event.reason, json.dumps(event.components),
         event.retry_of, event.waits, _text(event.waiting_since), event.accept_irreversible,
-        event.plan, event.plan_hash, event.epoch,
+        event.plan, event.plan_hash, event.epoch, event.release_id,
+        event.definition_hash,
     )  # fmt: skip
 
 

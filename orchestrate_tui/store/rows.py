@@ -125,6 +125,8 @@ def rollback_of(row: sqlite3.Row) -> RollbackEvent:
         plan=row["plan"],
         plan_hash=row["plan_hash"],
         epoch=row["epoch"],
+        release_id=row["release_id"],
+        definition_hash=row["definition_hash"],
     )
 
 

@@ -76,3 +76,22 @@ def test_a_golden_release_is_shown_as_one(desk: Desk) -> None:
     assert desk.do("unpin", 1).code == 0
     assert "golden" not in desk.do("releases").out
     assert desk.do("pin", 7).code == 2
+
+
+def test_a_rollback_returns_to_a_named_release_by_another_file(desk: Desk) -> None:
+    deploy(desk, "1.0", "1.1", "1.2")
+    text = SYMLINK.read_text().replace("command: [ln, -sfn,", "command: [ln, -sfnv,")
+    other = desk.folder / "other.yaml"
+    other.write_text(text)
+    words = ("rollback", 3, *BACK, "--release", "1.0", "--definition", other)
+    planned, plan = desk.json(*words, "--dry-run"), desk.do(*words, "--dry-run").out
+    assert "±  agent returner: ln -sfn -- ${previous.path}" in plan
+    assert "(returner), 1.2 → 1.0\n" in plan
+    event = desk.json(*words, "--yes")
+    assert event["release_id"] == 1
+    assert event["definition_hash"] == planned["definition"]
+    assert (desk.folder / "symlink-work/current").readlink() == Path("releases/1.0")
+    other.write_text(text.replace("name: check", "name: look"))
+    refused = desk.do("rollback", 2, *BACK, "--definition", other, "--yes")
+    assert refused.code == 2
+    assert "Its stages are not those of the run: it lacks check and it has also look" in refused.err

@@ -36,9 +36,9 @@ from orchestrate_tui.domain.status import (
 )
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import OrchestrateError
-from orchestrate_tui.executor.control import Runnable
 from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.executor.left_work import LeftStage, Settlement
+from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
@@ -304,6 +304,7 @@ class Desk:
 
     def __init__(self, history: History) -> None:
         self.hub = Hub()
+        self.planned: list[dict[str, Any]] = []
         self.asked: list[tuple[Any, ...]] = []
         self.refusal: OrchestrateError | None = None
         self.left: dict[int, tuple[LeftStage, ...]] = {}
@@ -322,10 +323,9 @@ class Desk:
         self.asked.append(("lose_patience",))
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, *, retry: bool = False
-    ) -> Future[RollbackPlan]:  # a retry plans the same here
-        assert isinstance(retry, bool)
-        del retry
+        self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
+    ) -> Future[RollbackPlan]:  # whatever the options, it plans the same here
+        self.planned.append(options)
         pipeline = self._history.definition(run_id)
         stages = {one.stage_name: one for one in self._history.stages(run_id)}
         graph = StageGraph.of(pipeline.stages)

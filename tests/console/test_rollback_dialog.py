@@ -201,3 +201,33 @@ async def test_what_was_undone_is_not_offered_again(story: Story, desk: Desk) ->
         await pilot.press("R", "escape")
         assert not isinstance(pilot.app.screen, RollbackDialog)
         assert desk.asked == []
+
+
+async def test_a_release_and_another_file_are_planned_with_before_they_can_be_confirmed(
+    story: Story, desk: Desk, tmp_path: Path
+) -> None:
+    delivered(story)
+    file = tmp_path / "p.yaml"
+    file.write_text("name: p\nstages: [{name: a, agent: b, task: c}]\n")
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter", *"why")
+        dialog = pilot.app.screen
+        await armed(pilot)
+        dialog.query_one("#release").focus()
+        await pilot.press(*"golden")
+        assert dialog.query_one("#confirm").disabled
+        await pilot.press("enter", *str(file), "enter")
+        await armed(pilot)
+        last = desk.planned[-1]
+        assert last["release"] == "golden"
+        assert last["definition"].file == str(file)
+
+
+async def test_a_file_that_cannot_be_read_is_told_in_the_dialog(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter")
+        pilot.app.screen.query_one("#definition").focus()
+        await pilot.press(*"/none.yaml", "enter")
+        await settle(pilot, lambda: "/none.yaml: there is no such file" in flat(pilot))
+        assert "--definition /none.yaml" in flat(pilot)

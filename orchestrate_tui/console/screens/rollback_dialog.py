@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -21,13 +23,13 @@ from orchestrate_tui.console.styled import joined, lines, plain, toned
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.errors import OrchestrateError, StalePlan
+from orchestrate_tui.spec import load_pipeline
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.console.run_picture import RunPicture
     from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.spec.loaded import LoadedPipeline
 
 
 class RollbackDialog(Dialog[int]):
@@ -56,6 +58,7 @@ class RollbackDialog(Dialog[int]):
         self._word = word
         self._named_database = named_database
         self._plan: RollbackPlan | None = None
+        self._definition: LoadedPipeline | None = None
 
     def compose(self) -> ComposeResult:
         """Both stages side by side, the plan, the reason, the command, the buttons."""
@@ -72,6 +75,11 @@ class RollbackDialog(Dialog[int]):
                     yield OptionList(id="targets")
             with VerticalScroll(id="plan"):
                 yield Static(id="steps")
+            with Horizontal(classes="field"):
+                yield Label("Return to")
+                yield Input(placeholder="the release before", id="release", compact=True)
+                yield Label("Undo as in")
+                yield Input(placeholder="the run's own file", id="definition", compact=True)
             with Horizontal(classes="field"):
                 yield Label("Reason")
                 yield Input(placeholder="required", id="reason", compact=True)
@@ -122,10 +130,16 @@ class RollbackDialog(Dialog[int]):
         """Show what the executor would do now, and a note with it."""
         if self._source is None:
             return
-        run_id = self._picture.run.id
+        request = self._request()
         try:
+            self._definition = await asyncio.to_thread(_definition, request.definition)
             asked = self._control.plan_rollback(
-                run_id, self._source, self._target, retry=self._is_retry
+                request.run_id,
+                self._source,
+                self._target,
+                retry=self._is_retry,
+                release=request.release,
+                definition=self._definition,
             )
             plan = await outcome(asked)
         except OrchestrateError as error:
@@ -136,6 +150,20 @@ class RollbackDialog(Dialog[int]):
             self._complain(note)
             self._show_plan(plan)
         self._check()
+
+    @on(Input.Changed, "#release")
+    @on(Input.Changed, "#definition")
+    def _forget_plan(self) -> None:
+        """Wait with the plan until what is being typed is there."""
+        self._plan = None
+
+    @on(Input.Submitted, "#release")
+    @on(Input.Submitted, "#definition")
+    @on(Input.Blurred, "#release")
+    @on(Input.Blurred, "#definition")
+    def _plan_as_named(self) -> None:
+        if self._plan is None:
+            self._plan_anew()
 
     def _show_plan(self, plan: RollbackPlan) -> None:
         texts = [toned(text, tone) for text, tone in plan_lines(plan)]
@@ -165,6 +193,8 @@ class RollbackDialog(Dialog[int]):
             reason=self.query_one("#reason", Input).value.strip(),
             accepts_irreversible=self.query_one(Tick).value,
             is_retry=self._is_retry,
+            release=self.query_one("#release", Input).value.strip(),
+            definition=self.query_one("#definition", Input).value.strip(),
             named_database=self._named_database,
         )
 
@@ -218,6 +248,8 @@ class RollbackDialog(Dialog[int]):
             plan_hash=self._plan.hash if self._plan else "",
             accept_irreversible=request.accepts_irreversible,
             retry=request.is_retry,
+            release=request.release,
+            definition=self._definition,
         )
         try:
             rollback_id = await outcome(future)
@@ -227,6 +259,11 @@ class RollbackDialog(Dialog[int]):
             self._complain(str(error))
         else:
             self.dismiss(rollback_id)
+
+
+def _definition(path: str) -> LoadedPipeline | None:
+    """What a file says of the undos; None without a file. Raises OrchestrateError."""
+    return load_pipeline(Path(path).expanduser()) if path else None
 
 
 def _offer(

@@ -1,0 +1,108 @@
+"""What a rollback would do: the plan that an operator sees before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.redefinition import marked, mismatch, redefined
+from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
+from orchestrate_tui.domain.variables import substitute
+from orchestrate_tui.errors import RollbackRefused
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept, check_stages
+from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.rollback import plan_request
+from orchestrate_tui.executor.runnable import Runnable
+from orchestrate_tui.executor.secrets import Secrets
+from orchestrate_tui.store.definitions import encode_pipeline, insert_definition
+from orchestrate_tui.store.releases import find_release
+
+
+class Planning:
+    """Plans manual rollbacks, and keeps the definitions that are named for them."""
+
+    def __init__(self, executor: ExecutorContext, records: Records) -> None:
+        self._executor = executor
+        self._records = records
+
+    def plan(
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
+    ) -> RollbackPlan:
+        """What a rollback would do now, or why it would be refused.
+
+        Raises NotFound, or RollbackRefused for a target that is not upstream, a release that is
+        not there, or a definition of other stages.
+        """
+        own = context = self._records.context(self._records.run(run_id))
+        if definition is not None:
+            context = replace(own, pipeline=self._redefined(own, definition))
+        source, target = demand.from_stage, demand.to_stage
+        check = partial(check_stages, context=context, from_stage=source, to_stage=target)
+        self._executor.database.read(check)
+        stages = self._records.stages(run_id)
+        named = self._named(run_id, demand)
+        plan = self._executor.database.read(
+            lambda reader: plan_request(
+                reader, context, stages, source, target or None, release_id=named
+            )
+        )
+        if definition is not None:
+            _, digest = encode_pipeline(context.pipeline)
+            plan = marked(plan, digest, own.pipeline, context.pipeline)
+        plan = _told(plan, self._records.attempts(context).values_for, context.secrets)
+        consenting = replace(demand, accept_irreversible=True)
+        applicant = Applicant(actor="", epoch=self._executor.epoch, at=self._executor.clock())
+        try:
+            self._executor.database.read(
+                partial(accept, context=context, demand=consenting, applicant=applicant)
+            )
+        except RollbackRefused as refused:
+            return replace(plan, refusal=refused.message)
+        return plan
+
+    def _named(self, run_id: int, demand: RollbackDemand) -> int | None:
+        """The release to return to, if one is named. Raises RollbackRefused."""
+        if not demand.release:
+            return None
+        find = partial(find_release, run_id=run_id, wanted=demand.release)
+        return self._executor.database.read(find).id
+
+    def _redefined(self, context: RunContext, definition: Runnable) -> Pipeline:
+        """The pipeline of the run with the undos and agents of another. Raises Refused."""
+        if problem := mismatch(context.pipeline, definition.pipeline):
+            raise RollbackRefused(
+                f"{definition.file} does not fit run {context.id}",
+                next_step=problem,
+            )
+        pipeline = redefined(context.pipeline, definition.pipeline)
+        context.secrets.check_unwritten(encode_pipeline(pipeline)[0], definition.source)
+        return pipeline
+
+    async def keep(self, run_id: int, definition: Runnable) -> str:
+        """Keep the definition that a rollback is to use; returns its hash. Raises Refused."""
+        context = self._records.context(self._records.run(run_id))
+        pipeline = self._redefined(context, definition)
+        at = to_text(self._executor.clock())
+        return await self._executor.commit(
+            partial(insert_definition, pipeline=pipeline, source=definition.source, at=at)
+        )
+
+
+def _told(
+    plan: RollbackPlan, values_for: Callable[[PlanStep], Mapping[str, str]], secrets: Secrets
+) -> RollbackPlan:
+    """The plan with the values that are known in the tasks of its steps; its hash stays.
+
+    A secret that cannot be read stops no rollback: what nobody can read, nothing can show.
+    """
+    tasks = (substitute(step.task, values_for(step), keep_unknown=True) for step in plan.steps)
+    steps = tuple(
+        replace(step, task=secrets.masked(task))
+        for step, task in zip(plan.steps, tasks, strict=True)
+    )
+    warnings = (f"Secrets: {reason}" for reason in secrets.missing)
+    return replace(plan, steps=steps, warnings=(*plan.warnings, *warnings))
