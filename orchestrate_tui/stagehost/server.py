@@ -98,6 +98,8 @@ class Host:
         self._programs: dict[str, Program] = {}
         self._heads: dict[int, Program] = {}
         self._strangers: set[int] = set()
+        self._orphans: dict[int, set[int]] = {}
+        self._has_services = False
         self._clients: set[Client] = set()
         self._speaking: set[Client] = set()
         self._selector = selectors.DefaultSelector()
@@ -233,6 +235,7 @@ class Host:
         if sink is not None:
             program.sink = sink
             self._strangers.add(sink.pid)
+        self._has_services = self._has_services or program.tree.keeps_services
         self._programs[key] = self._heads[pid] = program
         self._tell(client, _started(program))
 
@@ -240,6 +243,7 @@ class Host:
         program = self._programs.get(key)
         if program is not None and program.client is client:
             program.stopped = True
+            self._find_owners(trees.children(), program)
             program.tree.send(number)
 
     def _hand_over(self, client: Client, key: str) -> None:
@@ -270,6 +274,7 @@ class Host:
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = found
                 self._strangers.discard(pid)
+                self._orphans.pop(pid, set()).discard(pid)
                 if (program := self._heads.pop(pid, None)) is not None:
                     ended.append((program, os.waitstatus_to_exitcode(status)))
         children = trees.children() if ended else frozenset()
@@ -310,16 +315,27 @@ class Host:
         What it left has this process above it. To look through all processes of the system after
         each end would cost more than to start one.
         """
+        return self._find_owners(children, program) and bool(program.tree.members())
+
+    def _find_owners(self, children: frozenset[int], program: Program) -> bool:
+        """Find out whose the processes are that were left to this one; whether there are any.
+
+        Of what hides where it comes from it is known only that a program of this host started it.
+        It is taken for this program's when that is the only one, or all are being ended. Where a
+        program may leave services, it is nobody's.
+        """
         unknown = children - self._heads.keys() - self._strangers
-        if not unknown:
-            return False
-        left = bool(program.tree.members())
-        if not left:
-            trees_left = [one.tree for one in self._programs.values()]
-            self._strangers |= {
-                pid for pid in unknown if not any(tree.has(pid) for tree in trees_left)
-            }
-        return left
+        others = [one for one in self._programs.values() if one is not program]
+        is_last = all(one.stopped or one.timed_out for one in others)
+        for pid in unknown:
+            if any(one.tree.has(pid) for one in (program, *others)):
+                continue
+            if self._has_services:
+                self._strangers.add(pid)
+            elif is_last:
+                program.tree.orphans.add(pid)
+                self._orphans[pid] = program.tree.orphans
+        return not unknown <= self._strangers
 
     def _watch(self, program: Program) -> None:
         """Wait for the ends of what a program left, and look again after them.
@@ -327,6 +343,7 @@ class Host:
         What cannot be waited for, because it ended just now or no descriptor is free, is looked
         at again soon.
         """
+        self._find_owners(trees.children(), program)
         present = program.tree.members()
         for pid in present:
             if pid not in program.watched:
@@ -373,6 +390,7 @@ class Host:
 
     def _end(self, program: Program, now: float) -> None:
         program.timed_out = program.timed_out or program.code is None
+        self._find_owners(trees.children(), program)
         program.tree.send(program.next_signal)
         is_first = program.next_signal is signal.SIGTERM
         program.due_s = now + (program.grace_s if is_first else _KILL_AGAIN_S)

@@ -4,7 +4,8 @@ Sessions, process groups and parents can all be left behind: a double fork and s
 `env -i` takes away every variable. Limits of resources stay: each stage is started with a limit of
 its own on the processor time of real-time scheduling, so high that nothing ever reaches it, and
 everything that descends from the stage shows it in /proc/PID/limits. What changes its limits is
-known by a variable of the environment it was started with; nothing is known of what hides both.
+known by a variable of the environment it was started with; what hides both, by the process above
+it. Only of an orphan that hides both, and was left to the host, the host has to say whose it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _PROC = "/proc"
 _ENDED_STATES = b"ZX"
@@ -59,25 +60,26 @@ class Tree:
 
     `mark` None means that it could not be marked, and is known by its session. `variable` is an
     entry of the environment that only it has, b"" for none. With `keeps_services`, what left the
-    session of the head does not belong to it.
+    session of the head does not belong to it. `orphans` are children of this very process that
+    belong to it though nothing about them says so.
     """
 
     head: int
     mark: int | None
     variable: bytes = b""
     keeps_services: bool = False
+    orphans: set[int] = field(default_factory=set, compare=False)
 
     def members(self) -> list[int]:
         """The processes of it that run; those that only wait to be reaped do not count."""
-        return list(self._found())
+        return list(self._found(set()))
 
-    def _found(self) -> Iterator[int]:
-        """Its processes, each at the moment at which it was seen.
+    def _found(self, seen: set[int]) -> Iterator[int]:
+        """Its processes but those in `seen`, to which all are added that were looked at.
 
         What forks and ends all the time is gone when it is looked at, but it was there when the
         list was made: so whatever is new in the next list is looked at until nothing is.
         """
-        seen: set[int] = set()
         for _ in range(_LOOKS):
             fresh = [pid for pid in _pids() if pid not in seen]
             if not fresh:
@@ -87,7 +89,7 @@ class Tree:
 
     def has(self, pid: int) -> bool:
         """Whether `pid` runs and belongs to it."""
-        if self.mark is not None and not self._is_marked(pid):
+        if self.mark is not None and not (self._is_marked(pid) or self._descends(pid)):
             return False
         session = self.head if self.keeps_services or self.mark is None else None
         return _runs(pid, session)
@@ -98,24 +100,40 @@ class Tree:
             return found == self.mark
         return bool(self.variable) and self.variable in _environment(pid)
 
+    def _descends(self, pid: int) -> bool:
+        """Whether what stands at the top of a process's line, below this one, belongs to it."""
+        top, parent = pid, _parent(pid)
+        while parent and parent != os.getpid():
+            top, parent = parent, _parent(parent)
+        return bool(parent) and (
+            top == self.head or top in self.orphans or (top != pid and self._is_marked(top))
+        )
+
+    def _is_of_a_run_within(self, pid: int) -> bool:
+        """Whether another host started it, for a run that a stage has begun."""
+        found = mark_of(pid)
+        return self.mark is not None and found is not None and _MARK_BASE <= found != self.mark
+
     def send(self, number: int) -> None:
         """Signal all of it.
 
+        Of a run that a stage has begun, the executor ends the stages; only SIGKILL is for all.
         What gets SIGKILL is stopped first, until nothing new appears: it cannot fork any more
         then. What gets another signal is woken, should it be stopped. No signal reaches a
         stranger that got the number of an ended process.
         """
         if number != signal.SIGKILL:
-            for pid in self._found():
-                self._send(pid, number, signal.SIGCONT)
+            for pid in self._found(set()):
+                if not self._is_of_a_run_within(pid):
+                    self._send(pid, number, signal.SIGCONT)
             return
-        stopped: set[int] = set()
+        seen: set[int] = set()
+        stopped: list[int] = []
         for _ in range(_FREEZE_ROUNDS):
             before = len(stopped)
-            for pid in self._found():
-                if pid not in stopped:
-                    self._send(pid, signal.SIGSTOP)
-                    stopped.add(pid)
+            for pid in self._found(seen):
+                self._send(pid, signal.SIGSTOP)
+                stopped.append(pid)
             if len(stopped) == before:
                 break
         for pid in stopped:

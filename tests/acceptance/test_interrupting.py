@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -281,3 +283,41 @@ def test_a_run_that_has_ended_is_not_taken_over(desk: Desk) -> None:
     refused = desk.do("resume", 1, "--take-over", "--reason", "so")
     assert refused.code == 2
     assert "only an interrupted one is resumed" in refused.err
+
+
+def within(desk: Desk, script: str, *, grace: str) -> Path:
+    """A pipeline whose only stage runs another one, whose only stage runs a script."""
+    desk.write("script.sh", script)
+    desk.write(
+        "within.yaml",
+        "name: within\nagents: {a: {command: [sh, script.sh]}}\n"
+        "stages:\n  - {name: s, agent: a, task: t}\n",
+    )
+    command = f"{sys.executable} -m orchestrate_tui run within.yaml --db within.db"
+    return desk.write(
+        "around.yaml",
+        f"name: around\nagents: {{run: {{shell: '{command}', grace: {grace}}}}}\n"
+        "stages:\n  - {name: run, agent: run, task: t}\n",
+    )
+
+
+def test_a_cancelled_stage_that_runs_a_pipeline_cancels_that(desk: Desk) -> None:
+    script = 'echo "s $$" >ready; exec tail -f /dev/null'
+    job = desk.start("run", within(desk, script, grace="20s"))
+    _, pid = desk.ready.stage()
+    job.signal(signal.SIGTERM)
+    assert job.end().code == 130
+    assert not runs(pid)
+    (run,) = desk.do("runs", "--json", "--db", "within.db").json()
+    assert run["status"] == "cancelled"
+
+
+def test_of_a_pipeline_that_a_stage_runs_nothing_is_left_after_the_grace_of_the_stage(
+    desk: Desk,
+) -> None:
+    script = "trap '' TERM; echo \"s $$\" >ready; while :; do sleep 1; done"
+    job = desk.start("run", within(desk, script, grace="1s"))
+    _, pid = desk.ready.stage()
+    job.signal(signal.SIGTERM)
+    assert job.end().code == 130
+    assert not runs(pid)

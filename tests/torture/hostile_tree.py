@@ -185,12 +185,13 @@ def heirs() -> None:
     """One that leaves a child of another session when it is asked to end."""
 
     def bequeath(*_: object) -> None:
-        if not os.fork():
-            os.setsid()
-            be_deaf()
-            record()
-            endure()
+        fork(heir)
         os._exit(0)
+
+    def heir() -> None:
+        os.setsid()
+        be_deaf()
+        endure()
 
     signal.signal(signal.SIGTERM, bequeath)
 
@@ -218,12 +219,38 @@ def unlimited() -> None:
     """One that takes off every limit of its own."""
 
     def child() -> None:
-        _, most = resource.getrlimit(resource.RLIMIT_RTTIME)
-        resource.setrlimit(resource.RLIMIT_RTTIME, (most, most))
+        unmark()
         close_all()
         endure()
 
     orphan(child)
+
+
+def hidden() -> None:
+    """One that takes off its limits, and every variable, and has nobody above it."""
+
+    def child() -> None:
+        close_all()
+        unmark()
+        os.execve("/bin/sleep", ["[kworker/0:2]", str(LONGEST_LIFE_S)], {})
+
+    orphan(child)
+
+
+def hidden_child() -> None:
+    """The same below a parent that stays."""
+
+    def child() -> None:
+        os.setsid()
+        unmark()
+        os.execve("/bin/sleep", ["sleep", str(LONGEST_LIFE_S)], {})
+
+    fork(child)
+
+
+def unmark() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_RTTIME)
+    resource.setrlimit(resource.RLIMIT_RTTIME, (most, most))
 
 
 def abandoned() -> None:
@@ -237,7 +264,7 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__: kind
     for kind in (
         plain, deaf, daemon, deaf_daemon, nameless, group, stopped, traced, fan, line, hops,
-        deaf_hops, heirs, reaper, veiled, unlimited, abandoned,
+        deaf_hops, heirs, reaper, veiled, unlimited, hidden, hidden_child, abandoned,
     )
 }  # fmt: skip
 
