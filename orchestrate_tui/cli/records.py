@@ -207,6 +207,17 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
                 "agent": step.agent,
                 "task": step.task,
                 "restores": step.restores,
+                "changes": [
+                    {
+                        "change": one.fate,
+                        "path": one.path,
+                        "size_now": one.now,
+                        "size_then": one.then,
+                        "diff": one.diff,
+                    }
+                    for one in step.changes
+                ],
+                "unlisted_changes": step.unlisted,
                 "irreversible": step.irreversible,
                 "from_version": step.from_version or None,
                 "to_version": step.to_version or None,

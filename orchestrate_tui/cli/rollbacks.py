@@ -17,6 +17,7 @@ from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word_for
 from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
+from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
@@ -77,6 +78,7 @@ def plan_lines(plan: RollbackPlan) -> Iterator[str]:
         yield f"  ±  {difference}"
     for number, step in enumerate(plan.steps, 1):
         yield f"  {number}. undo {step.stage_name}: {step.doing}{_versions(step)}"
+        yield from (f"       {line}" for line in change_lines(step))
     for skip in plan.skipped:
         yield f"  -  {skip.stage_name}: {skip.reason}"
     for warning in plan.warnings:

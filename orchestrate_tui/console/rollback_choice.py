@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.console.marks import ARROW, Tone
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.graph import StageGraph
@@ -137,6 +138,8 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
             yield visible(f"   {version} {ARROW} {before}"), None
         if step.restores:
             yield visible(f"   restores {', '.join(step.restores)}"), None
+            for line in change_lines(step):
+                yield visible(f"     {line}"), Tone.QUIET
     for skip in plan.skipped:
         yield visible(f"-  {skip.stage_name}  {skip.reason}"), Tone.QUIET
     for warning in plan.warnings:

@@ -19,6 +19,7 @@ from orchestrate_tui.domain.graph import StageGraph, find_cycles
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
 from orchestrate_tui.domain.release import Succession, lacks
 from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.domain.status import StageStatus
 
 NOTHING_TO_UNDO = "nothing to undo"
@@ -36,7 +37,8 @@ _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
 class PlanStep:
     """One undo. `restores` names what is put back from a snapshot before the agent runs.
 
-    Without a task that is all, and there is no agent.
+    Without a task that is all, and there is no agent. `changes` is what that would change where
+    somebody looked, without the last `unlisted` ones.
 
     `from_version` is what the stage brought to its environment, "" without a version; `release`
     what the undo goes back to, with its version, None where there was none before.
@@ -51,6 +53,8 @@ class PlanStep:
     from_version: str = ""
     to_version: str = ""
     release: int | None = None
+    changes: tuple[PathChange, ...] = ()
+    unlisted: int = 0
 
     @property
     def doing(self) -> str:

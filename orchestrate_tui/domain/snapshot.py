@@ -1,14 +1,42 @@
-"""Values that were asked for before a stage ran, as its undo is given them."""
+"""What was kept before a stage ran: what putting it back would change, and its values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 SNAPSHOT = "snapshot."
 """The prefix of `${snapshot.<name>}`."""
 
 SNAPSHOT_VARIABLE = "ORCHESTRATE_SNAPSHOT_"
 """How the environment variables begin that carry the same values."""
+
+
+class Fate(StrEnum):
+    """What a restore does to a file, folder or link."""
+
+    ADDED = "added"
+    """It is gone, and comes back."""
+    CHANGED = "changed"
+    """It is another, and becomes what it was."""
+    REMOVED = "removed"
+    """It was created since, and goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathChange:
+    """One file, folder or link that a restore would change; `path` is seen from the workdir.
+
+    `now` and `then` are sizes in bytes, None where there is nothing. `diff` has the lines of a
+    small text that would change; () for anything else.
+    """
+
+    fate: Fate
+    path: str
+    now: int | None
+    then: int | None
+    diff: tuple[str, ...] = ()
 
 
 def snapshot_variables(values: Mapping[str, str]) -> dict[str, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.control import Control
@@ -78,7 +80,7 @@ class Clerk:
         match errand:
             case Plan(run=run, from_stage=source, to_stage=target, retry=retry, release=release):
                 plan = control.plan_rollback(run, source, target, retry=retry, release=release)
-                return Done(plan=_result(plan))
+                return Done(plan=_without_contents(_result(plan)))
             case Resume(run=run):
                 return Done(answer=_resumed(control, run))
             case Start():
@@ -87,6 +89,15 @@ class Clerk:
                 return Done(answer=str(_result(_rollback(control, errand))))
             case _:
                 return Done(answer=_result(_asked(control, errand)))
+
+
+def _without_contents(plan: RollbackPlan) -> RollbackPlan:
+    """The plan without lines of files, which not everybody may read who may roll back."""
+    steps = (
+        replace(step, changes=tuple(replace(one, diff=()) for one in step.changes))
+        for step in plan.steps
+    )
+    return replace(plan, steps=tuple(steps))
 
 
 def _asked(

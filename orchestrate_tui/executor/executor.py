@@ -224,8 +224,9 @@ class PipelineExecutor:
     ) -> RollbackPlan:
         """What a rollback would do now; `to_stage` None means the failed stage itself.
 
-        The plan's `refusal` says why a request would be refused at present; `retry` asks for the
-        repetition of a failed rollback. `release` is the id or the version of the one to return
+        What it would change is looked up, which changes nothing. The plan's `refusal` says why a
+        request would be refused at present; `retry` asks for the repetition of a failed rollback.
+        `release` is the id or the version of the one to return
         to, or `golden`; "" means the one before. Of `definition` the undos and agents are used
         instead of those of the run. Raises NotFound for an unknown run or stage, RollbackRefused
         for an impossible target, release or definition.
@@ -233,7 +234,7 @@ class PipelineExecutor:
         demand = RollbackDemand(
             from_stage=from_stage, to_stage=to_stage or "", retry=retry, release=release
         )
-        return self._planning.plan(run_id, demand, definition)
+        return await self._planning.previewed(run_id, demand, definition)
 
     async def trigger_rollback(
         self,

@@ -18,6 +18,7 @@ from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import plan_request
 from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.executor.secrets import Secrets
+from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.store.definitions import encode_pipeline, insert_definition
 from orchestrate_tui.store.releases import find_release
 
@@ -63,6 +64,16 @@ class Planning:
         except RollbackRefused as refused:
             return replace(plan, refusal=refused.message)
         return plan
+
+    async def previewed(
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
+    ) -> RollbackPlan:
+        """The plan with what its restores would change now. Raises what `plan` raises."""
+        plan = self.plan(run_id, demand, definition)
+        if not any(step.restores for step in plan.steps):
+            return plan
+        context = self._records.context(self._records.run(run_id))
+        return await Snapshots(self._executor, context).previewed(plan)
 
     def _named(self, run_id: int, demand: RollbackDemand) -> int | None:
         """The release to return to, if one is named. Raises RollbackRefused."""

@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -17,6 +17,8 @@ from anyio import to_thread
 from anyio.from_thread import check_cancelled
 
 from orchestrate_tui.domain.pipeline import Pairs, Stage
+from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.secrets import LostSecret
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from orchestrate_tui.snapshots.manifest import Manifest
 
 T = TypeVar("T")
+
+MOST_LISTED = 200
+"""Changes of one stage that a preview lists; of the others it tells how many there are."""
 
 # What handles files is loaded only where a pipeline has snapshots: it takes a while.
 
@@ -76,6 +81,25 @@ class Snapshots:
     async def restore(self, stage_name: str) -> str:
         """Put back what was kept; returns why it could not be, and then nothing was changed."""
         return await to_thread.run_sync(partial(self._restore, stage_name))
+
+    async def previewed(self, plan: RollbackPlan) -> RollbackPlan:
+        """The plan with what its restores would change; its hash stays.
+
+        What cannot be looked at is a warning of the plan.
+        """
+        steps, warnings = [], list(plan.warnings)
+        for step in plan.steps:
+            if not step.restores:
+                steps.append(step)
+                continue
+            look = partial(self._preview, step.stage_name)
+            changes, problem = await to_thread.run_sync(look)
+            if problem:
+                told = self.context.secrets.masked(problem)
+                warnings.append(f"stage '{step.stage_name}': {told}")
+            listed, unlisted = changes[:MOST_LISTED], max(len(changes) - MOST_LISTED, 0)
+            steps.append(replace(step, changes=listed, unlisted=unlisted))
+        return replace(plan, steps=tuple(steps), warnings=tuple(warnings))
 
     def values(self, stage_name: str) -> dict[str, str]:
         """The values that were kept; one that needs a secret that is lost is left out."""
@@ -173,6 +197,35 @@ class Snapshots:
         _, problem = _answered(database, restore)
         _tidy(folder.journals)
         return problem
+
+    def _preview(self, stage_name: str) -> tuple[tuple[PathChange, ...], str]:
+        from orchestrate_tui.snapshots.blobs import PackReader  # noqa: PLC0415
+        from orchestrate_tui.snapshots.differences import differences  # noqa: PLC0415
+        from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
+        from orchestrate_tui.snapshots.restore import created_since  # noqa: PLC0415
+
+        database, masked = self.executor.database, self.context.secrets.masked
+        packs = PackReader(SnapshotFolder(database.files).packs, partial(_locate, database))
+
+        def look() -> tuple[PathChange, ...]:
+            kept = self._kept(stage_name)
+            if kept is None:
+                return ()
+            manifest = unpack(*database.read(partial(read_manifest, snapshot_id=kept.id)))
+            places = (*manifest.places, *created_since(manifest))
+            found = differences(
+                manifest, places, lambda entry: b"".join(packs.pieces(entry.sha256))
+            )
+            return tuple(
+                replace(one, path=masked(one.path), diff=tuple(map(masked, one.diff)))
+                for one in found
+            )
+
+        try:
+            found, problem = _answered(database, look)
+        finally:
+            packs.close()
+        return found or (), problem
 
 
 def restorable(connection: Connection, context: RunContext) -> Mapping[str, tuple[str, ...]]:

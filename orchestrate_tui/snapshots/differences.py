@@ -6,10 +6,9 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from difflib import unified_diff
-from enum import StrEnum
 
+from orchestrate_tui.domain.snapshot import Fate, PathChange
 from orchestrate_tui.snapshots.contents import hash_of, is_sidecar
 from orchestrate_tui.snapshots.errors import spoken
 from orchestrate_tui.snapshots.manifest import (
@@ -28,32 +27,6 @@ LARGEST_DIFF = 64 * 1024
 """Bytes of a file up to which its lines are compared."""
 
 
-class Kind(StrEnum):
-    """What a restore does to a file, folder or link."""
-
-    ADDED = "added"
-    """It is gone, and comes back."""
-    CHANGED = "changed"
-    """It is another, and becomes what it was."""
-    REMOVED = "removed"
-    """It was created since, and goes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One file, folder or link that a restore would change; `path` is seen from the workdir.
-
-    `now` and `then` are sizes in bytes, None where there is nothing. `diff` has the lines of a
-    small text that would change; () for anything else.
-    """
-
-    kind: Kind
-    path: str
-    now: int | None
-    then: int | None
-    diff: tuple[str, ...] = ()
-
-
 Content = Callable[[Entry], bytes]
 """The content that was kept of a file."""
 
@@ -67,7 +40,7 @@ def is_as_it_was(manifest: Manifest, place: Place) -> bool:
 
 def differences(
     manifest: Manifest, places: Iterable[Place], content: Content
-) -> Iterator[Difference]:
+) -> Iterator[PathChange]:
     """What would change of the places, in the order of their paths.
 
     Times alone do not count. Raises OSError.
@@ -150,10 +123,10 @@ def _difference(
     entry: Entry | None,
     found: os.stat_result | None,
     content: Content,
-) -> Difference:
-    kind = Kind.REMOVED if entry is None else Kind.ADDED if found is None else Kind.CHANGED
-    return Difference(
-        kind=kind,
+) -> PathChange:
+    fate = Fate.REMOVED if entry is None else Fate.ADDED if found is None else Fate.CHANGED
+    return PathChange(
+        fate=fate,
         path=spoken(path),
         now=found.st_size if found else None,
         then=entry.size if entry else None,

@@ -24,5 +24,22 @@ def test_a_configuration_and_a_database_come_back_byte_for_byte(desk: Desk) -> N
     plan = desk.do("rollback", 2, *BACK, "--dry-run").out
     assert "  1. undo migrate: put back restore-work/app.db\n" in plan
     assert "  2. undo configure: put back restore-work/conf, then Listen on port 80 again" in plan
+    assert "       ~ restore-work/conf/app.ini changes (21 B → 19 B)\n" in plan
+    assert "           -port = 8080\n           +port = 80\n" in plan
+    assert kept(folder) != before
     assert desk.do("rollback", 2, *BACK, "--yes").code == 0
     assert kept(folder) == before
+
+
+def test_a_plan_in_json_has_what_would_change(desk: Desk) -> None:
+    assert desk.do("run", RESTORE, "--var", "port=8080").code == 0
+    plan = desk.json("rollback", 1, *BACK, "--dry-run")
+    changes = {one["path"]: one for one in plan["steps"][1]["changes"]}
+    assert changes["restore-work/conf/app.ini.bak"] == {
+        "change": "removed",
+        "path": "restore-work/conf/app.ini.bak",
+        "size_now": 14,
+        "size_then": None,
+        "diff": [],
+    }
+    assert changes["restore-work/conf/app.ini"]["diff"][-2:] == ["-port = 8080", "+port = 80"]

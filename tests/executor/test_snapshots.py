@@ -57,6 +57,26 @@ async def test_the_plan_names_what_is_put_back(scene: Scene, conf: Path) -> None
     assert (conf / "app").read_text()
 
 
+async def test_a_plan_tells_what_putting_back_would_change(scene: Scene, conf: Path) -> None:
+    run = await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    (step,) = (await scene.executor.plan_rollback(run.id, "deploy")).steps
+    assert {one.path: (one.fate, one.now, one.then) for one in step.changes} == {
+        "conf/app": ("changed", 4, 4),
+        "conf/extra": ("removed", 2, None),
+        "conf/gone": ("added", None, 11),
+    }
+    assert (conf / "app").read_text() == "new\n"
+
+
+async def test_a_plan_warns_of_what_cannot_be_put_back(scene: Scene, conf: Path) -> None:
+    run = await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    for pack in scene.executor.database.files.snapshots.glob("packs/*.pack"):
+        pack.unlink()
+    plan = await scene.executor.plan_rollback(run.id, "deploy")
+    assert any("stage 'deploy': snapshot: the content" in warning for warning in plan.warnings)
+    assert (conf / "app").read_text() == "new\n"
+
+
 async def test_the_undo_runs_after_the_files_are_back(scene: Scene, conf: Path) -> None:
     undo = Undo(task="cat conf/app >undone")
     run = await scene.run(stage("deploy", SPOIL, snapshot=CONF, rollback=undo))

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.snapshots.blobs import Blob, PackReader, PackWriter
 from orchestrate_tui.snapshots.capture import Capture
-from orchestrate_tui.snapshots.differences import Difference, differences
+from orchestrate_tui.snapshots.differences import differences
 from orchestrate_tui.snapshots.manifest import Manifest, pack, unpack
 from orchestrate_tui.snapshots.restore import Restore, created_since
 from orchestrate_tui.store.foreign import copy_database
@@ -69,7 +70,7 @@ class Shelf:
         finally:
             reader.close()
 
-    def preview(self, manifest: Manifest) -> list[Difference]:
+    def preview(self, manifest: Manifest) -> list[PathChange]:
         reader = PackReader(self.packs, self.index.get)
         places = (*manifest.places, *created_since(manifest))
         try:

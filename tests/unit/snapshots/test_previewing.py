@@ -22,7 +22,7 @@ def test_a_preview_tells_what_comes_back_changes_and_goes(work: Path, shelf: She
     before = picture_of(work)
     found = {one.path: one for one in shelf.preview(manifest)}
     assert picture_of(work) == before
-    assert {path: (one.kind, one.now, one.then) for path, one in found.items()} == {
+    assert {path: (one.fate, one.now, one.then) for path, one in found.items()} == {
         "conf/app": ("changed", 14, 14),
         "conf/gone": ("added", None, 5),
         "conf/new": ("removed", 3, None),
