@@ -6,6 +6,7 @@ from functools import partial
 from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, TypeVar
 
+from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
@@ -115,6 +116,12 @@ class History:
         return self._read(
             lambda reader: rollbacks.list_events(reader, run_id, before=before, limit=limit)
         )
+
+    def waiting_rollbacks(self) -> tuple[RollbackEvent, ...]:
+        """Those that wait for the operator, newest first."""
+        running = RollbackStatus.RUNNING
+        events = self._read(lambda reader: rollbacks.list_events(reader, status=running))
+        return tuple(event for event in events if event.waiting_since is not None)
 
     def rollback(self, rollback_id: int) -> RollbackEvent:
         """One rollback. Raises NotFound."""

@@ -220,12 +220,16 @@ class Story:
         self.database.write(lambda connection: insert_steps(connection, rollback_id, plan))
         self.step_becomes(run_id, rollback_id, StepStatus.RUNNING)
 
-    def step_becomes(self, run_id: int, rollback_id: int, status: StepStatus) -> None:
+    def step_becomes(
+        self, run_id: int, rollback_id: int, status: StepStatus, error: str = ""
+    ) -> None:
         """The first step of a rollback goes on."""
         step = self.history.steps(rollback_id)[0]
         epoch = self._owner.epoch
         self.database.write(
-            lambda connection: change_step(connection, run_id, step, status, self.at, epoch=epoch)
+            lambda connection: change_step(
+                connection, run_id, step, status, self.at, epoch=epoch, error_message=error
+            )
         )
 
     def _change_run(

@@ -16,11 +16,14 @@ from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.question import Question
 from orchestrate_tui.console.screens.resume_dialog import ResumeDialog
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
+from orchestrate_tui.console.screens.step_dialog import StepDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.run import TriggerContext
-from orchestrate_tui.domain.status import RollbackStatus
+from orchestrate_tui.domain.status import RollbackStatus, StepStatus
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.left_work import LeftStage, Settlement
+from orchestrate_tui.store.rollbacks import update
 from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
 
 pytestmark = pytest.mark.anyio
@@ -225,6 +228,67 @@ async def test_a_rollback_is_halted_after_a_question(story: Story, desk: Desk) -
         await pilot.press("right", "enter")
         await settle(pilot, lambda: desk.asked)
     assert desk.asked[0][:2] == ("halt", 1)
+
+
+def stuck(story: Story) -> int:
+    """A rollback that waits for the operator because its only step failed; its id."""
+    run_id = delivered(story)
+    rollback_id = story.rollback(run_id, status=RollbackStatus.RUNNING, waiting_since=story.at)
+    story.undoes(run_id, rollback_id, "deploy-staging")
+    story.step_becomes(run_id, rollback_id, StepStatus.FAILED)
+    log = story.history.undo_log_path(run_id, rollback_id, "deploy-staging", 0)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("cannot switch\n")
+    return rollback_id
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        ([], ("decide_step", 1, StepAction.RETRY, "mended", "deploy-staging")),
+        (["down"], ("decide_step", 1, StepAction.SKIP, "mended", "deploy-staging")),
+        (["down"] * 2, ("decide_step", 1, StepAction.DONE, "mended", "deploy-staging")),
+        (["down"] * 3, ("halt", 1, "mended")),
+    ],
+)
+async def test_a_failed_step_is_decided_with_keys_alone(
+    story: Story, desk: Desk, keys: list[str], asked: tuple[Any, ...]
+) -> None:
+    stuck(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
+        assert "Rollback 1 of run #1 waits: a step failed  [D: decide" in shown(pilot)
+        await pilot.press("D")
+        await settle(pilot, lambda: "cannot switch" in shown(pilot))
+        await pilot.press(*keys, "enter", *"mended", "enter")
+        await armed(pilot)
+        assert "Decide" in shown(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [asked]
+
+
+async def test_a_decision_needs_a_reason(story: Story, desk: Desk) -> None:
+    stuck(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("D")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, StepDialog))
+        confirm = pilot.app.screen.query_one("#confirm", ArmedButton)
+        await pilot.press("enter", "x")
+        await settle(pilot, lambda: not confirm.disabled)
+        await pilot.press("backspace")
+        await settle(pilot, lambda: confirm.disabled)
+    assert desk.asked == []
+
+
+async def test_the_line_goes_when_no_rollback_waits_any_more(story: Story, desk: Desk) -> None:
+    rollback_id = stuck(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await settle(pilot, lambda: "waits: a step failed" in shown(pilot))
+        event = story.history.rollback(rollback_id)
+        story.database.write(lambda c: update(c, event.mark_failed("halted", story.at)))
+        await settle(pilot, lambda: "waits: a step failed" not in shown(pilot))
+        await pilot.press("D")
+        assert not isinstance(pilot.app.screen, StepDialog)
 
 
 async def test_a_run_whose_executor_died_is_resumed(story: Story, desk: Desk) -> None:

@@ -32,6 +32,7 @@ from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from orchestrate_tui.console.widgets.status_line import StatusLine
 from orchestrate_tui.console.widgets.trouble_line import TroubleLine
+from orchestrate_tui.console.widgets.waiting_line import WaitingLine
 from orchestrate_tui.domain.moments import utc_now
 
 if TYPE_CHECKING:
@@ -96,12 +97,14 @@ class MainScreen(Screen[None]):
         self._stage_is_mine = False
         self._filter = RunFilter()
         self._only_this_run = False
+        self.waiting: tuple[RollbackEvent, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Two groups of panes: beside each other when there is room, else one over the other."""
         yield TroubleLine()
         yield RunHeader()
         yield StatusLine()
+        yield WaitingLine()
         yield Banner()
         with Container(id="body"):
             yield RunsList(id="runs", clock=self._clock)
@@ -122,6 +125,7 @@ class MainScreen(Screen[None]):
         run_id = self._first_run_id or (newest.id if newest else None)
         if run_id is not None:
             self.choose_run(run_id)
+        self._look_for_waiting()
         self.query_one(StageGraphView if run_id is not None else RunsList).focus()
         self._tell()
         self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
@@ -254,11 +258,20 @@ class MainScreen(Screen[None]):
         """What keeps an executor from working, in whatever process; "" is nothing."""
         return "" if self._attendance is None else self._attendance.trouble()
 
+    deciding_key = ""
+    """The key that decides how a rollback that waits goes on; a read-only screen has none."""
+
+    def _look_for_waiting(self) -> None:
+        """Find out which rollbacks wait for the operator."""
+        self.waiting = self._history.waiting_rollbacks()
+        self.query_one(WaitingLine).show(self.waiting, self.deciding_key)
+
     def _take_over(self, changes: Changes) -> None:
         self.query_one(Banner).warn(changes.warnings)
         self.query_one(RunsList).update_runs()
         if changes.rollbacks or changes.everything:
             self.query_one(RollbackHistory).update_rollbacks()
+            self._look_for_waiting()
         if self.picture is None:
             self._choose_current()
         elif changes.concern(self.picture.run.id):

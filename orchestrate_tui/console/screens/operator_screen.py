@@ -24,6 +24,7 @@ from orchestrate_tui.console.screens.operator_releases import OperatorReleases
 from orchestrate_tui.console.screens.question import Answer, Question
 from orchestrate_tui.console.screens.resume_dialog import ResumeDialog, Settled, fates
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
+from orchestrate_tui.console.screens.step_dialog import StepDialog
 from orchestrate_tui.console.screens.take_over_dialog import TakeOverDialog
 from orchestrate_tui.console.styled import lines, plain
 from orchestrate_tui.console.text import visible
@@ -34,12 +35,15 @@ from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.run import Decision, Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
 from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.executor.notices import last_lines
+from orchestrate_tui.executor.operator_desk import failed_steps
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.bridge import Bridge
     from orchestrate_tui.console.latch import LatchedControl
     from orchestrate_tui.console.ports import Attendance
     from orchestrate_tui.console.run_picture import RunPicture
+    from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.store.history import History
 
 
@@ -54,6 +58,7 @@ _DEPENDENT_ACTIONS = (
     "turn_latch",
     "retry_rollback",
     "halt_rollback",
+    "decide_step",
 )
 """Actions that not every run, stage or rollback allows."""
 
@@ -90,6 +95,13 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             key_display="W",
             show=False,
             tooltip="Unlock the protected environment for a while, or lock it",
+        ),
+        Binding(
+            "D",
+            "decide_step",
+            "Decide",
+            key_display="D",
+            tooltip="Decide how the rollback that waits goes on",
         ),
         Binding("T", "retry_rollback", "Retry", key_display="T", tooltip="Try this rollback again"),
         Binding("H", "halt_rollback", "Halt", key_display="H", tooltip="Halt this rollback"),
@@ -142,6 +154,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             "turn_latch": bool(self._environments),
             "retry_rollback": rollback is RollbackStatus.FAILED,
             "halt_rollback": rollback is not None and rollback not in ENDED_ROLLBACKS,
+            "decide_step": bool(self.waiting),
         }
         if abilities != self._abilities:
             self._abilities = abilities
@@ -345,6 +358,30 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         )
         reason = "halted in the console"
         self._ask_first(question, lambda: self._control.halt(rollback_id, reason))
+
+    deciding_key = "D"
+
+    def _look_for_waiting(self) -> None:
+        super()._look_for_waiting()
+        self.offer_keys()
+
+    def action_decide_step(self) -> None:
+        """Ask how a rollback that waits goes on: that of the chosen run, or the newest one."""
+        chosen = self.picture.run.id if self.picture else None
+        first = sorted(self.waiting, key=lambda event: event.run_id != chosen)[:1]
+        for event in first:
+            touched = self._control.environments(event.run_id)
+            if self._passes_latch(touched):
+                self._open_step_dialog(event, confirmation(touched))
+
+    def _open_step_dialog(self, event: RollbackEvent, word: str) -> None:
+        identity = event.id or 0
+        for step in failed_steps(self._history.steps(identity))[:1]:
+            path = self._history.undo_log_path(
+                event.run_id, identity, step.stage_name, step.attempt
+            )
+            dialog = StepDialog(self._control, event, step, last_lines(path), word=word)
+            self.app.push_screen(dialog, self._say)
 
     def _go_to_rollback(self, rollback_id: int | None) -> None:
         if rollback_id is not None:

@@ -250,6 +250,7 @@ class RollbackDialog(Dialog[int]):
             retry=request.is_retry,
             release=request.release,
             definition=self._definition,
+            waits=True,
         )
         try:
             rollback_id = await outcome(future)
