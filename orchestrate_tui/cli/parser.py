@@ -325,6 +325,10 @@ def _add_history(commands: Commands) -> None:
         pin = commands.add(name, f"releases:{name}", summary, json=True)
         pin.add_argument("release", type=whole, metavar="RELEASE", help="the id of the release")
         pin.add_argument("--reason", default="", metavar="TEXT", help="kept with the release")
+    readiness = commands.add(
+        "readiness", "readiness:readiness", "show whether a run could be undone now", json=True
+    )
+    add_run_id(readiness)
     quarantine = commands.add(
         "quarantine",
         "releases:quarantine",

@@ -11,6 +11,8 @@ from pathlib import Path
 from orchestrate_tui.cli.places import example
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.readiness import coverage
 from orchestrate_tui.errors import PipelineFileError, Problem, Refused
 from orchestrate_tui.spec import json_schema, load_pipeline
 from orchestrate_tui.spec.loaded import LoadedPipeline
@@ -32,6 +34,8 @@ def validate(arguments: Namespace) -> int:
             count = len(loaded.pipeline.stages)
             stages = f"{count} stage{'s' if count > 1 else ''}"
             say(f"{path}: {loaded.pipeline.name}: {stages}, fine")
+            if covered := coverage(loaded.pipeline).sentence:
+                say(f"{path}: {covered}")
     return int(has_errors)
 
 
@@ -58,6 +62,7 @@ def _record(
         "valid": loaded is not None,
         "pipeline": loaded.pipeline.name if loaded else None,
         "order": loaded.graph.order if loaded else [],
+        "coverage": _coverage_record(loaded.pipeline) if loaded else None,
         "problems": [
             {
                 "file": problem.file,
@@ -69,6 +74,16 @@ def _record(
             }
             for problem in problems
         ],
+    }
+
+
+def _coverage_record(pipeline: Pipeline) -> dict[str, object]:
+    found = coverage(pipeline)
+    return {
+        "stages": found.stages,
+        "undoable": found.undoable,
+        "nothing_to_go_back_to": found.exposed,
+        "sentence": found.sentence,
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.readiness import Light
 from orchestrate_tui.domain.release import Release
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 
@@ -91,6 +92,12 @@ _STEPS = {
     StepStatus.SKIPPED: Mark("»", Tone.ATTENTION, "passed over"),
     StepStatus.DONE: Mark("•", Tone.GOOD, "said to be undone"),
 }
+_LIGHTS = {
+    Light.READY: Mark("●", Tone.GOOD, "ready"),
+    Light.DOUBTFUL: Mark("◐", Tone.ATTENTION, "doubtful"),
+    Light.NOT_READY: Mark("○", Tone.BAD, "not ready"),
+    Light.IDLE: Mark("·", Tone.QUIET, "nothing to undo"),
+}
 GOLDEN = Mark("★", Tone.ATTENTION, "golden")
 QUARANTINED = Mark("⊘", Tone.BAD, "quarantined")
 _UNDONE_RELEASE = Mark(UNDONE_GLYPH, Tone.UNDONE, "undone")
@@ -124,6 +131,11 @@ def release_mark(release: Release) -> Mark:
     if release.undone_by is not None:
         return _UNDONE_RELEASE
     return _PRESENT_RELEASE if release.is_current else _EARLIER_RELEASE
+
+
+def light_mark(light: Light) -> Mark:
+    """The mark of how a stage stands should it have to be undone."""
+    return _LIGHTS[light]
 
 
 def step_mark(status: StepStatus) -> Mark:

@@ -36,7 +36,7 @@ ENDED_AFTER_S = 2
 _OUR_ACTIONS = frozenset({
     *("command_palette", "filter", "follow", "full_log", "help", "leave", "next", "quit"),
     *("only_this_run", "open", "pane", "put_away", "search", "switch_form", "zoom"),
-    *("go", "go_beside", "go_to", "move", "move_page", "move_to", "releases"),
+    *("go", "go_beside", "go_to", "move", "move_page", "move_to", "readiness", "releases"),
 })  # fmt: skip
 _MOVING = frozenset({
     *("focus_next", "focus_previous", "first", "last", "page_down", "page_up"),

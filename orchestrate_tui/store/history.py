@@ -189,6 +189,10 @@ class History:
         """The runs under way, and those being rolled back, by the executors that own them."""
         return self._read(driven_runs)
 
+    def query(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """What a query of another module finds. Raises what it raised."""
+        return self._read(query)
+
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""
         return self._reader.version()

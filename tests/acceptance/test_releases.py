@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.acceptance.desk import EXAMPLES, Desk
@@ -95,3 +96,21 @@ def test_a_rollback_returns_to_a_named_release_by_another_file(desk: Desk) -> No
     refused = desk.do("rollback", 2, *BACK, "--definition", other, "--yes")
     assert refused.code == 2
     assert "Its stages are not those of the run: it lacks check and it has also look" in refused.err
+
+
+def test_readiness_has_a_light_for_each_stage(desk: Desk) -> None:
+    deploy(desk, "1.0", "1.1")
+    first = desk.do("readiness", 1)
+    assert first.code == 1
+    assert "nothing to go back to: no earlier release" in first.out
+    lights = {one["stage_name"]: one for one in json.loads(desk.do("readiness", 2, "--json").out)}
+    assert lights["switch"]["light"] == "ready"
+    assert lights["switch"]["release"] == 1
+    assert lights["check"]["problems"] == ["nothing undoes it"]
+
+
+def test_validate_says_how_much_can_be_undone(desk: Desk) -> None:
+    result = desk.do("validate", SYMLINK)
+    assert result.out.splitlines()[1].endswith("symlink.yaml: 1 of 3 stages can be undone")
+    (record,) = desk.json("validate", SYMLINK)
+    assert record["coverage"]["undoable"] == ["switch"]

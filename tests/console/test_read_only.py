@@ -20,6 +20,7 @@ from orchestrate_tui.console.screens.filter_dialog import FilterDialog
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.screens.readiness_screen import ReadinessScreen
 from orchestrate_tui.console.screens.releases_screen import ReleasesScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
 from orchestrate_tui.console.watching import WATCHING_ACTIONS, WatchingApp
@@ -42,7 +43,7 @@ COMMANDS = {
     *("All keys and signs", "Leave the console", "Theme"),
     *("Go to the runs", "Go to the stages", "Go to the log", "Go to the rollbacks"),
     *("Show only some runs", "The log on the whole screen", "Rollbacks of one run"),
-    *("This pane on the whole screen", "Releases and quarantines"),
+    *("This pane on the whole screen", "Releases and quarantines", "Could this run be undone?"),
 }
 
 
@@ -65,6 +66,7 @@ WAYS: dict[str, tuple[list[str], type[DOMNode]]] = {
     "log search": (["L", "slash"], LogScreen),
     "steps": (["4", "enter"], RollbackSteps),
     "releases": (["v"], ReleasesScreen),
+    "readiness": (["i"], ReadinessScreen),
     "help": (["question_mark"], HelpScreen),
     "filter": (["slash"], FilterDialog),
     "filter's list": (["slash", "tab"], FilterDialog),

@@ -127,3 +127,19 @@ async def test_further_releases_are_read_when_they_are_reached(story: Story, des
         assert releases.current.version == "1.0"
         story.rules(Ruling.PIN, 1)
         await settle(pilot, lambda: releases.current and releases.current.is_golden)
+
+
+async def test_a_light_for_each_stage_says_whether_it_could_be_undone(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    async with app(story, desk).run_test() as pilot:
+        await pilot.press("i")
+        text = shown(pilot)
+        assert "Could run #1 be undone?" in text
+        assert "of 7 stages with effects can be undone" in text
+        assert "○ smoke-prod  nothing undoes it" in text
+        story.takes_back(1, "deploy-prod")
+        await settle(pilot, lambda: "· deploy-prod  undone by rollback 1" in shown(pilot))
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, MainScreen)

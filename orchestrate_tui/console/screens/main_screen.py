@@ -19,6 +19,7 @@ from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog, RunFilter
 from orchestrate_tui.console.screens.log_screen import LogScreen
+from orchestrate_tui.console.screens.readiness_screen import ReadinessScreen
 from orchestrate_tui.console.screens.releases_screen import ReleasesScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
 from orchestrate_tui.console.stage_label import without_output
@@ -69,6 +70,7 @@ class MainScreen(Screen[None]):
         Binding("slash", "filter", "Filter", tooltip="Show only some runs"),
         Binding("L", "full_log", "Log", key_display="L", tooltip="The log on the whole screen"),
         Binding("o", "only_this_run", "Only this run", show=False, tooltip="Rollbacks of one run"),
+        Binding("i", "readiness", "Readiness", show=False, tooltip="Could this run be undone?"),
         Binding("v", "releases", "Releases", show=False, tooltip="Releases and quarantines"),
         Binding("escape", "put_away", "Put away", show=False),
         Binding("z", "zoom", "Zoom", show=False, tooltip="This pane on the whole screen"),
@@ -339,6 +341,11 @@ class MainScreen(Screen[None]):
         if log.path is not None and self.picture is not None:
             title = f"#{self.picture.run.id} {self.picture.run.pipeline}  {self.stage_name}"
             self.app.push_screen(LogScreen(log.path, plain(title), log.empty_text))
+
+    def action_readiness(self) -> None:
+        """Show whether the stages of the chosen run could be undone."""
+        if self.picture is not None:
+            self.app.push_screen(ReadinessScreen(self._history, self.picture.run.id))
 
     def action_releases(self) -> None:
         """Show the releases, and the versions that are quarantined."""

@@ -1,0 +1,104 @@
+"""Whether the stages of a run could be undone now: what the record and the snapshots say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.pipeline import Pipeline, Stage
+from orchestrate_tui.domain.readiness import Readiness, SnapshotState, readiness
+from orchestrate_tui.domain.release import VERSION, Succession
+from orchestrate_tui.store.releases import succession
+from orchestrate_tui.store.snapshots import find_snapshot, locate_blob, read_manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrate_tui.domain.run import Run, StageRun
+    from orchestrate_tui.snapshots.blobs import Blob
+    from orchestrate_tui.store.connection import Connection
+    from orchestrate_tui.store.history import History
+
+
+def run_readiness(
+    history: History, run_id: int, *, only: Collection[str] = (), thorough: bool = False
+) -> tuple[Readiness, ...]:
+    """How the stages of a run stand, in the order of its file; () means all of them.
+
+    Snapshots are looked for; a `thorough` look reads all that was kept, and compares the hashes.
+    Raises NotFound.
+    """
+    run, pipeline = history.run(run_id), history.definition(run_id)
+    stages = {stage.stage_name: stage for stage in history.stages(run_id)}
+    look = partial(_look, pipeline=pipeline, run=run, packs=history.files.snapshots / "packs")
+    return tuple(
+        history.query(partial(look, stage=stage, stands=stages[stage.name], thorough=thorough))
+        for stage in pipeline.stages
+        if not only or stage.name in only
+    )
+
+
+def _look(
+    connection: Connection,
+    *,
+    pipeline: Pipeline,
+    run: Run,
+    packs: Path,
+    stage: Stage,
+    stands: StageRun,
+    thorough: bool,
+) -> Readiness:
+    known: Succession | None = None
+    if not run.simulated:
+        version = dict(run.trigger.variables).get(VERSION, "")
+        known = succession(connection, run.id, stage.name, version)
+    state = SnapshotState.NOT_ASKED
+    if stage.snapshot is not None and stage.snapshot.paths and not run.simulated:
+        state = _snapshot(connection, stands, packs, thorough=thorough)
+    return readiness(pipeline, stage, stands, succession=known, snapshot=state)
+
+
+def _snapshot(
+    connection: Connection, stage: StageRun, packs: Path, *, thorough: bool
+) -> SnapshotState:
+    kept = find_snapshot(connection, stage.run_id, stage.stage_name)
+    if kept is None:
+        return SnapshotState.MISSING if stage.started else SnapshotState.NOT_YET
+    # what handles files takes a while to load
+    from orchestrate_tui.snapshots.errors import SnapshotError  # noqa: PLC0415
+
+    try:
+        _check(connection, kept.id, packs, thorough=thorough)
+    except (SnapshotError, OSError, LookupError):
+        return SnapshotState.DAMAGED
+    return SnapshotState.INTACT
+
+
+def _check(connection: Connection, snapshot_id: int, packs: Path, *, thorough: bool) -> None:
+    """Raise SnapshotError, OSError or LookupError unless all that was kept is there."""
+    from orchestrate_tui.snapshots.blobs import PackReader, PackSizes  # noqa: PLC0415
+    from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
+
+    manifest = unpack(*read_manifest(connection, snapshot_id))
+    sizes, reader = PackSizes(packs), PackReader(packs, partial(_locate, connection))
+    try:
+        for digest in manifest.blobs:
+            blob = _locate(connection, digest)
+            if blob is None or not sizes.has(blob):
+                raise LookupError(digest.hex())
+            if thorough:
+                for _ in reader.pieces(digest):
+                    pass
+    finally:
+        reader.close()
+
+
+def _locate(connection: Connection, digest: bytes) -> Blob | None:
+    from orchestrate_tui.snapshots.blobs import Blob  # noqa: PLC0415
+
+    row = locate_blob(connection, digest)
+    if row is None:
+        return None
+    sha256, pack, offset, length, size = row
+    return Blob(sha256=sha256, pack=pack, offset=offset, length=length, size=size)
