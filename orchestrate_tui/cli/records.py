@@ -230,6 +230,7 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
         ],
         "warnings": plan.warnings,
         "irreversible": plan.irreversible,
+        "overwrites": plan.overwrites,
         "refusal": plan.refusal,
         "definition": plan.definition or None,
         "differences": plan.differences,

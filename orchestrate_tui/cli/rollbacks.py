@@ -118,6 +118,8 @@ def _check_permission(arguments: Namespace, plan: RollbackPlan, word: str) -> No
         raise Refused("A rollback needs a reason", next_step="Say why with --reason TEXT")
     if plan.refusal or (plan.irreversible and not arguments.accept_irreversible):
         return
+    if plan.overwrites and not arguments.force:
+        return
     if word:
         if arguments.confirm is None and can_ask():
             _show(plan)
@@ -170,6 +172,7 @@ def _asked(
         "plan_hash": plan.hash,
         "accept_irreversible": arguments.accept_irreversible,
         "retry": arguments.retry,
+        "force": arguments.force,
         "waits": arguments.wait,
         "release": arguments.release,
         "definition": definition,

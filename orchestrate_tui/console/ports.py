@@ -126,6 +126,7 @@ class ExecutorControl(Protocol):
         plan_hash: str = "",
         accept_irreversible: bool = False,
         retry: bool = False,
+        force: bool = False,
         waits: bool = False,
         release: str = "",
         definition: Runnable | None = None,

@@ -75,6 +75,8 @@ class PlanSkip:
 class RollbackPlan:
     """What a rollback from `failed_stage` to `target` would do, in order.
 
+    `overwrites` says what would be lost that others did since; such a plan has to be forced.
+
     `refusal` is the sentence that says why it cannot be carried out, "" when it can.
     `irreversible` names the stages in scope whose effects cannot be taken back. `hash` covers
     the target, the components, the started stages in scope and each undo, so that a plan shown
@@ -93,6 +95,7 @@ class RollbackPlan:
     scope: tuple[str, ...] = ()
     refusal: str = ""
     hash: str = ""
+    overwrites: tuple[str, ...] = ()
     definition: str = ""
     differences: tuple[str, ...] = ()
 

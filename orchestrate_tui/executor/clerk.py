@@ -130,6 +130,7 @@ def _rollback(control: Control, errand: Rollback) -> Future[int]:
         plan_hash=errand.plan_hash,
         accept_irreversible=errand.accept_irreversible,
         retry=errand.retry,
+        force=errand.force,
         waits=errand.waits,
         release=errand.release,
     )

@@ -34,6 +34,7 @@ class RollbackDemand:
     plan_hash: str = ""
     accept_irreversible: bool = False
     retry: bool = False
+    force: bool = False
     waits: bool = False
     release: str = ""
     definition: str = ""
@@ -47,6 +48,7 @@ class RollbackDemand:
             "plan_hash": self.plan_hash,
             "accept_irreversible": str(self.accept_irreversible),
             "retry": str(self.retry),
+            "force": str(self.force),
             "waits": str(self.waits),
             "release": self.release,
             "definition": self.definition,
@@ -62,6 +64,7 @@ class RollbackDemand:
             plan_hash=payload["plan_hash"],
             accept_irreversible=payload["accept_irreversible"] == str(True),
             retry=payload["retry"] == str(True),
+            force=payload.get("force") == str(True),
             waits=payload["waits"] == str(True),
             release=payload.get("release", ""),
             definition=payload.get("definition", ""),
@@ -172,11 +175,17 @@ def _failed_rollback(
     )
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _check_plan(plan: RollbackPlan, demand: RollbackDemand) -> None:
     if plan.irreversible and not demand.accept_irreversible:
         raise RollbackRefused(
             f"Stage(s) {', '.join(plan.irreversible)} cannot be taken back: irreversible",
             next_step="To undo the others all the same, add --accept-irreversible",
         )
+    if plan.overwrites and not demand.force:
+        raise RollbackRefused(_sentence(plan.overwrites[0]), next_step="To lose that, add --force")
     if demand.plan_hash and demand.plan_hash != plan.hash:
         raise StalePlan

@@ -207,6 +207,7 @@ class DistantControl:
         plan_hash: str = "",
         accept_irreversible: bool = False,
         retry: bool = False,
+        force: bool = False,
         waits: bool = False,
         release: str = "",
         definition: Runnable | None = None,
@@ -225,6 +226,7 @@ class DistantControl:
             plan_hash=plan_hash,
             accept_irreversible=accept_irreversible,
             retry=retry,
+            force=force,
             waits=waits,
             release=release,
         )

@@ -101,6 +101,7 @@ class Rollback(Errand, frozen=True, tag="rollback"):
     plan_hash: str = ""
     accept_irreversible: bool = False
     retry: bool = False
+    force: bool = False
     waits: bool = False
     release: str = ""
 

@@ -247,6 +247,7 @@ class PipelineExecutor:
         plan_hash: str = "",
         accept_irreversible: bool = False,
         retry: bool = False,
+        force: bool = False,
         waits: bool = False,
         release: str = "",
         definition: Runnable | None = None,
@@ -256,10 +257,10 @@ class PipelineExecutor:
         """Roll a run back by hand; returns the rollback as it ended.
 
         A running run is stopped first. `plan_hash` is that of the plan that was shown; "" takes
-        any plan. `waits` lets it wait for the operator when a step fails. `accepted` is told the
-        id once the rollback is recorded; `key` is as for approve, `release` and `definition` as
-        for plan_rollback. Raises NotFound, or
-        RollbackRefused when it may not start, and then no event is written.
+        any plan. `force` puts back over what others changed since; `waits` lets it wait for the
+        operator when a step fails. `accepted` is told the id once the rollback is recorded;
+        `key` is as for approve, `release` and `definition` as for plan_rollback. Raises NotFound,
+        or RollbackRefused when it may not start, and then no event is written.
         """
         kept = "" if definition is None else await self._planning.keep(run_id, definition)
         demand = RollbackDemand(
@@ -269,6 +270,7 @@ class PipelineExecutor:
             plan_hash=plan_hash,
             accept_irreversible=accept_irreversible,
             retry=retry,
+            force=force,
             waits=waits or self._context.waits,
             release=release,
             definition=kept,

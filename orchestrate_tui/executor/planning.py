@@ -55,7 +55,7 @@ class Planning:
             _, digest = encode_pipeline(context.pipeline)
             plan = marked(plan, digest, own.pipeline, context.pipeline)
         plan = _told(plan, self._records.attempts(context).values_for, context.secrets)
-        consenting = replace(demand, accept_irreversible=True)
+        consenting = replace(demand, accept_irreversible=True, force=True)
         applicant = Applicant(actor="", epoch=self._executor.epoch, at=self._executor.clock())
         try:
             self._executor.database.read(

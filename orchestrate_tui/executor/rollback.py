@@ -17,7 +17,7 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.releases import releases_of
-from orchestrate_tui.executor.snapshots import restorable
+from orchestrate_tui.executor.snapshots import overwritten, restorable
 from orchestrate_tui.executor.undo import Decided, StepRunner
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
@@ -73,7 +73,7 @@ def plan_request(
 ) -> RollbackPlan:
     """The plan of a rollback of a run whose stages stand as given."""
     known = {stage.stage_name: stage for stage in stages}
-    return plan_rollback(
+    plan = plan_rollback(
         context.pipeline,
         context.graph,
         known,
@@ -83,6 +83,8 @@ def plan_request(
         releases=releases_of(connection, context, known.values(), release_id),
         snapshots=restorable(connection, context),
     )
+    lost = overwritten(connection, context, plan)
+    return replace(plan, overwrites=lost, warnings=(*plan.warnings, *lost))
 
 
 def halt_sentence(actor: str, reason: str) -> str:
@@ -200,6 +202,8 @@ def _obstacle(connection: Connection, event: RollbackEvent, plan: RollbackPlan) 
             return RollbackLoop(plan.target, times).message
     if plan.refusal:
         return plan.refusal
+    if plan.overwrites and event.trigger_type is RollbackTriggerType.AUTOMATIC:
+        return plan.overwrites[0]
     if plan.irreversible and not event.accept_irreversible:
         return f"irreversible: stage(s) {', '.join(plan.irreversible)} cannot be undone"
     return ""

@@ -31,6 +31,7 @@ from orchestrate_tui.store.snapshots import (
     find_snapshot,
     insert_snapshot,
     last_manifest,
+    later_snapshots,
     locate_blob,
     read_manifest,
     snapshots_of,
@@ -240,6 +241,33 @@ def restorable(connection: Connection, context: RunContext) -> Mapping[str, tupl
         for kept in snapshots_of(connection, context.id)
         if kept.paths
     }
+
+
+def overwritten(connection: Connection, context: RunContext, plan: RollbackPlan) -> tuple[str, ...]:
+    """What stages outside the rollback may have changed since, and would be lost by it.
+
+    Whoever kept the same later on went on to change it, unless that was undone.
+    """
+    scope = {(context.id, name) for name in plan.scope}
+    found: list[str] = []
+    for step in plan.steps:
+        kept = find_snapshot(connection, context.id, step.stage_name) if step.restores else None
+        found += (
+            f"what stage '{step.stage_name}' would put back was changed since by stage"
+            f" '{later.stage_name}' of run {later.run_id}"
+            for later in (later_snapshots(connection, kept.id) if kept else ())
+            if (later.run_id, later.stage_name) not in scope and _share(kept, later)
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _share(kept: KeptSnapshot | None, later: KeptSnapshot) -> bool:
+    """Whether a path of one lies at, in or above a path of the other."""
+    return any(
+        one == other or one.startswith(other + b"/") or other.startswith(one + b"/")
+        for one in (kept.paths if kept else ())
+        for other in later.paths
+    )
 
 
 @dataclass(frozen=True, slots=True)

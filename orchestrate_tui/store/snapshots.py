@@ -102,8 +102,8 @@ def find_snapshot(
 
 
 def later_snapshots(connection: sqlite3.Connection, snapshot_id: int) -> tuple[KeptSnapshot, ...]:
-    """The snapshots that were taken after that one, oldest first."""
-    rows = connection.execute(f"{_SELECT} WHERE id > ? ORDER BY id", (snapshot_id,))
+    """The snapshots that were taken after that one, oldest first; not of what was undone since."""
+    rows = connection.execute(f"{_SELECT} WHERE id > ? {_NOT_UNDONE} ORDER BY id", (snapshot_id,))
     return tuple(_kept(connection, row) for row in rows.fetchall())
 
 
@@ -147,6 +147,11 @@ def all_blobs(connection: sqlite3.Connection) -> Iterable[BlobRow]:
 
 
 _SELECT = "SELECT id, run_id, stage_name, component, workdir, paths, entries, bytes FROM snapshots"
+
+_NOT_UNDONE = (
+    "AND NOT EXISTS (SELECT 1 FROM stages WHERE stages.run_id = snapshots.run_id"
+    " AND stages.stage_name = snapshots.stage_name AND stages.status = 'rolled_back')"
+)
 
 
 def _kept(connection: sqlite3.Connection, row: sqlite3.Row) -> KeptSnapshot:

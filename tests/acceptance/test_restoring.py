@@ -43,3 +43,13 @@ def test_a_plan_in_json_has_what_would_change(desk: Desk) -> None:
         "diff": [],
     }
     assert changes["restore-work/conf/app.ini"]["diff"][-2:] == ["-port = 8080", "+port = 80"]
+
+
+def test_what_a_later_run_changed_is_put_back_only_by_force(desk: Desk) -> None:
+    for port in ("8080", "9090"):
+        assert desk.do("run", RESTORE, "--var", f"port={port}").code == 0
+    refused = desk.do("rollback", 1, *BACK, "--yes")
+    assert refused.code == 2
+    assert "was changed since by stage 'migrate' of run 2. To lose that, add --force" in refused.err
+    assert desk.do("rollback", 1, *BACK, "--yes", "--force").code == 0
+    assert "port = 80\n" in (desk.folder / "restore-work/conf/app.ini").read_text()

@@ -10,8 +10,9 @@ import pytest
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Retry, Snapshot, Undo
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
+from orchestrate_tui.errors import RollbackRefused
 from orchestrate_tui.store.snapshots import KeptSnapshot, snapshots_of
-from tests.executor.scenery import NOTHING, ROLLBACK, SCRIPT, Scene, after, stage
+from tests.executor.scenery import HOLD, NOTHING, ROLLBACK, SCRIPT, Scene, after, stage
 
 pytestmark = pytest.mark.anyio
 
@@ -209,3 +210,46 @@ async def test_what_is_kept_is_for_its_owner_alone(scene: Scene) -> None:
     folder = scene.executor.database.files.snapshots
     for path in everything(folder):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+async def test_what_a_later_run_changed_is_lost_only_by_force(scene: Scene, conf: Path) -> None:
+    first = await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    second = await scene.run(stage("deploy", "echo newer >conf/app", snapshot=CONF))
+    plan = await scene.executor.plan_rollback(first.id, "deploy")
+    lost = (
+        f"what stage 'deploy' would put back was changed since by stage 'deploy' of run {second.id}"
+    )
+    assert plan.overwrites == (lost,)
+    with pytest.raises(RollbackRefused, match="would put back was changed since") as refused:
+        await scene.executor.trigger_rollback(first.id, "deploy", reason="bad")
+    assert "--force" in refused.value.next_step
+    assert (conf / "app").read_text() == "newer\n"
+    await scene.executor.trigger_rollback(first.id, "deploy", reason="bad", force=True)
+    assert (conf / "app").read_text() == "old\n"
+
+
+async def test_what_a_later_run_changed_and_undid_is_in_nobodys_way(
+    scene: Scene, conf: Path
+) -> None:
+    first = await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    second = await scene.run(stage("deploy", "echo newer >conf/app", snapshot=CONF))
+    await scene.executor.trigger_rollback(second.id, "deploy", reason="bad")
+    await scene.executor.trigger_rollback(first.id, "deploy", reason="bad")
+    assert (conf / "app").read_text() == "old\n"
+
+
+async def test_what_another_run_changed_stops_an_automatic_rollback(
+    scene: Scene, conf: Path
+) -> None:
+    stages = (
+        stage("deploy", SPOIL, snapshot=CONF),
+        after("smoke", "deploy", task=HOLD + "; exit 1", on_failure=ROLLBACK, rollback_to="deploy"),
+    )
+    async with scene.running(*stages) as run_id:
+        assert await scene.ready.line() == "smoke"
+        await scene.run(stage("deploy", "echo newer >conf/app", snapshot=CONF))
+        scene.gate.open()
+    event = scene.rollback(run_id)
+    assert event.status is RollbackStatus.FAILED
+    assert "was changed since by stage 'deploy' of run 2" in (event.error_message or "")
+    assert (conf / "app").read_text() == "newer\n"

@@ -180,6 +180,7 @@ class RollbackDialog(Dialog[int]):
         """Allow the rollback once nothing is missing, and keep the command up to date."""
         plan, request = self._plan, self._request()
         is_ready = plan is not None and not plan.refusal and bool(request.reason)
+        is_ready = is_ready and not (plan is not None and plan.overwrites)
         if plan is not None and plan.irreversible:
             is_ready = is_ready and request.accepts_irreversible
         self.query_one("#confirm", ArmedButton).allow(is_allowed=is_ready)
