@@ -19,6 +19,7 @@ from orchestrate_tui.console.marks import Mark, Tone
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.executor.snapshot_store import check_snapshots
 from orchestrate_tui.spec.config import load_user_config
 from orchestrate_tui.store.accounts import current_user, is_anothers, owner_of
 from orchestrate_tui.store.database import StoreFiles
@@ -91,6 +92,8 @@ def _findings(path: Path) -> Iterator[Finding]:
             yield finding
         told.add(finding.text)
     if not is_anothers(path):
+        if StoreFiles(path).snapshots.is_dir():
+            yield _tried("snapshots", partial(check_snapshots, path))
         yield _tried("sharing", partial(_shared, path))
     yield _writable(path)
 

@@ -13,7 +13,7 @@ from orchestrate_tui.store.record import record
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from orchestrate_tui.domain.pipeline import Pairs
@@ -135,9 +135,28 @@ def locate_blob(connection: sqlite3.Connection, digest: bytes) -> BlobRow | None
     return tuple(row) if row else None
 
 
-def all_snapshot_ids(connection: sqlite3.Connection) -> tuple[int, ...]:
-    """The ids of all snapshots, oldest first."""
-    return tuple(row["id"] for row in connection.execute("SELECT id FROM snapshots ORDER BY id"))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredManifest:
+    """A manifest as it is stored, and whose it is."""
+
+    run_id: int
+    stage_name: str
+    size_bytes: int
+    manifest: bytes
+    sha256: bytes
+
+
+def all_manifests(connection: sqlite3.Connection) -> Iterator[StoredManifest]:
+    """The manifests of all snapshots, oldest first."""
+    query = "SELECT run_id, stage_name, bytes, manifest, sha256 FROM snapshots ORDER BY id"
+    for row in connection.execute(query):
+        yield StoredManifest(
+            run_id=row["run_id"],
+            stage_name=row["stage_name"],
+            size_bytes=row["bytes"],
+            manifest=row["manifest"],
+            sha256=row["sha256"],
+        )
 
 
 def all_blobs(connection: sqlite3.Connection) -> Iterable[BlobRow]:
