@@ -64,3 +64,11 @@ def whole(text: str) -> int:
 def add_run_id(parser: argparse.ArgumentParser) -> None:
     """The run that a command is about."""
     parser.add_argument("run", type=whole, metavar="RUN", help="the id of the run")
+
+
+def add_confirm(parser: argparse.ArgumentParser) -> None:
+    """The option that names a protected environment."""
+    parser.add_argument(
+        "--confirm", metavar="ENVIRONMENT",
+        help="the name of the protected environment, instead of being asked for it",
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json
-from orchestrate_tui.cli.terminal import say, shows_colours
+from orchestrate_tui.cli.terminal import local, say, shows_colours
 from orchestrate_tui.console.log_text import MOST_CHANGES, TAB, LogReader, without_pictures
 from orchestrate_tui.console.sgr import PLAIN, SGR, Look, changed, legible, parameters
 from orchestrate_tui.domain.text import visible, visible_in_parts
@@ -43,7 +43,9 @@ def logs(arguments: Namespace) -> int:
     elif path.exists():
         _print_log(path, arguments)
     else:
-        say(f"{what} {'wrote nothing' if attempt else 'did not run'}", to=sys.stderr)
+        pruned_at = history.run(arguments.run).pruned_at
+        nothing = f"wrote what was pruned at {local(pruned_at)}" if pruned_at else "wrote nothing"
+        say(f"{what} {nothing if attempt else 'did not run'}", to=sys.stderr)
     return 0
 
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrate_tui.cli.commands import Commands, Parser, add_run_id, whole
+from orchestrate_tui.cli.commands import Commands, Parser, add_confirm, add_run_id, whole
+from orchestrate_tui.cli.release_commands import add_releases
 
 DESCRIPTION = """\
 Run deployment pipelines, watch them, and roll them back.
@@ -213,7 +214,7 @@ def _add_runs(commands: Commands) -> None:
         help="what to do about the --stage before it: run it again, or count it as done or failed",
     )  # fmt: skip
     _add_wait(resume)
-    _add_confirm(resume)
+    add_confirm(resume)
     for name, summary in (
         ("approve", "approve a stage that waits for it"),
         ("reject", "reject a stage that waits for an approval"),
@@ -223,10 +224,10 @@ def _add_runs(commands: Commands) -> None:
         decide.add_argument("stage", metavar="STAGE", help="the name of the stage")
         decide.add_argument("--comment", default="", metavar="TEXT", help="kept with the decision")
         if name == "reject":
-            _add_confirm(decide)
+            add_confirm(decide)
     cancel = commands.add("cancel", "decisions:cancel", "stop a run and what it runs", json=True)
     add_run_id(cancel)
-    _add_confirm(cancel)
+    add_confirm(cancel)
 
 
 def _add_acknowledge(commands: Commands) -> None:
@@ -270,7 +271,7 @@ def _add_rollbacks(commands: Commands) -> None:
         help="undo what can be undone although some of it cannot",
     )  # fmt: skip
     rollback.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    _add_confirm(rollback)
+    add_confirm(rollback)
     rollback.add_argument(
         "--force", action="store_true", help="override a refusal that says it can be forced"
     )
@@ -290,7 +291,7 @@ def _add_rollbacks(commands: Commands) -> None:
         "--stage", default="", metavar="STAGE", help="which step, where more than one waits"
     )
     step.add_argument("--reason", required=True, metavar="TEXT", help="kept with the rollback")
-    _add_confirm(step)
+    add_confirm(step)
 
 
 def _add_history(commands: Commands) -> None:
@@ -310,45 +311,7 @@ def _add_history(commands: Commands) -> None:
     rollbacks.add_argument(
         "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
     )
-    releases = commands.add(
-        "releases", "releases:releases", "list what was brought to which environment", json=True
-    )
-    releases.add_argument("--pipeline", metavar="NAME", help="only releases of this pipeline")
-    releases.add_argument("--environment", metavar="NAME", help="only those in this environment")
-    releases.add_argument(
-        "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
-    )
-    for name, summary in (
-        ("pin", "vouch for a release as the golden one of its environment"),
-        ("unpin", "vouch for a release no more"),
-    ):
-        pin = commands.add(name, f"releases:{name}", summary, json=True)
-        pin.add_argument("release", type=whole, metavar="RELEASE", help="the id of the release")
-        pin.add_argument("--reason", default="", metavar="TEXT", help="kept with the release")
-    readiness = commands.add(
-        "readiness", "readiness:readiness", "show whether a run could be undone now", json=True
-    )
-    add_run_id(readiness)
-    quarantine = commands.add(
-        "quarantine",
-        "releases:quarantine",
-        "list versions that were rolled back and may not come back yet",
-        json=True,
-    )
-    quarantine.add_argument(
-        "--all", action="store_true", help="also those that may come back by now"
-    )
-    quarantine.add_argument(
-        "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
-    )
-    lift = commands.add(
-        "lift", "releases:lift", "let a quarantined version be deployed again", json=True
-    )
-    lift.add_argument(
-        "quarantine", type=whole, metavar="QUARANTINE", help="the id of the quarantine"
-    )
-    lift.add_argument("--reason", required=True, metavar="TEXT", help="kept with the quarantine")
-    _add_confirm(lift)
+    add_releases(commands)
     logs = commands.add("logs", "logs:logs", "print what a stage wrote", json=True)
     add_run_id(logs)
     logs.add_argument("stage", metavar="STAGE", help="the name of the stage")
@@ -432,13 +395,6 @@ def _add_wait(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait", action="store_true",
         help="let a rollback wait for you when a step of it fails (see rollback-step)",
-    )  # fmt: skip
-
-
-def _add_confirm(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--confirm", metavar="ENVIRONMENT",
-        help="the name of the protected environment, instead of being asked for it",
     )  # fmt: skip
 
 

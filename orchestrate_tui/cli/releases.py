@@ -88,6 +88,7 @@ def lift(arguments: Namespace) -> int:
 def _row(release: Release) -> tuple[str, ...]:
     undone = f"undone by rollback {release.undone_by}" if release.undone_by else ""
     because = f": {release.pin_reason}" if release.pin_reason else ""
+    pruned = "pruned" if release.pruned_at else ""
     golden = f"golden, says {release.pinned_by}{because}" if release.is_golden else ""
     mark = release_mark(release)
     return (
@@ -100,7 +101,7 @@ def _row(release: Release) -> tuple[str, ...]:
         str(release.run_id),
         local(release.created_at),
         release.pipeline,
-        "; ".join(filter(None, (golden, undone))),
+        "; ".join(filter(None, (golden, undone, pruned))),
     )
 
 

@@ -10,7 +10,7 @@ from orchestrate_tui.console.durations import NARROW, elapsed_s, short_duration
 from orchestrate_tui.console.marks import BEING_UNDONE, Mark, stage_mark
 from orchestrate_tui.console.text import shortened, visible
 from orchestrate_tui.domain.pipeline import OnFailure, Pipeline
-from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import StageStatus
 
 LONGEST_NAME = 24
@@ -59,8 +59,10 @@ def allowed_to_fail(pipeline: Pipeline) -> Mapping[str, bool]:
     return {stage.name: stage.on_failure is OnFailure.CONTINUE for stage in pipeline.stages}
 
 
-def without_output(stage: StageRun) -> str:
+def without_output(stage: StageRun, run: Run) -> str:
     """What stands in the place of an empty log."""
+    if run.pruned_at is not None and stage.started:
+        return "What it wrote was pruned"
     if stage.status in UNDER_WAY:
         return "No output yet"
     return "It wrote nothing" if stage.started else "This stage has not run"

@@ -36,6 +36,7 @@ class Release:
     took it back. `outputs` are those of the stage, as they are stored. `pinned_by` is who vouches
     for it as golden, None for nobody. `is_current` says that the stage has brought nothing there
     since that was not undone; `quarantine` is that of its version there, None without one.
+    One that was pruned, at `pruned_at`, is not returned to any more.
     """
 
     id: int
@@ -54,6 +55,7 @@ class Release:
     pin_reason: str = ""
     is_current: bool = False
     quarantine: int | None = None
+    pruned_at: datetime | None = None
 
     @property
     def is_golden(self) -> bool:

@@ -91,6 +91,7 @@ class Run:
 
     `epoch` is the executor that owns it, None before one does. `reason` says why it did not
     succeed; "" otherwise. `pipeline_dir` is the folder of its file, "" without one.
+    `pruned_at` is when its logs were removed, None while they are there.
     `acknowledged_by` is who has said to have seen that it went wrong, None for nobody yet, and
     `acknowledgement` what they had to say.
     """
@@ -112,3 +113,4 @@ class Run:
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
     acknowledgement: str = ""
+    pruned_at: datetime | None = None

@@ -34,7 +34,7 @@ _STANDING = """
 _OF_RUN = """
     WHERE pipeline = (SELECT pipeline FROM runs WHERE id = ?1)
         AND environment IN (SELECT environment FROM stages WHERE run_id = ?1)
-        AND run_id < ?1
+        AND run_id < ?1 AND pruned_at IS NULL
         AND CASE WHEN ?2 = 'golden' THEN pinned_at IS NOT NULL
             ELSE version = ?2 OR CAST(id AS TEXT) = ?2 END
     ORDER BY CAST(id AS TEXT) = ?2 DESC, undone_by IS NOT NULL, id DESC LIMIT 1
@@ -46,7 +46,8 @@ _EARLIER = """
         JOIN releases AS release INDEXED BY releases_by_place
             ON release.pipeline = runs.pipeline AND release.environment = stages.environment
     WHERE stages.run_id = ?1 AND stages.stage_name = ?2 AND release.run_id <> ?1
-        AND release.undone_by IS NULL AND (?3 IS NULL OR release.event_id < ?3)
+        AND release.undone_by IS NULL AND release.pruned_at IS NULL
+        AND (?3 IS NULL OR release.event_id < ?3)
     ORDER BY release.id DESC LIMIT 1
 """
 _EARLIER_OF_STAGE = _EARLIER.replace("releases_by_place", "releases_by_stage").replace(
@@ -276,4 +277,5 @@ def _release(row: sqlite3.Row) -> Release:
         pin_reason=row["pin_reason"],
         is_current=bool(row["is_current"]),
         quarantine=row["quarantine"],
+        pruned_at=moment(row["pruned_at"]),
     )

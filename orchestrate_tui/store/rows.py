@@ -52,6 +52,7 @@ def run_of(row: sqlite3.Row) -> Run:
         acknowledged_by=row["acknowledged_by"],
         acknowledged_at=moment(row["acknowledged_at"]),
         acknowledgement=row["acknowledgement"],
+        pruned_at=moment(row["pruned_at"]),
     )
 
 

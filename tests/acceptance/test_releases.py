@@ -114,3 +114,18 @@ def test_validate_says_how_much_can_be_undone(desk: Desk) -> None:
     assert result.out.splitlines()[1].endswith("symlink.yaml: 1 of 3 stages can be undone")
     (record,) = desk.json("validate", SYMLINK)
     assert record["coverage"]["undoable"] == ["switch"]
+
+
+def test_old_logs_are_pruned_when_somebody_says_so(desk: Desk) -> None:
+    deploy(desk, "1.0", "1.1", "1.2")
+    assert desk.do("prune").code == 2
+    looked = desk.json("prune", "--keep", 1, "--dry-run")
+    assert [run["run_id"] for run in looked["pruned"]] == [1]
+    assert looked["needed"] == [2]
+    assert desk.do("prune", "--keep", 1).code == 2
+    done = desk.do("prune", "--keep", 1, "--yes")
+    assert (done.code, done.err) == (0, "Kept for a possible rollback: run(s) 2\n")
+    assert "and 1 release(s) of 1 run(s) pruned" in done.out
+    assert "wrote what was pruned at 2" in desk.do("logs", 1, "switch").err
+    assert desk.json("show", 1)["pruned_at"]
+    assert desk.do("prune", "--older-than", "1d", "--yes").out.startswith("0 file(s)")

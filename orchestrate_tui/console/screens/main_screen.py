@@ -201,7 +201,7 @@ class MainScreen(Screen[None]):
             return
         stage = picture.by_name[name]
         path = self._history.log_path(picture.run.id, name, max(stage.attempt, 1))
-        self.query_one(LogView).follow_file(path, without_output(stage))
+        self.query_one(LogView).follow_file(path, without_output(stage, picture.run))
         self._tell()
         self.offer_keys()
 

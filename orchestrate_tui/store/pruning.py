@@ -1,0 +1,204 @@
+"""Removing the files of old runs, but nothing that a possible rollback still needs.
+
+Rows stay. That a run was pruned is committed before its files go, so that nobody counts on them
+any more; files that a prune which died has left are removed by the next one.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.store.record import record
+from orchestrate_tui.store.releases import succession
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from orchestrate_tui.store.database import Database, StoreFiles
+
+_OPEN = """
+    SELECT id FROM runs INDEXED BY runs_by_status
+    WHERE status IN ('pending', 'running', 'interrupted')
+    UNION SELECT run_id FROM rollback_events
+        WHERE status IN ('pending', 'running')
+            OR (status = 'failed' AND id NOT IN
+                (SELECT retry_of FROM rollback_events WHERE retry_of IS NOT NULL))
+"""
+"""The runs that are under way, or have a rollback that is, or that may be tried again."""
+
+_IN_PLACE = """
+    SELECT run_id FROM (
+        SELECT run_id, row_number() OVER (
+            PARTITION BY pipeline, environment, component, stage_name ORDER BY id DESC) AS place
+        FROM releases WHERE undone_by IS NULL AND pruned_at IS NULL
+    ) WHERE place <= 2
+    UNION SELECT run_id FROM releases WHERE pinned_at IS NOT NULL
+    UNION SELECT run_id FROM releases WHERE id IN (
+        SELECT release_id FROM rollback_events WHERE status <> 'succeeded')
+    UNION SELECT max(id) FROM runs WHERE started_at IS NOT NULL AND NOT simulated
+        GROUP BY pipeline
+"""
+"""The runs of what is in each environment and of what that would be rolled back to, of what is
+golden or was named to be returned to, and the last one of each pipeline."""
+
+_ENDED = """
+    SELECT id FROM (
+        SELECT id, completed_at, row_number() OVER (PARTITION BY pipeline ORDER BY id DESC) AS place
+        FROM runs WHERE completed_at IS NOT NULL AND pruned_at IS NULL
+    ) WHERE (?1 IS NULL OR completed_at < ?1) AND (?2 IS NULL OR place > ?2) ORDER BY id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What is old: ended `before` that moment, and not one of the `keep` newest of its pipeline.
+
+    None does not narrow; one of the two is given.
+    """
+
+    before: datetime | None = None
+    keep: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunedRun:
+    """A run that is, or would be, pruned: its files, and the releases that go with them."""
+
+    run_id: int
+    files: tuple[Path, ...]
+    size_bytes: int
+    releases: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """What is, or would be, pruned, and the old runs that a possible rollback still needs."""
+
+    runs: tuple[PrunedRun, ...]
+    needed: tuple[int, ...] = ()
+
+
+def needed_runs(connection: sqlite3.Connection) -> frozenset[int]:
+    """The runs whose logs, snapshots and releases a possible rollback still needs."""
+    still_open = {row[0] for row in connection.execute(_OPEN)}
+    needed = still_open | {row[0] for row in connection.execute(_IN_PLACE)}
+    for run_id in still_open:
+        names = connection.execute(
+            "SELECT stage_name FROM stages WHERE run_id = ? AND environment IS NOT NULL", (run_id,)
+        ).fetchall()
+        for row in names:
+            earlier = succession(connection, run_id, row["stage_name"]).earlier
+            needed |= {earlier.run_id} if earlier else set()
+    return frozenset(needed)
+
+
+def plan_pruning(connection: sqlite3.Connection, files: StoreFiles, limits: Limits) -> Pruning:
+    """What a prune within these limits would take now."""
+    before = to_text(limits.before) if limits.before else None
+    old = [row["id"] for row in connection.execute(_ENDED, (before, limits.keep))]
+    needed = needed_runs(connection)
+    return Pruning(
+        runs=tuple(_prunable(connection, files, run_id) for run_id in old if run_id not in needed),
+        needed=tuple(run_id for run_id in old if run_id in needed),
+    )
+
+
+def prune(database: Database, limits: Limits, actor: str, at: datetime) -> Pruning:
+    """Prune what is old and not needed any more; returns what that was. Raises StoreError."""
+    _remove_left(database)
+    done = database.write(partial(_mark, files=database.files, limits=limits, actor=actor, at=at))
+    for run in done.runs:
+        _remove(run.files)
+    return done
+
+
+def _mark(
+    connection: sqlite3.Connection,
+    *,
+    files: StoreFiles,
+    limits: Limits,
+    actor: str,
+    at: datetime,
+) -> Pruning:
+    plan, moment = plan_pruning(connection, files, limits), to_text(at)
+    for run in plan.runs:
+        for table, column in (("runs", "id"), ("releases", "run_id")):
+            connection.execute(
+                f"UPDATE {table} SET pruned_at = ? WHERE {column} = ?",  # noqa: S608
+                (moment, run.run_id),
+            )
+        record(
+            connection, run.run_id, moment, "prune", actor=actor,
+            detail=f"{len(run.files)} files of {run.size_bytes} bytes"
+            f" and {len(run.releases)} releases",
+        )  # fmt: skip
+    return plan
+
+
+def _prunable(connection: sqlite3.Connection, files: StoreFiles, run_id: int) -> PrunedRun:
+    found = _files_of(files, run_id)
+    query = "SELECT id FROM releases WHERE run_id = ? AND pruned_at IS NULL"
+    return PrunedRun(
+        run_id=run_id,
+        files=found,
+        size_bytes=sum(_size(file) for file in found),
+        releases=tuple(row["id"] for row in connection.execute(query, (run_id,))),
+    )
+
+
+def _files_of(files: StoreFiles, run_id: int) -> tuple[Path, ...]:
+    folder = files.runs / str(run_id)
+    return tuple(sorted(folder.iterdir())) if folder.is_dir() else ()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.lstat().st_size
+    except OSError:
+        return 0
+
+
+def _remove_left(database: Database) -> None:
+    """Remove what was pruned by somebody who died before it was gone.
+
+    The logs of a rollback since then are not old: they stay.
+    """
+    there = {
+        int(folder.name) for folder in database.files.runs.iterdir() if folder.name.isdecimal()
+    }
+    pruned = database.read(
+        lambda reader: [
+            (row["id"], row["pruned_at"])
+            for row in reader.execute("SELECT id, pruned_at FROM runs WHERE pruned_at IS NOT NULL")
+        ]
+    )
+    for run_id, pruned_at in pruned:
+        if run_id in there:
+            _remove(
+                file for file in _files_of(database.files, run_id) if _is_older(file, pruned_at)
+            )
+
+
+def _is_older(file: Path, moment: str) -> bool:
+    try:
+        return to_text(datetime.fromtimestamp(file.lstat().st_mtime, UTC)) < moment
+    except OSError:
+        return False
+
+
+def _remove(files: Iterable[Path]) -> None:
+    folders = set()
+    for file in files:
+        folders.add(file.parent)
+        with suppress(OSError):
+            file.unlink()
+    for folder in folders:
+        with suppress(OSError):  # what a rollback has written there meanwhile stays
+            folder.rmdir()
