@@ -21,7 +21,7 @@ KEPT = frozenset({
 
 _HARMLESS_FILES = frozenset({"/dev/null", "/dev/tty"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_READ_ONLY_DATABASES = ("mode=ro", "immutable=1", ":memory:")
+_READ_ONLY_DATABASES = ("mode=ro", ":memory:")
 _REFUSED = frozenset({
     *("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir"),
     *("os.removexattr", "os.setxattr", "os.symlink", "os.truncate", "os.utime"),

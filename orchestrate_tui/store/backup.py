@@ -96,7 +96,7 @@ def _verdict(copy: StoreFiles, head: Head | None) -> Verdict:
     """What a complete verification of a copy says; `head` is the one beside what was copied."""
     if head is not None:
         make_head(copy.head, head)
-    connection = connect(copy.database, "immutable=1")
+    connection = connect(copy.database, "mode=ro&immutable=1")
     try:
         return verdict_on(connection, copy, START)
     finally:

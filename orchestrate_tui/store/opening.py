@@ -123,7 +123,7 @@ def _look(files: StoreFiles, after: Head | None) -> Head:
     """The end of the events, if those after `after` are whole. Raises StoreError if not."""
     is_at_rest = Standing.of(files.database).state is State.AT_REST
     try:
-        connection = connect(files.database, "immutable=1" if is_at_rest else "mode=ro")
+        connection = connect(files.database, "mode=ro&immutable=1" if is_at_rest else "mode=ro")
         try:
             verdict = verdict_on(connection, files, after)
         finally:

@@ -147,7 +147,7 @@ class Reader:
         standing = Standing.of(self._path)
         self._views += 1
         if standing.state is State.AT_REST:
-            return self._guarded(standing.state, "immutable=1")
+            return self._guarded(standing.state, "mode=ro&immutable=1")
         if is_stuck and self._may_not_write:
             return self._guarded(standing.state, _ALONE)
         how = "mode=ro&readonly_shm=1" if self._may_not_write else "mode=ro"

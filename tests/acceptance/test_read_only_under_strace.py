@@ -58,7 +58,10 @@ HARMLESS_FAILURE = re.compile(r"= -1 E(ACCES|PERM|ROFS|NOENT|NXIO)")
 
 
 def offences(trace: str) -> list[str]:
-    """The calls that write, open, start or change anything, or try to with success."""
+    """The calls that write, start or change anything, or even try to open something for that.
+
+    SQLite tries that with its log whatever it is told, and is refused.
+    """
     calls = [line for line in trace.splitlines() if CALL.match(line)]
     programs = [line for line in calls if re.match(r"\d+ +execve", line)]
     return [*programs[1:], *filter(_is_offence, calls)]
@@ -68,10 +71,12 @@ def _is_offence(line: str) -> bool:
     match = CALL.match(line)
     assert match is not None
     name, rest = match.groups()
-    if HARMLESS_FAILURE.search(rest):
-        return False
+    is_refused = bool(HARMLESS_FAILURE.search(rest))
     if name in {"open", "openat", "openat2"}:
-        return bool(OPEN_FOR_WRITING.search(rest)) and "/dev/" not in rest
+        is_allowed = "/dev/" in rest or (is_refused and '-wal"' in rest)
+        return bool(OPEN_FOR_WRITING.search(rest)) and not is_allowed
+    if is_refused:
+        return False
     if name in {"write", "writev", "pwrite64", "pwritev", "sendto", "sendmsg"}:
         return not WHERE_IT_MAY_WRITE.search(rest.partition(",")[0])
     if name == "mmap":

@@ -63,7 +63,7 @@ def written(tmp_path: Path) -> Path:
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(connect(path, "immutable=1")) as connection:
+    with closing(connect(path, "mode=ro&immutable=1")) as connection:
         yield connection
 
 
