@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.locks import FileLock
 
 
 @contextmanager
@@ -26,8 +30,13 @@ def small_disk(folder: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def fill(folder: Path) -> Path:
-    """Take all the room there is; returns the file that does."""
+def fill(folder: Path, database: Path | None = None) -> Path:
+    """Take all the room there is; returns the file that does.
+
+    Of a database SQLite's log is emptied first: it would use again what it has written before.
+    """
+    if database is not None:
+        _empty_log(database)
     filler = folder / "filler"
     descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
     try:
@@ -37,3 +46,13 @@ def fill(folder: Path) -> Path:
         return filler
     finally:
         os.close(descriptor)
+
+
+def _empty_log(database: Path) -> None:
+    with (
+        closing(FileLock(StoreFiles(database).write_lock)) as lock,
+        closing(sqlite3.connect(database)) as connection,
+        lock.held(),
+    ):
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert not busy

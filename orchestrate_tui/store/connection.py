@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from orchestrate_tui.store.chain import Head
 
 BUSY_TIMEOUT_S = 30.0
+MAKE_ROOM = "Free some space, and look meanwhile with: orchestrate-tui --read-only"
+_LEAST_ROOM_BYTES = 64 * 1024
 
 Connection = sqlite3.Connection
 """What queries and changes are made with, for those who only pass it on."""
@@ -100,10 +102,21 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
 def cannot_open(path: Path, error: Exception | str) -> StoreError:
     """The error an operator sees when `path` is no database that can be used."""
+    if isinstance(error, Exception) and _is_full(path.parent):
+        return StoreError(f"Cannot use the database {path}: the disk is full", next_step=MAKE_ROOM)
     return StoreError(
         f"Cannot use the database {path}: {error}",
         next_step="Check the path and its permissions, or name another one with --db",
     )
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether there is no room for the files that SQLite needs beside a database."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bfree * found.f_frsize < _LEAST_ROOM_BYTES
 
 
 def may_not_read(path: Path) -> StoreError:

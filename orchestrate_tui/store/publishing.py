@@ -156,6 +156,13 @@ def _vacuum_into(connection: sqlite3.Connection, draft: Path, files: StoreFiles)
     connection.execute("PRAGMA query_only = OFF")
     try:
         connection.execute("VACUUM INTO ?", (str(draft),))
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # which is said of the copy alone
+            raise StoreError(
+                f"There is no room for a copy of {files.database} in {draft.parent}",
+                next_step="Free some space there, or name another folder",
+            ) from error
+        raise
     finally:
         connection.execute("PRAGMA query_only = ON")
     return living

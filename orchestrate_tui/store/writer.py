@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from orchestrate_tui.errors import StoreError, Unrecorded
 from orchestrate_tui.store.chain import last_event
+from orchestrate_tui.store.connection import MAKE_ROOM
 from orchestrate_tui.store.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -252,9 +253,10 @@ class Writer:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _failure(self, error: BaseException) -> StoreError:
+        remedy = MAKE_ROOM if _lacks_room(error) else "Check permissions"
         failure = StoreError(
             f"The database {self._path} could not be written: {error}",
-            next_step="Nothing of this change was kept; check free space and permissions",
+            next_step=f"Nothing of this change was kept. {remedy}",
         )
         failure.__cause__ = error
         return failure

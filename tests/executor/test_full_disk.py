@@ -44,7 +44,7 @@ async def test_a_cancelled_run_stops_at_once_although_the_disk_is_full(
     async with scene.running(stage("wait", HOLD), serving, after("next", "wait")) as run_id:
         said = await scene.ready.lines(2)
         (pid,) = (line.split()[1] for line in said if line.startswith("serve"))
-        filler = fill(path.parent)
+        filler = fill(path.parent, path)
         scene.gate.open()
         await until(lambda: scene.executor.trouble)
         async with anyio.create_task_group() as tasks:

@@ -21,6 +21,7 @@ from orchestrate_tui.store.history import History
 from orchestrate_tui.store.publishing import Publication
 from orchestrate_tui.store.soundness import examine_record
 from tests.other_user import OtherUser
+from tests.small_disk import fill, small_disk
 from tests.store.conftest import Spawn
 from tests.store.scenery import Store
 
@@ -235,6 +236,14 @@ def test_what_can_be_no_copy_is_refused(store: Store, place: Path) -> None:
         Publication(store.path, place)
     with pytest.raises(StoreError, match="there is no group 'wheels'"):
         Publication(store.path, place.with_name("other"), group="wheels")
+
+
+def test_a_copy_for_which_there_is_no_room_is_told_so(store: Store, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        publication = Publication(store.path, disk / "copy")
+        fill(disk)
+        with pytest.raises(StoreError, match=f"no room for a copy of {store.path} in {disk}/copy"):
+            publication.update()
 
 
 def test_a_copy_that_cannot_be_made_is_a_store_error(

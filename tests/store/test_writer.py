@@ -162,7 +162,7 @@ def test_a_change_under_way_can_no_longer_be_cancelled(database: Database) -> No
 def test_a_full_disk_is_a_store_error_and_later_changes_are_made(database: Database) -> None:
     database.write(adding("kept"))
     allow_pages(database, 2)
-    with pytest.raises(StoreError, match=r"database or disk is full.*check free space"):
+    with pytest.raises(StoreError, match=r"database or disk is full.*Free some space"):
         database.write(adding("x" * MEGABYTE))
     allow_pages(database, MEGABYTE)
     database.write(adding("later"))
