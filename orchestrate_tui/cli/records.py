@@ -233,6 +233,7 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
         "warnings": plan.warnings,
         "irreversible": plan.irreversible,
         "overwrites": plan.overwrites,
+        "newer": plan.newer,
         "refusal": plan.refusal,
         "definition": plan.definition or None,
         "differences": plan.differences,

@@ -23,6 +23,7 @@ from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused, RollbackRefused
+from orchestrate_tui.executor.demand import FORCE
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.spec import load_pipeline
 from orchestrate_tui.spec.loaded import LoadedPipeline
@@ -105,6 +106,8 @@ def _print_plan(arguments: Namespace, plan: RollbackPlan) -> int:
             say(line)
     if plan.refusal:
         raise RollbackRefused(plan.refusal)
+    if plan.newer and not arguments.force:
+        raise RollbackRefused(plan.newer, next_step=FORCE)
     return 0
 
 
@@ -118,7 +121,7 @@ def _check_permission(arguments: Namespace, plan: RollbackPlan, word: str) -> No
         raise Refused("A rollback needs a reason", next_step="Say why with --reason TEXT")
     if plan.refusal or (plan.irreversible and not arguments.accept_irreversible):
         return
-    if plan.overwrites and not arguments.force:
+    if plan.must_be_forced and not arguments.force:
         return
     if word:
         if arguments.confirm is None and can_ask():

@@ -102,6 +102,7 @@ class RollbackRequest:
     target: str
     reason: str = ""
     accepts_irreversible: bool = False
+    is_forced: bool = False
     is_retry: bool = False
     release: str = ""
     definition: str = ""
@@ -113,6 +114,7 @@ class RollbackRequest:
         words = [PROGRAM, "rollback", str(self.run_id), "--from", self.source, "--to", self.target]
         words += ["--reason", self.reason or "…"]
         words += ["--retry"] * self.is_retry + ["--accept-irreversible"] * self.accepts_irreversible
+        words += ["--force"] * self.is_forced
         words += ["--release", self.release] if self.release else []
         words += ["--definition", self.definition] if self.definition else []
         words += ["--db", str(self.named_database)] if self.named_database else []

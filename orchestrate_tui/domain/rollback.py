@@ -75,9 +75,10 @@ class PlanSkip:
 class RollbackPlan:
     """What a rollback from `failed_stage` to `target` would do, in order.
 
-    `overwrites` says what would be lost that others did since; such a plan has to be forced.
+    `refusal` is the sentence that says why it cannot be carried out, "" when it can. A plan has to
+    be forced that has `overwrites`, what would be lost that others did since, or where a `newer`
+    run has deployed to the same environment.
 
-    `refusal` is the sentence that says why it cannot be carried out, "" when it can.
     `irreversible` names the stages in scope whose effects cannot be taken back. `hash` covers
     the target, the components, the started stages in scope and each undo, so that a plan shown
     to an operator can be compared with the plan at the moment of the request. `definition` is the
@@ -94,10 +95,16 @@ class RollbackPlan:
     irreversible: tuple[str, ...] = ()
     scope: tuple[str, ...] = ()
     refusal: str = ""
+    newer: str = ""
     hash: str = ""
     overwrites: tuple[str, ...] = ()
     definition: str = ""
     differences: tuple[str, ...] = ()
+
+    @property
+    def must_be_forced(self) -> bool:
+        """Whether it would take back what others did since."""
+        return bool(self.newer or self.overwrites)
 
 
 def plan_rollback(

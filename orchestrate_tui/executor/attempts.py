@@ -22,6 +22,7 @@ from orchestrate_tui.agents.contract import (
 )
 from orchestrate_tui.agents.environment import inherited_environment, remove_outputs
 from orchestrate_tui.agents.left_programs import TakenBack
+from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.questions import NoAnswer, ask
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
@@ -30,6 +31,7 @@ from orchestrate_tui.domain.rollback import PlanStep
 from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.executor.environments import rollback_in, until_free
 from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.releases import previous_values
 from orchestrate_tui.executor.secrets import LostSecret
@@ -128,10 +130,22 @@ class Attempts:
             return agent
         if problem := await self._keep(stage, attempt):
             return Outcome(succeeded=False, reason=self.context.secrets.masked(problem))
+        if not self.is_left(stage.name, attempt):
+            await self._until_free(stage, attempt)
         timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s
         return await self._perform(
             stage, agent, task=stage.task, attempt=attempt, timeout_s=timeout_s
         )
+
+    async def _until_free(self, stage: Stage, attempt: int) -> None:
+        """Wait while a rollback of another run has the environment of the stage."""
+        environment, executor = stage.environment, self.permission.executor
+        if environment is None or self.context.run.simulated:
+            return
+        if holder := rollback_in(executor, self.context.id, environment):
+            log = StageLog(self._log_path(stage.name, attempt, None), self.context.secrets.masker)
+            log.note(f"waits: {holder.sentence}")
+            await until_free(executor, self.context.id, environment)
 
     async def perform_undo(
         self, stage: Stage, undo: Undo, step: PlanStep, event: RollbackEvent, attempt: int

@@ -241,7 +241,7 @@ class Control:
     ) -> Future[int]:
         """Roll a run back; the future is the rollback's id, once it is recorded.
 
-        `waits` lets it wait for the operator when a step fails.
+        `waits` lets it wait for the operator when a step fails; `force`: see trigger_rollback.
         """
         started: Future[int] = begun_future()
         trigger = self._signed(

@@ -11,11 +11,17 @@ from orchestrate_tui.domain.rollback import RollbackPlan, is_undone_as_target, p
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, standing
 from orchestrate_tui.errors import NotFound, RollbackRefused, StalePlan
 from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.executor.environments import environments_undone
 from orchestrate_tui.executor.rollback import plan_event
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.environments import holder_of, newer_deployment
 from orchestrate_tui.store.history import stages_of
 from orchestrate_tui.store.releases import find_release
+
+FORCE = "Roll that run back first, or undo this one all the same with --force"
+"""What to do where a newer run has deployed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,7 @@ class Applicant:
     actor: str
     epoch: int
     at: datetime
+    files: StoreFiles
 
 
 def accept(
@@ -114,7 +121,23 @@ def accept(
         possible = _what_is_possible(connection, context, demand.from_stage)
         raise RollbackRefused(plan.refusal, next_step=possible)
     _check_plan(plan, demand)
+    _check_environments(connection, context, plan, demand, applicant)
     return event
+
+
+def _check_environments(
+    connection: Connection,
+    context: RunContext,
+    plan: RollbackPlan,
+    demand: RollbackDemand,
+    applicant: Applicant,
+) -> None:
+    """Raise RollbackRefused where others work, or a newer run has deployed since, unless forced."""
+    places = environments_undone(context, plan)
+    if holder := holder_of(connection, applicant.files, places, context.id):
+        raise RollbackRefused(_sentence(holder.sentence), next_step="Wait for its end")
+    if not demand.force and (newer := newer_deployment(connection, context.id, places)):
+        raise RollbackRefused(newer, next_step=FORCE)
 
 
 def check_rules(connection: Connection, event: RollbackEvent) -> None:

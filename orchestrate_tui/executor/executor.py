@@ -257,10 +257,11 @@ class PipelineExecutor:
         """Roll a run back by hand; returns the rollback as it ended.
 
         A running run is stopped first. `plan_hash` is that of the plan that was shown; "" takes
-        any plan. `force` puts back over what others changed since; `waits` lets it wait for the
-        operator when a step fails. `accepted` is told the id once the rollback is recorded;
-        `key` is as for approve, `release` and `definition` as for plan_rollback. Raises NotFound,
-        or RollbackRefused when it may not start, and then no event is written.
+        any plan. `force` puts back over what others changed since, and although a newer run has
+        deployed since; `waits` lets it wait for the operator when a step fails. `accepted` is told
+        the id once the rollback is recorded; `key` is as for approve, `release` and `definition` as
+        for plan_rollback. Raises NotFound, or RollbackRefused when it may not start, and then no
+        event is written.
         """
         kept = "" if definition is None else await self._planning.keep(run_id, definition)
         demand = RollbackDemand(

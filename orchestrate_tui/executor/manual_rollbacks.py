@@ -13,7 +13,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
 from orchestrate_tui.domain.step_decision import StepDecision
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
@@ -57,6 +57,8 @@ class ManualRollbacks:
         self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted, key: str = ""
     ) -> RollbackEvent:
         """Carry a demand out; returns the rollback as it ended. Raises NotFound or Refused."""
+        if demand.force and not demand.reason.strip():
+            raise RollbackRefused("A forced rollback needs a reason", next_step="Say why")
         run = self._asking.standing(run_id)
         demand = replace(demand, reason=self._records.secrets(run).masked(demand.reason))
         receipt = Receipt(
@@ -198,13 +200,22 @@ class ManualRollbacks:
             f" orchestrate-tui resume {run.id} --take-over --reason TEXT",
         )
 
-    async def _adopt(self, run: Run, events: Sequence[RollbackEvent], takeover: Takeover) -> None:
+    async def _adopt(
+        self,
+        run: Run,
+        events: Sequence[RollbackEvent],
+        takeover: Takeover,
+        *,
+        goes_on: bool = True,
+    ) -> None:
         executor, running = self._executor, self._records.running(run, events)
         async with AsyncExitStack() as stopped:
             for owner in {event.epoch for event in events}:
                 await stopped.enter_async_context(standstill(executor, owner, running))
             await executor.commit(
-                partial(adopt, events=events, executor=executor, takeover=takeover),
+                partial(
+                    adopt, events=events, executor=executor, takeover=takeover, goes_on=goes_on
+                ),
                 Change(run_id=run.id),
             )
 
@@ -213,7 +224,7 @@ class ManualRollbacks:
         executor = self._executor
         run = self._records.run(event.run_id)
         async with self._runs.taking_up(run.id):
-            await self._adopt(run, (event,), executor.takeover(actor))
+            await self._adopt(run, (event,), executor.takeover(actor), goes_on=False)
             await end_all(await self._runs.take_left(run, (event,)))
             await executor.commit(
                 partial(halt_left, rollback_id=event.id or 0, sentence=sentence, executor=executor),
@@ -282,4 +293,7 @@ class ManualRollbacks:
         return event
 
     def _applicant(self, actor: str) -> Applicant:
-        return Applicant(actor=actor, epoch=self._executor.epoch, at=self._executor.clock())
+        executor = self._executor
+        return Applicant(
+            actor=actor, epoch=executor.epoch, at=executor.clock(), files=executor.database.files
+        )

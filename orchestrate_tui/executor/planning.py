@@ -14,12 +14,14 @@ from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.errors import RollbackRefused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept, check_stages
+from orchestrate_tui.executor.environments import environments_undone
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import plan_request
 from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.executor.secrets import Secrets
 from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.store.definitions import encode_pipeline, insert_definition
+from orchestrate_tui.store.environments import newer_deployment
 from orchestrate_tui.store.releases import find_release
 
 
@@ -55,8 +57,12 @@ class Planning:
             _, digest = encode_pipeline(context.pipeline)
             plan = marked(plan, digest, own.pipeline, context.pipeline)
         plan = _told(plan, self._records.attempts(context).values_for, context.secrets)
+        plan = self._warned(plan, context)
         consenting = replace(demand, accept_irreversible=True, force=True)
-        applicant = Applicant(actor="", epoch=self._executor.epoch, at=self._executor.clock())
+        executor = self._executor
+        applicant = Applicant(
+            actor="", epoch=executor.epoch, at=executor.clock(), files=executor.database.files
+        )
         try:
             self._executor.database.read(
                 partial(accept, context=context, demand=consenting, applicant=applicant)
@@ -64,6 +70,16 @@ class Planning:
         except RollbackRefused as refused:
             return replace(plan, refusal=refused.message)
         return plan
+
+    def _warned(self, plan: RollbackPlan, context: RunContext) -> RollbackPlan:
+        """The plan with the newer run that keeps it from being carried out unforced."""
+        places = environments_undone(context, plan)
+        find = partial(newer_deployment, run_id=context.id, environments=places)
+        newer = self._executor.database.read(find)
+        if not newer:
+            return plan
+        warning = f"{newer}: refused unless it is forced"
+        return replace(plan, newer=newer, warnings=(*plan.warnings, warning))
 
     async def previewed(
         self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None

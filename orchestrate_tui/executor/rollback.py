@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
+import anyio
+
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.redefinition import marked
 from orchestrate_tui.domain.rollback import RollbackPlan, narrowed, plan_rollback
@@ -15,6 +17,7 @@ from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused, RollbackLoop
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.environments import LOOK_INTERVAL_S, environments_undone
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.releases import releases_of
 from orchestrate_tui.executor.snapshots import overwritten, restorable
@@ -22,7 +25,9 @@ from orchestrate_tui.executor.undo import Decided, StepRunner
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_plan, read_definition
+from orchestrate_tui.store.environments import holder_of
 from orchestrate_tui.store.history import stages_of, steps_of
+from orchestrate_tui.store.rollback_steps import note_wait
 
 StopStages = Callable[[Iterable[str], str], Awaitable[None]]
 
@@ -160,18 +165,26 @@ class RollbackRunner:
             await self._stop_stages(scope, f"stopped by rollback {event.id}")
             plan = self._plan(event)
         planned = replace(event, plan=encode_plan(plan), plan_hash=plan.hash)
-        at = self._executor.clock()
+        places, waited_for = environments_undone(self._context, plan), ""
 
-        def begin(connection: Connection) -> RollbackEvent:
+        def begin(connection: Connection) -> RollbackEvent | str:
+            at = self._executor.clock()
             rollbacks.check_rollback_owner(connection, event.id or 0, self._executor.epoch)
             obstacle = self._obstacle(connection, event, plan)
+            holder = holder_of(connection, self._executor.database.files, places, event.run_id)
+            if holder and not obstacle:
+                note_wait(connection, event, holder.sentence, waited_for, at)
+                return holder.sentence
             begun = planned.mark_failed(obstacle, at) if obstacle else planned.mark_running(at)
             rollbacks.update(connection, begun)
             if not obstacle:
                 rollback_steps.insert_steps(connection, event.id or 0, plan)
             return begun
 
-        return await self._executor.commit(begin, self._told(event))
+        while isinstance(begun := await self._executor.commit(begin, self._told(event)), str):
+            waited_for = begun
+            await anyio.sleep(LOOK_INTERVAL_S)
+        return begun
 
     def _obstacle(self, connection: Connection, event: RollbackEvent, plan: RollbackPlan) -> str:
         """The sentence that says why nothing of the plan may run; "" when it may."""

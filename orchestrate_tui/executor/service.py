@@ -74,7 +74,12 @@ def _rollback(session: RunSession, request: Request) -> Answer:
     """Stop the run and queue the rollback; the answer is its id."""
     executor = session.executor
     demand = RollbackDemand.from_payload(request.payload)
-    applicant = Applicant(actor=request.actor, epoch=executor.epoch, at=executor.clock())
+    applicant = Applicant(
+        actor=request.actor,
+        epoch=executor.epoch,
+        at=executor.clock(),
+        files=executor.database.files,
+    )
     event = executor.database.read(
         lambda connection: accept(connection, session.context, demand, applicant)
     )

@@ -9,18 +9,20 @@ from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import (
     ENDED_ROLLBACKS,
+    RollbackStatus,
     RollbackTriggerType,
     RunStatus,
     StageStatus,
     StepStatus,
 )
 from orchestrate_tui.domain.step_decision import StepDecision
-from orchestrate_tui.errors import StaleTransition
+from orchestrate_tui.errors import Refused, StaleTransition
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.operator_desk import OperatorDesk, failed_steps
 from orchestrate_tui.executor.session import NOT_STARTED, RunSession
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.environments import holder_of
 from orchestrate_tui.store.fencing import Takeover, read_owner, release, take_over_rollback
 from orchestrate_tui.store.history import read_run, stages_of, steps_of
 from orchestrate_tui.store.owners import is_alive
@@ -52,11 +54,16 @@ def adopt(
     events: Iterable[RollbackEvent],
     executor: ExecutorContext,
     takeover: Takeover,
+    *,
+    goes_on: bool = True,
 ) -> None:
     """Become the one who carries these rollbacks out, as they were read.
 
-    Raises StaleTransition when somebody else did in between.
+    Raises StaleTransition when somebody else did in between, and Refused when one that `goes_on`
+    would meet another in its environment.
     """
+    if goes_on:
+        _check_environments(connection, events, executor)
     reason = takeover.sentence if takeover.is_forced else "its executor gave it up"
     for event in events:
         identity, seen = event.id or 0, event.epoch
@@ -72,6 +79,25 @@ def adopt(
                     epoch=executor.epoch,
                     error_message=reason,
                 )
+
+
+def _check_environments(
+    connection: Connection, events: Iterable[RollbackEvent], executor: ExecutorContext
+) -> None:
+    """Raise Refused where somebody works in what these rollbacks, which had begun, undo."""
+    for event in events:
+        has_begun = event.status is RollbackStatus.RUNNING
+        if not has_begun or read_run(connection, event.run_id).simulated:
+            continue
+        names = {step.stage_name for step in steps_of(connection, event.id or 0)}
+        stages = stages_of(connection, event.run_id)
+        places = {one.environment for one in stages if one.environment and one.stage_name in names}
+        holder = holder_of(connection, executor.database.files, places, event.run_id)
+        if holder is not None:
+            raise Refused(
+                f"Rollback {event.id} cannot go on: {holder.sentence}",
+                next_step=f"When that has ended: orchestrate-tui resume {event.run_id}",
+            )
 
 
 def decide_left(

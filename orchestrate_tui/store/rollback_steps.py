@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
 
-    from orchestrate_tui.domain.events import RollbackStep
+    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.step_decision import StepDecision
 
@@ -86,6 +86,18 @@ def change_step(
         rollback_id=step.rollback_id, from_status=step.status, to_status=status,
         attempt=step.attempt, actor=actor, detail=error_message,
     )  # fmt: skip
+
+
+def note_wait(
+    connection: sqlite3.Connection, event: RollbackEvent, holder: str, known: str, at: datetime
+) -> None:
+    """Record, unless it is `known`, for whom a rollback waits before it begins."""
+    if holder != known:
+        record(
+            connection, event.run_id, to_text(at), "rollback",
+            stage_name=event.rollback_to_stage, rollback_id=event.id,
+            from_status=event.status, to_status=event.status, detail=f"waits: {holder}",
+        )  # fmt: skip
 
 
 def begin_waiting(

@@ -315,6 +315,7 @@ class Desk:
         self.runs: tuple[int, ...] = ()
         self.trouble = ""
         self.is_stuck = False
+        self.newer = ""
         self._history = history
 
     def subscribe(self) -> Subscription:
@@ -334,7 +335,7 @@ class Desk:
         stages = {one.stage_name: one for one in self._history.stages(run_id)}
         graph = StageGraph.of(pipeline.stages)
         plan = plan_rollback(pipeline, graph, stages, failed_stage=from_stage, target=to_stage)
-        return _done(plan)
+        return _done(replace(plan, newer=self.newer))
 
     def start_run(
         self, loaded: Runnable, trigger: TriggerContext | None = None, *, simulated: bool = False

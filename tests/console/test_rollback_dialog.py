@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.question import Question
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.domain.pipeline import Pipeline, Undo
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.errors import Refused, StalePlan
@@ -43,6 +44,7 @@ async def test_the_stage_that_failed_and_its_declared_target_are_preselected(
     story.becomes(run_id, "smoke-staging", S.RUNNING, S.FAILED)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("R")
+        await settle(pilot, lambda: "in this order" in flat(pilot))
         assert "rollback 1 --from smoke-staging --to deploy-staging --reason" in flat(pilot)
         assert "1. deploy-staging deployer: Undo staging" in flat(pilot)
         assert "stage 'smoke-staging' ran and has nothing to undo it" in flat(pilot)
@@ -55,6 +57,7 @@ async def test_the_command_names_a_database_that_is_not_meant_without(
     app = OrchestrateApp(story.history, desk, named_database=Path("/my state/o.db"), clock=now)
     async with app.run_test() as pilot:
         await pilot.press("R")
+        await settle(pilot, lambda: "in this order" in flat(pilot))
         assert "--reason '…' --db '/my state/o.db'" in flat(pilot)
 
 
@@ -66,6 +69,7 @@ async def test_the_plan_follows_the_chosen_stages(story: Story, desk: Desk) -> N
     delivered(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("R")
+        await settle(pilot, lambda: "in this order" in flat(pilot))
         assert "1. deploy-prod deployer: Undo production" in flat(pilot)
         await pilot.press("tab", *["down"] * 4)
         await pilot.pause()
@@ -231,3 +235,18 @@ async def test_a_file_that_cannot_be_read_is_told_in_the_dialog(story: Story, de
         await pilot.press(*"/none.yaml", "enter")
         await settle(pilot, lambda: "/none.yaml: there is no such file" in flat(pilot))
         assert "--definition /none.yaml" in flat(pilot)
+
+
+async def test_a_newer_deployment_has_to_be_forced(story: Story, desk: Desk) -> None:
+    delivered(story)
+    desk.newer = "Run 2 has deployed to 'production' since"
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R")
+        await settle(pilot, lambda: "although others worked there since" in flat(pilot))
+        dialog = pilot.app.screen
+        dialog.query_one("#reason", Input).value = "it is older"
+        await pilot.pause()
+        assert dialog.query_one("#confirm").disabled
+        dialog.query_one("#force", Tick).value = True
+        await settle(pilot, lambda: not dialog.query_one("#confirm").disabled)
+        assert "--force" in flat(pilot)

@@ -100,7 +100,7 @@ async def test_a_release_that_was_undone_is_nothing_to_go_back_to(scene: Scene) 
 
 async def test_what_was_deployed_later_is_nothing_to_go_back_to(scene: Scene) -> None:
     runs = [await deploy(scene) for _ in range(3)]
-    await scene.executor.trigger_rollback(runs[1].id, "deploy")
+    await scene.executor.trigger_rollback(runs[1].id, "deploy", reason="x", force=True)
     assert scene.undone() == [f"/srv/{runs[0].id}"]
 
 

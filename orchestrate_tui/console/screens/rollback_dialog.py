@@ -84,6 +84,7 @@ class RollbackDialog(Dialog[int]):
                 yield Label("Reason")
                 yield Input(placeholder="required", id="reason", compact=True)
             yield Tick("Undo the rest although some of it is irreversible", compact=True)
+            yield Tick("Undo it although others worked there since", id="force", compact=True)
             yield Static(id="command", classes="note")
             yield Static(id="problem", classes="problem")
             with Horizontal(classes="buttons"):
@@ -93,7 +94,8 @@ class RollbackDialog(Dialog[int]):
     def on_mount(self) -> None:
         """Offer the stages, the likely ones chosen."""
         self.query_one("#plan").border_title = "Plan"
-        self.query_one(Tick).display = False
+        for tick in self.query(Tick):
+            tick.display = False
         sources = (self._source,) if self._is_retry and self._source else self._choice.sources
         _offer(self.query_one("#sources", OptionList), sources, self._source, self._prompt)
         self.query_one("#sources").focus()
@@ -173,6 +175,7 @@ class RollbackDialog(Dialog[int]):
             "#plan"
         ).border_title = f"Plan: {count} step{'s' * (count != 1)} in this order"
         self.query_one(Tick).display = bool(plan.irreversible)
+        self.query_one("#force").display = plan.must_be_forced
 
     @on(Input.Changed)
     @on(Tick.Changed)
@@ -180,9 +183,10 @@ class RollbackDialog(Dialog[int]):
         """Allow the rollback once nothing is missing, and keep the command up to date."""
         plan, request = self._plan, self._request()
         is_ready = plan is not None and not plan.refusal and bool(request.reason)
-        is_ready = is_ready and not (plan is not None and plan.overwrites)
         if plan is not None and plan.irreversible:
             is_ready = is_ready and request.accepts_irreversible
+        if plan is not None and plan.must_be_forced:
+            is_ready = is_ready and request.is_forced
         self.query_one("#confirm", ArmedButton).allow(is_allowed=is_ready)
         self.query_one("#command", Static).update(plain(f"$ {request.command}"))
 
@@ -193,6 +197,7 @@ class RollbackDialog(Dialog[int]):
             target=self._target or self._source or "",
             reason=self.query_one("#reason", Input).value.strip(),
             accepts_irreversible=self.query_one(Tick).value,
+            is_forced=self.query_one("#force", Tick).value,
             is_retry=self._is_retry,
             release=self.query_one("#release", Input).value.strip(),
             definition=self.query_one("#definition", Input).value.strip(),
@@ -252,6 +257,7 @@ class RollbackDialog(Dialog[int]):
             release=request.release,
             definition=self._definition,
             waits=True,
+            force=request.is_forced,
         )
         try:
             rollback_id = await outcome(future)

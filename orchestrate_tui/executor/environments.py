@@ -1,0 +1,48 @@
+"""Keeps rollbacks and whatever else works in an environment apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+import anyio
+
+from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.store.environments import Holder, holder_of
+
+LOOK_INTERVAL_S = 0.2
+
+
+def environments_of(context: RunContext, stage_names: Collection[str]) -> frozenset[str]:
+    """The environments that some stages of a run touch; none in a simulated run."""
+    if context.run.simulated:
+        return frozenset()
+    stages = (stage for stage in context.pipeline.stages if stage.name in stage_names)
+    return frozenset(stage.environment for stage in stages if stage.environment)
+
+
+def environments_undone(context: RunContext, plan: RollbackPlan) -> frozenset[str]:
+    """The environments in which a plan undoes something."""
+    return environments_of(context, [step.stage_name for step in plan.steps])
+
+
+def rollback_in(executor: ExecutorContext, run_id: int, environment: str) -> Holder | None:
+    """The rollback of another run that has the environment; None for nobody."""
+    return executor.database.read(
+        partial(
+            holder_of,
+            files=executor.database.files,
+            environments=(environment,),
+            run_id=run_id,
+            only_rollbacks=True,
+        )
+    )
+
+
+async def until_free(executor: ExecutorContext, run_id: int, environment: str) -> None:
+    """Wait until no rollback of another run has the environment."""
+    while True:
+        if rollback_in(executor, run_id, environment) is None:
+            return
+        await anyio.sleep(LOOK_INTERVAL_S)

@@ -1,0 +1,109 @@
+"""Who works in an environment: what is under way says so, and needs no lock of its own.
+
+A rollback holds the environments of its steps as long as it is running, also while it waits for
+the operator; a stage holds its own while it runs. Both are rows, so whoever begins in a transaction
+sees who was first. What an executor left that died holds nothing. Simulated runs hold nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrate_tui.store.owners import is_alive
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterator
+
+    from orchestrate_tui.store.database import StoreFiles
+
+_ROLLBACKS = """
+    SELECT event.id AS rollback_id, event.run_id, event.actor, event.epoch, runs.pipeline,
+        stages.stage_name, stages.environment
+    FROM rollback_events AS event INDEXED BY rollback_events_by_status
+        JOIN runs ON runs.id = event.run_id
+        JOIN rollback_steps AS step ON step.rollback_id = event.id
+        JOIN stages ON stages.run_id = event.run_id AND stages.stage_name = step.stage_name
+    WHERE event.status = 'running' AND NOT runs.simulated AND stages.environment IS NOT NULL
+        AND event.run_id <> ?
+    ORDER BY event.id
+"""
+_STAGES = """
+    SELECT NULL AS rollback_id, runs.id AS run_id, runs.actor, runs.epoch, runs.pipeline,
+        stages.stage_name, stages.environment
+    FROM runs INDEXED BY runs_by_status JOIN stages ON stages.run_id = runs.id
+    WHERE runs.status = 'running' AND NOT runs.simulated AND stages.status = 'running'
+        AND stages.environment IS NOT NULL AND runs.id <> ?
+    ORDER BY runs.id
+"""
+_NEWER = """
+    SELECT later.id, stages.environment FROM runs
+        JOIN runs AS later ON later.pipeline = runs.pipeline AND later.id <> runs.id
+        JOIN stages ON stages.run_id = later.id
+    WHERE runs.id = ?1 AND NOT later.simulated AND stages.environment IS NOT NULL
+        AND stages.status <> 'rolled_back' AND stages.started_at > (
+            SELECT max(started_at) FROM stages AS own
+            WHERE own.run_id = ?1 AND own.environment = stages.environment)
+    ORDER BY later.id DESC
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """What works in an environment; `rollback_id` None means a stage of a run."""
+
+    environment: str
+    run_id: int
+    pipeline: str
+    stage_name: str
+    actor: str
+    rollback_id: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Who has the environment, as a refusal names them."""
+        by = f" by {self.actor}" if self.actor else ""
+        run = f"run {self.run_id} of {self.pipeline}"
+        if self.rollback_id is not None:
+            return f"rollback {self.rollback_id}{by} of {run} is under way in '{self.environment}'"
+        return f"stage '{self.stage_name}' of {run}{by} works in '{self.environment}'"
+
+
+def holder_of(
+    connection: sqlite3.Connection,
+    files: StoreFiles,
+    environments: Collection[str],
+    run_id: int,
+    *,
+    only_rollbacks: bool = False,
+) -> Holder | None:
+    """The first who works in one of these environments beside the run; None for nobody."""
+    if not environments:
+        return None
+    for row in _under_way(connection, run_id, only_rollbacks=only_rollbacks):
+        if row["environment"] in environments and is_alive(files, row["epoch"]):
+            names = ("environment", "run_id", "pipeline", "stage_name", "actor", "rollback_id")
+            return Holder(**{name: row[name] for name in names})
+    return None
+
+
+def _under_way(
+    connection: sqlite3.Connection, run_id: int, *, only_rollbacks: bool
+) -> Iterator[sqlite3.Row]:
+    yield from connection.execute(_ROLLBACKS, (run_id,))
+    if not only_rollbacks:
+        yield from connection.execute(_STAGES, (run_id,))
+
+
+def newer_deployment(
+    connection: sqlite3.Connection, run_id: int, environments: Collection[str]
+) -> str:
+    """That a newer run of the same pipeline has deployed there since; "" when none has.
+
+    What was rolled back again does not count.
+    """
+    for row in connection.execute(_NEWER, (run_id,)) if environments else ():
+        if row["environment"] in environments:
+            return f"Run {row['id']} has deployed to '{row['environment']}' since"
+    return ""

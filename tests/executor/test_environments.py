@@ -1,0 +1,149 @@
+"""Rollbacks, and what else works in their environment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from orchestrate_tui.domain.pipeline import Stage
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
+from orchestrate_tui.errors import Refused, RollbackRefused
+from tests.executor.scenery import HOLD, ROLLBACK, Scene, after, undone
+
+pytestmark = pytest.mark.anyio
+
+HELD_UNDO = f"{HOLD}; echo $ORCHESTRATE_RUN_ID >>undone"
+
+
+def deploys(
+    task: str = "true", undo: str = "echo $ORCHESTRATE_RUN_ID >>undone", **how: Any
+) -> Stage:
+    return undone("deploy", task, undo=undo, environment="production", **how)
+
+
+async def test_a_rollback_is_refused_where_a_newer_run_has_deployed(scene: Scene) -> None:
+    first, second = await scene.run(deploys()), await scene.run(deploys())
+    plan = await scene.executor.plan_rollback(first.id, "deploy")
+    assert plan.newer == f"Run {second.id} has deployed to 'production' since"
+    with pytest.raises(RollbackRefused, match=f"Run {second.id} has deployed.*with --force"):
+        await scene.executor.trigger_rollback(first.id, "deploy", reason="x")
+    with pytest.raises(RollbackRefused, match="forced rollback needs a reason"):
+        await scene.executor.trigger_rollback(first.id, "deploy", force=True)
+    event = await scene.executor.trigger_rollback(first.id, "deploy", reason="x", force=True)
+    assert event.status is RollbackStatus.SUCCEEDED
+
+
+async def test_a_newer_run_does_not_count_that_was_rolled_back_or_simulated_or_deployed_elsewhere(
+    scene: Scene,
+) -> None:
+    first, second = await scene.run(deploys()), await scene.run(deploys())
+    await scene.executor.trigger_rollback(second.id, "deploy")
+    await scene.run(deploys(), simulated=True)
+    await scene.run(undone("deploy", environment="staging"))
+    await scene.run(deploys(), name="another")
+    assert (await scene.executor.plan_rollback(first.id, "deploy")).newer == ""
+    await scene.executor.trigger_rollback(first.id, "deploy")
+    assert scene.undone() == [str(second.id), str(first.id)]
+
+
+async def test_a_manual_rollback_is_refused_with_the_name_of_a_rollback_that_is_under_way(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys(undo=HELD_UNDO))
+    second = await scene.run(deploys(), name="another")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: scene.executor.trigger_rollback(first.id, "deploy", actor="ann"))
+        await scene.ready.line()
+        with pytest.raises(
+            RollbackRefused,
+            match=r"Rollback 1 by ann of run 1 of shop is under way in 'production'",
+        ):
+            await scene.executor.trigger_rollback(second.id, "deploy", reason="x", force=True)
+        scene.gate.open()
+    assert (await scene.executor.trigger_rollback(second.id, "deploy")).status == "succeeded"
+
+
+async def test_a_manual_rollback_is_refused_with_the_name_of_a_stage_that_works_there(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys())
+    async with scene.running(deploys(HOLD), name="another", actor="ann"):
+        await scene.ready.line()
+        said = "Stage 'deploy' of run 2 of another by ann works in 'production'"
+        with pytest.raises(RollbackRefused, match=said):
+            await scene.executor.trigger_rollback(first.id, "deploy")
+        scene.gate.open()
+
+
+async def test_a_stage_waits_while_a_rollback_has_its_environment(scene: Scene) -> None:
+    first = await scene.run(deploys(undo=HELD_UNDO))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: scene.executor.trigger_rollback(first.id, "deploy"))
+        await scene.ready.line()
+        async with scene.running(deploys("echo deployed >>undone"), name="another") as run_id:
+            await scene.until(run_id, "deploy", StageStatus.RUNNING)
+            log = scene.history.log_path(run_id, "deploy", 1)
+            while not log.exists():
+                await anyio.lowlevel.checkpoint()
+            assert scene.undone() == []
+            scene.gate.open()
+    assert scene.undone() == ["1", "deployed"]
+    assert "waits: rollback 1 by" in log.read_text()
+    assert "of run 1 of shop is under way in 'production'" in log.read_text()
+
+
+async def test_an_automatic_rollback_waits_for_who_works_there(scene: Scene) -> None:
+    async with scene.running(deploys(HOLD), name="another"):
+        await scene.ready.line()
+        async with scene.running(
+            deploys(),
+            after("test", "deploy", task="exit 1", on_failure=ROLLBACK, rollback_to="deploy"),
+        ) as run_id:
+            await scene.hub.until(
+                lambda: any(
+                    event.detail.startswith("waits: stage 'deploy' of run 1")
+                    for event in scene.history.events(run_id)
+                )
+            )
+            assert scene.rollback(run_id).status is RollbackStatus.PENDING
+            scene.gate.open()
+    assert scene.rollback(run_id).status is RollbackStatus.SUCCEEDED
+
+
+async def test_two_rollbacks_of_different_environments_and_simulated_ones_meet_nobody(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys(undo=HELD_UNDO))
+    second = await scene.run(undone("deploy", environment="staging"), name="another")
+    third = await scene.run(deploys(), name="another", simulated=True)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: scene.executor.trigger_rollback(first.id, "deploy"))
+        await scene.ready.line()
+        for run in (second, third):
+            event = await scene.executor.trigger_rollback(run.id, "deploy")
+            assert event.status is RollbackStatus.SUCCEEDED
+        scene.gate.open()
+
+
+async def test_what_an_executor_left_that_died_holds_nothing_and_does_not_go_on_beside_another(
+    scene: Scene,
+) -> None:
+    idempotent = {"idempotent": True}
+    first = await scene.run(deploys(undo=HELD_UNDO, how=idempotent))
+    second = await scene.run(deploys(undo=HELD_UNDO), name="another")
+    other = scene.other("rollback", first.id, "deploy")
+    await scene.ready.line()
+    other.kill()
+    scene.bury()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: scene.executor.trigger_rollback(second.id, "deploy"))
+        await scene.ready.line()
+        with pytest.raises(Refused, match=r"Rollback 1 cannot go on: rollback 2 .* is under way"):
+            await scene.executor.resume_run(first.id)
+        scene.gate.open()
+    scene.gate.open()
+    assert (await scene.executor.resume_run(first.id)).status is RunStatus.SUCCEEDED
+    assert scene.undone() == ["2", "1"]
