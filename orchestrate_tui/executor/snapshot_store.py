@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.locks import is_held
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.snapshots import (
     BlobRow,
@@ -47,14 +48,19 @@ class SnapshotReport:
 def check_snapshots(path: Path) -> str:
     """A sentence on a store in which every hash is right. Raises StoreError for any other."""
     report = examine_snapshots(path)
-    if not report.problems:
-        return str(report)
-    first, *others = report.problems
-    more = f", and {len(others)} more problem(s)" if others else ""
-    raise StoreError(
-        f"Snapshots are damaged: {first}{more}",
-        next_step="What they hold cannot be put back; restore the folder from a backup",
-    )
+    if report.problems:
+        first, *others = report.problems
+        more = f", and {len(others)} more problem(s)" if others else ""
+        raise StoreError(
+            f"Snapshots are damaged: {first}{more}",
+            next_step="What they hold cannot be put back; restore the folder from a backup",
+        )
+    if _is_unfinished(StoreFiles(path)):
+        raise StoreError(
+            "Somebody died while putting a snapshot back",
+            next_step="The next start of an executor finishes it, such as: orchestrate-tui console",
+        )
+    return str(report)
 
 
 def examine_snapshots(path: Path) -> SnapshotReport:
@@ -67,7 +73,6 @@ def examine_snapshots(path: Path) -> SnapshotReport:
         reader.close()
     packs = files.snapshots / "packs"
     problems = (
-        *_unfinished(files),
         *_damaged_contents(packs, blobs),
         *_damaged_manifests(manifests, {row[0] for row in blobs}),
     )
@@ -88,11 +93,11 @@ def _recorded(
     return tuple(all_manifests(connection)), tuple(all_blobs(connection))
 
 
-def _unfinished(files: StoreFiles) -> Iterator[str]:
-    """What was being put back and is not done: the next start of an executor goes on with it."""
+def _is_unfinished(files: StoreFiles) -> bool:
+    """Whether something was being put back by somebody who died."""
     folder = files.snapshots / "restores"
-    for journal in sorted(folder.iterdir()) if folder.is_dir() else ():
-        yield f"what was being put back is not done yet ({journal.name})"
+    journals = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return any(not is_held(journal) for journal in journals if journal.exists())
 
 
 def _damaged_contents(packs: Path, blobs: Iterable[BlobRow]) -> Iterator[str]:

@@ -68,8 +68,17 @@ class Snapshots:
         When this returns "" it is recorded.
         """
         await self.executor.room.wait()
-        work = partial(self._capture, stage.name, workdir, paths)
-        new, problem = await to_thread.run_sync(work)
+        try:
+            with SnapshotFolder(self.executor.database.files).in_use():
+                return await self._keep(stage, workdir, paths, values)
+        except OSError as error:
+            return f"snapshot: {error}"
+
+    async def _keep(
+        self, stage: Stage, workdir: Path, paths: tuple[str, ...], values: Pairs
+    ) -> str:
+        capture = partial(self._capture, stage.name, workdir, paths)
+        new, problem = await to_thread.run_sync(capture)
         if new is None:
             return problem
         sealed = self.context.secrets.sealed_pairs(values)
@@ -133,21 +142,20 @@ class Snapshots:
         folder = SnapshotFolder(database.files)
 
         def capture() -> NewSnapshot:
-            with folder.in_use():
-                writer = PackWriter(folder.packs, partial(_locate, database))
-                try:
-                    manifest = Capture(
-                        packs=writer,
-                        copy_database=copy_database,
-                        scratch=folder.scratch(),
-                        former=_former(database, stage_name, workdir),
-                        own=_own(database.files),
-                        checkpoint=check_cancelled,
-                    ).take(workdir, patterns)
-                    writer.finish()
-                except BaseException:
-                    writer.discard()
-                    raise
+            writer = PackWriter(folder.packs, partial(_locate, database))
+            try:
+                manifest = Capture(
+                    packs=writer,
+                    copy_database=copy_database,
+                    scratch=folder.scratch(),
+                    former=_former(database, stage_name, workdir),
+                    own=_own(database.files),
+                    checkpoint=check_cancelled,
+                ).take(workdir, patterns)
+                writer.finish()
+            except BaseException:
+                writer.discard()
+                raise
             body, digest = pack(manifest)
             return NewSnapshot(
                 run_id=self.context.id,
@@ -196,7 +204,7 @@ class Snapshots:
                     packs.close()
 
         _, problem = _answered(database, restore)
-        _tidy(folder.journals)
+        _tidy(folder)
         return problem
 
     def _preview(self, stage_name: str) -> tuple[tuple[PathChange, ...], str]:
@@ -206,7 +214,7 @@ class Snapshots:
         from orchestrate_tui.snapshots.restore import created_since  # noqa: PLC0415
 
         database, masked = self.executor.database, self.context.secrets.masked
-        packs = PackReader(SnapshotFolder(database.files).packs, partial(_locate, database))
+        packs = PackReader(database.files.snapshots / "packs", partial(_locate, database))
 
         def look() -> tuple[PathChange, ...]:
             kept = self._kept(stage_name)
@@ -293,10 +301,33 @@ class SnapshotFolder:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Nothing is removed from it during the block."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    def is_untidy(self) -> bool:
+        """Whether somebody who died left something; nothing is made by asking."""
+        snapshots = self.files.snapshots
+        places = (snapshots / "restores", snapshots / "trash")
+        is_left = any(place.is_dir() and any(place.iterdir()) for place in places)
+        return is_left or any(snapshots.glob("packs/*.draft"))
+
+    def tidy(self) -> None:
+        """Remove what is in the trash, and what was begun and is not gone on with."""
+        from orchestrate_tui.snapshots.journal import empty_trash  # noqa: PLC0415
+
+        empty_trash(self.journals)
+        with suppress(OSError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            for pattern in ("*.draft", "*.copy"):
+                for path in self.packs.glob(pattern):
+                    path.unlink()
+
+    @contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        """Hold the lock on it for the block. Raises BlockingIOError when `kind` does not wait."""
         lock = self._folder("") / "lock"
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            fcntl.flock(descriptor, kind)
             yield
         finally:
             os.close(descriptor)
@@ -311,19 +342,17 @@ class SnapshotFolder:
 
 def finish_restores(files: StoreFiles) -> None:
     """Finish what dead executors were putting back; what cannot be is tried again later."""
-    folder, trash = files.snapshots / "restores", files.snapshots / "trash"
-    if any(place.is_dir() and any(place.iterdir()) for place in (folder, trash)):
+    folder = SnapshotFolder(files)
+    if folder.is_untidy():
         from orchestrate_tui.snapshots.journal import finish_left  # noqa: PLC0415
 
-        finish_left(folder)
+        finish_left(folder.journals)
         _tidy(folder)
 
 
-def _tidy(journals: Path) -> None:
-    """Remove what was put out of its place, while others go on; the next start does the rest."""
-    from orchestrate_tui.snapshots.journal import empty_trash  # noqa: PLC0415
-
-    Thread(target=empty_trash, args=(journals,), name="snapshot-trash", daemon=True).start()
+def _tidy(folder: SnapshotFolder) -> None:
+    """Remove what was put out of its place, while others go on; an end of the program waits."""
+    Thread(target=folder.tidy, name="snapshot-trash").start()
 
 
 def _answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]:

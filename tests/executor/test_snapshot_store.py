@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from orchestrate_tui.domain.pipeline import Snapshot
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.executor.snapshot_store import check_snapshots, examine_snapshots
+from orchestrate_tui.executor.snapshots import SnapshotFolder, finish_restores
+from orchestrate_tui.snapshots.journal import Journal
 from tests.executor.scenery import Scene, stage
 
 pytestmark = pytest.mark.anyio
@@ -67,9 +70,33 @@ async def test_what_a_dead_process_left_is_told(kept: Path) -> None:
     assert check_snapshots(kept).endswith("; 1 file(s) of 1.0 MiB belong to none")
 
 
-async def test_a_restore_that_is_not_done_is_told(kept: Path) -> None:
+async def test_a_restore_that_somebody_died_in_is_told(kept: Path) -> None:
     folder = kept.with_name(f"{kept.name}.snapshots") / "restores"
     folder.mkdir()
-    (folder / "x.restore").touch()
-    with pytest.raises(StoreError, match=r"is not done yet \(x.restore\)"):
+    with Journal.begin(folder):
         check_snapshots(kept)
+    with pytest.raises(StoreError, match="died while putting a snapshot back"):
+        check_snapshots(kept)
+
+
+async def test_what_the_dead_left_is_removed_by_the_next_start(scene: Scene, kept: Path) -> None:
+    files = scene.executor.database.files
+    draft = pack_of(kept).with_name("half.pack.draft")
+    draft.touch()
+    finish_restores(files)
+    for thread in threading.enumerate():
+        if thread.name == "snapshot-trash":
+            thread.join()
+    assert not draft.exists()
+    assert check_snapshots(kept)
+
+
+async def test_what_is_being_made_is_left_alone(scene: Scene, kept: Path) -> None:
+    folder = SnapshotFolder(scene.executor.database.files)
+    draft = pack_of(kept).with_name("half.pack.draft")
+    draft.touch()
+    with folder.in_use():
+        folder.tidy()
+        assert draft.exists()
+    folder.tidy()
+    assert not draft.exists()

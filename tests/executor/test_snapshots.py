@@ -253,3 +253,12 @@ async def test_what_another_run_changed_stops_an_automatic_rollback(
     assert event.status is RollbackStatus.FAILED
     assert "was changed since by stage 'deploy' of run 2" in (event.error_message or "")
     assert (conf / "app").read_text() == "newer\n"
+
+
+async def test_a_store_that_cannot_be_made_fails_the_stage_before_it_starts(
+    scene: Scene, conf: Path
+) -> None:
+    scene.executor.database.files.snapshots.write_text("in the way")
+    await scene.run(stage("deploy", SPOIL, snapshot=CONF))
+    assert scene.stage(1, "deploy").reason.startswith("snapshot: [Errno 17] File exists")
+    assert (conf / "app").read_text() == "old\n"

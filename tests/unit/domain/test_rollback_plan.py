@@ -18,6 +18,8 @@ from orchestrate_tui.domain.pipeline import (
     Undo,
 )
 from orchestrate_tui.domain.rollback import (
+    IRREVERSIBLE,
+    NOTHING_TO_UNDO,
     PlanSkip,
     PlanStep,
     RollbackPlan,
@@ -579,3 +581,37 @@ class TestStepPredecessors:
         of = replace(pipeline(*stages), parallel_rollback=True)
         found = step_predecessors(of, StageGraph.of(stages), plan(of, "s1999", "s0"))
         assert sum(map(len, found)) == 1_999
+
+
+def test_what_was_kept_of_a_stage_is_put_back_with_or_without_an_agent() -> None:
+    of = pipeline(stage("build"), bare("deploy", "build"), bare("smoke", "deploy"))
+    kept = {"build": ("conf",), "deploy": ("a", "b")}
+    found = plan_rollback(
+        of,
+        StageGraph.of(of.stages),
+        stage_runs(of),
+        failed_stage="smoke",
+        target="build",
+        snapshots=kept,
+    )
+    assert [step.doing for step in found.steps] == [
+        "put back a, b",
+        "put back conf, then undo build (deployer)",
+    ]
+    assert [step.idempotent for step in found.steps] == [True, False]
+    assert skipped(found) == {"smoke": NOTHING_TO_UNDO}
+    assert plan(of, "smoke", "build").hash != found.hash
+
+
+def test_what_is_irreversible_is_not_put_back_although_it_was_kept() -> None:
+    of = pipeline(stage("build", irreversible=True, task=""), stage("deploy", "build"))
+    found = plan_rollback(
+        of,
+        StageGraph.of(of.stages),
+        stage_runs(of),
+        failed_stage="deploy",
+        target="build",
+        snapshots={"build": ("conf",)},
+    )
+    assert undone(found) == ["deploy"]
+    assert skipped(found) == {"build": IRREVERSIBLE}
