@@ -106,13 +106,13 @@ class RollbackRefused(Refused):
 
 
 class RollbackLoop(RollbackRefused):
-    """A stage that was the target of a rollback in this run already."""
+    """A stage that was the target of a rollback in this run already; `last` says of which."""
 
-    def __init__(self, stage_name: str, times: int) -> None:
+    def __init__(self, stage_name: str, times: int, last: str = "") -> None:
         super().__init__(
             f"Rollback loop detected: stage '{stage_name}' has already been "
             f"rolled back to {times} time(s)",
-            next_step="Choose another target, or repeat a failed rollback with --retry",
+            next_step=f"{last}Choose another target, or repeat a failed rollback with --retry",
         )
         self.stage_name = stage_name
         self.times = times

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus
+from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.executor.people import told
 from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.remote import ask_owner
@@ -28,8 +30,19 @@ class Asking:
     async def decide(
         self, kind: CommandKind, run_id: int, payload: Mapping[str, str], actor: str, key: str
     ) -> str:
-        """Approve or reject a waiting stage; returns what that did."""
-        return await self.ask(self._records.run(run_id), kind, payload, actor, key=key)
+        """Approve or reject a waiting stage; returns what that did.
+
+        Who comes too late is told who decided, also when the run has ended with that.
+        """
+        try:
+            return await self.ask(self._records.run(run_id), kind, payload, actor, key=key)
+        except Refused as refused:
+            decided = self._records.decisions(run_id, payload["stage"])
+            last = "".join(told(one) for one in decided[-1:])
+            if last in refused.message or self._records.run(run_id).status not in ENDED_RUNS:
+                raise
+            sentence = f"{refused.message}; stage '{payload['stage']}' was {last}"
+            raise Refused(sentence, next_step=refused.next_step) from refused
 
     async def cancel(self, run_id: int, actor: str, key: str = "") -> str:
         """Stop a run; returns what that did."""
@@ -53,7 +66,7 @@ class Asking:
 
     def _refuse_while_rolled_back(self, run_id: int) -> None:
         for event in self._records.left_rollbacks(run_id):
-            raise being_rolled_back(run_id, event.id or 0)
+            raise being_rolled_back(event)
 
     async def ask(
         self,

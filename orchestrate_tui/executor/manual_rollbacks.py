@@ -173,7 +173,7 @@ class ManualRollbacks:
         left = [event for event in unended if self._may_take(event, takeover)]
         if not left:
             raise self._nothing_to_resume(run, unended)
-        async with self._runs.taking_up(run.id):
+        async with self._runs.taking_up(run.id, takeover.actor):
             await self._adopt(run, left, takeover)
             work = await self._runs.take_left(run, left)
         for event in left:
@@ -189,8 +189,9 @@ class ManualRollbacks:
         if run.status not in ENDED_RUNS:
             owners.insert(0, run.epoch)
         if not owners or owners[0] == self._executor.epoch:
+            because = f" ({run.reason})" if run.reason and run.status in ENDED_RUNS else ""
             return Refused(
-                f"Run {run.id} {standing(run.status)}; only an interrupted one is resumed",
+                f"Run {run.id} {standing(run.status)}{because}; only an interrupted one is resumed",
                 next_step=f"See it with: orchestrate-tui show {run.id}",
             )
         return Refused(
@@ -223,7 +224,7 @@ class ManualRollbacks:
         """End a rollback whose executor died, and what that left running of it."""
         executor = self._executor
         run = self._records.run(event.run_id)
-        async with self._runs.taking_up(run.id):
+        async with self._runs.taking_up(run.id, actor):
             await self._adopt(run, (event,), executor.takeover(actor), goes_on=False)
             await end_all(await self._runs.take_left(run, (event,)))
             await executor.commit(

@@ -11,7 +11,7 @@ from orchestrate_tui.agents.environment import remove_outputs
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline
-from orchestrate_tui.domain.run import Run, StageRun
+from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, StageStatus, StepStatus
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
@@ -63,6 +63,11 @@ class Records:
     def steps(self, rollback_id: int) -> tuple[RollbackStep, ...]:
         """The steps of a rollback, in their order."""
         return self._read(steps_of, rollback_id)
+
+    def decisions(self, run_id: int, stage_name: str) -> tuple[ApprovalRecord, ...]:
+        """What people decided on a stage, oldest first."""
+        known = self._read(approvals_of, run_id)
+        return tuple(one for one in known if one.stage_name == stage_name)
 
     def is_alive(self, owner: int | None) -> bool:
         """Whether the executor of that epoch lives."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import standing
@@ -14,18 +15,20 @@ from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.store.commands import Command, CommandKind
 
 
-def being_rolled_back(run_id: int, rollback_id: int) -> Refused:
+def being_rolled_back(event: RollbackEvent) -> Refused:
     """Why a run cannot be cancelled: only a halt stops a rollback."""
+    by = f" by {event.actor}" if event.actor else ""
     return Refused(
-        f"Run {run_id} is being rolled back and cannot be cancelled",
+        f"Run {event.run_id} is being rolled back{by} and cannot be cancelled",
         next_step="Stop the rollback with: "
-        f"orchestrate-tui rollback-step {rollback_id} halt --reason TEXT",
+        f"orchestrate-tui rollback-step {event.id} halt --reason TEXT",
     )
 
 
-def being_taken_up(run_id: int) -> Refused:
+def being_taken_up(run_id: int, actor: str = "") -> Refused:
     """Why nothing can be asked about a run just now: this executor does not work on it yet."""
-    return Refused(f"Run {run_id} is just being taken up", next_step="Ask again")
+    by = f" by {actor}" if actor else ""
+    return Refused(f"Run {run_id} is just being taken up{by}", next_step="Ask again")
 
 
 def has_ended(run: Run) -> Refused:

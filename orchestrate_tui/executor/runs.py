@@ -59,7 +59,7 @@ class Runs:
         self._executor = executor
         self._records = records
         self.sessions: dict[int, RunSession] = {}
-        self._taken_up: set[int] = set()
+        self._taken_up: dict[int, str] = {}
 
     async def create(self, new: NewRun) -> int:
         """Record a run without its secrets; returns its id. Raises CannotStart if one lacks."""
@@ -112,7 +112,7 @@ class Runs:
         if not run.simulated:
             check_complete(self._records.secrets(run))
         self._check_settled(run, settled)
-        async with self.taking_up(run.id):
+        async with self.taking_up(run.id, takeover.actor):
             left = await self._take_over(run, takeover)
             self._check_taken(run, left, settled)
             session = self._records.session(self._records.run(run.id), left)
@@ -164,7 +164,7 @@ class Runs:
                 next_step="Ask again",
             )
         self.refuse_lost_rollback(run.id)
-        async with self.taking_up(run.id):
+        async with self.taking_up(run.id, actor):
             await end_all(await self._take_over(run, self._executor.takeover(actor)))
             session = self._records.session(run, starts_stages=False)
         session.halt(reason, RunStatus.CANCELLED)
@@ -180,24 +180,24 @@ class Runs:
                 )
 
     @asynccontextmanager
-    async def taking_up(self, run_id: int) -> AsyncIterator[None]:
+    async def taking_up(self, run_id: int, actor: str) -> AsyncIterator[None]:
         """Let nobody else who asks this executor take the run up meanwhile. Raises Refused.
 
         When the block fails, whatever it took is left to whoever takes it next.
         """
         self._refuse_taken_up(run_id)
-        self._taken_up.add(run_id)
+        self._taken_up[run_id] = actor
         try:
             yield
         except BaseException:
             await self.let_go(run_id)
             raise
         finally:
-            self._taken_up.discard(run_id)
+            del self._taken_up[run_id]
 
     def _refuse_taken_up(self, run_id: int) -> None:
         if run_id in self._taken_up:
-            raise being_taken_up(run_id)
+            raise being_taken_up(run_id, self._taken_up[run_id])
 
     async def let_go(self, run_id: int) -> None:
         """Leave an interrupted run and its rollbacks to whoever takes them, if that is possible."""

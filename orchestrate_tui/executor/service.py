@@ -12,6 +12,7 @@ from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
 from orchestrate_tui.executor.requests import Request, being_rolled_back
 from orchestrate_tui.executor.session import RunSession
+from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import CommandKind, CommandStatus, answer_command
 from orchestrate_tui.store.connection import Connection
 
@@ -63,7 +64,8 @@ def _decide(decision: Decision, session: RunSession, request: Request) -> Answer
 def _cancel(session: RunSession, request: Request) -> Answer:
     rollback_id = session.rollbacks.under_way
     if rollback_id is not None:
-        raise being_rolled_back(session.context.id, rollback_id)
+        read = partial(rollbacks.read, rollback_id=rollback_id)
+        raise being_rolled_back(session.executor.database.read(read))
     if session.stopped:
         raise Refused(f"Run {session.context.id} is ending already: {session.stopped}")
     session.stop(f"cancelled by {request.actor}")

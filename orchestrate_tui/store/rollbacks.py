@@ -192,9 +192,14 @@ def count_for_stage(connection: sqlite3.Connection, run_id: int, stage_name: str
 
 def check_loop(connection: sqlite3.Connection, run_id: int, target: str) -> None:
     """Raise RollbackLoop when the target was one already in this run."""
-    times = count_for_stage(connection, run_id, target)
-    if times:
-        raise RollbackLoop(target, times)
+    query = """
+        SELECT count(*) AS times, max(id) AS id, actor FROM rollback_events
+        WHERE run_id = ? AND rollback_to_stage = ?
+    """  # the actor is that of the newest
+    row = connection.execute(query, (run_id, target)).fetchone()
+    if row["times"]:
+        by = f" by {row['actor']}" if row["actor"] else ""
+        raise RollbackLoop(target, row["times"], f"It was rollback {row['id']}{by}. ")
 
 
 def check_none_under_way(connection: sqlite3.Connection, run_id: int) -> None:

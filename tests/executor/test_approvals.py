@@ -25,6 +25,14 @@ pytestmark = pytest.mark.anyio
 WAITING = StageStatus.WAITING_APPROVAL
 
 
+async def test_who_comes_when_the_run_has_ended_is_told_who_decided(scene: Scene) -> None:
+    async with scene.running(stage("ship", approval=asking("root"))) as run_id:
+        await scene.until(run_id, "ship", StageStatus.WAITING_APPROVAL)
+        await scene.executor.approve(run_id, "ship", actor="root")
+    with pytest.raises(Refused, match=r"Run 1 has ended.*; stage 'ship' was approved by root at"):
+        await scene.executor.reject(run_id, "ship", actor="root")
+
+
 async def test_a_stage_waits_until_its_approver_approves(scene: Scene) -> None:
     async with scene.running(stage("ship", approval=asking("root")), after("x", "ship")) as run_id:
         await scene.until(run_id, "ship", WAITING)
