@@ -18,6 +18,7 @@ from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.inbox import refuse_commands, watch
 from orchestrate_tui.executor.rollback import RollbackRunner
+from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import (
     Command,
     CommandKind,
@@ -108,7 +109,10 @@ class EndedRunRollback:
                 decision = StepDecision.from_payload(payload, command.actor)
                 return self._decided(int(payload["rollback"]), decision)
             case _:
-                raise Refused(f"Run {self._run_id} has ended and is being rolled back")
+                read = partial(rollbacks.read, rollback_id=self.rollback_id)
+                actor = self._executor.database.read(read).actor
+                by = f" by {actor}" if actor else ""
+                raise Refused(f"Run {self._run_id} has ended and is being rolled back{by}")
 
     async def _answer(self, command: Command, served: _Served) -> None:
         def record(connection: Connection) -> None:

@@ -108,7 +108,8 @@ class Runs:
         of its secrets.
         """
         if run.id in self.sessions or self.is_unbegun(run):
-            raise Refused(f"Run {run.id} is worked on by this process")
+            who = self._records.owner(self._executor.epoch)
+            raise Refused(f"Run {run.id} is worked on by this process, that of {who}")
         if not run.simulated:
             check_complete(self._records.secrets(run))
         self._check_settled(run, settled)

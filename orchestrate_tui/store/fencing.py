@@ -127,9 +127,11 @@ def take_over(
 
 
 def _what_became_of(connection: sqlite3.Connection, run_id: int, seen: int | None) -> str:
-    row = connection.execute("SELECT epoch, status FROM runs WHERE id = ?", (run_id,)).fetchone()
+    query = "SELECT epoch, status, reason FROM runs WHERE id = ?"
+    row = connection.execute(query, (run_id,)).fetchone()
     if row is not None and row["epoch"] == seen:
-        return f"Run {run_id} {standing(RunStatus(row['status']))} by now"
+        because = f" ({row['reason']})" if row["reason"] else ""
+        return f"Run {run_id} {standing(RunStatus(row['status']))} by now{because}"
     return f"Run {run_id} was taken over {_by(connection, run_id, None)}"
 
 
