@@ -22,10 +22,12 @@ from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.spec import load_pipeline
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.publishing import Publication
+from orchestrate_tui.store.trouble import Trouble
 from tests.acceptance.desk import AGENTS, PATIENCE_S, REPOSITORY, Pipe
 from tests.other_user import OtherUser
 
@@ -151,6 +153,19 @@ def test_members_of_the_group_examine_what_is_shared_and_everybody_what_is_publi
     code, said = public.doctor("daemon")
     assert code == 1
     assert "is missing or unreadable" in said
+
+
+def test_other_accounts_are_told_what_keeps_the_executor_from_going_on(
+    office: Office, control: Control
+) -> None:
+    mark = control._executor.database.trouble_mark
+    sentence = f"The disk is full: {office.path} cannot be written"
+    with DistantControl(office.path) as distant:
+        mark.set(Trouble.FULL)
+        assert distant.trouble == sentence
+        assert office.ask("nobody", "who")[2] == f"{sentence}\n"
+        mark.clear(Trouble.FULL)
+        assert distant.trouble == ""
 
 
 def test_an_approver_of_another_account_approves(
