@@ -93,7 +93,8 @@ class Approval:
 class Undo:
     """How a stage is undone. `agent` None means the stage's own agent.
 
-    `then` names stages that have to be undone after this one, wherever they stand.
+    `then` names stages that have to be undone after this one, wherever they stand. `check` is a
+    script that says with 0 that the undo is still needed and with 1 that it is not; "" is none.
     """
 
     task: str
@@ -103,6 +104,7 @@ class Undo:
     idempotent: bool = False
     irreversible: bool = False
     then: tuple[str, ...] = ()
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

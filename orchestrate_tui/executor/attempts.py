@@ -42,6 +42,12 @@ from orchestrate_tui.store.database import StoreFiles
 PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
 """The environment variable with the folder of the pipeline's file."""
 
+CHECK = "-check"
+"""What the key of the check of an undo has beside that of the undo."""
+
+NOT_NEEDED = 1
+"""The exit code with which a check says that there is nothing to undo."""
+
 _PRETENCE = Simulation()
 _LONGEST_QUESTION_S = 60.0
 
@@ -176,6 +182,31 @@ class Attempts:
         finally:  # nobody is told what an undo puts out
             remove_outputs(self._log_path(stage.name, attempt, identity))
 
+    async def ask_check(
+        self, stage: Stage, undo: Undo, step: PlanStep, event: RollbackEvent, attempt: int
+    ) -> Outcome:
+        """Have the check of an undo run: exit code 1 says that there is nothing to undo."""
+        if self.context.run.simulated:
+            return Outcome(succeeded=True, exit_code=0)
+        agent = Agent(
+            name="check", kind=AgentKind.SHELL, shell=undo.check, success_codes=(0, NOT_NEEDED)
+        )
+        identity = RollbackIdentity(
+            rollback_id=event.id or 0,
+            failed_stage=event.failed_stage_name,
+            previous=self._previous(step),
+            snapshot=self._kept_values(stage),
+        )
+        return await self._perform(
+            stage,
+            agent,
+            task=step.task,
+            attempt=attempt,
+            timeout_s=undo.timeout_s,
+            rollback=identity,
+            part=CHECK,
+        )
+
     async def _keep(self, stage: Stage, attempt: int) -> str:
         """Take the snapshot that the stage needs before it starts; why not, "" when all is well."""
         if stage.snapshot is None or self.is_left(stage.name, attempt):
@@ -276,6 +307,7 @@ class Attempts:
         attempt: int,
         timeout_s: float | None,
         rollback: RollbackIdentity | None = None,
+        part: str = "",
     ) -> Outcome:
         run = self.context.run
         values = self.values
@@ -297,7 +329,8 @@ class Attempts:
             log_path=self._log_path(stage.name, attempt, rollback),
             idempotency_key=self.idempotency_key(
                 stage.name, rollback.rollback_id if rollback else None
-            ),
+            )
+            + part,
             environment=stage.environment,
             timeout_s=timeout_s,
             masker=self.context.secrets.masker,

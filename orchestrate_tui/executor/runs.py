@@ -16,6 +16,7 @@ from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus, standing
 from orchestrate_tui.errors import Fenced, OrchestrateError, Refused, StaleTransition
+from orchestrate_tui.executor.attempts import CHECK
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change
@@ -266,7 +267,8 @@ class Runs:
         ]
         for event in left:
             keys += [
-                key_of(step.stage_name, event.id)
+                key_of(step.stage_name, event.id) + part
+                for part in ("", CHECK)
                 for step in self._records.steps(event.id or 0)
                 if step.status is StepStatus.INTERRUPTED
                 and not _leaves_processes(context, step.agent)

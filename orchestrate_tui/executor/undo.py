@@ -14,7 +14,7 @@ from orchestrate_tui.domain.pipeline import Stage, Undo
 from orchestrate_tui.domain.rollback import PlanStep, step_predecessors, undo_of
 from orchestrate_tui.domain.status import SETTLED_STEPS, StepStatus
 from orchestrate_tui.domain.step_decision import StepDecision
-from orchestrate_tui.executor.attempts import Attempts
+from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.operator_desk import OperatorDesk, failed_steps
@@ -178,7 +178,8 @@ class StepRunner:
         """Whether an interrupted step may be gone on with, or done again."""
         identity = (step.stage_name, step.attempt, self.rollback_id)
         is_known = self._attempts.is_left(*identity) or self._attempts.is_unstarted(*identity)
-        return planned.idempotent or is_known
+        undo = self._stages[step.stage_name].rollback
+        return planned.idempotent or is_known or bool(undo and undo.check)
 
     async def _try(
         self, step: RollbackStep, perform: Callable[[int], Awaitable[Outcome]], undo: Undo
@@ -203,6 +204,13 @@ class StepRunner:
         return step, outcome
 
     async def _perform(self, stage: Stage, undo: Undo, planned: PlanStep, attempt: int) -> Outcome:
+        is_left = self._attempts.is_left(stage.name, attempt, self.rollback_id)
+        if undo.check and not is_left:
+            asked = await self._attempts.ask_check(stage, undo, planned, self._event, attempt)
+            if not asked.succeeded:
+                return replace(asked, reason=f"its check failed: {asked.reason}")
+            if asked.exit_code == NOT_NEEDED:
+                return Outcome(succeeded=True, reason="not needed, says its check")
         return await self._attempts.perform_undo(stage, undo, planned, self._event, attempt)
 
     async def _change(

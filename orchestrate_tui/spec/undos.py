@@ -16,6 +16,7 @@ def _undo(values: Values) -> Undo:
         timeout_s=values["timeout"],
         retry=values["retry"],
         idempotent=values["idempotent"],
+        check=values["check"],
         irreversible=values["irreversible"],
         then=values["then"],
     )
@@ -73,6 +74,12 @@ ROLLBACK = Record(
             description="Stages that have to be undone after this one.",
             default=(),
         ),
-        Field(key="check", reader=None, description="A command that tells whether it is undone."),
+        Field(
+            key="check",
+            reader=Text(),
+            description="A script for /bin/sh that ends with 0 when the undo is still needed and"
+            " with 1 when it is not; it runs before each attempt.",
+            default="",
+        ),
     ),
 )

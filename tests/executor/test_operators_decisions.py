@@ -10,6 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.pipeline import Retry
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
@@ -263,3 +264,48 @@ async def test_a_waiting_rollback_whose_executor_died_can_be_halted(scene: Scene
     ended = scene.rollback(event.run_id)
     assert ended.error_message == "step 'b' failed: exit code 1; halted by ann: by hand"
     assert (ended.status, ended.waiting_since) == (FAILED, None)
+
+
+# Checks
+
+
+async def test_an_undo_whose_check_says_so_is_not_needed(scene: Scene) -> None:
+    needed, unneeded = {"check": "exit 0"}, {"check": "echo no; exit 1"}
+    run = await scene.run(undone("a", how=needed), undone("b", "", "a", how=unneeded))
+    event = await scene.executor.trigger_rollback(run.id, "b", "a")
+    assert event.status is SUCCEEDED
+    assert scene.undone() == ["a"]
+    assert scene.statuses(run.id) == {"a": "rolled_back", "b": "rolled_back"}
+    step = scene.step_rows(event.id)[0]
+    assert (step.status, step.error_message) == ("succeeded", "not needed, says its check")
+    assert scene.history.undo_log_path(run.id, event.id or 0, "b", 1).read_text() == "no\n"
+
+
+async def test_a_check_that_cannot_say_fails_the_step_and_is_asked_again(scene: Scene) -> None:
+    how = {"check": "echo x >>asked; exit 2", "retry": Retry(attempts=2)}
+    run = await scene.run(undone("a", how=how))
+    event = await scene.executor.trigger_rollback(run.id, "a")
+    assert event.error_message == "step 'a' failed: its check failed: exit code 2"
+    assert (scene.noted("asked"), scene.undone()) == (["x", "x"], [])
+
+
+@pytest.mark.parametrize(("answer", "noted"), [(0, ["b", "a"]), (1, ["a"])])
+async def test_an_interrupted_undo_with_a_check_goes_on_as_that_says(
+    scene: Scene, answer: int, noted: list[str]
+) -> None:
+    check = f"[ ! -e asked ] || exit {answer}; touch asked"
+    slow = "[ -e again ] || { touch again; echo here >ready; read go <gate; }; echo b >>undone"
+    run = await scene.run(undone("a"), undone("b", "", "a", undo=slow, how={"check": check}))
+    other = scene.other("rollback", run.id, "b", "a")
+    await scene.ready.line()
+    other.kill()
+    scene.bury()
+    await scene.executor.resume_run(run.id)
+    assert scene.rollback(run.id).status is SUCCEEDED
+    assert scene.undone() == noted
+
+
+async def test_a_simulated_rollback_asks_no_check(scene: Scene) -> None:
+    run = await scene.run(undone("a", how={"check": "touch asked; exit 1"}), simulated=True)
+    event = await scene.executor.trigger_rollback(run.id, "a")
+    assert (event.status, (scene.folder / "asked").exists()) == (SUCCEEDED, False)
