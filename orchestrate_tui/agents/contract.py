@@ -32,7 +32,8 @@ class Work:
     None means no limit. `inherited` is what a process inherits of the executor's environment;
     None means that it is looked up. `log_path` is created when there is something to write.
     `masker` knows what must not be shown, None when nothing is secret. `is_exposed` says that
-    others may enter the folder of its log.
+    others may enter the folder of its log. `components` are those of the stage, `component` the
+    one that this work is for, None for all of them.
     """
 
     run_id: int
@@ -52,6 +53,8 @@ class Work:
     rollback: RollbackIdentity | None = None
     masker: Masker | None = None
     is_exposed: bool = False
+    components: tuple[str, ...] = ()
+    component: str | None = None
 
     @property
     def log(self) -> StageLog:

@@ -90,6 +90,10 @@ def _identity(work: Work, outputs: Path) -> dict[str, str]:
         "ORCHESTRATE_OUTPUT": str(outputs),
         KEY_VARIABLE: work.idempotency_key,
     }
+    if work.components:
+        identity["ORCHESTRATE_COMPONENTS"] = " ".join(work.components)
+    if work.component is not None:
+        identity["ORCHESTRATE_COMPONENT"] = work.component
     if work.rollback:
         identity["ORCHESTRATE_ROLLBACK_ID"] = str(work.rollback.rollback_id)
         identity["ORCHESTRATE_FAILED_STAGE"] = work.rollback.failed_stage

@@ -87,7 +87,7 @@ def rollback_under_way(history: History, run_id: int) -> str:
     if event is None or event.id is None:
         return ""
     steps = history.steps(event.id)
-    names = [step.stage_name for step in steps if step.status is StepStatus.RUNNING]
+    names = [step.part for step in steps if step.status is StepStatus.RUNNING]
     doing = f"the undo of {', '.join(names)} is running" if names else "it is about to go on"
     if event.waiting_since is not None:
         doing = "it waits for a decision about a step that failed"

@@ -182,11 +182,16 @@ def _rollback_row(history: History, event: RollbackEvent) -> tuple[str, ...]:
         mark.glyph,
         mark.word,
         local(event.started_at or event.created_at),
-        f"{event.failed_stage_name} → {event.rollback_to_stage}",
+        f"{event.failed_stage_name} → {event.rollback_to_stage}{_only(event)}",
         event.trigger_type,
         event.actor or "-",
         "; ".join(filter(None, (event.reason, event.error_message))),
     )
+
+
+def _only(event: RollbackEvent) -> str:
+    """The components that were undone, where not all of them were."""
+    return f" ({', '.join(event.components)})" if event.components else ""
 
 
 def _took(started_at: datetime | None, completed_at: datetime | None) -> str:

@@ -53,14 +53,15 @@ def _attempt(history: History, arguments: Namespace) -> tuple[str, int]:
     """What is asked for in words, and which attempt: 0 when there was none. Raises NotFound."""
     stages = {stage.stage_name: stage for stage in history.stages(arguments.run)}
     name = arguments.stage
-    if name not in stages:
+    if name not in stages and not _is_undone_part(history, arguments):
         raise NotFound(
             f"Run {arguments.run} has no stage '{name}'",
             next_step=f"Its stages are: {', '.join(stages)}",
         )
-    what, last = f"Stage '{name}' of run {arguments.run}", stages[name].attempt
     if arguments.rollback is not None:
         what, last = f"The undo of stage '{name}'", _last_undo(history, arguments)
+    else:
+        what, last = f"Stage '{name}' of run {arguments.run}", stages[name].attempt
     if arguments.attempt is not None and arguments.attempt > last:
         raise NotFound(
             f"{what} has no attempt {arguments.attempt}",
@@ -69,10 +70,17 @@ def _attempt(history: History, arguments: Namespace) -> tuple[str, int]:
     return what, arguments.attempt or last
 
 
+def _is_undone_part(history: History, arguments: Namespace) -> bool:
+    """Whether it is a component that the rollback undoes, such as `deploy[web]`."""
+    if arguments.rollback is None:
+        return False
+    return any(step.part == arguments.stage for step in history.steps(arguments.rollback))
+
+
 def _last_undo(history: History, arguments: Namespace) -> int:
     """The last attempt to undo the stage in the rollback."""
     event = history.rollback(arguments.rollback)
-    steps = {step.stage_name: step.attempt for step in history.steps(arguments.rollback)}
+    steps = {step.part: step.attempt for step in history.steps(arguments.rollback)}
     if event.run_id != arguments.run or arguments.stage not in steps:
         raise NotFound(
             f"Rollback {arguments.rollback} has no step for stage '{arguments.stage}' "

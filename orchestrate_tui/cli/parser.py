@@ -276,7 +276,7 @@ def _add_rollbacks(commands: Commands) -> None:
         "--force", action="store_true", help="override a refusal that says it can be forced"
     )
     rollback.add_argument(
-        "-C", "--component", action="append", default=[], metavar="NAME", help="not yet available"
+        "-C", "--component", action="append", default=[], metavar="NAME", help="only this component"
     )
     step = commands.add(
         "rollback-step", "rollbacks:decide_step", "decide how a rollback goes on", json=True

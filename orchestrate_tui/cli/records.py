@@ -206,6 +206,7 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
         "steps": [
             {
                 "stage_name": step.stage_name,
+                "component": step.component,
                 "agent": step.agent,
                 "task": step.task,
                 "restores": step.restores,
@@ -234,6 +235,7 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
         "irreversible": plan.irreversible,
         "overwrites": plan.overwrites,
         "newer": plan.newer,
+        "components": plan.components,
         "refusal": plan.refusal,
         "definition": plan.definition or None,
         "differences": plan.differences,

@@ -32,7 +32,6 @@ from orchestrate_tui.store.history import History
 
 def rollback(arguments: Namespace) -> int:
     """Show the plan, ask, and carry it out; 0 succeeded, 1 failed, 2 refused."""
-    _refuse_not_yet(arguments)
     path = existing_database_path(arguments)
     with executor_of(path) as control:
         definition = load_pipeline(arguments.definition) if arguments.definition else None
@@ -41,6 +40,7 @@ def rollback(arguments: Namespace) -> int:
             retry=arguments.retry,
             release=arguments.release,
             definition=definition,
+            components=tuple(dict.fromkeys(arguments.component)),
         ).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
@@ -74,11 +74,12 @@ def decide_step(arguments: Namespace) -> int:
 
 def plan_lines(plan: RollbackPlan) -> Iterator[str]:
     """The plan as an operator reads it: what is undone, in order, and what is not."""
-    yield f"Roll back from '{plan.failed_stage}' to '{plan.target}':"
+    only = f", only {', '.join(plan.components)}" if plan.components else ""
+    yield f"Roll back from '{plan.failed_stage}' to '{plan.target}'{only}:"
     for difference in plan.differences:
         yield f"  ±  {difference}"
     for number, step in enumerate(plan.steps, 1):
-        yield f"  {number}. undo {step.stage_name}: {step.doing}{_versions(step)}"
+        yield f"  {number}. undo {step.part}: {step.doing}{_versions(step)}"
         yield from (f"       {line}" for line in change_lines(step))
     for skip in plan.skipped:
         yield f"  -  {skip.stage_name}: {skip.reason}"
@@ -91,11 +92,6 @@ def _versions(step: PlanStep) -> str:
         return ""
     before = step.to_version or f"release {step.release}"
     return f", {step.from_version or 'no version'} → {before}"
-
-
-def _refuse_not_yet(arguments: Namespace) -> None:
-    if arguments.component:
-        raise Refused("--component is not yet available", next_step="Roll the whole stage back")
 
 
 def _print_plan(arguments: Namespace, plan: RollbackPlan) -> int:
@@ -179,6 +175,7 @@ def _asked(
         "waits": arguments.wait,
         "release": arguments.release,
         "definition": definition,
+        "components": plan.components,
     }
 
 

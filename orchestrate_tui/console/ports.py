@@ -112,6 +112,7 @@ class ExecutorControl(Protocol):
         retry: bool = False,
         release: str = "",
         definition: Runnable | None = None,
+        components: tuple[str, ...] = (),
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
         ...
@@ -130,6 +131,7 @@ class ExecutorControl(Protocol):
         waits: bool = False,
         release: str = "",
         definition: Runnable | None = None,
+        components: tuple[str, ...] = (),
     ) -> Future[int]:
         """Roll a run back; the rollback's id, once it is recorded."""
         ...

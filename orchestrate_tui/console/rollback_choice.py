@@ -133,7 +133,7 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
         yield f"±  {visible(difference)}", Tone.ATTENTION
     for number, step in enumerate(plan.steps, 1):
         told = f"  {step.agent}: {step.task}" if step.task else ""
-        yield visible(f"{number}. {step.stage_name}{told}"), None
+        yield visible(f"{number}. {step.part}{told}"), None
         if step.release is not None:
             version = step.from_version or "no version"
             before = step.to_version or f"release {step.release}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
 
@@ -107,3 +108,8 @@ class RollbackStep:
     error_message: str = ""
     started_at: datetime | None = None
     completed_at: datetime | None = None
+
+    @property
+    def part(self) -> str:
+        """The stage, or the part of it that this undoes, as files, keys and people name it."""
+        return part_name(self.stage_name, self.component)

@@ -124,7 +124,8 @@ class Stage:
 
     `depends_on` None means everything above it in the file, () means nothing. `timeout_s` None
     leaves the limit to the agent. `workdir` None means the folder of the run. `idempotent` says
-    that it may run again when nobody knows how far it came.
+    that it may run again when nobody knows how far it came. `components` are the parts of the
+    product that it deploys, each of which is undone by itself.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Stage:
     idempotent: bool = False
     env: Pairs = ()
     workdir: str | None = None
+    components: tuple[str, ...] = ()
     rollback: Undo | None = None
     snapshot: Snapshot | None = None
 

@@ -6,21 +6,25 @@ not undone before. Undoing goes against the direction of the dependencies.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from heapq import heappop, heappush
-from itertools import chain
 from operator import attrgetter
 from types import MappingProxyType
 
-from orchestrate_tui.domain.graph import StageGraph, find_cycles
+from orchestrate_tui.domain.components import (
+    chosen_parts,
+    left_dependants,
+    part_name,
+    why_it_stays,
+)
+from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
 from orchestrate_tui.domain.release import Succession, lacks
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.domain.undo_order import closure_of, undo_order, undone_after
 
 NOTHING_TO_UNDO = "nothing to undo"
 DID_NOT_RUN = "did not run"
@@ -28,6 +32,7 @@ IRREVERSIBLE = "irreversible, stays as it is"
 
 _HASHED = attrgetter("agent", "task", "restores", "irreversible", "release")
 _NO_RELEASES: Mapping[str, Succession] = MappingProxyType({})
+_NOTHING_UNDONE: Mapping[str, frozenset[str]] = MappingProxyType({})
 _NO_SNAPSHOTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _RESTORE = Undo(task="", agent="", idempotent=True)
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
@@ -40,6 +45,7 @@ class PlanStep:
     Without a task that is all, and there is no agent. `changes` is what that would change where
     somebody looked, without the last `unlisted` ones.
 
+    `component` is the part of the stage that is undone, None the stage as a whole.
     `from_version` is what the stage brought to its environment, "" without a version; `release`
     what the undo goes back to, with its version, None where there was none before.
     """
@@ -55,6 +61,12 @@ class PlanStep:
     release: int | None = None
     changes: tuple[PathChange, ...] = ()
     unlisted: int = 0
+    component: str | None = None
+
+    @property
+    def part(self) -> str:
+        """The stage, or the part of it that is undone, as files, keys and people name it."""
+        return part_name(self.stage_name, self.component)
 
     @property
     def doing(self) -> str:
@@ -77,7 +89,8 @@ class RollbackPlan:
 
     `refusal` is the sentence that says why it cannot be carried out, "" when it can. A plan has to
     be forced that has `overwrites`, what would be lost that others did since, or where a `newer`
-    run has deployed to the same environment.
+    run has deployed to the same environment, or a `hindrance`: what depends on the `components`
+    that were chosen, () for all, and would stay.
 
     `irreversible` names the stages in scope whose effects cannot be taken back. `hash` covers
     the target, the components, the started stages in scope and each undo, so that a plan shown
@@ -96,6 +109,7 @@ class RollbackPlan:
     scope: tuple[str, ...] = ()
     refusal: str = ""
     newer: str = ""
+    hindrance: str = ""
     hash: str = ""
     overwrites: tuple[str, ...] = ()
     definition: str = ""
@@ -103,8 +117,8 @@ class RollbackPlan:
 
     @property
     def must_be_forced(self) -> bool:
-        """Whether it would take back what others did since."""
-        return bool(self.newer or self.overwrites)
+        """Whether it would take back what others did since, or what others depend on."""
+        return bool(self.newer or self.overwrites or self.hindrance)
 
 
 def plan_rollback(
@@ -117,49 +131,82 @@ def plan_rollback(
     simulated: bool = False,
     releases: Mapping[str, Succession] = _NO_RELEASES,
     snapshots: Mapping[str, tuple[str, ...]] = _NO_SNAPSHOTS,
+    components: tuple[str, ...] = (),
+    undone: Mapping[str, frozenset[str]] = _NOTHING_UNDONE,
 ) -> RollbackPlan:
     """The plan to undo `target` and everything downstream of it; pure.
 
     `target` None means the failed stage itself. In a simulated run every agent exists, the
     rollback agent too. `releases` says of stages with an environment what they brought there,
-    `snapshots` which paths were kept before they ran.
+    `snapshots` which paths were kept before they, or their components, ran. `components` narrows
+    it to these; `undone` are the components of stages that were undone before.
     Raises KeyError for a stage that the pipeline does not have.
     """
     goal = target or failed_stage
     defined = {stage.name: stage for stage in pipeline.stages}
     there = {name for name, stage in stages.items() if is_in_scope(stage)}
-    closure = _closure(defined, graph, there, (goal, failed_stage))
-    order = _undo_order(closure, there, defined, graph, stages)
-    scope = tuple(name for name in order if name in there)
+    closure = closure_of(defined, graph, there, (goal, failed_stage))
+    order = undo_order(closure, there, defined, graph, stages)
+    begun = tuple(name for name in order if name in there)
+    parts = {name: chosen_parts(defined[name], components, undone.get(name, ())) for name in begun}
+    scope = tuple(name for name in begun if parts[name])
     has_rollback_agent = simulated or pipeline.agent(ROLLBACK_AGENT) is not None
-    undos = {
-        name: undo_of(defined[name], goal, has_rollback_agent=has_rollback_agent) for name in scope
+    all_undos = {
+        name: undo_of(defined[name], goal, has_rollback_agent=has_rollback_agent) for name in begun
     }
-    undos |= {name: _RESTORE for name in scope if undos[name] is None and name in snapshots}
+    undos = {name: all_undos[name] for name in scope}
+    restores = {
+        (name, part): snapshots.get(part_name(name, part), ())
+        for name in scope
+        for part in parts[name]
+    }
+    kept = {name for (name, _), paths in restores.items() if paths}
+    undos |= {name: _RESTORE for name in kept if undos[name] is None}
     stuck = {} if simulated else dict(_stuck(pipeline, defined, undos, releases))
-    undos |= {name: _RESTORE if name in snapshots else None for name in stuck}
+    undos |= {name: _RESTORE if name in kept else None for name in stuck}
     steps = tuple(
-        _step(defined[name], undo, releases.get(name, Succession()), snapshots.get(name, ()))
+        _step(defined[name], undo, releases.get(name, Succession()), restores[name, part], part)
         for name in scope
         if (undo := undos[name]) and (undo.task or not undo.irreversible)
+        for part in parts[name]
+    )
+    gone = {name: undone.get(name, frozenset()) for name in begun if not parts[name]}
+    staying = {name: why_it_stays(defined[name], before) for name, before in gone.items()}
+    hindrance = _hindrance(
+        left_dependants(
+            defined,
+            graph,
+            scope,
+            [name for name, before in gone.items() if all_undos[name] and not before],
+        )
     )
     return RollbackPlan(
         failed_stage=failed_stage,
         target=goal,
+        components=components,
         steps=steps,
-        skipped=_skips(goal, closure, scope, undos, stages, stuck=stuck),
-        warnings=tuple(_warnings(scope, undos, stages, stuck)),
+        skipped=_skips(
+            goal,
+            closure,
+            scope,
+            undos,
+            stages,
+            stuck=stuck,
+            staying=staying,
+        ),
+        warnings=(*_warnings(scope, undos, stages, stuck), *filter(None, (hindrance,))),
         irreversible=tuple(name for name in scope if (undo := undos[name]) and undo.irreversible),
         scope=scope,
-        refusal=_refusal(goal, steps, undos, stages, stuck),
-        hash=_hash(goal, steps, scope),
+        refusal=_refusal(goal, steps, undos, stages, stuck=stuck, staying=staying),
+        hindrance=hindrance,
+        hash=_hash(goal, components, steps, scope),
     )
 
 
-def narrowed(plan: RollbackPlan, stage_names: Iterable[str]) -> RollbackPlan:
-    """The plan with only the steps of `stage_names`; what a repeated rollback still has to do."""
-    wanted = frozenset(stage_names)
-    return replace(plan, steps=tuple(step for step in plan.steps if step.stage_name in wanted))
+def narrowed(plan: RollbackPlan, parts: Iterable[str]) -> RollbackPlan:
+    """The plan with only the steps of `parts`; what a repeated rollback still has to do."""
+    wanted = frozenset(parts)
+    return replace(plan, steps=tuple(step for step in plan.steps if step.part in wanted))
 
 
 def step_predecessors(
@@ -173,12 +220,15 @@ def step_predecessors(
     if not pipeline.parallel_rollback:
         return tuple(frozenset(range(i - 1, i) if i else ()) for i in range(len(plan.steps)))
     undone = frozenset(plan.scope)
-    after = {stage.name: _before(stage, graph, undone) for stage in pipeline.stages}
-    position = {step.stage_name: index for index, step in enumerate(plan.steps)}
+    after = {stage.name: undone_after(stage, graph, undone) for stage in pipeline.stages}
+    positions: dict[str, list[int]] = {}
+    for index, step in enumerate(plan.steps):
+        positions.setdefault(step.stage_name, []).append(index)
     found: list[set[int]] = [set() for _ in plan.steps]
-    for name, index in position.items():
-        for follower in _next(name, after, position):
-            found[position[follower]].add(index)
+    for name, indexes in positions.items():
+        for follower in _next(name, after, positions):
+            for index in positions[follower]:
+                found[index].update(indexes)
     return tuple(map(frozenset, found))
 
 
@@ -227,74 +277,6 @@ def is_undone_as_target(pipeline: Pipeline, stage: Stage, *, simulated: bool) ->
     return bool(undo.task)
 
 
-def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...], ...]:
-    """The cycles that `rollback.then` makes with the reverse order of the dependencies."""
-    defined = {stage.name: stage for stage in pipeline.stages}
-    return find_cycles(
-        graph.names, {name: _before(defined[name], graph, defined) for name in graph.names}
-    )
-
-
-def _before(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
-    """The stages whose undo comes after that of `stage`, if those of `undone` are undone."""
-    return graph.dependencies[stage.name] + _chained(stage, graph, undone)
-
-
-def _chained(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
-    """What `then` adds; it speaks of what follows an undo, so without one it adds nothing."""
-    if stage.rollback is None or not stage.rollback.then or stage.name not in undone:
-        return ()
-    return tuple(name for name in stage.rollback.then if name in graph.position)
-
-
-def _closure(
-    defined: Mapping[str, Stage],
-    graph: StageGraph,
-    there: Collection[str],
-    starts: Iterable[str],
-) -> frozenset[str]:
-    """`starts`, everything downstream, what `then` adds to these, and so on."""
-    closed: set[str] = set()
-    waiting = list(starts)
-    while waiting:
-        name = waiting.pop()
-        if name in closed:
-            continue
-        closed.add(name)
-        waiting.extend(graph.dependants[name])
-        waiting.extend(_chained(defined[name], graph, there))
-    return frozenset(closed)
-
-
-def _undo_order(
-    closure: Collection[str],
-    there: Collection[str],
-    defined: Mapping[str, Stage],
-    graph: StageGraph,
-    stages: Mapping[str, StageRun],
-) -> Iterator[str]:
-    """The closure with dependants first, and of independent stages the latest start first.
-
-    Stages whose effects are not `there` are in it, at the earliest place, so that the order of
-    what lies on both sides of a skipped stage is kept.
-    """
-    after = {name: _before(defined[name], graph, there) for name in graph.names if name in closure}
-    waits_for = dict(Counter(chain.from_iterable(after.values())))
-    begun = [stages[name] for name in after if name in there]
-    latest_first = sorted(begun, key=attrgetter("started_at", "position"), reverse=True)
-    idle = [name for name in after if name not in there]
-    names = [*idle, *(stage.stage_name for stage in latest_first)]
-    rank = {name: index for index, name in enumerate(names)}
-    ready = [index for index, name in enumerate(names) if name not in waits_for]
-    while ready:
-        name = names[heappop(ready)]
-        yield name
-        for other in after[name]:
-            left = waits_for[other] = waits_for[other] - 1
-            if not left and other in after:
-                heappush(ready, rank[other])
-
-
 def is_in_scope(stage: StageRun) -> bool:
     """Whether effects of the stage may be there: it started and was not undone."""
     return stage.started and stage.status is not StageStatus.ROLLED_BACK
@@ -316,7 +298,13 @@ def _stuck(
             yield name, reason
 
 
-def _step(stage: Stage, undo: Undo, succession: Succession, restores: tuple[str, ...]) -> PlanStep:
+def _step(
+    stage: Stage,
+    undo: Undo,
+    succession: Succession,
+    restores: tuple[str, ...],
+    component: str | None,
+) -> PlanStep:
     earlier = succession.earlier
     return PlanStep(
         stage_name=stage.name,
@@ -328,6 +316,7 @@ def _step(stage: Stage, undo: Undo, succession: Succession, restores: tuple[str,
         from_version=succession.version,
         to_version=earlier.version if earlier else "",
         release=earlier.id if earlier else None,
+        component=component,
     )
 
 
@@ -339,10 +328,12 @@ def _skips(
     stages: Mapping[str, StageRun],
     *,
     stuck: Mapping[str, str],
+    staying: Mapping[str, str],
 ) -> tuple[PlanSkip, ...]:
     reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None}
     reasons |= {name: reason for name, reason in stuck.items() if undos[name] is None}
     reasons |= {name: IRREVERSIBLE for name in scope if _stays(undos[name])}
+    reasons |= staying
     for name in closure.difference(scope):
         if stages[name].status is StageStatus.ROLLED_BACK:
             reasons[name] = f"already undone by rollback {stages[name].rolled_back_by}"
@@ -380,8 +371,12 @@ def _refusal(
     steps: tuple[PlanStep, ...],
     undos: Mapping[str, Undo | None],
     stages: Mapping[str, StageRun],
+    *,
     stuck: Mapping[str, str],
+    staying: Mapping[str, str],
 ) -> str:
+    if target in staying and stages[target].status is not StageStatus.ROLLED_BACK:
+        return f"Stage '{target}' {staying[target]}"
     if target in stuck and undos[target] is None:
         return f"Stage '{target}' has nothing to go back to: {stuck[target]}"
     if target in undos and all(step.stage_name != target for step in steps):
@@ -392,7 +387,20 @@ def _refusal(
     return ""
 
 
-def _hash(target: str, steps: tuple[PlanStep, ...], scope: tuple[str, ...]) -> str:
-    undos = {step.stage_name: _HASHED(step) for step in steps}
-    content = (target, (), [(name, undos.get(name)) for name in sorted(scope)])
+def _hindrance(pairs: Iterator[tuple[str, str]]) -> str:
+    """The sentence that names the first stage which would stay although it depends on others."""
+    for name, other in pairs:
+        return f"Stage '{name}' depends on '{other}', and would stay as it is"
+    return ""
+
+
+def _hash(
+    target: str,
+    components: tuple[str, ...],
+    steps: tuple[PlanStep, ...],
+    scope: tuple[str, ...],
+) -> str:
+    undos = {step.part: _HASHED(step) for step in steps}
+    names = sorted({*scope, *undos})
+    content = (target, components, [(name, undos.get(name)) for name in names])
     return sha256(repr(content).encode()).hexdigest()

@@ -24,8 +24,9 @@ from orchestrate_tui.agents.environment import inherited_environment, remove_out
 from orchestrate_tui.agents.left_programs import TakenBack
 from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.questions import NoAnswer, ask
+from orchestrate_tui.domain.components import COMPONENT, part_name, parts_of
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
+from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Snapshot, Stage, Undo
 from orchestrate_tui.domain.release import PREVIOUS
 from orchestrate_tui.domain.rollback import PlanStep
 from orchestrate_tui.domain.snapshot import SNAPSHOT
@@ -168,7 +169,7 @@ class Attempts:
             rollback_id=event.id or 0,
             failed_stage=event.failed_stage_name,
             previous=self._previous(step),
-            snapshot=self._kept_values(stage),
+            snapshot=self._kept_values(stage, step.component),
         )
         try:
             return await self._perform(
@@ -178,9 +179,10 @@ class Attempts:
                 attempt=attempt,
                 timeout_s=undo.timeout_s,
                 rollback=identity,
+                component=step.component,
             )
         finally:  # nobody is told what an undo puts out
-            remove_outputs(self._log_path(stage.name, attempt, identity))
+            remove_outputs(self._log_path(step.part, attempt, identity))
 
     async def ask_check(
         self, stage: Stage, undo: Undo, step: PlanStep, event: RollbackEvent, attempt: int
@@ -195,7 +197,7 @@ class Attempts:
             rollback_id=event.id or 0,
             failed_stage=event.failed_stage_name,
             previous=self._previous(step),
-            snapshot=self._kept_values(stage),
+            snapshot=self._kept_values(stage, step.component),
         )
         return await self._perform(
             stage,
@@ -204,32 +206,56 @@ class Attempts:
             attempt=attempt,
             timeout_s=undo.timeout_s,
             rollback=identity,
-            part=CHECK,
+            kind=CHECK,
+            component=step.component,
         )
 
     async def _keep(self, stage: Stage, attempt: int) -> str:
         """Take the snapshot that the stage needs before it starts; why not, "" when all is well."""
         if stage.snapshot is None or self.is_left(stage.name, attempt):
             return ""
-        if not self._snapshots.is_due(stage):
+        parts = tuple(one for one in parts_of(stage) if self._snapshots.is_due(stage, one))
+        if not parts:
             return ""
         rendered = self._rendered(stage, "", self.values)
         if isinstance(rendered, Outcome):
             return rendered.reason
         workdir = Path(self.context.run.workdir, rendered.workdir)
+        for part in parts:
+            if problem := await self._keep_part(stage, stage.snapshot, attempt, workdir, part):
+                return problem
+        return ""
+
+    async def _keep_part(
+        self, stage: Stage, snapshot: Snapshot, attempt: int, workdir: Path, part: str | None
+    ) -> str:
+        """Take the snapshot of one component, or (None) of the stage as a whole."""
+        known = _with_component(self.values, part)
         try:
-            escaped = {name: escape(value) for name, value in self.values.items()}
-            paths = tuple(substitute(path, escaped) for path in stage.snapshot.paths)
+            escaped = {name: escape(value) for name, value in known.items()}
+            paths = tuple(substitute(path, escaped) for path in snapshot.paths)
             values = [
-                (name, await self._answer(stage, attempt, workdir, name, script))
-                for name, script in stage.snapshot.values
+                (
+                    name,
+                    await self._answer(
+                        stage, attempt, workdir, name=name, script=script, component=part
+                    ),
+                )
+                for name, script in snapshot.values
             ]
         except (UnknownVariable, NoAnswer) as error:
             return f"snapshot: {error}"
-        return await self._snapshots.take(stage, workdir, paths, tuple(values))
+        return await self._snapshots.take(stage, workdir, paths, tuple(values), part)
 
     async def _answer(
-        self, stage: Stage, attempt: int, workdir: Path, name: str, script: str
+        self,
+        stage: Stage,
+        attempt: int,
+        workdir: Path,
+        *,
+        name: str,
+        script: str,
+        component: str | None,
     ) -> str:
         """What the script of a value of a snapshot prints. Raises NoAnswer."""
         work = Work(
@@ -240,7 +266,9 @@ class Attempts:
             attempt=attempt,
             workdir=workdir,
             log_path=self._log_path(stage.name, attempt),
-            idempotency_key=f"{self.idempotency_key(stage.name)}-snapshot-{name}",
+            idempotency_key=(
+                f"{self.idempotency_key(part_name(stage.name, component))}-snapshot-{name}"
+            ),
             environment=stage.environment,
             timeout_s=_LONGEST_QUESTION_S,
             masker=self.context.secrets.masker,
@@ -249,6 +277,8 @@ class Attempts:
             inherited=self._inherited,
             stage_env=stage.env,
             is_exposed=self._is_exposed,
+            components=stage.components,
+            component=component,
         )
         try:
             return await ask(work, self.permission.launcher(), script)
@@ -262,16 +292,16 @@ class Attempts:
 
         What was taken back after its process had started has it behind it.
         """
-        if not step.restores or self.is_left(step.stage_name, attempt, event.id):
+        if not step.restores or self.is_left(step.part, attempt, event.id):
             return ""
         with self.permission.granted(event.id):
-            return await self._snapshots.restore(step.stage_name)
+            return await self._snapshots.restore(step.stage_name, step.component)
 
-    def _kept_values(self, stage: Stage) -> dict[str, str]:
+    def _kept_values(self, stage: Stage, component: str | None) -> dict[str, str]:
         """What was asked for before the stage ran; nothing without a snapshot."""
         if stage.snapshot is None or not stage.snapshot.values:
             return {}
-        return self._snapshots.values(stage.name)
+        return self._snapshots.values(stage.name, component)
 
     @property
     def _snapshots(self) -> Snapshots:
@@ -284,7 +314,8 @@ class Attempts:
     def values_for(self, step: PlanStep) -> dict[str, str]:
         """What the texts of an undo may name, the release that it goes back to included."""
         stage = self.context.pipeline.stage(step.stage_name)
-        return self._values_with(self._previous(step), self._kept_values(stage) if stage else {})
+        kept = self._kept_values(stage, step.component) if stage else {}
+        return _with_component(self._values_with(self._previous(step), kept), step.component)
 
     def _values_with(
         self, previous: Mapping[str, str], snapshot: Mapping[str, str]
@@ -307,12 +338,14 @@ class Attempts:
         attempt: int,
         timeout_s: float | None,
         rollback: RollbackIdentity | None = None,
-        part: str = "",
+        kind: str = "",
+        component: str | None = None,
     ) -> Outcome:
-        run = self.context.run
+        run, part = self.context.run, part_name(stage.name, component)
         values = self.values
         if rollback and (rollback.previous or rollback.snapshot):
             values = self._values_with(rollback.previous, rollback.snapshot)
+        values = _with_component(values, component)
         rendered = self._rendered(stage, task, values)
         if isinstance(rendered, Outcome):
             return rendered
@@ -326,11 +359,9 @@ class Attempts:
             task=rendered.task,
             attempt=attempt,
             workdir=self._workdir / rendered.workdir if rendered.workdir else self._workdir,
-            log_path=self._log_path(stage.name, attempt, rollback),
-            idempotency_key=self.idempotency_key(
-                stage.name, rollback.rollback_id if rollback else None
-            )
-            + part,
+            log_path=self._log_path(part, attempt, rollback),
+            idempotency_key=self.idempotency_key(part, rollback.rollback_id if rollback else None)
+            + kind,
             environment=stage.environment,
             timeout_s=timeout_s,
             masker=self.context.secrets.masker,
@@ -340,6 +371,8 @@ class Attempts:
             stage_env=stage.env,
             rollback=rollback,
             is_exposed=self._is_exposed,
+            components=stage.components,
+            component=component,
         )
         outcome = await self._do(work)
         if outcome.reason:
@@ -402,3 +435,8 @@ class Attempts:
         """The same for every attempt of a stage, or of its undo, and for no other work."""
         key = f"{self._run_key}{stage_name}"
         return key if rollback_id is None else f"{key}-rollback-{rollback_id}"
+
+
+def _with_component(values: dict[str, str], component: str | None) -> dict[str, str]:
+    """The values, with the component that work is for; None is the stage as a whole."""
+    return values if component is None else {**values, COMPONENT: component}

@@ -78,9 +78,8 @@ class Clerk:
 
     def _do(self, errand: AnyErrand, control: Control) -> Done:
         match errand:
-            case Plan(run=run, from_stage=source, to_stage=target, retry=retry, release=release):
-                plan = control.plan_rollback(run, source, target, retry=retry, release=release)
-                return Done(plan=_without_contents(_result(plan)))
+            case Plan():
+                return Done(plan=_without_contents(_result(_planned(control, errand))))
             case Resume(run=run):
                 return Done(answer=_resumed(control, run))
             case Start():
@@ -121,6 +120,17 @@ def _asked(
             return control.rule(ruling, subject, reason)
 
 
+def _planned(control: Control, errand: Plan) -> Future[RollbackPlan]:
+    return control.plan_rollback(
+        errand.run,
+        errand.from_stage,
+        errand.to_stage,
+        retry=errand.retry,
+        release=errand.release,
+        components=errand.components,
+    )
+
+
 def _rollback(control: Control, errand: Rollback) -> Future[int]:
     return control.rollback(
         errand.run,
@@ -133,6 +143,7 @@ def _rollback(control: Control, errand: Rollback) -> Future[int]:
         force=errand.force,
         waits=errand.waits,
         release=errand.release,
+        components=errand.components,
     )
 
 

@@ -211,6 +211,7 @@ class Control:
         retry: bool = False,
         release: str = "",
         definition: Runnable | None = None,
+        components: tuple[str, ...] = (),
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
         plan = partial(
@@ -221,6 +222,7 @@ class Control:
             retry=retry,
             release=release,
             definition=definition,
+            components=components,
         )
         return self._thread.ask(plan)
 
@@ -238,6 +240,7 @@ class Control:
         waits: bool = False,
         release: str = "",
         definition: Runnable | None = None,
+        components: tuple[str, ...] = (),
     ) -> Future[int]:
         """Roll a run back; the future is the rollback's id, once it is recorded.
 
@@ -257,6 +260,7 @@ class Control:
             waits=waits,
             release=release,
             definition=definition,
+            components=components,
             accepted=started.set_result,
         )
         self._begin(trigger, started)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,7 +32,8 @@ class RollbackDemand:
     `to_stage` "" means the failed stage itself. `plan_hash` "" means that no plan was shown
     before, so any plan will do. `release` is the release to return to, as find_release knows it,
     "" for the one before; `definition` the hash of the one whose undos are used, "" for that of
-    the run, or for a repetition those of the first.
+    the run, or for a repetition those of the first. `components` narrows it to these, () means
+    all.
     """
 
     from_stage: str
@@ -44,6 +46,7 @@ class RollbackDemand:
     waits: bool = False
     release: str = ""
     definition: str = ""
+    components: tuple[str, ...] = ()
 
     def to_payload(self) -> dict[str, str]:
         """The demand as a command to another process carries it."""
@@ -58,6 +61,7 @@ class RollbackDemand:
             "waits": str(self.waits),
             "release": self.release,
             "definition": self.definition,
+            "components": json.dumps(self.components),
         }
 
     @classmethod
@@ -74,6 +78,7 @@ class RollbackDemand:
             waits=payload["waits"] == str(True),
             release=payload.get("release", ""),
             definition=payload.get("definition", ""),
+            components=tuple(json.loads(payload.get("components", "[]"))),
         )
 
 
@@ -98,6 +103,7 @@ def accept(
     Raises NotFound or RollbackRefused when it may not.
     """
     check_stages(connection, context, demand.from_stage, demand.to_stage)
+    check_components(context, demand.components)
     first = _failed_rollback(connection, context, demand) if demand.retry else None
     named = find_release(connection, context.id, demand.release) if demand.release else None
     event = RollbackEvent(
@@ -112,6 +118,7 @@ def accept(
         retry_of=first.id if first else None,
         release_id=named.id if named else first.release_id if first else None,
         definition_hash=demand.definition or (first.definition_hash if first else None),
+        components=demand.components or (first.components if first else ()),
         created_at=applicant.at,
         epoch=applicant.epoch,
     )
@@ -144,7 +151,18 @@ def check_rules(connection: Connection, event: RollbackEvent) -> None:
     """Raise RollbackRefused while another rollback is under way, or for a loop."""
     rollbacks.check_none_under_way(connection, event.run_id)
     if event.retry_of is None:
-        rollbacks.check_loop(connection, event.run_id, event.rollback_to_stage)
+        rollbacks.check_loop(connection, event.run_id, event.rollback_to_stage, event.components)
+
+
+def check_components(context: RunContext, components: Iterable[str]) -> None:
+    """Raise NotFound for a component that no stage of the run has."""
+    known = dict.fromkeys(one for stage in context.pipeline.stages for one in stage.components)
+    for name in components:
+        if name not in known:
+            raise NotFound(
+                f"Run {context.id} has no component '{name}'",
+                next_step=f"Its components are: {', '.join(known) or 'none'}",
+            )
 
 
 def check_stages(
@@ -210,5 +228,7 @@ def _check_plan(plan: RollbackPlan, demand: RollbackDemand) -> None:
         )
     if plan.overwrites and not demand.force:
         raise RollbackRefused(_sentence(plan.overwrites[0]), next_step="To lose that, add --force")
+    if plan.hindrance and not demand.force:
+        raise RollbackRefused(plan.hindrance, next_step="To leave it so, say why and add --force")
     if demand.plan_hash and demand.plan_hash != plan.hash:
         raise StalePlan

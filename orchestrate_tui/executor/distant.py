@@ -181,11 +181,9 @@ class DistantControl:
         retry: bool = False,
         release: str = "",
         definition: Runnable | None = None,
+        components: tuple[str, ...] = (),
     ) -> Future[RollbackPlan]:
-        """What a rollback would do now, or why it would be refused.
-
-        Raises Refused for another definition.
-        """
+        """What a rollback would do now; raises Refused for another definition."""
         _refuse_definition(definition)
         errand = Plan(
             key=_new_key(),
@@ -194,6 +192,7 @@ class DistantControl:
             to_stage=to_stage,
             retry=retry,
             release=release,
+            components=components,
         )
         return self._threads.submit(self._planned, errand)
 
@@ -211,11 +210,9 @@ class DistantControl:
         waits: bool = False,
         release: str = "",
         definition: Runnable | None = None,
+        components: tuple[str, ...] = (),
     ) -> Future[int]:
-        """Roll a run back; the future is the rollback's id, once it is recorded.
-
-        Raises Refused for another definition.
-        """
+        """Roll a run back; the rollback's id. Raises Refused for another definition."""
         _refuse_definition(definition)
         errand = Rollback(
             key=_new_key(),
@@ -229,6 +226,7 @@ class DistantControl:
             force=force,
             waits=waits,
             release=release,
+            components=components,
         )
         return self._number(errand)
 

@@ -89,6 +89,7 @@ class Plan(Errand, frozen=True, tag="plan"):
     to_stage: str | None = None
     retry: bool = False
     release: str = ""
+    components: tuple[Name, ...] = ()
 
 
 class Rollback(Errand, frozen=True, tag="rollback"):
@@ -104,6 +105,7 @@ class Rollback(Errand, frozen=True, tag="rollback"):
     force: bool = False
     waits: bool = False
     release: str = ""
+    components: tuple[Name, ...] = ()
 
 
 class Decide(Errand, frozen=True, tag="decide"):

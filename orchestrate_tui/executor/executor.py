@@ -221,18 +221,23 @@ class PipelineExecutor:
         retry: bool = False,
         release: str = "",
         definition: Runnable | None = None,
+        components: tuple[str, ...] = (),
     ) -> RollbackPlan:
         """What a rollback would do now; `to_stage` None means the failed stage itself.
 
         What it would change is looked up, which changes nothing. The plan's `refusal` says why a
         request would be refused at present; `retry` asks for the repetition of a failed rollback.
-        `release` is the id or the version of the one to return
-        to, or `golden`; "" means the one before. Of `definition` the undos and agents are used
-        instead of those of the run. Raises NotFound for an unknown run or stage, RollbackRefused
-        for an impossible target, release or definition.
+        `release` is the id or the version of the one to return to, or `golden`; "" means the one
+        before. Of `definition` the undos and agents are used instead of those of the run.
+        `components` narrows it to these, () means all. Raises NotFound for an unknown run, stage
+        or component, RollbackRefused for an impossible target, release or definition.
         """
         demand = RollbackDemand(
-            from_stage=from_stage, to_stage=to_stage or "", retry=retry, release=release
+            from_stage=from_stage,
+            to_stage=to_stage or "",
+            retry=retry,
+            release=release,
+            components=components,
         )
         return await self._planning.previewed(run_id, demand, definition)
 
@@ -251,6 +256,7 @@ class PipelineExecutor:
         waits: bool = False,
         release: str = "",
         definition: Runnable | None = None,
+        components: tuple[str, ...] = (),
         accepted: Callable[[int], None] = lambda _rollback_id: None,
         key: str = "",
     ) -> RollbackEvent:
@@ -259,9 +265,9 @@ class PipelineExecutor:
         A running run is stopped first. `plan_hash` is that of the plan that was shown; "" takes
         any plan. `force` puts back over what others changed since, and although a newer run has
         deployed since; `waits` lets it wait for the operator when a step fails. `accepted` is told
-        the id once the rollback is recorded; `key` is as for approve, `release` and `definition` as
-        for plan_rollback. Raises NotFound, or RollbackRefused when it may not start, and then no
-        event is written.
+        the id once the rollback is recorded; `key` is as for approve, the others as for
+        plan_rollback. Raises NotFound, or RollbackRefused when it may not start, and then no event
+        is written.
         """
         kept = "" if definition is None else await self._planning.keep(run_id, definition)
         demand = RollbackDemand(
@@ -275,6 +281,7 @@ class PipelineExecutor:
             waits=waits or self._context.waits,
             release=release,
             definition=kept,
+            components=components,
         )
         actor = actor or current_user()
         return await self._rollbacks.trigger(run_id, demand, actor, accepted, key)

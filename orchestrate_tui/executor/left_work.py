@@ -130,7 +130,7 @@ class Survey:
         return attempt_key(self._attempts.idempotency_key(stage.stage_name), stage.attempt)
 
     def _step_key(self, event: RollbackEvent, step: RollbackStep) -> str:
-        key = self._attempts.idempotency_key(step.stage_name, event.id)
+        key = self._attempts.idempotency_key(step.part, event.id)
         return attempt_key(key, step.attempt)
 
     def _is_repeatable(self, stage: StageRun) -> bool:

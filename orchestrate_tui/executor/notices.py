@@ -92,8 +92,8 @@ def _logs(
         steps = database.read(partial(steps_of, rollback_id=notification.rollback_id))
         for step in reversed(steps):
             if step.attempt:
-                where = (run_id, step.rollback_id, step.stage_name, step.attempt)
-                yield f"the undo of {step.stage_name}", files.undo_log(*where)
+                where = (run_id, step.rollback_id, step.part, step.attempt)
+                yield f"the undo of {step.part}", files.undo_log(*where)
     for stage in sorted(stages, key=_interest, reverse=True):
         if stage.attempt:
             yield stage.stage_name, files.log(run_id, stage.stage_name, stage.attempt)

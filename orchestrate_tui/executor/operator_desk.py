@@ -59,14 +59,12 @@ class OperatorDesk:
         """
         case = self._case(decision.stage_name)
         if case.decision is not None:
-            raise Refused(
-                f"Step '{case.step.stage_name}' was decided before: {case.decision.sentence}"
-            )
+            raise Refused(f"Step '{case.step.part}' was decided before: {case.decision.sentence}")
         case.decision = decision
         return case.step, case.settled.set
 
     def _case(self, stage_name: str) -> _Case:
-        waiting = {case.step.stage_name: case for case in self._cases.values()}
+        waiting = {case.step.part: case for case in self._cases.values()}
         if stage_name in waiting:
             return waiting[stage_name]
         if len(waiting) == 1 and not stage_name:

@@ -13,7 +13,13 @@ from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.errors import RollbackRefused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
-from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept, check_stages
+from orchestrate_tui.executor.demand import (
+    Applicant,
+    RollbackDemand,
+    accept,
+    check_components,
+    check_stages,
+)
 from orchestrate_tui.executor.environments import environments_undone
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import plan_request
@@ -46,11 +52,18 @@ class Planning:
         source, target = demand.from_stage, demand.to_stage
         check = partial(check_stages, context=context, from_stage=source, to_stage=target)
         self._executor.database.read(check)
+        check_components(context, demand.components)
         stages = self._records.stages(run_id)
         named = self._named(run_id, demand)
         plan = self._executor.database.read(
             lambda reader: plan_request(
-                reader, context, stages, source, target or None, release_id=named
+                reader,
+                context,
+                stages,
+                source,
+                target or None,
+                release_id=named,
+                components=demand.components,
             )
         )
         if definition is not None:

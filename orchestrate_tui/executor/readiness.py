@@ -6,6 +6,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.domain.components import parts_of
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.readiness import Readiness, SnapshotState, readiness
 from orchestrate_tui.domain.release import VERSION, Succession
@@ -55,14 +56,18 @@ def _look(
         known = succession(connection, run.id, stage.name, version)
     state = SnapshotState.NOT_ASKED
     if stage.snapshot is not None and stage.snapshot.paths and not run.simulated:
-        state = _snapshot(connection, stands, packs, thorough=thorough)
+        found = [
+            _snapshot(connection, stands, part or "", packs, thorough=thorough)
+            for part in parts_of(stage)
+        ]
+        state = next((one for one in found if one is not SnapshotState.INTACT), found[0])
     return readiness(pipeline, stage, stands, succession=known, snapshot=state)
 
 
 def _snapshot(
-    connection: Connection, stage: StageRun, packs: Path, *, thorough: bool
+    connection: Connection, stage: StageRun, component: str, packs: Path, *, thorough: bool
 ) -> SnapshotState:
-    kept = find_snapshot(connection, stage.run_id, stage.stage_name)
+    kept = find_snapshot(connection, stage.run_id, stage.stage_name, component)
     if kept is None:
         return SnapshotState.MISSING if stage.started else SnapshotState.NOT_YET
     # what handles files takes a while to load

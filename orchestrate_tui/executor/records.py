@@ -128,7 +128,7 @@ class Records:
         for event in events:
             for step in self.steps(event.id or 0):
                 if step.status is StepStatus.RUNNING:
-                    found[key_of(step.stage_name, event.id)] = step.attempt
+                    found[key_of(step.part, event.id)] = step.attempt
         return found
 
     def session(
@@ -158,7 +158,7 @@ class Records:
             for attempt in range(1, stage.attempt + 1)
         ]
         logs += [
-            files.undo_log(run_id, event.id or 0, step.stage_name, attempt)
+            files.undo_log(run_id, event.id or 0, step.part, attempt)
             for event in self.rollbacks(run_id)
             if event.status in ENDED_ROLLBACKS
             for step in self.steps(event.id or 0)

@@ -47,13 +47,14 @@ def plan_event(context: RunContext, connection: Connection, event: RollbackEvent
         event.failed_stage_name,
         event.rollback_to_stage,
         release_id=event.release_id,
+        components=event.components,
     )
     if event.definition_hash is not None:
         plan = marked(plan, event.definition_hash, context.pipeline, used.pipeline)
     if event.retry_of is None:
         return plan
     left = [
-        step.stage_name
+        step.part
         for step in steps_of(connection, event.retry_of)
         if step.status not in {StepStatus.SUCCEEDED, StepStatus.DONE}
     ]
@@ -75,6 +76,7 @@ def plan_request(
     to_stage: str | None,
     *,
     release_id: int | None = None,
+    components: tuple[str, ...] = (),
 ) -> RollbackPlan:
     """The plan of a rollback of a run whose stages stand as given."""
     known = {stage.stage_name: stage for stage in stages}
@@ -87,6 +89,8 @@ def plan_request(
         simulated=context.run.simulated,
         releases=releases_of(connection, context, known.values(), release_id),
         snapshots=restorable(connection, context),
+        components=components,
+        undone=rollbacks.undone_components(connection, context.id),
     )
     lost = overwritten(connection, context, plan)
     return replace(plan, overwrites=lost, warnings=(*plan.warnings, *lost))

@@ -267,12 +267,12 @@ class Runs:
         ]
         for event in left:
             keys += [
-                key_of(step.stage_name, event.id) + part
+                key_of(step.part, event.id) + part
                 for part in ("", CHECK)
                 for step in self._records.steps(event.id or 0)
                 if step.status is StepStatus.INTERRUPTED
                 and not _leaves_processes(context, step.agent)
-                and not attempts.goes_on(step.stage_name, step.attempt, event.id)
+                and not attempts.goes_on(step.part, step.attempt, event.id)
             ]
         if keys:
             await end_leftovers(keys, DEFAULT_GRACE_S)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from anyio import to_thread
 from anyio.from_thread import check_cancelled
 
+from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.pipeline import Pairs, Stage
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.domain.snapshot import PathChange
@@ -56,13 +57,20 @@ class Snapshots:
     executor: ExecutorContext
     context: RunContext
 
-    def is_due(self, stage: Stage) -> bool:
-        """Whether a snapshot has to be taken before the stage starts."""
+    def is_due(self, stage: Stage, component: str | None = None) -> bool:
+        """Whether a snapshot of a stage, or of its component, has to be taken before it starts."""
         if stage.snapshot is None or self.context.run.simulated:
             return False
-        return self._kept(stage.name) is None
+        return self._kept(stage.name, component) is None
 
-    async def take(self, stage: Stage, workdir: Path, paths: tuple[str, ...], values: Pairs) -> str:
+    async def take(
+        self,
+        stage: Stage,
+        workdir: Path,
+        paths: tuple[str, ...],
+        values: Pairs,
+        component: str | None = None,
+    ) -> str:
         """Keep what lies at the paths, and the values; returns why it could not be, "" if it was.
 
         When this returns "" it is recorded.
@@ -70,14 +78,19 @@ class Snapshots:
         await self.executor.room.wait()
         try:
             with SnapshotFolder(self.executor.database.files).in_use():
-                return await self._keep(stage, workdir, paths, values)
+                return await self._keep(stage, workdir, paths, values, component)
         except OSError as error:
             return f"snapshot: {error}"
 
     async def _keep(
-        self, stage: Stage, workdir: Path, paths: tuple[str, ...], values: Pairs
+        self,
+        stage: Stage,
+        workdir: Path,
+        paths: tuple[str, ...],
+        values: Pairs,
+        component: str | None,
     ) -> str:
-        capture = partial(self._capture, stage.name, workdir, paths)
+        capture = partial(self._capture, stage.name, workdir, paths, component or "")
         new, problem = await to_thread.run_sync(capture)
         if new is None:
             return problem
@@ -88,9 +101,9 @@ class Snapshots:
         )
         return ""
 
-    async def restore(self, stage_name: str) -> str:
+    async def restore(self, stage_name: str, component: str | None = None) -> str:
         """Put back what was kept; returns why it could not be, and then nothing was changed."""
-        return await to_thread.run_sync(partial(self._restore, stage_name))
+        return await to_thread.run_sync(partial(self._restore, stage_name, component))
 
     async def previewed(self, plan: RollbackPlan) -> RollbackPlan:
         """The plan with what its restores would change; its hash stays.
@@ -102,26 +115,31 @@ class Snapshots:
             if not step.restores:
                 steps.append(step)
                 continue
-            look = partial(self._preview, step.stage_name)
+            look = partial(self._preview, step.stage_name, step.component)
             changes, problem = await to_thread.run_sync(look)
             if problem:
                 told = self.context.secrets.masked(problem)
-                warnings.append(f"stage '{step.stage_name}': {told}")
+                warnings.append(f"stage '{step.part}': {told}")
             listed, unlisted = changes[:MOST_LISTED], max(len(changes) - MOST_LISTED, 0)
             steps.append(replace(step, changes=listed, unlisted=unlisted))
         return replace(plan, steps=tuple(steps), warnings=tuple(warnings))
 
-    def values(self, stage_name: str) -> dict[str, str]:
+    def values(self, stage_name: str, component: str | None = None) -> dict[str, str]:
         """The values that were kept; one that needs a secret that is lost is left out."""
-        kept = self._kept(stage_name)
+        kept = self._kept(stage_name, component)
         known: dict[str, str] = {}
         for name, stored in kept.values if kept else ():
             with suppress(LostSecret):
                 known[name] = self.context.secrets.unsealed(stored)
         return known
 
-    def _kept(self, stage_name: str) -> KeptSnapshot | None:
-        find = partial(find_snapshot, run_id=self.context.id, stage_name=stage_name)
+    def _kept(self, stage_name: str, component: str | None) -> KeptSnapshot | None:
+        find = partial(
+            find_snapshot,
+            run_id=self.context.id,
+            stage_name=stage_name,
+            component=component or "",
+        )
         return self.executor.database.read(find)
 
     def _record(self, connection: Connection, new: NewSnapshot, values: Pairs) -> None:
@@ -131,7 +149,7 @@ class Snapshots:
     # In threads
 
     def _capture(
-        self, stage_name: str, workdir: Path, patterns: tuple[str, ...]
+        self, stage_name: str, workdir: Path, patterns: tuple[str, ...], component: str
     ) -> tuple[NewSnapshot | None, str]:
         from orchestrate_tui.snapshots.blobs import PackWriter  # noqa: PLC0415
         from orchestrate_tui.snapshots.capture import Capture  # noqa: PLC0415
@@ -148,7 +166,7 @@ class Snapshots:
                     packs=writer,
                     copy_database=copy_database,
                     scratch=folder.scratch(),
-                    former=_former(database, stage_name, workdir),
+                    former=_former(database, stage_name, component, workdir),
                     own=_own(database.files),
                     checkpoint=check_cancelled,
                 ).take(workdir, patterns)
@@ -160,6 +178,7 @@ class Snapshots:
             return NewSnapshot(
                 run_id=self.context.id,
                 stage_name=stage_name,
+                component=component,
                 workdir=manifest.workdir,
                 paths=tuple(manifest.absolute(place) for place in manifest.places),
                 entries=sum(1 for _ in manifest.entries()),
@@ -174,7 +193,7 @@ class Snapshots:
 
         return _answered(database, capture)
 
-    def _restore(self, stage_name: str) -> str:
+    def _restore(self, stage_name: str, component: str | None) -> str:
         from orchestrate_tui.snapshots.blobs import PackReader  # noqa: PLC0415
         from orchestrate_tui.snapshots.errors import SnapshotError  # noqa: PLC0415
         from orchestrate_tui.snapshots.journal import finish_left  # noqa: PLC0415
@@ -185,9 +204,10 @@ class Snapshots:
         folder = SnapshotFolder(database.files)
 
         def restore() -> None:
-            kept = self._kept(stage_name)
+            kept = self._kept(stage_name, component)
             if kept is None:
-                raise SnapshotError(f"there is no snapshot of stage '{stage_name}'")
+                part = part_name(stage_name, component)
+                raise SnapshotError(f"there is no snapshot of stage '{part}'")
             if problems := finish_left(folder.journals):
                 raise SnapshotError("; ".join(problems))
             manifest = unpack(*database.read(partial(read_manifest, snapshot_id=kept.id)))
@@ -207,7 +227,9 @@ class Snapshots:
         _tidy(folder)
         return problem
 
-    def _preview(self, stage_name: str) -> tuple[tuple[PathChange, ...], str]:
+    def _preview(
+        self, stage_name: str, component: str | None
+    ) -> tuple[tuple[PathChange, ...], str]:
         from orchestrate_tui.snapshots.blobs import PackReader  # noqa: PLC0415
         from orchestrate_tui.snapshots.differences import differences  # noqa: PLC0415
         from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
@@ -217,7 +239,7 @@ class Snapshots:
         packs = PackReader(database.files.snapshots / "packs", partial(_locate, database))
 
         def look() -> tuple[PathChange, ...]:
-            kept = self._kept(stage_name)
+            kept = self._kept(stage_name, component)
             if kept is None:
                 return ()
             manifest = unpack(*database.read(partial(read_manifest, snapshot_id=kept.id)))
@@ -242,7 +264,7 @@ def restorable(connection: Connection, context: RunContext) -> Mapping[str, tupl
     if context.run.simulated:
         return {}
     return {
-        kept.stage_name: tuple(
+        part_name(kept.stage_name, kept.component or None): tuple(
             path.removeprefix(kept.workdir.rstrip(b"/") + b"/").decode("utf-8", "backslashreplace")
             for path in kept.paths
         )
@@ -259,9 +281,10 @@ def overwritten(connection: Connection, context: RunContext, plan: RollbackPlan)
     scope = {(context.id, name) for name in plan.scope}
     found: list[str] = []
     for step in plan.steps:
-        kept = find_snapshot(connection, context.id, step.stage_name) if step.restores else None
+        identity = (context.id, step.stage_name, step.component or "")
+        kept = find_snapshot(connection, *identity) if step.restores else None
         found += (
-            f"what stage '{step.stage_name}' would put back was changed since by stage"
+            f"what stage '{step.part}' would put back was changed since by stage"
             f" '{later.stage_name}' of run {later.run_id}"
             for later in (later_snapshots(connection, kept.id) if kept else ())
             if (later.run_id, later.stage_name) not in scope and _share(kept, later)
@@ -380,13 +403,15 @@ def _locate(database: Database, digest: bytes) -> Blob | None:
     return Blob(sha256=sha256, pack=pack, offset=offset, length=length, size=size)
 
 
-def _former(database: Database, stage_name: str, workdir: Path) -> Manifest | None:
+def _former(database: Database, stage_name: str, component: str, workdir: Path) -> Manifest | None:
     """The last snapshot of the stage in that folder; None when there is none, or it is damaged."""
     from orchestrate_tui.snapshots.errors import Damaged  # noqa: PLC0415
     from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
 
     real = os.path.realpath(os.fsencode(workdir))
-    found = database.read(partial(last_manifest, stage_name=stage_name, workdir=real))
+    found = database.read(
+        partial(last_manifest, stage_name=stage_name, component=component, workdir=real)
+    )
     try:
         return unpack(*found) if found else None
     except Damaged:

@@ -131,9 +131,9 @@ def halt_left(
     problem = sentence
     for step in steps_of(connection, rollback_id):
         if step.status is StepStatus.FAILED:
-            problem = f"step '{step.stage_name}' failed: {step.error_message}; {sentence}"
+            problem = f"step '{step.part}' failed: {step.error_message}; {sentence}"
         if step.status in _STEPS_UNDER_WAY:
-            problem = f"step '{step.stage_name}' failed: {sentence}"
+            problem = f"step '{step.part}' failed: {sentence}"
             rollback_steps.change_step(
                 connection,
                 event.run_id,

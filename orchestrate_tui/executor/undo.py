@@ -126,7 +126,7 @@ class StepRunner:
                 step = decided
             else:
                 because = "; ".join(filter(None, (step.error_message, self._stopped(step))))
-                self._problems.append(f"step '{step.stage_name}' failed: {because}")
+                self._problems.append(f"step '{step.part}' failed: {because}")
                 return
 
     async def _decided(self, step: RollbackStep) -> RollbackStep | None:
@@ -139,7 +139,7 @@ class StepRunner:
 
     async def _leave(self, step: RollbackStep) -> None:
         """Start a step no more, because of a halt."""
-        self._problems.append(f"{self._halted}, before step '{step.stage_name}'")
+        self._problems.append(f"{self._halted}, before step '{step.part}'")
         if step.status is StepStatus.RETRYING:
             outcome = Outcome(succeeded=False, reason=self._halted)
             await self._change(step, StepStatus.FAILED, outcome)
@@ -176,7 +176,7 @@ class StepRunner:
 
     def _may_repeat(self, step: RollbackStep, planned: PlanStep) -> bool:
         """Whether an interrupted step may be gone on with, or done again."""
-        identity = (step.stage_name, step.attempt, self.rollback_id)
+        identity = (step.part, step.attempt, self.rollback_id)
         is_known = self._attempts.is_left(*identity) or self._attempts.is_unstarted(*identity)
         undo = self._stages[step.stage_name].rollback
         return planned.idempotent or is_known or bool(undo and undo.check)
@@ -191,7 +191,7 @@ class StepRunner:
             for tried in range(undo.retry.attempts):
                 if tried:
                     await anyio.sleep(undo.retry.delay_before(tried + 1))
-                if not self._attempts.is_left(step.stage_name, step.attempt, self.rollback_id):
+                if not self._attempts.is_left(step.part, step.attempt, self.rollback_id):
                     step = replace(step, attempt=step.attempt + 1)
                 await self._change(step, StepStatus.RUNNING)
                 step = replace(step, status=StepStatus.RUNNING)
@@ -204,7 +204,7 @@ class StepRunner:
         return step, outcome
 
     async def _perform(self, stage: Stage, undo: Undo, planned: PlanStep, attempt: int) -> Outcome:
-        is_left = self._attempts.is_left(stage.name, attempt, self.rollback_id)
+        is_left = self._attempts.is_left(planned.part, attempt, self.rollback_id)
         if undo.check and not is_left:
             asked = await self._attempts.ask_check(stage, undo, planned, self._event, attempt)
             if not asked.succeeded:
@@ -235,11 +235,16 @@ class StepRunner:
                 error_message=outcome.reason if outcome else "",
             )
             if is_waiting and outcome is not None:
-                sentence = f"step '{step.stage_name}' failed: {outcome.reason}"
+                sentence = f"step '{step.part}' failed: {outcome.reason}"
                 begin_waiting(connection, self.rollback_id, sentence, at)
             if status is StepStatus.SUCCEEDED:
                 rollbacks.mark_rolled_back(
-                    connection, self._context.id, step.stage_name, self.rollback_id, at
+                    connection,
+                    self._context.id,
+                    step.stage_name,
+                    self.rollback_id,
+                    at,
+                    component=step.component,
                 )
 
         await self._executor.commit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.pipeline import DEFAULT_MAX_PARALLEL, Pipeline, Trigger
 from orchestrate_tui.spec.agents import AGENTS
 from orchestrate_tui.spec.environments import ENVIRONMENTS, environments
@@ -47,6 +48,7 @@ _TRIGGER = Shorthand(
 def _pipeline(values: Values) -> Pipeline:
     _check_variables(values)
     _check_environments(values)
+    _check_parts(values)
     check_secrets(values)
     return Pipeline(
         name=values["name"],
@@ -87,6 +89,21 @@ def _check_environments(values: Values) -> None:
             hint = values.report.suggestion(name, used)
             message = f"the environment '{shown(name)}' is used by no stage"
             values.report.warning(values.at("environments", name), message, hint)
+
+
+def _check_parts(values: Values) -> None:
+    """Refuse stages that have the name of a component of another one."""
+    parts = {
+        part_name(stage.name, one): stage for stage in values["stages"] for one in stage.components
+    }
+    for stage in values["stages"]:
+        if stage.name in parts:
+            values.error(
+                ("stages",),
+                f"Stage '{stage.name}' has the name of a component of stage"
+                f" '{parts[stage.name].name}'",
+                "rename it",
+            )
 
 
 PIPELINE = Record(

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
-from orchestrate_tui.domain.rollback import undo_cycles
+from orchestrate_tui.domain.undo_order import undo_cycles
 from orchestrate_tui.spec.document import Document
 from orchestrate_tui.spec.report import Report
 

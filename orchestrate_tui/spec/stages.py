@@ -6,7 +6,7 @@ from orchestrate_tui.domain.pipeline import Approval, OnFailure, Retry, Stage, U
 from orchestrate_tui.spec.approvals import APPROVAL, approval_of
 from orchestrate_tui.spec.conditions import CONDITION
 from orchestrate_tui.spec.names import AGENT_NAME, ENVIRONMENT, FILE_NAME, check_environment
-from orchestrate_tui.spec.readers import NAMES, Choice, Duration, Flag, Text
+from orchestrate_tui.spec.readers import NAMES, Choice, Duration, Flag, ListOf, Text
 from orchestrate_tui.spec.records import Field, Record, Values
 from orchestrate_tui.spec.retries import RETRY
 from orchestrate_tui.spec.snapshots import SNAPSHOT
@@ -37,7 +37,17 @@ def _stage(values: Values) -> Stage:
         workdir=values["workdir"],
         rollback=values["rollback"],
         snapshot=values["snapshot"],
+        components=_components(values),
     )
+
+
+def _components(values: Values) -> tuple[str, ...]:
+    named: tuple[str, ...] = values["components"]
+    for position, component in enumerate(named):
+        if component in named[:position]:
+            place = ("components", position) if len(named) > 1 else ("components",)
+            values.error(place, f"the component '{component}' is named twice", "remove one of them")
+    return tuple(dict.fromkeys(named))
 
 
 def _check_failure(values: Values) -> None:
@@ -170,8 +180,15 @@ STAGE = Record(
         Field(key="rollback", reader=ROLLBACK, description="How the stage is undone."),
         Field(
             key="components",
-            reader=None,
-            description="The parts of the product that the stage deploys one by one.",
+            reader=ListOf(
+                item=Text(
+                    pattern=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+                    rule="must be letters, digits, '.', '_' and '-'",
+                )
+            ),
+            description="The parts of the product that the stage deploys; each is undone by"
+            " itself, and is ${component} in its undo.",
+            default=(),
         ),
         Field(
             key="snapshot",

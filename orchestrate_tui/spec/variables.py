@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from orchestrate_tui.domain.components import COMPONENT
 from orchestrate_tui.domain.release import PREVIOUS
 from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import BUILT_IN, output_name, output_reference
@@ -14,19 +15,14 @@ from orchestrate_tui.spec.report import Place, Report, shown
 from orchestrate_tui.spec.templates import Template
 
 
-def is_not_yet(name: str, declared: Collection[str]) -> bool:
-    """Whether `${name}` is a form that later versions fill, and not a variable of the file."""
-    return name not in declared and (name == "component")
-
-
 def check_variables(loaded: LoadedPipeline, used: Iterable[Template], report: Report) -> None:
     """Refuse forms that are not yet available, and names that meet in one environment variable."""
     declared = dict(loaded.pipeline.variables)
     outputs: dict[tuple[str, str], Place] = {}
     for template in used:
         for name in template.names:
-            if is_not_yet(name, declared):
-                report.error(template.place, f"'${{{shown(name)}}}' is not yet available")
+            if name == COMPONENT and name not in declared:
+                _refuse_without_component(template, report)
             if name.startswith(PREVIOUS) and name not in declared:
                 _refuse_without_release(template, name, report)
             if name.startswith(SNAPSHOT) and name not in declared:
@@ -53,6 +49,23 @@ def _refuse_without_release(template: Template, name: str, report: Report) -> No
         if is_own and user.stage.environment is None:
             hint = "give the stage one, so that it makes releases"
             report.error(template.place, f"{who} has no environment", hint)
+            return
+
+
+def _refuse_without_component(template: Template, report: Report) -> None:
+    """Refuse `${component}` where nothing is done for one component alone.
+
+    An agent that undoes several stages may name it although some of them have no components.
+    """
+    is_own = template.path[0] == "stages"
+    for user in template.users:
+        who = f"'${{{COMPONENT}}}': stage '{user.stage.name}'"
+        if not user.undo and "snapshot" not in template.path:
+            hint = "name it in a rollback:, in snapshot: paths:, or in an agent that only undoes"
+            report.error(template.place, f"{who} knows it only while it is undone", hint)
+            return
+        if is_own and not user.stage.components:
+            report.error(template.place, f"{who} has no components", "add components:")
             return
 
 
@@ -125,5 +138,6 @@ def _unknown(
             is_output = output is not None and output[0] in loaded.graph.position
             is_itself = name == "task" and template.is_task
             is_known = name in known or is_output or name.startswith((PREVIOUS, SNAPSHOT))
+            is_known = is_known or name == COMPONENT
             if is_itself or not is_known:
                 yield template, name

@@ -29,10 +29,10 @@ WAITING = "waiting"
 def insert_steps(connection: sqlite3.Connection, rollback_id: int, plan: RollbackPlan) -> None:
     """Record the steps of a plan, all pending."""
     connection.executemany(
-        "INSERT INTO rollback_steps (rollback_id, position, stage_name, agent, task)"
-        " VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO rollback_steps (rollback_id, position, stage_name, component, agent, task)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (rollback_id, position, step.stage_name, step.agent, step.task)
+            (rollback_id, position, step.stage_name, step.component, step.agent, step.task)
             for position, step in enumerate(plan.steps)
         ],
     )
@@ -134,7 +134,10 @@ def decide_step(
         actor=decision.actor,
     )  # fmt: skip
     if decision.action is StepAction.DONE:
-        rollbacks.mark_rolled_back(connection, event.run_id, step.stage_name, step.rollback_id, at)
+        rollbacks.mark_rolled_back(
+            connection, event.run_id, step.stage_name, step.rollback_id, at,
+            component=step.component,
+        )  # fmt: skip
     others = steps_of(connection, step.rollback_id)
     if all(other.status is not StepStatus.FAILED for other in others):
         rollbacks.update(connection, replace(event, waiting_since=None))

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.domain.components import overlaps
 from orchestrate_tui.domain.moments import from_text, spoken, to_text
 from orchestrate_tui.domain.status import (
     ENDED_ROLLBACKS,
@@ -17,6 +18,7 @@ from orchestrate_tui.domain.status import (
 )
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
 from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.fencing import check_carrier
 from orchestrate_tui.store.quarantines import quarantine
 from orchestrate_tui.store.record import record
@@ -26,6 +28,7 @@ from orchestrate_tui.store.runs import check_run
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Collection
     from datetime import datetime
 
     from orchestrate_tui.domain.events import RollbackEvent
@@ -190,16 +193,23 @@ def count_for_stage(connection: sqlite3.Connection, run_id: int, stage_name: str
     return int(count)
 
 
-def check_loop(connection: sqlite3.Connection, run_id: int, target: str) -> None:
-    """Raise RollbackLoop when the target was one already in this run."""
+def check_loop(
+    connection: sqlite3.Connection, run_id: int, target: str, components: Collection[str] = ()
+) -> None:
+    """Raise RollbackLoop when the target was one already in this run, of one of the components.
+
+    None of them means all.
+    """
     query = """
-        SELECT count(*) AS times, max(id) AS id, actor FROM rollback_events
-        WHERE run_id = ? AND rollback_to_stage = ?
-    """  # the actor is that of the newest
-    row = connection.execute(query, (run_id, target)).fetchone()
-    if row["times"]:
-        by = f" by {row['actor']}" if row["actor"] else ""
-        raise RollbackLoop(target, row["times"], f"It was rollback {row['id']}{by}. ")
+        SELECT id, actor, components FROM rollback_events
+        WHERE run_id = ? AND rollback_to_stage = ? ORDER BY id
+    """
+    rows = connection.execute(query, (run_id, target)).fetchall()
+    before = [row for row in rows if overlaps(components, json.loads(row["components"]))]
+    if before:
+        newest = before[-1]
+        by = f" by {newest['actor']}" if newest["actor"] else ""
+        raise RollbackLoop(target, len(before), f"It was rollback {newest['id']}{by}. ")
 
 
 def check_none_under_way(connection: sqlite3.Connection, run_id: int) -> None:
@@ -255,13 +265,47 @@ def check_rollback_owner(
         )
 
 
+def undone_components(connection: sqlite3.Connection, run_id: int) -> dict[str, frozenset[str]]:
+    """The components of the stages of a run that rollbacks have undone."""
+    query = """
+        SELECT step.stage_name, step.component
+        FROM rollback_events AS event INDEXED BY rollback_events_by_run
+            JOIN rollback_steps AS step ON step.rollback_id = event.id
+        WHERE event.run_id = ? AND step.component IS NOT NULL
+            AND step.status IN ('succeeded', 'done')
+    """
+    found: dict[str, frozenset[str]] = {}
+    for row in connection.execute(query, (run_id,)):
+        name = row["stage_name"]
+        found[name] = found.get(name, frozenset()) | {row["component"]}
+    return found
+
+
+def _has_more(connection: sqlite3.Connection, run_id: int, stage_name: str) -> bool:
+    """Whether the stage has components that are not undone."""
+    query = "SELECT definition_hash FROM runs WHERE id = ?"
+    digest = connection.execute(query, (run_id,)).fetchone()["definition_hash"]
+    stage = read_definition(connection, digest).stage(stage_name)
+    gone = undone_components(connection, run_id).get(stage_name, frozenset())
+    return stage is not None and not gone.issuperset(stage.components)
+
+
 def mark_rolled_back(
-    connection: sqlite3.Connection, run_id: int, stage_name: str, rollback_id: int, at: datetime
+    connection: sqlite3.Connection,
+    run_id: int,
+    stage_name: str,
+    rollback_id: int,
+    at: datetime,
+    *,
+    component: str | None = None,
 ) -> None:
     """Note on the stage that the rollback has undone it; what became of it before stays known.
 
+    With a `component` only once all of its components are undone.
     Raises NotFound for an unknown stage, StaleTransition for one that has nothing to undo.
     """
+    if component is not None and _has_more(connection, run_id, stage_name):
+        return
     query = "SELECT position, status FROM stages WHERE run_id = ? AND stage_name = ?"
     row = connection.execute(query, (run_id, stage_name)).fetchone()
     if row is None:

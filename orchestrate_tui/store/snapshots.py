@@ -93,11 +93,11 @@ def snapshots_of(connection: sqlite3.Connection, run_id: int) -> tuple[KeptSnaps
 
 
 def find_snapshot(
-    connection: sqlite3.Connection, run_id: int, stage_name: str
+    connection: sqlite3.Connection, run_id: int, stage_name: str, component: str = ""
 ) -> KeptSnapshot | None:
-    """The snapshot of a stage of a run."""
-    query = f"{_SELECT} WHERE run_id = ? AND stage_name = ?"
-    row = connection.execute(query, (run_id, stage_name)).fetchone()
+    """The snapshot of a stage of a run, or of its component; "" is the stage as a whole."""
+    query = f"{_SELECT} WHERE run_id = ? AND stage_name = ? AND component = ?"
+    row = connection.execute(query, (run_id, stage_name, component)).fetchone()
     return _kept(connection, row) if row else None
 
 
@@ -117,13 +117,13 @@ def read_manifest(connection: sqlite3.Connection, snapshot_id: int) -> tuple[byt
 
 
 def last_manifest(
-    connection: sqlite3.Connection, stage_name: str, workdir: bytes
+    connection: sqlite3.Connection, stage_name: str, workdir: bytes, component: str = ""
 ) -> tuple[bytes, bytes] | None:
     """The newest manifest of a stage of that name in that folder, with its SHA-256."""
     row = connection.execute(
         "SELECT manifest, sha256 FROM snapshots WHERE stage_name = ? AND workdir = ?"
-        " ORDER BY id DESC LIMIT 1",
-        (stage_name, workdir),
+        " AND component = ? ORDER BY id DESC LIMIT 1",
+        (stage_name, workdir, component),
     ).fetchone()
     return (row["manifest"], row["sha256"]) if row else None
 

@@ -157,7 +157,7 @@ REFUSALS = {
     "unknown failed stage": (("--from", "x", "--to", "deploy"), "Run 1 has no stage 'x'"),
     "nothing undoes it": (("--from", "announce", "--to", "build"), "has nothing to undo it"),
     "nothing to retry": (("--from", "announce", "--to", "deploy", "--retry"), "to try again"),
-    "component": (("--from", "announce", "--to", "deploy", "-C", "api"), "not yet available"),
+    "component": (("--from", "announce", "--to", "deploy", "-C", "api"), "no component 'api'"),
 }
 
 
@@ -411,3 +411,25 @@ def test_a_rollback_of_a_simulated_run_is_simulated(desk: Desk) -> None:
     assert desk.do(*DEPLOY, *WHY, "--yes").code == 0
     assert desk.notes("undone") == []
     assert desk.stages()["deploy"] == "rolled_back"
+
+
+def test_one_of_two_components_is_undone_and_the_record_says_which(desk: Desk) -> None:
+    stages = (
+        "  - {name: deploy, agent: fine, task: t, components: [api, web],"
+        " rollback: {agent: undo, task: 'back ${component}'}}\n"
+    )
+    assert desk.do("run", desk.pipeline(stages)).code == 0
+    words = ("rollback", 1, "--from", "deploy", "--to", "deploy", "-C", "web", *WHY)
+    plan = desk.do(*words, "--dry-run")
+    assert plan.out.splitlines() == [
+        "Roll back from 'deploy' to 'deploy', only web:",
+        "  1. undo deploy[web]: back web (undo)",
+    ]
+    assert desk.do(*words, "--yes").code == 0
+    assert desk.stages() == {"deploy": "succeeded"}
+    (event,) = desk.json("rollbacks", 1)
+    assert event["components"] == ["web"]
+    assert [step["component"] for step in event["steps"]] == ["web"]
+    assert desk.do("logs", 1, "deploy[web]", "--rollback", event["id"]).code == 0
+    shown = desk.do("rollbacks").out
+    assert "deploy → deploy (web)" in shown

@@ -377,9 +377,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
     def _open_step_dialog(self, event: RollbackEvent, word: str) -> None:
         identity = event.id or 0
         for step in failed_steps(self._history.steps(identity))[:1]:
-            path = self._history.undo_log_path(
-                event.run_id, identity, step.stage_name, step.attempt
-            )
+            path = self._history.undo_log_path(event.run_id, identity, step.part, step.attempt)
             dialog = StepDialog(self._control, event, step, last_lines(path), word=word)
             self.app.push_screen(dialog, self._say)
 

@@ -231,7 +231,7 @@ class RollbackDialog(Dialog[int]):
         request = self._request()
         body = [
             plain(f"Undo {len(plan.steps)} step(s) of run #{request.run_id}:"),
-            *(plain(f"  {number}. {step.stage_name}") for number, step in enumerate(plan.steps, 1)),
+            *(plain(f"  {number}. {step.part}") for number, step in enumerate(plan.steps, 1)),
             plain(f"Reason: {request.reason}"),
         ]
         answers = [Answer("no", "Cancel", is_grave=False), Answer("yes", "Roll back")]

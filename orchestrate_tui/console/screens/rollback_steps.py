@@ -74,8 +74,8 @@ class RollbackSteps(Dialog[None]):
     def _open_log(self, event: OptionList.OptionSelected) -> None:
         step = self._steps[event.option_index]
         run_id = self._history.rollback(self._rollback_id).run_id
-        path = self._history.undo_log_path(run_id, self._rollback_id, step.stage_name, step.attempt)
-        title = plain(f"Undo of {step.stage_name} by rollback {self._rollback_id}")
+        path = self._history.undo_log_path(run_id, self._rollback_id, step.part, step.attempt)
+        title = plain(f"Undo of {step.part} by rollback {self._rollback_id}")
         self.app.push_screen(LogScreen(path, title, "This step wrote nothing"))
 
 
@@ -107,7 +107,7 @@ def _step_line(step: RollbackStep, now: datetime) -> Content:
     seconds = elapsed_s(step.started_at, step.completed_at, now)
     return joined(
         [
-            toned(f"{mark.glyph} {step.position + 1}. {step.stage_name}", mark.tone),
+            toned(f"{mark.glyph} {step.position + 1}. {step.part}", mark.tone),
             plain(f"{step.agent}: {step.task}" if step.task else "put back its snapshot"),
             toned("" if seconds is None else duration(seconds), Tone.QUIET),
             toned(step.error_message, mark.tone),

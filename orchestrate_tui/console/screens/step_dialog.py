@@ -79,7 +79,7 @@ class StepDialog(Dialog[str]):
 
     def _about(self) -> Iterator[Content]:
         step = self._step
-        yield plain(f"The undo of {step.stage_name} failed: {step.error_message}").stylize("bold")
+        yield plain(f"The undo of {step.part} failed: {step.error_message}").stylize("bold")
         yield toned(f"{step.agent}: {step.task}", Tone.QUIET)
         for line in self._log[-MOST_LINES:] or ("It wrote nothing.",):
             yield toned(f"  {line}", Tone.QUIET)
@@ -131,7 +131,7 @@ class StepDialog(Dialog[str]):
         if choice == HALT:
             return self._control.halt(rollback_id, self._reason)
         action = StepAction(choice)
-        return self._control.decide_step(rollback_id, action, self._reason, self._step.stage_name)
+        return self._control.decide_step(rollback_id, action, self._reason, self._step.part)
 
 
 def _told(choice: str) -> Content:

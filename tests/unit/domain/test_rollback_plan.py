@@ -27,10 +27,10 @@ from orchestrate_tui.domain.rollback import (
     plan_rollback,
     possible_targets,
     step_predecessors,
-    undo_cycles,
 )
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.domain.undo_order import undo_cycles
 
 MORNING = datetime(2024, 5, 1, 8, 0, tzinfo=UTC)
 UNDONE = StageStatus.ROLLED_BACK

@@ -16,10 +16,10 @@ from orchestrate_tui.domain.rollback import (
     plan_rollback,
     possible_targets,
     step_predecessors,
-    undo_cycles,
 )
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.domain.undo_order import undo_cycles
 
 MIDNIGHT = datetime(2024, 5, 1, tzinfo=UTC)
 STARTED = (

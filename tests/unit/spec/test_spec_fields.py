@@ -363,7 +363,7 @@ def test_env_can_set_a_fixed_path(load_stages: Load) -> None:
     assert loaded.pipeline.stages[0].env == (("PATH", "/bin:/usr/bin"),)
 
 
-@pytest.mark.parametrize("key", ["components", "notify", "protected"])
+@pytest.mark.parametrize("key", ["notify", "protected"])
 def test_what_is_not_yet_there_says_so_in_a_stage(problems_in_stages: Problems, key: str) -> None:
     stages = f"- name: s\n  agent: a\n  task: t\n  {key}:\n    x: y\n"
     assert problems_in_stages(stages) == [f"8:3: '{key}' is not yet available"]

@@ -66,15 +66,50 @@ def test_outputs_that_meet_in_the_environment_are_refused(problems_in_stages: Pr
     )
 
 
-def test_references_that_are_not_yet_filled_are_refused(problems_in_stages: Problems) -> None:
-    reference = "component"
-    stages = f"""
-        - {{name: s, agent: a, task: "x ${{{reference}}}"}}
-        - {{name: t, agent: a, task: t, rollback: {{task: "${{{reference}}}"}}}}
+def test_a_component_is_known_only_where_something_is_done_for_it_alone(
+    problems_in_stages: Problems,
+) -> None:
+    stages = """
+        - {name: s, agent: a, task: "x ${component}", components: [api]}
+        - {name: t, agent: a, task: t, rollback: {task: "${component}"}}
+        - {name: u, agent: a, task: t, snapshot: {paths: ["${component}"]}}
     """
     assert problems_in_stages(stages) == [
-        f"5:29: '${{{reference}}}' is not yet available",
-        f"6:49: '${{{reference}}}' is not yet available",
+        "5:29: '${component}': stage 's' knows it only while it is undone",
+        "6:49: '${component}': stage 't' has no components",
+        "7:51: '${component}': stage 'u' has no components",
+    ]
+
+
+def test_the_undo_and_the_snapshot_of_a_stage_with_components_know_each(
+    load_stages: Load,
+) -> None:
+    loaded = load_stages(
+        "- {name: s, agent: a, task: t, components: [api, web.2],"
+        ' snapshot: {paths: ["${component}"]}, rollback: {task: "undo ${component}"}}\n'
+    )
+    assert loaded.pipeline.stages[0].components == ("api", "web.2")
+    assert loaded.warnings == ()
+
+
+def test_no_stage_has_the_name_of_a_component(problems_in_stages: Problems) -> None:
+    stages = """
+        - {name: s, agent: a, task: t, components: [api]}
+        - {name: "s[api]", agent: a, task: t}
+    """
+    assert problems_in_stages(stages) == [
+        "5:1: Stage 's[api]' has the name of a component of stage 's'"
+    ]
+
+
+def test_components_are_named_once_and_plainly(problems_in_stages: Problems) -> None:
+    stages = """
+        - {name: s, agent: a, task: t, components: [api, api]}
+        - {name: t, agent: a, task: t, components: [a b]}
+    """
+    assert problems_in_stages(stages) == [
+        "5:50: the component 'api' is named twice",
+        "6:45: an item of 'components' must be letters, digits, '.', '_' and '-', not 'a b'",
     ]
 
 

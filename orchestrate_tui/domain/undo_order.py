@@ -1,0 +1,83 @@
+"""What a rollback reaches, and in which order it is undone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from heapq import heappop, heappush
+from itertools import chain
+from operator import attrgetter
+
+from orchestrate_tui.domain.graph import StageGraph, find_cycles
+from orchestrate_tui.domain.pipeline import Pipeline, Stage
+from orchestrate_tui.domain.run import StageRun
+
+
+def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...], ...]:
+    """The cycles that `rollback.then` makes with the reverse order of the dependencies."""
+    defined = {stage.name: stage for stage in pipeline.stages}
+    return find_cycles(
+        graph.names, {name: undone_after(defined[name], graph, defined) for name in graph.names}
+    )
+
+
+def undone_after(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
+    """The stages whose undo comes after that of `stage`, if those of `undone` are undone."""
+    return graph.dependencies[stage.name] + _chained(stage, graph, undone)
+
+
+def _chained(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
+    """What `then` adds; it speaks of what follows an undo, so without one it adds nothing."""
+    if stage.rollback is None or not stage.rollback.then or stage.name not in undone:
+        return ()
+    return tuple(name for name in stage.rollback.then if name in graph.position)
+
+
+def closure_of(
+    defined: Mapping[str, Stage],
+    graph: StageGraph,
+    there: Collection[str],
+    starts: Iterable[str],
+) -> frozenset[str]:
+    """`starts`, everything downstream, what `then` adds to these, and so on."""
+    closed: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        name = waiting.pop()
+        if name in closed:
+            continue
+        closed.add(name)
+        waiting.extend(graph.dependants[name])
+        waiting.extend(_chained(defined[name], graph, there))
+    return frozenset(closed)
+
+
+def undo_order(
+    closure: Collection[str],
+    there: Collection[str],
+    defined: Mapping[str, Stage],
+    graph: StageGraph,
+    stages: Mapping[str, StageRun],
+) -> Iterator[str]:
+    """The closure with dependants first, and of independent stages the latest start first.
+
+    Stages whose effects are not `there` are in it, at the earliest place, so that the order of
+    what lies on both sides of a skipped stage is kept.
+    """
+    after = {
+        name: undone_after(defined[name], graph, there) for name in graph.names if name in closure
+    }
+    waits_for = dict(Counter(chain.from_iterable(after.values())))
+    begun = [stages[name] for name in after if name in there]
+    latest_first = sorted(begun, key=attrgetter("started_at", "position"), reverse=True)
+    idle = [name for name in after if name not in there]
+    names = [*idle, *(stage.stage_name for stage in latest_first)]
+    rank = {name: index for index, name in enumerate(names)}
+    ready = [index for index, name in enumerate(names) if name not in waits_for]
+    while ready:
+        name = names[heappop(ready)]
+        yield name
+        for other in after[name]:
+            left = waits_for[other] = waits_for[other] - 1
+            if not left and other in after:
+                heappush(ready, rank[other])
