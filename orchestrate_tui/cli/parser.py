@@ -312,6 +312,20 @@ def _add_history(commands: Commands) -> None:
         "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
     )
     add_releases(commands)
+    breakers = commands.add(
+        "breakers", "breakers:breakers", "list what keeps new runs from an environment", json=True
+    )
+    breakers.add_argument("--all", action="store_true", help="also those that were reset")
+    breakers.add_argument(
+        "--limit", type=whole, default=50, metavar="N", help="at most so many (50)"
+    )
+    reset = commands.add(
+        "reset", "breakers:reset", "let new runs go to the environment of a breaker again",
+        json=True,
+    )  # fmt: skip
+    reset.add_argument("breaker", type=whole, metavar="BREAKER", help="the id of the breaker")
+    reset.add_argument("--reason", required=True, metavar="TEXT", help="kept with the breaker")
+    add_confirm(reset)
     logs = commands.add("logs", "logs:logs", "print what a stage wrote", json=True)
     add_run_id(logs)
     logs.add_argument("stage", metavar="STAGE", help="the name of the stage")

@@ -21,6 +21,7 @@ DEFAULT_MAX_PARALLEL = 8
 DEFAULT_APPROVAL_TIMEOUT_S = 24 * 3600.0
 DEFAULT_UNDO_TIMEOUT_S = 30 * 60.0
 DEFAULT_GRACE_S = 10.0
+DEFAULT_BREAKER = 3
 
 
 class OnFailure(StrEnum):
@@ -232,10 +233,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """What is special about an environment; `protected` asks consoles for care."""
+    """What is special about an environment; `protected` asks consoles for care.
+
+    After `breaker` automatic rollbacks of the pipeline there within an hour no new run of it goes
+    there until somebody resets that; 0 means never.
+    """
 
     name: str
     protected: bool = False
+    breaker: int = DEFAULT_BREAKER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +270,11 @@ class Pipeline:
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, or None."""
         return next((stage for stage in self.stages if stage.name == name), None)
+
+    def breaker(self, environment: str) -> int:
+        """After how many automatic rollbacks there no new run goes to the environment."""
+        limits = {one.name: one.breaker for one in self.environments}
+        return limits.get(environment, DEFAULT_BREAKER)
 
     def agent(self, name: str) -> Agent | None:
         """The agent of that name, or None."""

@@ -98,7 +98,7 @@ class Quarantine:
 
 
 class Ruling(StrEnum):
-    """What an operator says about a release, or about a version that is quarantined."""
+    """What an operator says about a release, a version that is quarantined, or a breaker."""
 
     PIN = "pin"
     """The release is golden: it is never pruned, and easily named to go back to."""
@@ -106,6 +106,8 @@ class Ruling(StrEnum):
     """It is one like the others again."""
     LIFT = "lift"
     """The version may be brought to its environment again."""
+    RESET = "reset"
+    """New runs may go to the environment of a breaker again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

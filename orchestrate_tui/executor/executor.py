@@ -354,7 +354,7 @@ class PipelineExecutor:
     async def rule(
         self, ruling: Ruling, identity: int, *, reason: str = "", actor: str = ""
     ) -> str:
-        """Pin or unpin a release, or lift a quarantine; returns what that did.
+        """Pin or unpin a release, lift a quarantine, or reset a breaker; returns what that did.
 
         Raises NotFound, or Refused when it does not apply, and for a lift without a reason.
         """

@@ -10,6 +10,7 @@ from orchestrate_tui.domain.release import VERSION, Quarantine
 from orchestrate_tui.errors import CannotStart
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.releases import sealed_version
+from orchestrate_tui.store.breakers import find_breaker
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.quarantines import find_quarantine
@@ -21,9 +22,11 @@ Outputs = Iterable[tuple[str, str]]
 def check_allowed(connection: Connection, new: NewRun, version: str) -> None:
     """Raise CannotStart when the run would bring a quarantined version to an environment.
 
+    It does so too where a breaker was tripped.
+
     Stages that its conditions skip bring nothing anywhere.
     """
-    if not version or new.simulated:
+    if new.simulated:
         return
     given = new.trigger.circumstances(dict(new.pipeline.variables) | dict(new.trigger.variables))
     places = dict.fromkeys(
@@ -31,7 +34,14 @@ def check_allowed(connection: Connection, new: NewRun, version: str) -> None:
         for stage in new.pipeline.stages
         if stage.environment and (stage.when is None or stage.when.unmet(given) is None)
     )
-    for environment in places:
+    breaker = find_breaker(connection, new.pipeline.name, places)
+    if breaker is not None:
+        raise CannotStart(
+            f"New runs wait: {breaker.sentence}",
+            next_step="When you know why, let them go there again with:"
+            f" orchestrate-tui reset {breaker.id} --reason TEXT",
+        )
+    for environment in places if version else ():
         found = find_quarantine(connection, new.pipeline.name, environment, (version,))
         if found is not None:
             raise CannotStart(

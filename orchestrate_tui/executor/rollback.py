@@ -23,6 +23,7 @@ from orchestrate_tui.executor.releases import releases_of
 from orchestrate_tui.executor.snapshots import overwritten, restorable
 from orchestrate_tui.executor.undo import Decided, StepRunner
 from orchestrate_tui.store import rollback_steps, rollbacks
+from orchestrate_tui.store.breakers import trip
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_plan, read_definition
 from orchestrate_tui.store.environments import holder_of
@@ -170,6 +171,7 @@ class RollbackRunner:
             plan = self._plan(event)
         planned = replace(event, plan=encode_plan(plan), plan_hash=plan.hash)
         places, waited_for = environments_undone(self._context, plan), ""
+        limits = [(place, self._context.pipeline.breaker(place)) for place in sorted(places)]
 
         def begin(connection: Connection) -> RollbackEvent | str:
             at = self._executor.clock()
@@ -183,6 +185,8 @@ class RollbackRunner:
             rollbacks.update(connection, begun)
             if not obstacle:
                 rollback_steps.insert_steps(connection, event.id or 0, plan)
+                if event.trigger_type is RollbackTriggerType.AUTOMATIC:
+                    trip(connection, event, self._context.run.pipeline, limits, at)
             return begun
 
         while isinstance(begun := await self._executor.commit(begin, self._told(event)), str):

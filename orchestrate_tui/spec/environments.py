@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrate_tui.domain.pipeline import Environment
-from orchestrate_tui.spec.readers import WORDS, Flag, MapOf
+from orchestrate_tui.domain.pipeline import DEFAULT_BREAKER, Environment
+from orchestrate_tui.spec.readers import WORDS, Flag, MapOf, Whole
 from orchestrate_tui.spec.records import Field, Record
 
 ENVIRONMENTS = Field(
@@ -13,7 +13,7 @@ ENVIRONMENTS = Field(
         value=Record(
             title="an environment",
             definition="environment",
-            build=lambda values: values["protected"],
+            build=lambda values: (values["protected"], values["breaker"]),
             fields=(
                 Field(
                     key="protected",
@@ -21,6 +21,13 @@ ENVIRONMENTS = Field(
                     description="Whether a console opens locked on runs that touch it, and asks to"
                     " type its name before something grave is done.",
                     default=False,
+                ),
+                Field(
+                    key="breaker",
+                    reader=Whole(least=0, most=1000),
+                    description="After so many automatic rollbacks of the pipeline there within an"
+                    " hour no new run goes there until somebody resets that; 0: never.",
+                    default=DEFAULT_BREAKER,
                 ),
             ),
         ),
@@ -30,6 +37,11 @@ ENVIRONMENTS = Field(
 )
 
 
-def environments(pairs: tuple[tuple[str, bool], ...]) -> tuple[Environment, ...]:
+def environments(
+    pairs: tuple[tuple[str, tuple[bool, int]], ...],
+) -> tuple[Environment, ...]:
     """The environments that were read, in the order of the file."""
-    return tuple(Environment(name=name, protected=protected) for name, protected in pairs)
+    return tuple(
+        Environment(name=name, protected=protected, breaker=breaker)
+        for name, (protected, breaker) in pairs
+    )

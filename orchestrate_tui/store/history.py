@@ -10,6 +10,7 @@ from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
+from orchestrate_tui.store.breakers import Breaker, list_breakers, read_breaker
 from orchestrate_tui.store.connection import cannot_open, may_not_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
@@ -153,6 +154,14 @@ class History:
         return self._read(
             lambda reader: list_quarantines(reader, lifted=lifted, before=before, limit=limit)
         )
+
+    def breakers(self, *, reset: bool = False, limit: int = 50) -> tuple[Breaker, ...]:
+        """Breakers, newest first; with `reset` those that were reset too."""
+        return self._read(lambda reader: list_breakers(reader, reset=reset, limit=limit))
+
+    def breaker(self, breaker_id: int) -> Breaker:
+        """One breaker. Raises NotFound."""
+        return self._read(lambda reader: read_breaker(reader, breaker_id))
 
     def quarantine(self, quarantine_id: int) -> Quarantine:
         """One quarantine. Raises NotFound."""

@@ -17,7 +17,7 @@ COMMANDS = (
     *("console", "demo", "validate", "graph", "schema", "init", "run", "resume", "approve"),
     *("reject", "cancel", "rollback", "rollback-step", "runs", "show", "rollbacks", "logs"),
     *("who", "doctor", "publish", "backup", "acknowledge", "notifications", "notify"),
-    *("releases", "pin", "unpin", "quarantine", "lift", "readiness", "prune"),
+    *("releases", "pin", "unpin", "quarantine", "lift", "readiness", "prune", "breakers", "reset"),
 )
 FINE = "  - {name: a, agent: fine, task: t}\n"
 

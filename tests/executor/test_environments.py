@@ -8,9 +8,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from orchestrate_tui.domain.pipeline import Stage
+from orchestrate_tui.domain.pipeline import Environment, Stage
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
-from orchestrate_tui.errors import Refused, RollbackRefused
+from orchestrate_tui.errors import CannotStart, Refused, RollbackRefused
 from tests.executor.scenery import HOLD, ROLLBACK, Scene, after, undone
 
 pytestmark = pytest.mark.anyio
@@ -147,3 +148,60 @@ async def test_what_an_executor_left_that_died_holds_nothing_and_does_not_go_on_
     scene.gate.open()
     assert (await scene.executor.resume_run(first.id)).status is RunStatus.SUCCEEDED
     assert scene.undone() == ["2", "1"]
+
+
+# The breaker
+
+
+async def rolls_back(scene: Scene, **settings: Any) -> int:
+    """A run of a deployment that fails and is rolled back automatically."""
+    how = {"task": "exit 1", "on_failure": ROLLBACK, "rollback_to": "deploy"}
+    return (await scene.run(deploys(), after("test", "deploy", **how), **settings)).id
+
+
+async def test_after_three_automatic_rollbacks_new_runs_are_refused_until_a_reset(
+    scene: Scene,
+) -> None:
+    for _ in range(2):
+        await rolls_back(scene)
+    assert scene.history.breakers() == ()
+    last = await rolls_back(scene)
+    (breaker,) = scene.history.breakers()
+    assert (breaker.pipeline, breaker.environment, breaker.rollbacks) == ("shop", "production", 3)
+    told = [(one.kind, one.to_status) for one in scene.history.events(last)]
+    assert ("breaker", "tripped") in told
+    with pytest.raises(CannotStart, match=r"3 automatic rollbacks of shop in 'production'"):
+        await scene.create(deploys())
+    with pytest.raises(Refused, match="needs a reason"):
+        await scene.executor.rule(Ruling.RESET, breaker.id, reason=" ")
+    await scene.executor.rule(Ruling.RESET, breaker.id, reason="a bad disk", actor="ann")
+    await rolls_back(scene)
+    (known,) = scene.history.breakers(reset=True)
+    assert (known.reset_by, known.reset_reason) == ("ann", "a bad disk")
+    with pytest.raises(Refused, match="was reset by ann"):
+        await scene.executor.rule(Ruling.RESET, breaker.id, reason="again")
+
+
+async def test_a_breaker_withholds_no_rollback_and_nothing_elsewhere(scene: Scene) -> None:
+    first = await scene.run(deploys())
+    for _ in range(3):
+        await rolls_back(scene)
+    event = await scene.executor.trigger_rollback(first.id, "deploy")
+    assert event.status is RollbackStatus.SUCCEEDED
+    await scene.run(deploys(), name="another")
+    await scene.run(deploys(), simulated=True)
+    await scene.run(undone("deploy", environment="staging"))
+
+
+async def test_another_number_trips_earlier_never_and_simulated_runs_do_not_count(
+    scene: Scene,
+) -> None:
+    for most in (0, 5):
+        never = (Environment(name="production", breaker=most),)
+        for _ in range(2):
+            await rolls_back(scene, environments=never)
+    for _ in range(4):
+        await rolls_back(scene, simulated=True)
+    assert scene.history.breakers() == ()
+    await rolls_back(scene, environments=(Environment(name="production", breaker=1),))
+    assert len(scene.history.breakers()) == 1
