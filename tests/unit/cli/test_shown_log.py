@@ -58,8 +58,8 @@ def test_whole_lines_are_shown_as_part_by_part(log: bytes, settings: dict[str, b
         ("2026-11-22T12:00:01 step 17 compiled in 13 ms\n", 20),
         ("\tstep\t17 compiled\r\n", 20),
         ("✓ größe 17 … 完了\n", 10),
-        ("\x1b[32mINFO\x1b[0m step 17 \x1b[1;34mmodule_3\x1b[0m compiled\n", 5),
-        ("\x1b[01m\x1b[Ksrc/m.c:7:\x1b[m\x1b[K \x1b[01;35m\x1b[Kwarning:\x1b[m\x1b[K unused\n", 5),
+        ("\x1b[32mINFO\x1b[0m step 17 \x1b[1;34mmodule_3\x1b[0m compiled\n", 3),
+        ("\x1b[01m\x1b[Ksrc/m.c:7:\x1b[m\x1b[K \x1b[01;35m\x1b[Kwarning:\x1b[m\x1b[K unused\n", 3),
     ],
 )
 def test_a_log_is_shown_fast(line: str, least: int) -> None:
