@@ -28,6 +28,7 @@ from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_plan, read_definition
 from orchestrate_tui.store.environments import holder_of
 from orchestrate_tui.store.history import stages_of, steps_of
+from orchestrate_tui.store.releases import mark_gone
 from orchestrate_tui.store.rollback_steps import note_wait
 
 StopStages = Callable[[Iterable[str], str], Awaitable[None]]
@@ -208,6 +209,8 @@ class RollbackRunner:
         def end(connection: Connection) -> None:
             rollbacks.check_rollback_owner(connection, event.id or 0, self._executor.epoch)
             rollbacks.update(connection, ended)
+            if not problem:
+                mark_gone(connection, event.run_id, event.id or 0, at)
 
         await self._executor.commit(end, self._told(event))
         return ended

@@ -11,8 +11,9 @@ from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.store.breakers import Breaker, read_breaker, reset
+from orchestrate_tui.store.pins import pin, unpin
 from orchestrate_tui.store.quarantines import lift, read_quarantine
-from orchestrate_tui.store.releases import pin, read_release, unpin
+from orchestrate_tui.store.releases import read_release
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.release import Release, Succession
-from orchestrate_tui.errors import NotFound, Refused, RollbackRefused
+from orchestrate_tui.errors import NotFound, RollbackRefused
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import moment
 
@@ -92,54 +92,32 @@ def mark_undone(
     )
 
 
-def pin(
-    connection: sqlite3.Connection, release_id: int, actor: str, reason: str, at: datetime
-) -> Release:
-    """Vouch for a release as the golden one of its environment; another one is so no more.
+def mark_gone(connection: sqlite3.Connection, run_id: int, rollback_id: int, at: datetime) -> None:
+    """Note that a rollback which succeeded took with it what nothing had to undo.
 
-    Raises NotFound, or Refused when it was undone, or is golden already.
+    That is what stages in its scope without a step, such as a test of what was deployed, brought
+    to an environment in which it undid another stage.
     """
-    release = read_release(connection, release_id)
-    if release.undone_by is not None:
-        raise Refused(f"Release {release_id} was undone by rollback {release.undone_by}")
-    if release.is_golden:
-        raise Refused(f"Release {release_id} was pinned by {release.pinned_by} already")
-    connection.execute(
-        "UPDATE releases SET pinned_by = NULL, pinned_at = NULL, pin_reason = ''"
-        " WHERE pipeline = ? AND environment = ? AND component IS ? AND pinned_at IS NOT NULL",
-        (release.pipeline, release.environment, release.component),
-    )
-    connection.execute(
-        "UPDATE releases SET pinned_by = ?, pinned_at = ?, pin_reason = ? WHERE id = ?",
-        (actor, to_text(at), reason, release_id),
-    )
-    _record_ruling(connection, release, f"pinned by {actor}", reason, at)
-    return release
-
-
-def unpin(
-    connection: sqlite3.Connection, release_id: int, actor: str, reason: str, at: datetime
-) -> Release:
-    """Vouch for a release no more. Raises NotFound, or Refused when it is not golden."""
-    release = read_release(connection, release_id)
-    if not release.is_golden:
-        raise Refused(f"Release {release_id} is not pinned")
-    connection.execute(
-        "UPDATE releases SET pinned_by = NULL, pinned_at = NULL, pin_reason = '' WHERE id = ?",
-        (release_id,),
-    )
-    _record_ruling(connection, release, f"unpinned by {actor}", reason, at)
-    return release
-
-
-def _record_ruling(
-    connection: sqlite3.Connection, release: Release, ruling: str, reason: str, at: datetime
-) -> None:
-    because = f": {reason}" if reason else ""
-    record(
-        connection, release.run_id, to_text(at), "release", stage_name=release.stage_name,
-        detail=f"release {release.id} {ruling}{because}",
-    )  # fmt: skip
+    plan = connection.execute(
+        "SELECT plan FROM rollback_events WHERE id = ?", (rollback_id,)
+    ).fetchone()
+    rows = connection.execute(
+        """
+        SELECT id, stage_name FROM releases
+        WHERE run_id = ?1 AND undone_by IS NULL
+            AND stage_name IN (SELECT value FROM json_each(?3, '$.scope'))
+            AND stage_name NOT IN (SELECT stage_name FROM rollback_steps WHERE rollback_id = ?2)
+            AND environment IN
+                (SELECT environment FROM stages WHERE run_id = ?1 AND rolled_back_by = ?2)
+        """,
+        (run_id, rollback_id, plan["plan"]),
+    ).fetchall()
+    for row in rows:
+        mark_undone(connection, run_id, row["stage_name"], rollback_id)
+        record(
+            connection, run_id, to_text(at), "release", stage_name=row["stage_name"],
+            rollback_id=rollback_id, detail=f"release {row['id']} gone with what it was about",
+        )  # fmt: skip
 
 
 def read_release(connection: sqlite3.Connection, release_id: int) -> Release:

@@ -42,8 +42,9 @@ from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
+from orchestrate_tui.store.pins import pin, unpin
 from orchestrate_tui.store.quarantines import lift
-from orchestrate_tui.store.releases import insert_release, pin, unpin
+from orchestrate_tui.store.releases import insert_release
 from orchestrate_tui.store.rollback_steps import change_step, insert_steps
 from orchestrate_tui.store.rollbacks import (
     insert,

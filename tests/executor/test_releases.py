@@ -134,6 +134,18 @@ async def test_an_automatic_rollback_goes_back_to_the_release_before(scene: Scen
     assert scene.undone() == ["/srv/1"]
 
 
+async def test_what_a_test_made_of_a_deployment_goes_with_it(scene: Scene) -> None:
+    stages = (
+        stage("deploy", environment="production", rollback=Undo(task="true")),
+        after("smoke", "deploy", environment="production"),
+        after("mirror", "deploy", environment="elsewhere"),
+    )
+    run = await scene.run(*stages)
+    await scene.executor.trigger_rollback(run.id, "smoke", "deploy")
+    left = {one.stage_name: one.undone_by for one in releases(scene)}
+    assert left == {"deploy": 1, "smoke": 1, "mirror": None}
+
+
 async def test_outputs_of_other_stages_in_the_environment_fill_what_is_missing(
     scene: Scene,
 ) -> None:

@@ -176,6 +176,8 @@ def commands(scene: Scene, kinds: Collection[str]) -> Iterator[list[str]]:
         )
         yield from ([text], [f"--{text}"], ["show", text], ["--db", text, "runs"], ["doctor"])
         yield from (["validate", "refused.yaml"],)
+    yield from (["releases"], ["releases", "--json"], ["quarantine", "--all"])
+    yield from (["pin", "1", "--reason", "x"], ["readiness", "1"], ["prune", "--keep", "1"])
     yield from (["runs"], ["runs", "--json"], ["rollbacks"], ["rollbacks", "--json"])
 
 
