@@ -71,7 +71,7 @@ async def test_what_is_not_fit_to_return_to_is_refused(
     scene: Scene, named: str, sentence: str
 ) -> None:
     await deployed(scene, "1.0", "1.1", "1.2")
-    await scene.executor.trigger_rollback(2, "deploy")
+    await scene.executor.trigger_rollback(2, "deploy", reason="x", force=True)
     for ask in (scene.executor.plan_rollback, scene.executor.trigger_rollback):
         with pytest.raises(RollbackRefused, match=sentence):
             await ask(3, "deploy", release=named)

@@ -12,6 +12,7 @@ import pytest
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import Undo
 from orchestrate_tui.domain.release import Ruling
+from orchestrate_tui.errors import RollbackRefused
 from orchestrate_tui.store.pruning import Limits, Pruning, needed_runs, plan_pruning, prune
 from tests.executor.scenery import HOLD, Scene, stage
 
@@ -93,7 +94,7 @@ async def test_a_rollback_that_may_be_tried_again_keeps_its_run_and_what_it_goes
     await deployed(scene, 1)
     await deployed(scene, 1, rollback=broken)
     await deployed(scene, 3)
-    await scene.executor.trigger_rollback(2, "deploy")
+    await scene.executor.trigger_rollback(2, "deploy", reason="x", force=True)
     assert pruned(scene) == [3]
 
 
@@ -115,8 +116,8 @@ async def test_each_environment_keeps_its_own(scene: Scene) -> None:
 async def test_a_release_that_was_pruned_is_not_returned_to(scene: Scene) -> None:
     await deployed(scene, 4)
     do(scene)
-    plan = await scene.executor.plan_rollback(3, "deploy")
-    assert plan.refusal.endswith("no earlier release")
+    with pytest.raises(RollbackRefused, match="no earlier release"):
+        await scene.executor.trigger_rollback(3, "deploy", reason="x", force=True)
 
 
 async def test_a_look_takes_nothing(scene: Scene) -> None:
