@@ -18,6 +18,7 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Awaitable
@@ -87,6 +88,9 @@ async def round_of(folder: Path, files: int, size: int) -> dict[str, float]:
         found["restore"], event = await measured(
             executor.trigger_rollback(run_id, "keep", reason="benchmark")
         )
+    for thread in threading.enumerate():
+        if thread.name == "snapshot-trash":  # what was put out of its place
+            thread.join()
     assert getattr(event, "status", None) is RollbackStatus.SUCCEEDED, event
     assert digest(tree) == before
     return found

@@ -11,6 +11,7 @@ from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.snapshot_store import free_snapshots
 from orchestrate_tui.spec.durations import parse_duration
 from orchestrate_tui.store.accounts import current_user, is_anothers, owner_of
 from orchestrate_tui.store.database import open_database
@@ -39,6 +40,9 @@ def prune_runs(arguments: Namespace) -> int:
             raise Refused("Not confirmed", next_step="Nothing was changed")
     with open_database(path) as database:
         done = prune(database, limits, current_user(), utc_now())
+        freed = free_snapshots(database)
+    if freed:
+        say(f"{freed:,} bytes of snapshots are free", to=sys.stderr)
     return _report(arguments, done, "pruned")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.errors import StoreError
+from orchestrate_tui.executor.snapshots import SnapshotFolder
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.database import Database, StoreFiles
 from orchestrate_tui.store.locks import is_held
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.snapshots import (
@@ -17,6 +19,8 @@ from orchestrate_tui.store.snapshots import (
     StoredManifest,
     all_blobs,
     all_manifests,
+    drop_snapshots,
+    unneeded_snapshots,
 )
 
 _MIB = 1024**2
@@ -140,3 +144,36 @@ def _orphans(packs: Path, known: set[str]) -> Iterator[Path]:
     for path in sorted(packs.iterdir()) if packs.is_dir() else ():
         if path.name not in known:
             yield path
+
+
+def free_snapshots(database: Database) -> int:
+    """Remove what only pruned runs had kept; returns how many bytes that were.
+
+    While somebody takes a snapshot, or puts one back, nothing is removed: the next prune does it.
+    Raises StoreError.
+    """
+    if not database.files.snapshots.is_dir():
+        return 0
+    folder = SnapshotFolder(database.files)
+    try:
+        with folder.alone():
+            return _free(database, folder.packs)
+    except BlockingIOError:
+        return 0
+
+
+def _free(database: Database, packs: Path) -> int:
+    from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
+
+    dropped = database.read(unneeded_snapshots)
+    manifests, blobs = database.read(_recorded)
+    kept = (one for one in manifests if one.id not in dropped)
+    needed = {digest for one in kept for digest in unpack(one.manifest, one.sha256).blobs}
+    in_use = {row[1] for row in blobs if row[0] in needed}
+    free = {row[1] for row in blobs} - in_use
+    database.write(partial(drop_snapshots, snapshot_ids=dropped, packs=free))
+    freed = 0
+    for path in _orphans(packs, in_use):
+        freed += path.stat().st_size
+        path.unlink()
+    return freed

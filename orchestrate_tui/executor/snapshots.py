@@ -339,10 +339,16 @@ class SnapshotFolder:
         from orchestrate_tui.snapshots.journal import empty_trash  # noqa: PLC0415
 
         empty_trash(self.journals)
-        with suppress(OSError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(OSError), self.alone():
             for pattern in ("*.draft", "*.copy"):
                 for path in self.packs.glob(pattern):
                     path.unlink()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else uses it during the block. Raises BlockingIOError when somebody does."""
+        with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            yield
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:

@@ -87,8 +87,8 @@ def insert_snapshot(
 
 
 def snapshots_of(connection: sqlite3.Connection, run_id: int) -> tuple[KeptSnapshot, ...]:
-    """The snapshots of a run, in the order in which they were taken."""
-    rows = connection.execute(f"{_SELECT} WHERE run_id = ? ORDER BY id", (run_id,))
+    """The snapshots of a run that are there, in the order in which they were taken."""
+    rows = connection.execute(f"{_SELECT} WHERE run_id = ? {_IS_THERE} ORDER BY id", (run_id,))
     return tuple(_kept(connection, row) for row in rows.fetchall())
 
 
@@ -122,7 +122,7 @@ def last_manifest(
     """The newest manifest of a stage of that name in that folder, with its SHA-256."""
     row = connection.execute(
         "SELECT manifest, sha256 FROM snapshots WHERE stage_name = ? AND workdir = ?"
-        " AND component = ? ORDER BY id DESC LIMIT 1",
+        " AND component = ? AND length(manifest) > 0 ORDER BY id DESC LIMIT 1",
         (stage_name, workdir, component),
     ).fetchone()
     return (row["manifest"], row["sha256"]) if row else None
@@ -139,6 +139,7 @@ def locate_blob(connection: sqlite3.Connection, digest: bytes) -> BlobRow | None
 class StoredManifest:
     """A manifest as it is stored, and whose it is."""
 
+    id: int
     run_id: int
     stage_name: str
     size_bytes: int
@@ -147,16 +148,39 @@ class StoredManifest:
 
 
 def all_manifests(connection: sqlite3.Connection) -> Iterator[StoredManifest]:
-    """The manifests of all snapshots, oldest first."""
-    query = "SELECT run_id, stage_name, bytes, manifest, sha256 FROM snapshots ORDER BY id"
+    """The manifests of all snapshots that are there, oldest first."""
+    query = (
+        "SELECT id, run_id, stage_name, bytes, manifest, sha256 FROM snapshots"
+        " WHERE length(manifest) > 0 ORDER BY id"
+    )
     for row in connection.execute(query):
         yield StoredManifest(
+            id=row["id"],
             run_id=row["run_id"],
             stage_name=row["stage_name"],
             size_bytes=row["bytes"],
             manifest=row["manifest"],
             sha256=row["sha256"],
         )
+
+
+def unneeded_snapshots(connection: sqlite3.Connection) -> frozenset[int]:
+    """The snapshots of pruned runs that are still there: no possible rollback needs them."""
+    query = (
+        "SELECT snapshots.id FROM snapshots JOIN runs ON runs.id = run_id"
+        " WHERE runs.pruned_at IS NOT NULL AND length(manifest) > 0"
+    )
+    return frozenset(row["id"] for row in connection.execute(query))
+
+
+def drop_snapshots(
+    connection: sqlite3.Connection, snapshot_ids: Iterable[int], packs: Iterable[str]
+) -> None:
+    """Let go of manifests, and of what lies in packs; that there were snapshots stays known."""
+    connection.executemany(
+        "UPDATE snapshots SET manifest = x'' WHERE id = ?", [(one,) for one in snapshot_ids]
+    )
+    connection.executemany("DELETE FROM snapshot_blobs WHERE pack = ?", [(pack,) for pack in packs])
 
 
 def all_blobs(connection: sqlite3.Connection) -> Iterable[BlobRow]:
@@ -167,6 +191,7 @@ def all_blobs(connection: sqlite3.Connection) -> Iterable[BlobRow]:
 
 _SELECT = "SELECT id, run_id, stage_name, component, workdir, paths, entries, bytes FROM snapshots"
 
+_IS_THERE = "AND length(manifest) > 0"
 _NOT_UNDONE = (
     "AND NOT EXISTS (SELECT 1 FROM stages WHERE stages.run_id = snapshots.run_id"
     " AND stages.stage_name = snapshots.stage_name AND stages.status = 'rolled_back')"

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.domain.pipeline import Snapshot
-from orchestrate_tui.errors import StoreError
-from orchestrate_tui.executor.snapshot_store import check_snapshots, examine_snapshots
+from orchestrate_tui.errors import RollbackRefused, StoreError
+from orchestrate_tui.executor.snapshot_store import (
+    check_snapshots,
+    examine_snapshots,
+    free_snapshots,
+)
 from orchestrate_tui.executor.snapshots import SnapshotFolder, finish_restores
 from orchestrate_tui.snapshots.journal import Journal
 from tests.executor.scenery import Scene, stage
@@ -100,3 +104,23 @@ async def test_what_is_being_made_is_left_alone(scene: Scene, kept: Path) -> Non
         assert draft.exists()
     folder.tidy()
     assert not draft.exists()
+
+
+async def test_what_only_pruned_runs_kept_is_freed(scene: Scene, kept: Path) -> None:
+    database = scene.executor.database
+    (scene.folder / "file").write_text("y" * 4000)
+    second = await scene.run(stage("deploy", snapshot=Snapshot(paths=("file",))))
+    assert free_snapshots(database) == 0
+    with SnapshotFolder(database.files).in_use():
+        assert free_snapshots(database) == 0
+    assert len(tuple(database.files.snapshots.glob("packs/*"))) == 2
+    mark = "UPDATE runs SET pruned_at = '2026-05-04T12:00:00.000000Z' WHERE id = 1"
+    database.write(lambda connection: connection.execute(mark))
+    assert free_snapshots(database) > 0
+    assert len(tuple(database.files.snapshots.glob("packs/*"))) == 1
+    assert check_snapshots(kept).startswith("1 snapshot(s)")
+    with pytest.raises(RollbackRefused, match="has nothing to undo it"):
+        await scene.executor.trigger_rollback(1, "deploy", reason="too late")
+    (scene.folder / "file").write_text("z")
+    await scene.executor.trigger_rollback(second.id, "deploy", reason="bad")
+    assert (scene.folder / "file").read_text() == "y" * 4000
