@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.pipeline import Pipeline
     from orchestrate_tui.store.record import EventRow
 
-_WAITING = "waiting_approval"
+_WAITING, _TRIPPED = "waiting_approval", "tripped"
 _OCCASIONS = MappingProxyType(
     {
         ("stage", _WAITING): Occasion.APPROVAL_REQUESTED,
@@ -23,7 +23,7 @@ _OCCASIONS = MappingProxyType(
         ("rollback", "running"): Occasion.ROLLBACK_STARTED,
         ("rollback", "succeeded"): Occasion.ROLLBACK_SUCCEEDED,
         ("rollback", "failed"): Occasion.ROLLBACK_FAILED,
-        ("breaker", "tripped"): Occasion.BREAKER_TRIPPED,
+        ("breaker", _TRIPPED): Occasion.BREAKER_TRIPPED,
     }
 )
 """The kind of an event and the status it leads to; whoever records such an event has it told."""
@@ -53,6 +53,9 @@ def note(connection: sqlite3.Connection, rows: Iterable[EventRow]) -> None:
         kind, before, after = row[2], row[5], row[6]
         if before == _WAITING:
             _settle_approval(connection, row)
+        elif before == _TRIPPED:
+            outcome, tripped = f"the breaker was {after} by {row[8]}", Occasion.BREAKER_TRIPPED
+            settle(connection, row[0], outcome, row[1], occasion=tripped, rollback_id=row[4])
         occasion = _OCCASIONS.get((kind, after or ""))
         if occasion is not None:
             _note(connection, occasion, row)

@@ -92,6 +92,11 @@ def test_whoever_records_that_the_breaker_tripped_has_it_told(store: Store) -> N
         lambda connection: record(connection, told.run_id, to_text(NOON), "breaker", **tripped)
     )
     assert (told.one.occasion, told.one.detail) == (Occasion.BREAKER_TRIPPED, "3 in an hour")
+    reset: dict[str, Any] = {"from_status": "tripped", "to_status": "reset", "actor": "ben"}
+    store.database.write(
+        lambda connection: record(connection, told.run_id, to_text(NOON), "breaker", **reset)
+    )
+    assert told.one.outcome == "the breaker was reset by ben"
 
 
 def test_the_decision_ends_what_is_told_of_an_approval(store: Store) -> None:
