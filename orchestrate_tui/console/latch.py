@@ -174,11 +174,15 @@ class LatchedControl:
 
     def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
         """Rule on a release or a quarantine, unless the environments of its run are locked."""
-        find = self._history.quarantine if ruling is Ruling.LIFT else self._history.release
-        rule = self._control.rule
-        return self._past(
-            self.environments(find(identity).run_id), lambda: rule(ruling, identity, reason)
-        )
+        history, rule = self._history, self._control.rule
+        match ruling:
+            case Ruling.LIFT:
+                run_id = history.quarantine(identity).run_id
+            case Ruling.RESET:
+                run_id = history.breaker(identity).run_id
+            case _:
+                run_id = history.release(identity).run_id
+        return self._past(self.environments(run_id), lambda: rule(ruling, identity, reason))
 
     def plan_rollback(
         self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any

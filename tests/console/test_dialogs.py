@@ -14,15 +14,18 @@ from orchestrate_tui.console.new_run import pipeline_files
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.question import Question
+from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.screens.resume_dialog import ResumeDialog
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.screens.step_dialog import StepDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, StepStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.left_work import LeftStage, Settlement
+from orchestrate_tui.store.breakers import trip
 from orchestrate_tui.store.rollbacks import update
 from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
 
@@ -289,6 +292,23 @@ async def test_the_line_goes_when_no_rollback_waits_any_more(story: Story, desk:
         await settle(pilot, lambda: "waits: a step failed" not in shown(pilot))
         await pilot.press("D")
         assert not isinstance(pilot.app.screen, StepDialog)
+
+
+async def test_a_tripped_breaker_is_shown_and_reset_with_a_reason(story: Story, desk: Desk) -> None:
+    run_id = delivered(story)
+    rollback_id = story.rollback(run_id, status=RollbackStatus.RUNNING)
+    story.undoes(run_id, rollback_id, "deploy-staging")
+    event = story.history.rollback(rollback_id)
+    story.database.write(lambda c: trip(c, event, "shop-delivery", [("staging", 1)], story.at))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        assert "too often, new runs are refused: shop-delivery in staging" in shown(pilot)
+        await pilot.press("B")
+        await settle(pilot, lambda: isinstance(pilot.app.screen, ReasonDialog))
+        await pilot.press(*"disk", "enter")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [("rule", Ruling.RESET, 1, "disk")]
 
 
 async def test_a_run_whose_executor_died_is_resumed(story: Story, desk: Desk) -> None:

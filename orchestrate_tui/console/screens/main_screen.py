@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.ports import Attendance
     from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.domain.presence import Person
+    from orchestrate_tui.store.breakers import Breaker
     from orchestrate_tui.store.history import History
 
 WIDE = 110
@@ -100,6 +101,7 @@ class MainScreen(Screen[None]):
         self._filter = RunFilter()
         self._only_this_run = False
         self.waiting: tuple[RollbackEvent, ...] = ()
+        self.breakers: tuple[Breaker, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Two groups of panes: beside each other when there is room, else one over the other."""
@@ -260,13 +262,12 @@ class MainScreen(Screen[None]):
         """What keeps an executor from working, in whatever process; "" is nothing."""
         return "" if self._attendance is None else self._attendance.trouble()
 
-    deciding_key = ""
-    """The key that decides how a rollback that waits goes on; a read-only screen has none."""
-
     def _look_for_waiting(self) -> None:
-        """Find out which rollbacks wait for the operator."""
+        """Find out which rollbacks wait for the operator, and which breakers are tripped."""
         self.waiting = self._history.waiting_rollbacks()
-        self.query_one(WaitingLine).show(self.waiting, self.deciding_key)
+        self.breakers = self._history.breakers()
+        keys = not self._is_read_only
+        self.query_one(WaitingLine).show(self.waiting, self.breakers, keys=keys)
 
     def _take_over(self, changes: Changes) -> None:
         self.query_one(Banner).warn(changes.warnings)
@@ -291,6 +292,7 @@ class MainScreen(Screen[None]):
     def _tick(self) -> None:
         """Let times go on, and notice what no commit tells: who came and who went."""
         self._look_round()
+        self._look_for_waiting()
         picture = self.picture
         if picture is not None and (picture.run.status in GOES_ON or picture.undoing):
             self._update_run(picture)

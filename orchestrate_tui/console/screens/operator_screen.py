@@ -22,6 +22,7 @@ from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.operator_releases import OperatorReleases
 from orchestrate_tui.console.screens.question import Answer, Question
+from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.screens.resume_dialog import ResumeDialog, Settled, fates
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.screens.step_dialog import StepDialog
@@ -32,6 +33,7 @@ from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.protection import confirmation
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.run import Decision, Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
 from orchestrate_tui.errors import OrchestrateError, Refused
@@ -59,6 +61,7 @@ _DEPENDENT_ACTIONS = (
     "retry_rollback",
     "halt_rollback",
     "decide_step",
+    "reset_breaker",
 )
 """Actions that not every run, stage or rollback allows."""
 
@@ -102,6 +105,13 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             "Decide",
             key_display="D",
             tooltip="Decide how the rollback that waits goes on",
+        ),
+        Binding(
+            "B",
+            "reset_breaker",
+            "Breaker",
+            key_display="B",
+            tooltip="Let new runs start again of what was rolled back too often",
         ),
         Binding("T", "retry_rollback", "Retry", key_display="T", tooltip="Try this rollback again"),
         Binding("H", "halt_rollback", "Halt", key_display="H", tooltip="Halt this rollback"),
@@ -155,6 +165,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             "retry_rollback": rollback is RollbackStatus.FAILED,
             "halt_rollback": rollback is not None and rollback not in ENDED_ROLLBACKS,
             "decide_step": bool(self.waiting),
+            "reset_breaker": bool(self.breakers),
         }
         if abilities != self._abilities:
             self._abilities = abilities
@@ -359,8 +370,6 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         reason = "halted in the console"
         self._ask_first(question, lambda: self._control.halt(rollback_id, reason))
 
-    deciding_key = "D"
-
     def _look_for_waiting(self) -> None:
         super()._look_for_waiting()
         self.offer_keys()
@@ -373,6 +382,23 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             touched = self._control.environments(event.run_id)
             if self._passes_latch(touched):
                 self._open_step_dialog(event, confirmation(touched))
+
+    def action_reset_breaker(self) -> None:
+        """Ask why new runs may go again to the environment of the newest breaker."""
+        for breaker in self.breakers[:1]:
+            touched = self._control.environments(breaker.run_id)
+            if self._passes_latch(touched):
+                dialog = ReasonDialog(
+                    "Let new runs start again?",
+                    plain(f"{breaker.sentence}."),
+                    yes="Let them start",
+                    word=confirmation(touched),
+                )
+                self.app.push_screen(dialog, partial(self._reset_breaker, breaker.id))
+
+    def _reset_breaker(self, breaker_id: int, reason: str | None) -> None:
+        if reason is not None:
+            self._ask(lambda: self._control.rule(Ruling.RESET, breaker_id, reason))
 
     def _open_step_dialog(self, event: RollbackEvent, word: str) -> None:
         identity = event.id or 0

@@ -1,4 +1,4 @@
-"""The line that says that a rollback waits for the operator."""
+"""The line that says that a rollback waits for the operator, and which breakers are tripped."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from textual.widgets import Static
 from orchestrate_tui.console.styled import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrate_tui.domain.events import RollbackEvent
+    from orchestrate_tui.store.breakers import Breaker
 
 
 class WaitingLine(Static):
-    """Names the rollbacks that wait, for as long as they do; nothing puts it away before."""
+    """Stands there for as long as somebody has to decide; nothing puts it away before."""
 
     DEFAULT_CSS = """
     WaitingLine {
@@ -31,13 +34,29 @@ class WaitingLine(Static):
         super().__init__()
         self._said = ""
 
-    def show(self, waiting: tuple[RollbackEvent, ...], key: str) -> None:
-        """Name those that wait, and the key that decides; "" where none does."""
-        names = ", ".join(f"{one.id} of run #{one.run_id}" for one in waiting)
-        verb = "waits" if len(waiting) == 1 else "wait"
-        said = f"Rollback {names} {verb}: a step failed" if waiting else ""
-        said += f"  [{key}: decide how it goes on]" if waiting and key else ""
+    def show(
+        self, waiting: Sequence[RollbackEvent], breakers: Sequence[Breaker], *, keys: bool
+    ) -> None:
+        """Say what waits and what is tripped, and with `keys` which key decides."""
+        said = "\n".join(filter(None, (_waits(waiting, keys=keys), _tripped(breakers, keys=keys))))
         if said != self._said:
             self._said = said
             self.update(plain(said))
             self.display = bool(said)
+
+
+def _waits(waiting: Sequence[RollbackEvent], *, keys: bool) -> str:
+    if not waiting:
+        return ""
+    names = ", ".join(f"{one.id} of run #{one.run_id}" for one in waiting)
+    verb = "waits" if len(waiting) == 1 else "wait"
+    key = "  [D: decide how it goes on]" if keys else ""
+    return f"Rollback {names} {verb}: a step failed{key}"
+
+
+def _tripped(breakers: Sequence[Breaker], *, keys: bool) -> str:
+    if not breakers:
+        return ""
+    names = ", ".join(f"{one.pipeline} in {one.environment}" for one in breakers)
+    key = "  [B: let them start again]" if keys else ""
+    return f"Rolled back too often, new runs are refused: {names}{key}"
