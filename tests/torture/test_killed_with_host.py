@@ -75,10 +75,10 @@ class Operator:
             return RUN
         if self.status() in ENDED_RUNS:
             return ()
-        before = begun(self.grave)
+        before = starts(self.grave)
         if self.do(RESUME) or self.grave.noted("exit")[-1] != "2 resume":
             return ()
-        assert begun(self.grave) == before, "something was begun without an answer"
+        assert starts(self.grave) == before, "something was started without an answer"
         names = LOST.findall(self.grave.output())[-1]
         return (*RESUME, *self._settled(re.findall(r"'(\w+)'", names)))
 
@@ -93,6 +93,11 @@ class Operator:
     def status(self) -> str:
         (run,) = self.grave.rows("SELECT * FROM runs")
         return str(run["status"])
+
+
+def starts(grave: Grave) -> int:
+    """How often a process was to be started; the dead may have left some that have yet to begin."""
+    return sum(point.startswith("to start") for point in grave.noted("point"))
 
 
 def begun(grave: Grave) -> Counter[str]:
