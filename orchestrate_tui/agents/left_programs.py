@@ -51,13 +51,14 @@ class LeftPrograms:
             return Left.NOT_STARTED if owner_boot == boot_id() != "" else Left.LOST
         if found.entry.progress is Progress.ENDED:
             return Left.LOST if found.entry.stopped else Left.ENDED
-        goes_on = found.boot == boot_id() and lives(str(found.folder))
+        is_started = found.entry.progress is Progress.STARTED
+        goes_on = is_started and found.boot == boot_id() and lives(str(found.folder))
         return Left.RUNNING if goes_on else Left.LOST
 
     async def take(self, key: str, *, leaves_processes: bool) -> Process | None:
         """The program's process, or how it ended; None when it is lost."""
         found = self._find(key)
-        if found is not None and found.entry.progress is not Progress.ENDED:
+        if found is not None and found.entry.progress is Progress.STARTED:
             try:
                 line = self._line(found.folder)
                 return await line.claim(key, leaves_processes=leaves_processes)

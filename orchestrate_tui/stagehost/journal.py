@@ -23,6 +23,8 @@ class Progress(Enum):
 
     STARTED = auto()
     ENDED = auto()
+    LOST = auto()
+    """Its host died before it, and another one has the folder now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,18 @@ def read_journal(folder: str) -> tuple[str, dict[str, Entry]]:
         return boot, entries
     for text in lines:
         line = _parsed(text)
-        boot = line.get("boot", boot)
+        if "boot" in line:
+            boot = line["boot"]
+            _lose_started(entries)
         _note(entries, line)
     return boot, entries
+
+
+def _lose_started(entries: dict[str, Entry]) -> None:
+    """A host that begins has nothing: it does not see how what another one started ends."""
+    for key, entry in entries.items():
+        if entry.progress is Progress.STARTED:
+            entries[key] = Entry(Progress.LOST)
 
 
 def _note(entries: dict[str, Entry], line: dict[str, Any]) -> None:
