@@ -8,10 +8,12 @@ import os
 import pty
 import pwd
 import select
+import signal
 import subprocess
 import sys
 import termios
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -267,6 +269,9 @@ class Desk:
     def close(self) -> None:
         for opened in self._open:
             opened.close()
+        for pid in self.processes():  # stages survive who was closed
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.ready.close()
         self.gate.close()
 

@@ -22,6 +22,8 @@ pytestmark = [
 ]
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0
+KEY_INTERVAL_S = 0.2
+"""A key may move the focus, and the next one is for what has it then."""
 
 
 class Tmux:
@@ -37,8 +39,14 @@ class Tmux:
         )  # fmt: skip
 
     def press(self, *keys: str) -> None:
-        """Press keys, by the names that tmux has for them."""
-        self._tmux("send-keys", "-t", "console", *keys)
+        """Press keys one after the other, by the names that tmux has for them."""
+        for key in keys:
+            self._tmux("send-keys", "-t", "console", key)
+            time.sleep(KEY_INTERVAL_S)
+
+    def type(self, text: str) -> None:
+        """Type a text at once."""
+        self._tmux("send-keys", "-t", "console", "-l", text)
 
     def screen(self) -> str:
         """What stands on the screen; "" when the program has ended."""
@@ -100,7 +108,7 @@ def test_the_demo_shows_the_rollback_and_another_is_made_by_hand(demo: Tmux, fol
     demo.press("R")
     demo.until("Roll back run #1", "Plan: 1 step in this order", "Reason")
     demo.press("Enter", "Enter")
-    demo.press("-l", "taking it back")
+    demo.type("taking it back")
     demo.until("--from announce --to deploy", "--reason 'taking")
     confirm(demo, "Enter", "Tab")
     demo.until("Really roll back?")
