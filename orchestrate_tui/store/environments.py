@@ -38,14 +38,13 @@ _STAGES = """
     ORDER BY runs.id
 """
 _NEWER = """
-    SELECT later.id, stages.environment FROM runs
-        JOIN runs AS later ON later.pipeline = runs.pipeline AND later.id <> runs.id
-        JOIN stages ON stages.run_id = later.id
-    WHERE runs.id = ?1 AND NOT later.simulated AND stages.environment IS NOT NULL
-        AND stages.status <> 'rolled_back' AND stages.started_at > (
-            SELECT max(started_at) FROM stages AS own
-            WHERE own.run_id = ?1 AND own.environment = stages.environment)
-    ORDER BY later.id DESC
+    SELECT release.run_id, release.environment FROM runs
+        JOIN releases AS release ON release.pipeline = runs.pipeline AND release.run_id <> runs.id
+        JOIN stages ON stages.run_id = release.run_id AND stages.stage_name = release.stage_name
+    WHERE runs.id = ?1 AND release.undone_by IS NULL AND stages.started_at > (
+        SELECT max(started_at) FROM stages AS own
+        WHERE own.run_id = ?1 AND own.environment = release.environment)
+    ORDER BY release.run_id DESC
 """
 
 
@@ -101,9 +100,9 @@ def newer_deployment(
 ) -> str:
     """That a newer run of the same pipeline has deployed there since; "" when none has.
 
-    What was rolled back again does not count.
+    A release that was undone again does not count, nor what came of it.
     """
     for row in connection.execute(_NEWER, (run_id,)) if environments else ():
         if row["environment"] in environments:
-            return f"Run {row['id']} has deployed to '{row['environment']}' since"
+            return f"Run {row['run_id']} has deployed to '{row['environment']}' since"
     return ""

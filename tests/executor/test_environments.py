@@ -50,6 +50,18 @@ async def test_a_newer_run_does_not_count_that_was_rolled_back_or_simulated_or_d
     assert scene.undone() == [str(second.id), str(first.id)]
 
 
+async def test_a_newer_run_does_not_count_whose_smoke_test_had_it_rolled_back(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys())
+    smoke_test = after(
+        "smoke-test", "deploy", task="exit 1", environment="production",
+        on_failure=ROLLBACK, rollback_to="deploy",
+    )  # fmt: skip
+    await scene.run(deploys(), smoke_test)
+    assert (await scene.executor.plan_rollback(first.id, "deploy")).newer == ""
+
+
 async def test_a_manual_rollback_is_refused_with_the_name_of_a_rollback_that_is_under_way(
     scene: Scene,
 ) -> None:
