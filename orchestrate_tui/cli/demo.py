@@ -74,6 +74,8 @@ class _Demo:
         second = self._deploy(BROKEN_VERSION)
         answer = self._answer()
         say(f"  over HTTP: {answer}")
+        if self._interrupts.take():
+            raise KeyboardInterrupt
         return 0 if self._went_as_told(first, second, answer) else 1
 
     def run_in_console(self) -> int:
@@ -108,7 +110,7 @@ class _Demo:
                 self._control.cancel(run_id)  # refused when it ends, or is being rolled back
 
         Follower(self._history, run_id, quiet=False).until(begun.end, heed_interrupts)
-        if is_stopped:
+        if is_stopped or self._interrupts.take():
             raise KeyboardInterrupt
         return self._history.run(run_id)
 
