@@ -43,9 +43,11 @@ class Disk:
         self._limit(10**6)
 
     def _limit(self, more: int) -> None:
-        """The thread that writes must be idle, or wait for room."""
-        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
-        self._connection.execute(f"PRAGMA max_page_count = {pages + more}").fetchone()
+        """Whoever has the lock is sure that the thread that writes is in no transaction."""
+        with self.database.files.write_lock.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+            self._connection.execute(f"PRAGMA max_page_count = {pages + more}").fetchone()
 
     def patiently(self, word: str) -> Future[str]:
         return self.database.submit(adding(word), is_patient=True)
