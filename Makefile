@@ -17,7 +17,7 @@ console: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	@command -v tmux >/dev/null || echo "tmux is not installed: the tests that need it are skipped"
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term -q -rs $(TESTS)
+	$(BIN)/python -m pytest -n auto --cov --cov-report= -q -rsfE $(TESTS)
 ifndef TESTS
 	$(BIN)/python -m coverage report --include="orchestrate_tui/domain/*" --fail-under=100 -m
 endif
