@@ -9,7 +9,7 @@ from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
-from tests.console.scenery import Desk, Story, failed, now, settle
+from tests.console.scenery import Desk, Story, failed, now, settle, waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +27,19 @@ async def test_a_dialog_closes_itself_and_nothing_below_it(story: Story, desk: D
         await pilot.pause()
         assert isinstance(app.screen, MainScreen)
     assert desk.asked == [("acknowledge", 1, "")]
+
+
+async def test_a_decision_is_asked_for_once(story: Story, desk: Desk) -> None:
+    run_id = waiting(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        button = pilot.app.screen.query_one("#confirm", ArmedButton)
+        await settle(pilot, lambda: not button.disabled)
+        button.press()
+        button.press()
+        await settle(pilot, lambda: isinstance(app.screen, MainScreen))
+    assert desk.asked == [("approve", run_id, "deploy-prod", "")]
 
 
 async def test_a_command_of_the_palette_is_carried_out_once(story: Story, desk: Desk) -> None:

@@ -16,6 +16,7 @@ from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.release_list import ReleaseList
 from orchestrate_tui.domain.release import Ruling
+from orchestrate_tui.errors import Refused
 from tests.console.scenery import PROTECTED, Desk, Story, delivered, now, released, settle, shown
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +92,17 @@ async def test_a_quarantine_is_lifted_with_a_reason(
         await confirmed(pilot, "fixed")
         await settle(pilot, lambda: desk.asked)
     assert desk.asked == [("rule", Ruling.LIFT, 1, "fixed")]
+
+
+async def test_a_refused_ruling_leaves_the_dialog_and_the_reason(story: Story, desk: Desk) -> None:
+    released(story)
+    desk.refusal = Refused("It was lifted by ben")
+    async with app(story, desk).run_test() as pilot:
+        await pilot.press("v", "l")
+        await confirmed(pilot, "fixed")
+        await settle(pilot, lambda: "It was lifted by ben" in shown(pilot))
+        assert "fixed" in shown(pilot)
+        assert not pilot.app.screen.query_one(ArmedButton).disabled
 
 
 async def test_what_is_ruled_elsewhere_is_seen(story: Story, desk: Desk) -> None:

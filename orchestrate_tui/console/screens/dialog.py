@@ -1,9 +1,10 @@
-"""What all dialogs share: a frame, Escape, buttons that the arrow keys reach."""
+"""What all dialogs share: a frame, Escape and Cancel, buttons that the arrow keys reach."""
 
 from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from textual import on
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
@@ -52,19 +53,6 @@ class Dialog(ModalScreen[T]):
         color: $text-muted;
     }
 
-    Dialog .problem {
-        color: $text-error;
-    }
-
-    Dialog .field {
-        height: 1;
-    }
-
-    Dialog .field > Label {
-        width: 16;
-        color: $text-muted;
-    }
-
     Dialog Input {
         width: 1fr;
         background: $boost;
@@ -109,6 +97,7 @@ class Dialog(ModalScreen[T]):
         """Close with an answer; a second one would close the screen below."""
         return super().dismiss(result) if self.is_current else AwaitComplete()
 
+    @on(Button.Pressed, "#cancel")
     def action_leave(self) -> None:
         """Go back without an answer."""
         self.dismiss(None)

@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 from orchestrate_tui.console.marks import run_mark
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, toned
+from orchestrate_tui.console.widgets.field import Field
 from orchestrate_tui.domain.status import RunStatus
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class FilterDialog(Dialog[RunFilter]):
 
     DEFAULT_CSS = """
     FilterDialog OptionList { height: 7; width: 30; }
-    FilterDialog .field { height: auto; }
+    FilterDialog #status { height: auto; }
+    FilterDialog #status > Label { width: 16; color: $text-muted; }
     """
 
     def __init__(self, present: RunFilter) -> None:
@@ -61,12 +63,8 @@ class FilterDialog(Dialog[RunFilter]):
         """A field for each condition."""
         with Vertical(classes="frame") as frame:
             frame.border_title = Content("Show only")
-            with Horizontal(classes="field"):
-                yield Label("Pipeline")
-                yield Input(
-                    self._present.pipeline or "", placeholder="its whole name; any", compact=True
-                )
-            with Horizontal(classes="field"):
+            yield Field("Pipeline", "its whole name; any", value=self._present.pipeline or "")
+            with Horizontal(id="status"):
                 yield Label("Status")
                 yield OptionList(*map(_option, _STATUSES))
             with Horizontal(classes="buttons"):

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
@@ -21,6 +21,7 @@ from orchestrate_tui.console.new_run import pipeline_files, problems, trigger_of
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, plain, toned
 from orchestrate_tui.console.text import visible
+from orchestrate_tui.console.widgets.field import Field
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.spec import LoadedPipeline, load_pipeline
@@ -54,12 +55,12 @@ class NewRunDialog(Dialog[int]):
             frame.border_subtitle = Content("Tab next · Ctrl+S start · Esc close")
             yield OptionList(*(Option(plain(str(path))) for path in self._files), id="files")
             with VerticalScroll(id="fields", can_focus=False):
-                yield _field("Other file", "a path", "path")
+                yield Field("Other file", "a path", "path")
                 yield Vertical(id="variables")
-                yield _field("More variables", "NAME=VALUE, separated by spaces", "more")
-                yield _field("Branch", "none", "branch")
-                yield _field("Labels", "none", "labels")
-                yield _field("Changed paths", "unknown; - when nothing changed", "changed")
+                yield Field("More variables", "NAME=VALUE, separated by spaces", "more")
+                yield Field("Branch", "none", "branch")
+                yield Field("Labels", "none", "labels")
+                yield Field("Changed paths", "unknown; - when nothing changed", "changed")
                 yield Tick("Simulate: run no agent, change nothing", compact=True)
             yield Static(id="state")
             with Horizontal(classes="buttons"):
@@ -99,7 +100,7 @@ class NewRunDialog(Dialog[int]):
         variables = self.query_one("#variables")
         await variables.remove_children()
         await variables.mount_all(
-            _field(name, "empty", None, value) for name, value in self._declared.items()
+            Field(name, "empty", value=value) for name, value in self._declared.items()
         )
         self._loaded = loaded
         self._check()
@@ -154,10 +155,6 @@ class NewRunDialog(Dialog[int]):
     def _go_on(self) -> None:
         self.focus_next()
 
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
-
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
         """Start the run, if nothing stands in the way."""
@@ -177,8 +174,3 @@ class NewRunDialog(Dialog[int]):
             self._say([toned(text, Tone.BAD) for text in error.lines])
         else:
             self.dismiss(run_id)
-
-
-def _field(name: str, hint: str, id: str | None, value: str = "") -> Horizontal:  # noqa: A002
-    field = Input(value, placeholder=hint, id=id, compact=True)
-    return Horizontal(Label(plain(name)), field, classes="field")

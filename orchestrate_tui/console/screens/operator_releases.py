@@ -5,28 +5,25 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
 from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
-from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.screens.asking_screen import AskingScreen
 from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.screens.releases_screen import ReleasesScreen
 from orchestrate_tui.console.styled import plain
-from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.release_list import ReleaseList
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.release import Quarantine, Ruling
-from orchestrate_tui.errors import OrchestrateError, Refused
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.latch import LatchedControl
     from orchestrate_tui.store.history import History
 
 
-class OperatorReleases(ReleasesScreen):
+class OperatorReleases(ReleasesScreen, AskingScreen):
     """Asks why, and then the executor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,40 +41,39 @@ class OperatorReleases(ReleasesScreen):
     def action_pin(self) -> None:
         """Ask why the release under the cursor is golden, or is not any more."""
         release = self.query_one(ReleaseList).current
-        if release is None or not self._passes_latch(release.run_id):
+        if release is None:
+            return
+        if not self._passes_latch(self._control.environments(release.run_id)):
             return
         ruling = Ruling.UNPIN if release.is_golden else Ruling.PIN
         what = f"Release {release.id}, {release.version or 'without a version'},"
         becomes = "is no more" if release.is_golden else "becomes"
-        self._ask_why(
-            ruling,
-            release.id,
-            ReasonDialog(
-                "Unpin the release?" if release.is_golden else "Pin the release?",
-                plain(f"{what} {becomes} the golden one of {release.environment}."),
-                yes="Unpin" if release.is_golden else "Pin",
-                required=False,
-            ),
+        dialog = ReasonDialog(
+            "Unpin the release?" if release.is_golden else "Pin the release?",
+            plain(f"{what} {becomes} the golden one of {release.environment}."),
+            yes="Unpin" if release.is_golden else "Pin",
+            request=partial(self._control.rule, ruling, release.id),
+            required=False,
         )
+        self.app.push_screen(dialog, self._say)
 
     def action_lift(self) -> None:
         """Ask why the quarantined version may come back."""
         quarantine = self._chosen_quarantine
-        if quarantine is None or not self._passes_latch(quarantine.run_id):
+        if quarantine is None:
             return
-        self._ask_why(
-            Ruling.LIFT,
-            quarantine.id,
-            ReasonDialog(
-                "Lift the quarantine?",
-                plain(
-                    f"Version {quarantine.version} may be deployed to"
-                    f" {quarantine.environment} again."
-                ),
-                yes="Lift it",
-                word=confirmation(self._control.environments(quarantine.run_id)),
-            ),
+        touched = self._control.environments(quarantine.run_id)
+        if not self._passes_latch(touched):
+            return
+        what = f"Version {quarantine.version} may be deployed to {quarantine.environment} again."
+        dialog = ReasonDialog(
+            "Lift the quarantine?",
+            plain(what),
+            yes="Lift it",
+            request=partial(self._control.rule, Ruling.LIFT, quarantine.id),
+            word=confirmation(touched),
         )
+        self.app.push_screen(dialog, self._say)
 
     @property
     def _chosen_quarantine(self) -> Quarantine | None:
@@ -87,29 +83,3 @@ class OperatorReleases(ReleasesScreen):
             return self.quarantines[shown.highlighted]
         wanted = release.quarantine if release else None
         return next((one for one in self.quarantines if one.id == wanted), None)
-
-    def _passes_latch(self, run_id: int) -> bool:
-        """Whether something may be changed about that run; if not, that is said."""
-        try:
-            self._control.latch.check(self._control.environments(run_id))
-        except Refused as refusal:
-            self.notify(visible(str(refusal)), severity="warning", markup=False)
-            return False
-        return True
-
-    def _ask_why(self, ruling: Ruling, identity: int, dialog: ReasonDialog) -> None:
-        self.app.push_screen(dialog, partial(self._answered, ruling, identity))
-
-    def _answered(self, ruling: Ruling, identity: int, reason: str | None) -> None:
-        if reason is not None:
-            self._rule(ruling, identity, reason)
-
-    @work()
-    async def _rule(self, ruling: Ruling, identity: int, reason: str) -> None:
-        """Tell what the executor answers."""
-        try:
-            answer = await outcome(self._control.rule(ruling, identity, reason))
-        except OrchestrateError as error:
-            self.notify(visible(str(error)), severity="error", markup=False)
-        else:
-            self.notify(visible(answer), markup=False)

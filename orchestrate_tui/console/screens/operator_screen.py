@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.events import DescendantFocus
 from textual.screen import Screen
 
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.durations import Clock
-from orchestrate_tui.console.latch import latch_text
+from orchestrate_tui.console.screens.asking_screen import yes_or_no
 from orchestrate_tui.console.screens.decision_dialog import DecisionDialog
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.operator_releases import OperatorReleases
-from orchestrate_tui.console.screens.question import Answer, Question
-from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.screens.resume_dialog import ResumeDialog, Settled, fates
-from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
-from orchestrate_tui.console.screens.step_dialog import StepDialog
-from orchestrate_tui.console.screens.take_over_dialog import TakeOverDialog
+from orchestrate_tui.console.screens.rollback_keys import RollbackKeys
+from orchestrate_tui.console.screens.take_over_dialog import take_over_dialog
 from orchestrate_tui.console.styled import lines, plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.protection import confirmation
-from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.run import Decision, Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
-from orchestrate_tui.errors import OrchestrateError, Refused
-from orchestrate_tui.executor.notices import last_lines
-from orchestrate_tui.executor.operator_desk import failed_steps
+from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.bridge import Bridge
     from orchestrate_tui.console.latch import LatchedControl
     from orchestrate_tui.console.ports import Attendance
     from orchestrate_tui.console.run_picture import RunPicture
-    from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.store.history import History
 
 
@@ -66,7 +57,7 @@ _DEPENDENT_ACTIONS = (
 """Actions that not every run, stage or rollback allows."""
 
 
-class OperatorScreen(MainScreen, inherit_bindings=False):
+class OperatorScreen(RollbackKeys, inherit_bindings=False):
     """Opens the dialogs, and asks the executor for what has none."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -132,18 +123,16 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         clock: Clock = utc_now,
     ) -> None:
         super().__init__(
-            history, bridge, run_id=run_id, read_only=False, attendance=attendance, clock=clock
+            history,
+            bridge,
+            control,
+            run_id=run_id,
+            named_database=named_database,
+            attendance=attendance,
+            clock=clock,
         )
-        self._control = control
-        self._latch = control.latch
         self._files = files
-        self._named_database = named_database
         self._abilities = dict.fromkeys(_DEPENDENT_ACTIONS, False)
-
-    @property
-    def trouble(self) -> str:
-        """What keeps this console's executor from working, or another; "" is nothing."""
-        return self._control.trouble or super().trouble
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what the chosen run, stage or rollback allows."""
@@ -185,35 +174,9 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
     def _look_elsewhere(self) -> None:
         self.offer_keys()
 
-    # The latch
-
-    @property
-    def _environments(self) -> tuple[str, ...]:
-        """The protected environments that the chosen run touches."""
-        picture = self.picture
-        if picture is None:
-            return ()
-        return self._latch.environments(picture.pipeline, simulated=picture.run.simulated)
-
-    def action_turn_latch(self) -> None:
-        """Unlock what the chosen run touches for a while, or lock it again."""
-        self._latch.turn(self._environments)
-        self._tell()
-
-    def _status(self) -> Iterable[Content]:
-        """What the status line tells: whether this console is locked, first of all."""
-        return (latch_text(self._latch, self._environments), *super()._status())
-
-    def _passes_latch(self, environments: Sequence[str]) -> bool:
-        """Whether something may be changed there; if not, that is said."""
-        try:
-            self._latch.check(environments)
-        except Refused as refusal:
-            self.notify(visible(str(refusal)), severity="warning", markup=False)
-            return False
-        return True
-
-    # Runs
+    def _look_for_waiting(self) -> None:
+        super()._look_for_waiting()
+        self.offer_keys()
 
     def action_new_run(self) -> None:
         """Ask which run to start."""
@@ -233,7 +196,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             return
         run = self.picture.run
         body = plain(f"Run #{run.id} of {run.pipeline} stops: what runs is ended, nothing starts.")
-        question = _question(
+        question = yes_or_no(
             "Cancel the run?",
             body,
             no="Keep it running",
@@ -260,7 +223,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             self.app.push_screen(ResumeDialog(run, stages), partial(self._resume, run.id))
             return
         body = lines([plain(f"Run #{run.id} of {run.pipeline} goes on."), fates(stages)])
-        question = _question("Resume the run?", body, no="Cancel", yes="Resume")
+        question = yes_or_no("Resume the run?", body, no="Cancel", yes="Resume")
         self._ask_first(question, lambda: self._control.resume(run.id))
 
     def _resume(self, run_id: int, settled: Settled | None) -> None:
@@ -275,7 +238,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
             return
         run = self.picture.run
         body = plain(f"Everybody sees that you know of run #{run.id}; nothing else changes.")
-        question = _question("Acknowledge the run?", body, no="Cancel", yes="Acknowledge")
+        question = yes_or_no("Acknowledge the run?", body, no="Cancel", yes="Acknowledge")
         self._ask_first(question, lambda: self._control.acknowledge(run.id))
 
     def action_take_over(self) -> None:
@@ -284,7 +247,7 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
         if picture is not None and self._passes_latch(touched):
             driver = next((one for one in self._people or () if picture.driver in one.epochs), None)
             self.app.push_screen(
-                TakeOverDialog(picture.run, driver, word=confirmation(touched)),
+                take_over_dialog(picture.run, driver, word=confirmation(touched)),
                 partial(self._take_from, picture.run.id),
             )
 
@@ -313,129 +276,3 @@ class OperatorScreen(MainScreen, inherit_bindings=False):
     def action_releases(self) -> None:
         """Show the releases, pin them, and lift quarantines."""
         self._show_releases(OperatorReleases(self._history, self._control, clock=self._clock))
-
-    # Rollbacks
-
-    def action_roll_back(self) -> None:
-        """Put a rollback of the chosen run together."""
-        touched = self._environments
-        if self.picture is not None and self._passes_latch(touched):
-            dialog = RollbackDialog(
-                self._control,
-                self.picture,
-                source=self.stage_name,
-                word=confirmation(touched),
-                named_database=self._named_database,
-            )
-            self.app.push_screen(dialog, self._go_to_rollback)
-
-    def action_retry_rollback(self) -> None:
-        """Put the repetition of a failed rollback together."""
-        event = self.query_one(RollbackHistory).current
-        if event is None:
-            return
-        self.choose_run(event.run_id)
-        touched = self._environments
-        if self.picture is not None and self._passes_latch(touched):
-            dialog = RollbackDialog(
-                self._control,
-                self.picture,
-                source=event.failed_stage_name,
-                target=event.rollback_to_stage,
-                is_retry=True,
-                word=confirmation(touched),
-                named_database=self._named_database,
-            )
-            self.app.push_screen(dialog, self._go_to_rollback)
-
-    def action_halt_rollback(self) -> None:
-        """Ask whether to halt a rollback."""
-        event = self.query_one(RollbackHistory).current
-        if event is None or event.id is None:
-            return
-        rollback_id = event.id
-        touched = self._control.environments(event.run_id)
-        if not self._passes_latch(touched):
-            return
-        body = plain(
-            f"Rollback {rollback_id} stops at its present step and is failed; that is final."
-        )
-        question = _question(
-            "Halt the rollback?",
-            body,
-            no="Let it go on",
-            yes="Halt it",
-            word=confirmation(touched),
-        )
-        reason = "halted in the console"
-        self._ask_first(question, lambda: self._control.halt(rollback_id, reason))
-
-    def _look_for_waiting(self) -> None:
-        super()._look_for_waiting()
-        self.offer_keys()
-
-    def action_decide_step(self) -> None:
-        """Ask how a rollback that waits goes on: that of the chosen run, or the newest one."""
-        chosen = self.picture.run.id if self.picture else None
-        first = sorted(self.waiting, key=lambda event: event.run_id != chosen)[:1]
-        for event in first:
-            touched = self._control.environments(event.run_id)
-            if self._passes_latch(touched):
-                self._open_step_dialog(event, confirmation(touched))
-
-    def action_reset_breaker(self) -> None:
-        """Ask why new runs may go again to the environment of the newest breaker."""
-        for breaker in self.breakers[:1]:
-            touched = self._control.environments(breaker.run_id)
-            if self._passes_latch(touched):
-                dialog = ReasonDialog(
-                    "Let new runs start again?",
-                    plain(f"{breaker.sentence}."),
-                    yes="Let them start",
-                    word=confirmation(touched),
-                )
-                self.app.push_screen(dialog, partial(self._reset_breaker, breaker.id))
-
-    def _reset_breaker(self, breaker_id: int, reason: str | None) -> None:
-        if reason is not None:
-            self._ask(lambda: self._control.rule(Ruling.RESET, breaker_id, reason))
-
-    def _open_step_dialog(self, event: RollbackEvent, word: str) -> None:
-        identity = event.id or 0
-        for step in failed_steps(self._history.steps(identity))[:1]:
-            path = self._history.undo_log_path(event.run_id, identity, step.part, step.attempt)
-            dialog = StepDialog(self._control, event, step, last_lines(path), word=word)
-            self.app.push_screen(dialog, self._say)
-
-    def _go_to_rollback(self, rollback_id: int | None) -> None:
-        if rollback_id is not None:
-            self._say(f"Rollback {rollback_id} begins")
-            self.action_pane("rollbacks")
-
-    # Asking
-
-    def _ask_first(self, question: Question, request: Callable[[], Future[Any]]) -> None:
-        def answered(answer: str | None) -> None:
-            if answer == "yes":
-                self._ask(request)
-
-        self.app.push_screen(question, answered)
-
-    @work()
-    async def _ask(self, request: Callable[[], Future[Any]]) -> None:
-        """Tell what the executor answers."""
-        try:
-            answer = await outcome(request())
-        except OrchestrateError as error:
-            self.notify(visible(str(error)), severity="error", markup=False)
-        else:
-            self._say(answer if isinstance(answer, str) else None)
-
-    def _say(self, text: str | None) -> None:
-        if text:
-            self.notify(visible(text), markup=False)
-
-
-def _question(title: str, body: Content, *, no: str, yes: str, word: str = "") -> Question:
-    answers = [Answer("no", no, is_grave=False), Answer("yes", yes)]
-    return Question(title, body, answers, word=word)

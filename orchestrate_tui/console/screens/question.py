@@ -77,4 +77,5 @@ class Question(Dialog[str]):
 
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
+        event.prevent_default()  # for "Cancel" is an answer too
         self.dismiss(event.button.id)

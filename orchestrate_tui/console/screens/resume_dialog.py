@@ -108,10 +108,6 @@ class ResumeDialog(Dialog[Settled]):
     def _go_on(self) -> None:
         self.query_one("#cancel").focus()
 
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
-
     @on(Button.Pressed, "#roll-back")
     def _roll_back(self) -> None:
         self.dismiss({})

@@ -21,6 +21,8 @@ from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.screens.question import Answer, Question
 from orchestrate_tui.console.styled import joined, lines, plain, toned
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.console.widgets.field import Field
+from orchestrate_tui.console.widgets.problem import Problem
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.errors import OrchestrateError, StalePlan
 from orchestrate_tui.spec import load_pipeline
@@ -75,18 +77,14 @@ class RollbackDialog(Dialog[int]):
                     yield OptionList(id="targets")
             with VerticalScroll(id="plan"):
                 yield Static(id="steps")
-            with Horizontal(classes="field"):
-                yield Label("Return to")
-                yield Input(placeholder="the release before", id="release", compact=True)
-                yield Label("Undo as in")
-                yield Input(placeholder="the run's own file", id="definition", compact=True)
-            with Horizontal(classes="field"):
-                yield Label("Reason")
-                yield Input(placeholder="required", id="reason", compact=True)
+            with Horizontal(id="instead"):
+                yield Field("Return to", "the release before", "release")
+                yield Field("Undo as in", "the run's own file", "definition")
+            yield Field("Reason", "required", "reason")
             yield Tick("Undo the rest although some of it is irreversible", compact=True)
             yield Tick("Undo it although others worked there since", id="force", compact=True)
             yield Static(id="command", classes="note")
-            yield Static(id="problem", classes="problem")
+            yield Problem()
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield ArmedButton("Roll back…", id="confirm", is_allowed=False)
@@ -205,7 +203,7 @@ class RollbackDialog(Dialog[int]):
         )
 
     def _complain(self, text: str) -> None:
-        self.query_one("#problem", Static).update(plain(text))
+        self.query_one(Problem).tell(text)
 
     @on(OptionList.OptionSelected, "#sources")
     def _go_to_targets(self) -> None:
@@ -218,10 +216,6 @@ class RollbackDialog(Dialog[int]):
     @on(Input.Submitted)
     def _go_on(self) -> None:
         self.focus_next()
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
 
     @on(Button.Pressed, "#confirm")
     def _confirm(self) -> None:

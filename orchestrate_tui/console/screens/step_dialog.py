@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.marks import Tone
-from orchestrate_tui.console.screens.dialog import Dialog
+from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.styled import joined, lines, plain, toned
-from orchestrate_tui.console.widgets.armed_button import ArmedButton
-from orchestrate_tui.console.widgets.word_field import WordField
 from orchestrate_tui.domain.step_decision import StepAction
-from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +35,13 @@ _CHOICES = {
 }
 
 
-class StepDialog(Dialog[str]):
+class StepDialog(ReasonDialog):
     """Shows what went wrong and takes the decision; answers with what that did.
 
-    `log` are the last lines of the undo. `word` has to be typed before that; "" asks for none.
+    `log` are the last lines of the undo. `word` has to be typed; "" asks for none.
     """
+
+    FIRST: ClassVar[str] = "#choices"
 
     def __init__(
         self,
@@ -55,83 +52,36 @@ class StepDialog(Dialog[str]):
         *,
         word: str = "",
     ) -> None:
-        super().__init__()
+        title = f"Rollback {event.id} waits for you"
+        about = lines(_about(step, log))
+        super().__init__(title, about, yes="Decide", request=self._decide, word=word)
         self._control = control
-        self._event = event
+        self._rollback_id = event.id or 0
         self._step = step
-        self._log = log
-        self._word = word
 
-    def compose(self) -> ComposeResult:
-        """The step, its last lines, what can be done, why, the buttons."""
-        with Vertical(classes="frame") as frame:
-            frame.border_title = Content(f"Rollback {self._event.id} waits for you")
-            yield Static(lines(self._about()))
-            yield OptionList(*(Option(_told(one)) for one in _CHOICES), id="choices")
-            with Horizontal(classes="field"):
-                yield Label("Reason")
-                yield Input(placeholder="required", id="reason", compact=True)
-            yield WordField(self._word)
-            yield Static(id="problem", classes="problem")
-            with Horizontal(classes="buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
-                yield ArmedButton("Decide", id="confirm", is_allowed=False)
-
-    def _about(self) -> Iterator[Content]:
-        step = self._step
-        yield plain(f"The undo of {step.part} failed: {step.error_message}").stylize("bold")
-        yield toned(f"{step.agent}: {step.task}", Tone.QUIET)
-        for line in self._log[-MOST_LINES:] or ("It wrote nothing.",):
-            yield toned(f"  {line}", Tone.QUIET)
-
-    def on_mount(self) -> None:
-        """Begin with what is to be decided."""
-        choices = self.query_one(OptionList)
+    def compose_choice(self) -> ComposeResult:
+        """What can be done."""
+        choices = OptionList(*(Option(_told(one)) for one in _CHOICES), id="choices")
         choices.highlighted = 0
-        choices.focus()
+        yield choices
 
     @on(OptionList.OptionSelected)
     def _go_to_reason(self) -> None:
         self.query_one("#reason").focus()
 
-    @on(Input.Changed)
-    def _check(self) -> None:
-        is_ready = bool(self._reason) and self.query_one(WordField).is_filled
-        self.query_one("#confirm", ArmedButton).allow(is_allowed=is_ready)
-
-    @property
-    def _reason(self) -> str:
-        return self.query_one("#reason", Input).value.strip()
-
-    @on(Input.Submitted, "#reason")
-    def _go_on(self) -> None:
-        self.query_one("#word" if self._word else "#cancel").focus()
-
-    @on(Input.Submitted, "#word")
-    def _go_to_buttons(self) -> None:
-        self.query_one("#cancel").focus()
-
-    @on(Button.Pressed, "#cancel")
-    def _cancel(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#confirm")
-    @work(exclusive=True)
-    async def _decide(self) -> None:
-        try:
-            answer = await outcome(self._ask())
-        except OrchestrateError as error:
-            self.query_one("#problem", Static).update(plain(str(error)))
-        else:
-            self.dismiss(answer)
-
-    def _ask(self) -> Future[str]:
+    def _decide(self, reason: str) -> Future[str]:
         choice = list(_CHOICES)[self.query_one(OptionList).highlighted or 0]
-        rollback_id = self._event.id or 0
         if choice == HALT:
-            return self._control.halt(rollback_id, self._reason)
+            return self._control.halt(self._rollback_id, reason)
         action = StepAction(choice)
-        return self._control.decide_step(rollback_id, action, self._reason, self._step.part)
+        return self._control.decide_step(self._rollback_id, action, reason, self._step.part)
+
+
+def _about(step: RollbackStep, log: Sequence[str]) -> Iterator[Content]:
+    yield plain(f"The undo of {step.part} failed: {step.error_message}").stylize("bold")
+    yield toned(f"{step.agent}: {step.task}", Tone.QUIET)
+    for line in log[-MOST_LINES:] or ("It wrote nothing.",):
+        yield toned(f"  {line}", Tone.QUIET)
 
 
 def _told(choice: str) -> Content:

@@ -1,0 +1,63 @@
+"""A screen that asks the executor for something, and tells what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+from textual.content import Content
+from textual.widget import Widget
+
+from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.screens.question import Answer, Question
+from orchestrate_tui.console.text import visible
+from orchestrate_tui.errors import OrchestrateError, Refused
+
+if TYPE_CHECKING:
+    from orchestrate_tui.console.latch import LatchedControl
+
+
+class AskingScreen(Widget):
+    """Asks only for what the latch lets through; for screens, which name it after their own."""
+
+    _control: LatchedControl
+
+    def _passes_latch(self, environments: Sequence[str]) -> bool:
+        """Whether something may be changed there; if not, that is said."""
+        try:
+            self._control.latch.check(environments)
+        except Refused as refusal:
+            self.notify(visible(str(refusal)), severity="warning", markup=False)
+            return False
+        return True
+
+    def _ask_first(self, question: Question, request: Callable[[], Future[Any]]) -> None:
+        """Ask for something once `question` was answered with yes."""
+
+        def answered(answer: str | None) -> None:
+            if answer == "yes":
+                self._ask(request)
+
+        self.app.push_screen(question, answered)
+
+    @work()
+    async def _ask(self, request: Callable[[], Future[Any]]) -> None:
+        """Tell what the executor answers."""
+        try:
+            answer = await outcome(request())
+        except OrchestrateError as error:
+            self.notify(visible(str(error)), severity="error", markup=False)
+        else:
+            self._say(answer if isinstance(answer, str) else None)
+
+    def _say(self, text: str | None) -> None:
+        if text:
+            self.notify(visible(text), markup=False)
+
+
+def yes_or_no(title: str, body: Content, *, no: str, yes: str, word: str = "") -> Question:
+    """A question whose answer is "yes" or "no", each with its label."""
+    answers = [Answer("no", no, is_grave=False), Answer("yes", yes)]
+    return Question(title, body, answers, word=word)
