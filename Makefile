@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
 
-.PHONY: demo console test torture lint bench clean
+.PHONY: demo console test torture lint bench bench-short clean
 
 demo: $(VENV)/installed
 	@$(BIN)/orchestrate-tui demo
@@ -31,10 +31,14 @@ lint: $(VENV)/installed-lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-test
-	$(BIN)/python benchmarks/engine.py
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks $(BENCH)
 	$(BIN)/python benchmarks/masking.py
 	$(BIN)/python benchmarks/snapshots.py
+
+# without the bench extra: it draws nothing
+bench-short: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks --short
 
 clean:
 	rm -rf $(VENV) build dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
@@ -50,6 +54,10 @@ $(VENV)/installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/installed-test: $(VENV)/installed
 	@$(INSTALL) --editable ".[test]"
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-test
+	@$(INSTALL) --editable ".[test,bench]"
 	@touch $@
 
 $(VENV)/installed-lint: $(VENV)/installed-test

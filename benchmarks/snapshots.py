@@ -46,7 +46,7 @@ def write_tree(tree: Path, files: int, size: int, seed: int) -> None:
 
 
 def digest(tree: Path) -> str:
-    words = ["tar", "--sort=name", "-cf", "-", "-C", tree, "."]
+    words = ["tar", "--sort=name", "-cf", "-", "-C", str(tree), "."]
     packed = subprocess.run(words, capture_output=True, check=True).stdout
     return str(hash(packed))
 

@@ -1,0 +1,114 @@
+"""Has subjects do the same work in turn, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.figures import Figure
+
+ROOT = Path(__file__).parents[1]
+LIMIT_S = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A command whose last line of output says what its work took."""
+
+    name: str
+    command: Sequence[str]
+    stores: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one process said of its work."""
+
+    seconds: float
+    cpu_s: float
+    peak_memory_mb: float
+
+
+def measured_in_turn(
+    workload: str, title: str, subjects: Sequence[Subject], rounds: int, scratch: Path
+) -> list[Figure]:
+    """A figure for each subject; in each round every subject works once.
+
+    One that fails has no samples, and its note says why.
+    """
+    readings: dict[str, list[Reading]] = {one.name: [] for one in subjects}
+    failures: dict[str, str] = {}
+    for number in range(rounds):
+        for one in subjects:
+            if one.name in failures:
+                continue
+            folder = scratch / f"{one.name}-{number}"
+            folder.mkdir(parents=True)
+            try:
+                readings[one.name].append(run(one.command, folder))
+            except SubjectFailed as failure:
+                failures[one.name] = str(failure)
+    return [
+        _figure(workload, title, one, readings[one.name], failures.get(one.name, ""))
+        for one in subjects
+    ]
+
+
+class SubjectFailed(Exception):
+    """A subject did not do its work; the text says why in a line."""
+
+
+def run(command: Sequence[str], folder: Path) -> Reading:
+    """Have a subject work in `folder`, with this repository to import from.
+
+    Raises SubjectFailed.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=_environment(folder),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise SubjectFailed(f"gave up after {LIMIT_S} s") from None
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise SubjectFailed(f"failed: {said[-1][:200]}" if said else f"exit {done.returncode}")
+    return Reading(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _environment(folder: Path) -> Mapping[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(folder),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+    }
+
+
+def _figure(
+    workload: str, title: str, subject: Subject, readings: Sequence[Reading], failure: str
+) -> Figure:
+    taken = () if failure else tuple(readings)
+    return Figure(
+        workload=workload,
+        title=title,
+        subject=subject.name,
+        samples=tuple(one.seconds for one in taken),
+        cpu_s=tuple(one.cpu_s for one in taken),
+        peak_memory_mb=median(one.peak_memory_mb for one in taken) if taken else None,
+        stores=subject.stores,
+        note="; ".join(filter(None, (subject.note, failure))),
+    )
