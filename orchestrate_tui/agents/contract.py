@@ -15,9 +15,9 @@ from orchestrate_tui.stagehost.masking import Masker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackIdentity:
-    """The rollback that an undo belongs to."""
+    """The rollback that an undo belongs to; `rollback_id` None means that it is rehearsed."""
 
-    rollback_id: int
+    rollback_id: int | None
     failed_stage: str
     previous: Mapping[str, str] = field(default_factory=dict, repr=False)
     snapshot: Mapping[str, str] = field(default_factory=dict, repr=False)

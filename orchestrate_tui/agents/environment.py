@@ -95,7 +95,10 @@ def _identity(work: Work, outputs: Path) -> dict[str, str]:
     if work.component is not None:
         identity["ORCHESTRATE_COMPONENT"] = work.component
     if work.rollback:
-        identity["ORCHESTRATE_ROLLBACK_ID"] = str(work.rollback.rollback_id)
+        if work.rollback.rollback_id is None:
+            identity["ORCHESTRATE_REHEARSAL"] = "1"
+        else:
+            identity["ORCHESTRATE_ROLLBACK_ID"] = str(work.rollback.rollback_id)
         identity["ORCHESTRATE_FAILED_STAGE"] = work.rollback.failed_stage
         identity |= variables_of(work.rollback.previous)
         identity |= snapshot_variables(work.rollback.snapshot)

@@ -65,6 +65,17 @@ async def perform_http(work: Work) -> Outcome:
     return Outcome(succeeded=False, reason=reason)
 
 
+def request_lines(work: Work) -> tuple[str, ...]:
+    """The request as it would be sent, without what its address may hold that is secret.
+
+    Raises UnknownVariable, or UnsafeValue for a value that would add a header.
+    """
+    request = _render(work.agent.http or HttpRequest(url=""), text_values(work))
+    headers = (f"{name.decode()}: {value.decode()}" for name, value in request.headers.raw)
+    body = request.content.decode().splitlines()
+    return (f"{request.method} {_shown(request.url)}", *headers, *body)
+
+
 def _render(wanted: HttpRequest, values: Mapping[str, str]) -> httpx.Request:
     headers = _headers(wanted.headers, values)
     body = _substitute_inside(wanted.body, values, _body_quote(wanted))

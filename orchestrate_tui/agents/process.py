@@ -42,7 +42,7 @@ async def run_program(
         argv=argv,
         environment={**own_environment(work, outputs), **extra_environment},
         inherited=inherited_environment() if work.inherited is None else work.inherited,
-        workdir=_workdir(work),
+        workdir=workdir_of(work),
         log_path=work.log_path,
         secret_forms=encode_forms(work.masker.forms) if work.masker else b"",
         timeout_s=work.timeout_s,
@@ -81,7 +81,8 @@ def _make_private(path: Path) -> None:
         os.close(os.open(path, flags, 0o600))
 
 
-def _workdir(work: Work) -> Path:
+def workdir_of(work: Work) -> Path:
+    """The folder in which a process does the work. Raises UnknownVariable."""
     if work.agent.workdir is None:
         return work.workdir
     return work.workdir / substitute(work.agent.workdir, text_values(work))

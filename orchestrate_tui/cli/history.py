@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
 from orchestrate_tui.cli.notifying import print_notifications
@@ -14,13 +15,16 @@ from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
 from orchestrate_tui.console.marks import Mark, rollback_mark, run_mark, stage_mark
+from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import OnFailure
+from orchestrate_tui.domain.readiness import coverage
 from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.rehearsals import last_rehearsal
 
 
 def runs(arguments: Namespace) -> int:
@@ -54,6 +58,7 @@ def show(arguments: Namespace) -> int:
         print_json(run_record(history, run))
         return 0
     _print_head(run)
+    _print_rehearsal(history, run)
     allowed = {
         stage.name
         for stage in history.definition(run.id).stages
@@ -120,6 +125,13 @@ def _print_head(run: Run) -> None:
         say(f"  labels {', '.join(run.trigger.labels)}")
     if run.trigger.changed is not None:
         say(f"  changed {', '.join(run.trigger.changed) or 'nothing'}")
+
+
+def _print_rehearsal(history: History, run: Run) -> None:
+    """Say when a rollback of a run of which something can be undone was rehearsed."""
+    rehearsal = history.query(partial(last_rehearsal, run_id=run.id))
+    if rehearsal or (coverage(history.definition(run.id)).undoable and not run.simulated):
+        say(f"  {last_rehearsed(rehearsal, utc_now())}")
     say()
 
 

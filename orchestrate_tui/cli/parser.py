@@ -278,6 +278,21 @@ def _add_rollbacks(commands: Commands) -> None:
     rollback.add_argument(
         "-C", "--component", action="append", default=[], metavar="NAME", help="only this component"
     )
+    rehearse = commands.add(
+        "rehearse",
+        "rehearsing:rehearse",
+        "do all of a rollback but its undos, to learn what is missing",
+        json=True,
+    )
+    add_run_id(rehearse)
+    rehearse.add_argument(
+        "--to", dest="to_stage", default="", metavar="STAGE",
+        help="of a rollback to this stage (default: each stage that ran, by itself)",
+    )  # fmt: skip
+    rehearse.add_argument(
+        "--from", dest="from_stage", default="", metavar="STAGE",
+        help="the stage that failed (default: the one that is named with --to)",
+    )  # fmt: skip
     step = commands.add(
         "rollback-step", "rollbacks:decide_step", "decide how a rollback goes on", json=True
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from orchestrate_tui.domain.moments import to_text
@@ -12,6 +13,7 @@ from orchestrate_tui.domain.moments import to_text
 if TYPE_CHECKING:  # a command that prints other values does not load these
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
     from orchestrate_tui.domain.notification import Delivery, Notification
+    from orchestrate_tui.domain.rehearsal import Rehearsal
     from orchestrate_tui.domain.release import Quarantine, Release
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
@@ -52,6 +54,30 @@ def run_record(history: History, run: Run) -> JsonObject:
             rollback_record(history, event) for event in history.rollbacks(run.id, limit=1000)
         ],
         "notifications": [notification_record(one) for one in history.notifications(run.id)],
+        "last_rehearsal": _last_rehearsal(history, run),
+    }
+
+
+def _last_rehearsal(history: History, run: Run) -> JsonObject | None:
+    # loads the store, which a command that prints no run does not need
+    from orchestrate_tui.store.rehearsals import last_rehearsal  # noqa: PLC0415
+
+    rehearsal = history.query(partial(last_rehearsal, run_id=run.id))
+    return rehearsal_record(rehearsal) if rehearsal else None
+
+
+def rehearsal_record(rehearsal: Rehearsal) -> JsonObject:
+    """One rehearsal without its report; an empty target means each stage that ran."""
+    return {
+        "id": rehearsal.id,
+        "run_id": rehearsal.run_id,
+        "failed_stage_name": rehearsal.failed_stage_name or None,
+        "rollback_to_stage": rehearsal.rollback_to_stage or None,
+        "actor": rehearsal.actor,
+        "started_at": to_text(rehearsal.started_at),
+        "completed_at": to_text(rehearsal.completed_at),
+        "is_well": rehearsal.is_well,
+        "outcome": rehearsal.outcome,
     }
 
 

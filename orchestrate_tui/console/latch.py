@@ -190,6 +190,10 @@ class LatchedControl:
         """What a rollback would do now; that changes nothing."""
         return self._control.plan_rollback(run_id, from_stage, to_stage, **options)
 
+    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
+        """Do all of a rollback but its undos; that changes nothing."""
+        return self._control.rehearse(run_id, to_stage, from_stage=from_stage)
+
     def rollback(
         self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
     ) -> Future[int]:

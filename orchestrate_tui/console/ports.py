@@ -117,6 +117,10 @@ class ExecutorControl(Protocol):
         """What a rollback would do now, or why it would be refused."""
         ...
 
+    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
+        """Do all of a rollback but its undos; the id of the rehearsal."""
+        ...
+
     def rollback(
         self,
         run_id: int,

@@ -77,10 +77,14 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSkip:
-    """A stage that belongs to the rollback but has no step, and why."""
+    """A stage that belongs to the rollback but has no step, and why.
+
+    `is_stuck` says that it has an undo, which has nothing to go back to.
+    """
 
     stage_name: str
     reason: str
+    is_stuck: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +140,8 @@ def plan_rollback(
 ) -> RollbackPlan:
     """The plan to undo `target` and everything downstream of it; pure.
 
-    `target` None means the failed stage itself. In a simulated run every agent exists, the
+    `target` None means the failed stage itself; `failed_stage` "" every stage that ran, each
+    undone as if it were the target. In a simulated run every agent exists, the
     rollback agent too. `releases` says of stages with an environment what they brought there,
     `snapshots` which paths were kept before they, or their components, ran. `components` narrows
     it to these; `undone` are the components of stages that were undone before.
@@ -145,14 +150,15 @@ def plan_rollback(
     goal = target or failed_stage
     defined = {stage.name: stage for stage in pipeline.stages}
     there = {name for name, stage in stages.items() if is_in_scope(stage)}
-    closure = closure_of(defined, graph, there, (goal, failed_stage))
+    closure = closure_of(defined, graph, there, (goal, failed_stage) if goal else there)
     order = undo_order(closure, there, defined, graph, stages)
     begun = tuple(name for name in order if name in there)
     parts = {name: chosen_parts(defined[name], components, undone.get(name, ())) for name in begun}
     scope = tuple(name for name in begun if parts[name])
     has_rollback_agent = simulated or pipeline.agent(ROLLBACK_AGENT) is not None
     all_undos = {
-        name: undo_of(defined[name], goal, has_rollback_agent=has_rollback_agent) for name in begun
+        name: undo_of(defined[name], goal or name, has_rollback_agent=has_rollback_agent)
+        for name in begun
     }
     undos = {name: all_undos[name] for name in scope}
     restores = {
@@ -337,10 +343,15 @@ def _skips(
     for name in closure.difference(scope):
         if stages[name].status is StageStatus.ROLLED_BACK:
             reasons[name] = f"already undone by rollback {stages[name].rolled_back_by}"
-    if not stages[target].started:
+    if target and not stages[target].started:
         reasons[target] = DID_NOT_RUN
     in_order = sorted(reasons, key=lambda name: stages[name].position)
-    return tuple(PlanSkip(stage_name=name, reason=reasons[name]) for name in in_order)
+    return tuple(
+        PlanSkip(
+            stage_name=name, reason=reasons[name], is_stuck=name in stuck and undos[name] is None
+        )
+        for name in in_order
+    )
 
 
 def _stays(undo: Undo | None) -> bool:
@@ -381,6 +392,8 @@ def _refusal(
         return f"Stage '{target}' has nothing to go back to: {stuck[target]}"
     if target in undos and all(step.stage_name != target for step in steps):
         return f"Stage '{target}' has nothing to undo it"
+    if not steps and not target:
+        return "Nothing to roll back: no stage that ran has a step left to undo"
     if not steps:
         reason = "did not run" if not stages[target].started else "has no step left to undo"
         return f"Nothing to roll back: stage '{target}' {reason}"

@@ -32,7 +32,7 @@ from orchestrate_tui.domain.rollback import PlanStep
 from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import RunContext
-from orchestrate_tui.executor.environments import rollback_in, until_free
+from orchestrate_tui.executor.environments import until_free
 from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.releases import previous_values
 from orchestrate_tui.executor.secrets import LostSecret
@@ -138,21 +138,11 @@ class Attempts:
         if problem := await self._keep(stage, attempt):
             return Outcome(succeeded=False, reason=self.context.secrets.masked(problem))
         if not self.is_left(stage.name, attempt):
-            await self._until_free(stage, attempt)
+            log = StageLog(self._log_path(stage.name, attempt), self.context.secrets.masker)
+            await until_free(self.permission.executor, self.context, stage, log)
         timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s
-        return await self._perform(
-            stage, agent, task=stage.task, attempt=attempt, timeout_s=timeout_s
-        )
-
-    async def _until_free(self, stage: Stage, attempt: int) -> None:
-        """Wait while a rollback of another run has the environment of the stage."""
-        environment, executor = stage.environment, self.permission.executor
-        if environment is None or self.context.run.simulated:
-            return
-        if holder := rollback_in(executor, self.context.id, environment):
-            log = StageLog(self._log_path(stage.name, attempt, None), self.context.secrets.masker)
-            log.note(f"waits: {holder.sentence}")
-            await until_free(executor, self.context.id, environment)
+        work = self._work(stage, agent, task=stage.task, attempt=attempt, timeout_s=timeout_s)
+        return await self._perform(work)
 
     async def perform_undo(
         self, stage: Stage, undo: Undo, step: PlanStep, event: RollbackEvent, attempt: int
@@ -165,22 +155,10 @@ class Attempts:
         agent = self._agent(step.agent)
         if isinstance(agent, Outcome):
             return agent
-        identity = RollbackIdentity(
-            rollback_id=event.id or 0,
-            failed_stage=event.failed_stage_name,
-            previous=self._previous(step),
-            snapshot=self._kept_values(stage, step.component),
-        )
+        identity = self._identity(stage, step, event.id or 0, event.failed_stage_name)
+        work = self._undo_work(stage, undo, step, agent, identity, attempt=attempt)
         try:
-            return await self._perform(
-                stage,
-                agent,
-                task=step.task,
-                attempt=attempt,
-                timeout_s=undo.timeout_s,
-                rollback=identity,
-                component=step.component,
-            )
+            return await self._perform(work)
         finally:  # nobody is told what an undo puts out
             remove_outputs(self._log_path(step.part, attempt, identity))
 
@@ -190,24 +168,49 @@ class Attempts:
         """Have the check of an undo run: exit code 1 says that there is nothing to undo."""
         if self.context.run.simulated:
             return Outcome(succeeded=True, exit_code=0)
-        agent = Agent(
-            name="check", kind=AgentKind.SHELL, shell=undo.check, success_codes=(0, NOT_NEEDED)
-        )
-        identity = RollbackIdentity(
-            rollback_id=event.id or 0,
-            failed_stage=event.failed_stage_name,
-            previous=self._previous(step),
-            snapshot=self._kept_values(stage, step.component),
-        )
+        identity = self._identity(stage, step, event.id or 0, event.failed_stage_name)
+        asker = checker(undo)
         return await self._perform(
+            self._undo_work(stage, undo, step, asker, identity, attempt=attempt, kind=CHECK)
+        )
+
+    def rehearsed(
+        self, stage: Stage, undo: Undo, step: PlanStep, agent: Agent, failed_stage: str
+    ) -> Work | Outcome:
+        """The work of an undo, or of its check, outside of any rollback; or why there is none."""
+        identity = self._identity(stage, step, None, failed_stage)
+        return self._undo_work(stage, undo, step, agent, identity, attempt=1)
+
+    def _undo_work(
+        self,
+        stage: Stage,
+        undo: Undo,
+        step: PlanStep,
+        agent: Agent,
+        identity: RollbackIdentity,
+        *,
+        attempt: int,
+        kind: str = "",
+    ) -> Work | Outcome:
+        return self._work(
             stage,
             agent,
             task=step.task,
             attempt=attempt,
             timeout_s=undo.timeout_s,
             rollback=identity,
-            kind=CHECK,
+            kind=kind,
             component=step.component,
+        )
+
+    def _identity(
+        self, stage: Stage, step: PlanStep, rollback_id: int | None, failed_stage: str
+    ) -> RollbackIdentity:
+        return RollbackIdentity(
+            rollback_id=rollback_id,
+            failed_stage=failed_stage,
+            previous=self._previous(step),
+            snapshot=self._kept_values(stage, step.component),
         )
 
     async def _keep(self, stage: Stage, attempt: int) -> str:
@@ -237,9 +240,7 @@ class Attempts:
             values = [
                 (
                     name,
-                    await self._answer(
-                        stage, attempt, workdir, name=name, script=script, component=part
-                    ),
+                    await self._answer(stage, attempt, name=name, script=script, component=part),
                 )
                 for name, script in snapshot.values
             ]
@@ -251,35 +252,24 @@ class Attempts:
         self,
         stage: Stage,
         attempt: int,
-        workdir: Path,
         *,
         name: str,
         script: str,
         component: str | None,
     ) -> str:
         """What the script of a value of a snapshot prints. Raises NoAnswer."""
-        work = Work(
-            run_id=self.context.id,
-            stage_name=stage.name,
-            agent=Agent(name="snapshot", kind=AgentKind.SHELL, shell=script),
+        work = self._work(
+            stage,
+            Agent(name="snapshot", kind=AgentKind.SHELL, shell=script),
             task="",
             attempt=attempt,
-            workdir=workdir,
-            log_path=self._log_path(stage.name, attempt),
-            idempotency_key=(
-                f"{self.idempotency_key(part_name(stage.name, component))}-snapshot-{name}"
-            ),
-            environment=stage.environment,
             timeout_s=_LONGEST_QUESTION_S,
-            masker=self.context.secrets.masker,
-            values=self.values,
-            variables=self._environment(),
-            inherited=self._inherited,
-            stage_env=stage.env,
-            is_exposed=self._is_exposed,
-            components=stage.components,
+            kind=f"-snapshot-{name}",
             component=component,
         )
+        if isinstance(work, Outcome):
+            raise NoAnswer(work.reason)
+        work = replace(work, log_path=self._log_path(stage.name, attempt))
         try:
             return await ask(work, self.permission.launcher(), script)
         except NoAnswer as error:
@@ -329,7 +319,19 @@ class Attempts:
             return {}
         return previous_values(self.context, self.permission.executor.database, step.release)
 
-    async def _perform(
+    async def _perform(self, work: Work | Outcome) -> Outcome:
+        """Have work done; what could not be written out has failed with its reason."""
+        if isinstance(work, Outcome):
+            return work
+        if work.agent.simulated == _PRETENCE:
+            return Outcome(succeeded=True)
+        await checkpoint_if_cancelled()  # what was stopped meanwhile is not started
+        outcome = await self._do(work)
+        if outcome.reason:
+            return replace(outcome, reason=self.context.secrets.masked(outcome.reason))
+        return outcome
+
+    def _work(
         self,
         stage: Stage,
         agent: Agent,
@@ -340,7 +342,8 @@ class Attempts:
         rollback: RollbackIdentity | None = None,
         kind: str = "",
         component: str | None = None,
-    ) -> Outcome:
+    ) -> Work | Outcome:
+        """What the agent is told, or why its texts cannot be filled in."""
         run, part = self.context.run, part_name(stage.name, component)
         values = self.values
         if rollback and (rollback.previous or rollback.snapshot):
@@ -349,10 +352,7 @@ class Attempts:
         rendered = self._rendered(stage, task, values)
         if isinstance(rendered, Outcome):
             return rendered
-        if agent.simulated == _PRETENCE:
-            return Outcome(succeeded=True)
-        await checkpoint_if_cancelled()  # what was stopped meanwhile is not started
-        work = Work(
+        return Work(
             run_id=run.id,
             stage_name=stage.name,
             agent=agent,
@@ -374,10 +374,6 @@ class Attempts:
             components=stage.components,
             component=component,
         )
-        outcome = await self._do(work)
-        if outcome.reason:
-            return replace(outcome, reason=self.context.secrets.masked(outcome.reason))
-        return outcome
 
     async def _do(self, work: Work) -> Outcome:
         """Have it done; what has no process of its own is not taken over while it is done."""
@@ -404,7 +400,8 @@ class Attempts:
     ) -> Path:
         if rollback is None:
             return self.files.log(self.context.id, stage_name, attempt)
-        return self.files.undo_log(self.context.id, rollback.rollback_id, stage_name, attempt)
+        rollback_id = rollback.rollback_id or 0
+        return self.files.undo_log(self.context.id, rollback_id, stage_name, attempt)
 
     def _agent(self, name: str) -> Agent | Outcome:
         if self.context.run.simulated:
@@ -435,6 +432,12 @@ class Attempts:
         """The same for every attempt of a stage, or of its undo, and for no other work."""
         key = f"{self._run_key}{stage_name}"
         return key if rollback_id is None else f"{key}-rollback-{rollback_id}"
+
+
+def checker(undo: Undo) -> Agent:
+    """Who asks the check of an undo."""
+    codes = (0, NOT_NEEDED)
+    return Agent(name="check", kind=AgentKind.SHELL, shell=undo.check, success_codes=codes)
 
 
 def _with_component(values: dict[str, str], component: str | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ from orchestrate_tui.executor.errands import (
     Done,
     Halt,
     Plan,
+    Rehearse,
     Reject,
     Resume,
     Rollback,
@@ -84,6 +85,9 @@ class Clerk:
                 return Done(answer=_resumed(control, run))
             case Start():
                 return Done(answer=str(_result(self._start(control, errand))))
+            case Rehearse(run=run, to_stage=to_stage, from_stage=from_stage):
+                asked = control.rehearse(run, to_stage, from_stage=from_stage)
+                return Done(answer=str(_result(asked)))
             case Rollback():
                 return Done(answer=str(_result(_rollback(control, errand))))
             case _:

@@ -266,6 +266,15 @@ class Control:
         self._begin(trigger, started)
         return started
 
+    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
+        """Do all of a rollback but its undos; the id of the rehearsal. It is given up at the end.
+
+        See PipelineExecutor.rehearse.
+        """
+        rehearse, actor = self._executor.rehearse, self._signature["actor"]
+        call = partial(rehearse, run_id, to_stage, from_stage=from_stage, actor=actor)
+        return self._thread.ask(call)
+
     def follow_rollback(self, rollback_id: int) -> Future[RollbackEvent]:
         """Wait for the end of a rollback, whoever carries it out."""
         return self._thread.ask(partial(self._executor.follow_rollback, rollback_id))

@@ -26,6 +26,7 @@ from orchestrate_tui.executor.errands import (
     Decide,
     Halt,
     Plan,
+    Rehearse,
     Reject,
     Resume,
     Rollback,
@@ -229,6 +230,12 @@ class DistantControl:
             components=components,
         )
         return self._number(errand)
+
+    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
+        """Do all of a rollback but its undos; the id of the rehearsal."""
+        return self._number(
+            Rehearse(key=_new_key(), run=run_id, to_stage=to_stage, from_stage=from_stage)
+        )
 
     def follow_rollback(self, rollback_id: int) -> Future[RollbackEvent]:
         """Wait for the end of a rollback."""

@@ -7,6 +7,8 @@ from functools import partial
 
 import anyio
 
+from orchestrate_tui.agents.log import StageLog
+from orchestrate_tui.domain.pipeline import Stage
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.store.environments import Holder, holder_of
@@ -40,9 +42,15 @@ def rollback_in(executor: ExecutorContext, run_id: int, environment: str) -> Hol
     )
 
 
-async def until_free(executor: ExecutorContext, run_id: int, environment: str) -> None:
-    """Wait until no rollback of another run has the environment."""
-    while True:
-        if rollback_in(executor, run_id, environment) is None:
-            return
+async def until_free(
+    executor: ExecutorContext, context: RunContext, stage: Stage, log: StageLog
+) -> None:
+    """Wait while a rollback of another run has the environment of a stage."""
+    if stage.environment is None or context.run.simulated:
+        return
+    holder = rollback_in(executor, context.id, stage.environment)
+    if holder is not None:
+        log.note(f"waits: {holder.sentence}")
+    while holder is not None:
         await anyio.sleep(LOOK_INTERVAL_S)
+        holder = rollback_in(executor, context.id, stage.environment)

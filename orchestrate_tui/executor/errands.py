@@ -92,6 +92,14 @@ class Plan(Errand, frozen=True, tag="plan"):
     components: tuple[Name, ...] = ()
 
 
+class Rehearse(Errand, frozen=True, tag="rehearse"):
+    """Do all of a rollback but its undos; the answer is the rehearsal's id."""
+
+    run: Id
+    to_stage: str = ""
+    from_stage: str = ""
+
+
 class Rollback(Errand, frozen=True, tag="rollback"):
     """Roll a run back; the answer is the rollback's id."""
 
@@ -140,6 +148,7 @@ AnyErrand: TypeAlias = (
     | Resume
     | Start
     | Plan
+    | Rehearse
     | Rollback
     | Decide
     | Halt
@@ -154,6 +163,7 @@ RIGHTS: dict[type[Errand], Right] = {
     Resume: Right.RUN,
     Start: Right.RUN,
     Plan: Right.VIEW,
+    Rehearse: Right.ROLLBACK,
     Rollback: Right.ROLLBACK,
     Decide: Right.ROLLBACK,
     Halt: Right.ROLLBACK,

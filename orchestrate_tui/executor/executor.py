@@ -34,6 +34,7 @@ from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.planning import Planning
 from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.rehearsals import Rehearsals
 from orchestrate_tui.executor.room import Room
 from orchestrate_tui.executor.rulings import Rulings
 from orchestrate_tui.executor.runnable import Runnable
@@ -285,6 +286,18 @@ class PipelineExecutor:
         )
         actor = actor or current_user()
         return await self._rollbacks.trigger(run_id, demand, actor, accepted, key)
+
+    async def rehearse(
+        self, run_id: int, to_stage: str = "", *, from_stage: str = "", actor: str = ""
+    ) -> int:
+        """Do all of a rollback but its undos, and record what is missing; returns its id.
+
+        `to_stage` and `from_stage` are as for plan_rollback, one of them stands for both; without
+        them each stage that ran is rehearsed by itself. Cancelling it ends its checks. Raises
+        NotFound, or Refused for a simulated run and while others work in its environments.
+        """
+        rehearsals = Rehearsals(self._context, self._records)
+        return await rehearsals.rehearse(run_id, from_stage, to_stage, actor or current_user())
 
     async def follow_rollback(self, rollback_id: int) -> RollbackEvent:
         """Wait for the end of a rollback, whoever carries it out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -57,16 +57,26 @@ def _look(
     state = SnapshotState.NOT_ASKED
     if stage.snapshot is not None and stage.snapshot.paths and not run.simulated:
         found = [
-            _snapshot(connection, stands, part or "", packs, thorough=thorough)
+            snapshot_state(connection, stands, part or "", packs, thorough=thorough)
             for part in parts_of(stage)
         ]
         state = next((one for one in found if one is not SnapshotState.INTACT), found[0])
     return readiness(pipeline, stage, stands, succession=known, snapshot=state)
 
 
-def _snapshot(
-    connection: Connection, stage: StageRun, component: str, packs: Path, *, thorough: bool
+def snapshot_state(
+    connection: Connection,
+    stage: StageRun,
+    component: str,
+    packs: Path,
+    *,
+    thorough: bool,
+    checkpoint: Callable[[], None] = lambda: None,
 ) -> SnapshotState:
+    """What is there of the snapshot of a stage that has one; `thorough` as for run_readiness.
+
+    `checkpoint` is called again and again, and ends it by raising something.
+    """
     kept = find_snapshot(connection, stage.run_id, stage.stage_name, component)
     if kept is None:
         return SnapshotState.MISSING if stage.started else SnapshotState.NOT_YET
@@ -74,14 +84,19 @@ def _snapshot(
     from orchestrate_tui.snapshots.errors import SnapshotError  # noqa: PLC0415
 
     try:
-        _check(connection, kept.id, packs, thorough=thorough)
+        _check(connection, kept.id, packs, checkpoint if thorough else None)
     except (SnapshotError, OSError, LookupError):
         return SnapshotState.DAMAGED
     return SnapshotState.INTACT
 
 
-def _check(connection: Connection, snapshot_id: int, packs: Path, *, thorough: bool) -> None:
-    """Raise SnapshotError, OSError or LookupError unless all that was kept is there."""
+def _check(
+    connection: Connection, snapshot_id: int, packs: Path, checkpoint: Callable[[], None] | None
+) -> None:
+    """Raise SnapshotError, OSError or LookupError unless all that was kept is there.
+
+    With a `checkpoint` it is read.
+    """
     from orchestrate_tui.snapshots.blobs import PackReader, PackSizes  # noqa: PLC0415
     from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
 
@@ -92,9 +107,9 @@ def _check(connection: Connection, snapshot_id: int, packs: Path, *, thorough: b
             blob = _locate(connection, digest)
             if blob is None or not sizes.has(blob):
                 raise LookupError(digest.hex())
-            if thorough:
+            if checkpoint is not None:
                 for _ in reader.pieces(digest):
-                    pass
+                    checkpoint()
     finally:
         reader.close()
 

@@ -367,6 +367,9 @@ class Desk:
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         return self._answer("rejected", "reject", run_id, stage, comment)
 
+    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
+        return self._answer(1, "rehearse", run_id, to_stage, from_stage)
+
     def rollback(
         self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
     ) -> Future[int]:

@@ -1,0 +1,276 @@
+"""Rehearses rollbacks: does all of one but its undos, and records what was missing.
+
+A rehearsal changes nothing of the run, and holds nothing that a rollback would have to wait for.
+It is refused, and not recorded, where a rollback or another run works in the same environments:
+what the checks say then is not how things stand.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from anyio import to_thread
+from anyio.from_thread import check_cancelled
+
+from orchestrate_tui.agents import perform
+from orchestrate_tui.agents.contract import Outcome, Process, Program, Work
+from orchestrate_tui.agents.environment import remove_outputs
+from orchestrate_tui.agents.writing import written
+from orchestrate_tui.domain.pipeline import Stage, Undo
+from orchestrate_tui.domain.readiness import SnapshotState
+from orchestrate_tui.domain.rehearsal import (
+    CheckAnswer,
+    RehearsalReport,
+    RehearsedStep,
+    WrittenUndo,
+)
+from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan, undo_of
+from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.errors import Refused, RollbackLoop
+from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts, checker
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.demand import check_stages
+from orchestrate_tui.executor.environments import environments_undone
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.notices import last_lines
+from orchestrate_tui.executor.readiness import snapshot_state
+from orchestrate_tui.executor.records import Records
+from orchestrate_tui.executor.rollback import plan_request
+from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.environments import holder_of, newer_deployment
+from orchestrate_tui.store.rehearsals import insert_rehearsal
+
+_GRACE_S = 2.0
+"""What a check that is given up has to end by itself."""
+
+_BAD = frozenset({SnapshotState.MISSING, SnapshotState.DAMAGED})
+_AT_WORK = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
+
+
+class Rehearsals:
+    """Rehearses rollbacks of any run, whoever works on it."""
+
+    def __init__(self, executor: ExecutorContext, records: Records) -> None:
+        self._executor = executor
+        self._records = records
+
+    async def rehearse(self, run_id: int, from_stage: str, to_stage: str, actor: str) -> int:
+        """Rehearse, and record it; returns its id. See PipelineExecutor.rehearse."""
+        run = self._records.run(run_id)
+        if run.simulated:
+            raise Refused(f"Run {run_id} was simulated: there is nothing to rehearse")
+        context, began_at = self._records.context(run), self._executor.clock()
+        source, target = from_stage or to_stage, to_stage or from_stage
+        read = self._executor.database.read
+        read(partial(check_stages, context=context, from_stage=source, to_stage=target))
+        plan = read(partial(self._plan, context=context, source=source, target=target))
+        report = await self._report(context, plan)
+
+        def insert(connection: Connection) -> int:
+            self._check_apart(connection, context, plan)
+            return insert_rehearsal(
+                connection, run_id, (source, target), actor, report,
+                began_at=began_at, at=self._executor.clock(),
+            )  # fmt: skip
+
+        return await self._executor.commit(insert, Change(run_id=run_id))
+
+    def _plan(
+        self, connection: Connection, context: RunContext, source: str, target: str
+    ) -> RollbackPlan:
+        """What is rehearsed. Raises Refused where nothing is, or others are at work."""
+        stages = self._records.stages(context.id)
+        plan = plan_request(connection, context, stages, source, target or None)
+        self._check_apart(connection, context, plan)
+        if not plan.steps and not plan.skipped and not target:
+            raise Refused(f"There is nothing to rehearse: nothing of run {context.id} has run")
+        places = environments_undone(context, plan)
+        newer = newer_deployment(connection, context.id, places)
+        loop = _loop(connection, context, target)
+        return replace(
+            plan,
+            warnings=(*plan.warnings, *filter(None, (newer,))),
+            refusal=loop or plan.refusal,
+        )
+
+    def _check_apart(self, connection: Connection, context: RunContext, plan: RollbackPlan) -> None:
+        """Raise Refused while a rollback of the run, or somebody else, is at work there."""
+        rollbacks.check_none_under_way(connection, context.id)
+        places, files = environments_undone(context, plan), self._executor.database.files
+        if holder := holder_of(connection, files, places, context.id):
+            told = holder.sentence[:1].upper() + holder.sentence[1:]
+            raise Refused(told, next_step="Rehearse when it has ended")
+
+    async def _report(self, context: RunContext, plan: RollbackPlan) -> RehearsalReport:
+        secrets, attempts = context.secrets, self._records.attempts(context)
+        known = {stage.stage_name: stage for stage in self._records.stages(context.id)}
+        rehearsal = _Steps(self._executor, context, attempts, plan)
+        return RehearsalReport(
+            steps=tuple([await rehearsal.step(one, known[one.stage_name]) for one in plan.steps]),
+            skipped=tuple((skip.stage_name, skip.reason) for skip in plan.skipped),
+            warnings=(*plan.warnings, *(f"Secrets: {reason}" for reason in secrets.missing)),
+            problems=tuple(_problems(plan)),
+        )
+
+
+def _loop(connection: Connection, context: RunContext, target: str) -> str:
+    """Why the target cannot be one again; "" when it can, or nothing is the target."""
+    if not target:
+        return ""
+    try:
+        rollbacks.check_loop(connection, context.id, target)
+    except RollbackLoop as error:
+        return error.message
+    return ""
+
+
+def _problems(plan: RollbackPlan) -> list[str]:
+    """What keeps the rollback, or some stage of it, from being undone."""
+    stuck = [
+        f"Stage '{skip.stage_name}' has nothing to go back to: {skip.reason}"
+        for skip in plan.skipped
+        if skip.is_stuck
+    ]
+    is_of_target = bool(plan.target) and plan.refusal
+    return list(dict.fromkeys([*([plan.refusal] if is_of_target else []), *stuck]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The steps of one rehearsal."""
+
+    executor: ExecutorContext
+    context: RunContext
+    attempts: Attempts
+    plan: RollbackPlan
+
+    async def step(self, step: PlanStep, stands: StageRun) -> RehearsedStep:
+        """Rehearse one undo."""
+        stage = next(one for one in self.context.pipeline.stages if one.name == step.stage_name)
+        undo = self._undo(stage, step)
+        snapshot = await self._snapshot(stage, step, stands)
+        problems = [f"its snapshot is {snapshot}"] if snapshot in _BAD else []
+        undoing, task = self._written(stage, undo, step)
+        problems += undoing.problems
+        answer, lines, problem = await self._check(stage, undo, step, stands)
+        problems += [problem] if problem else []
+        return RehearsedStep(
+            stage_name=step.stage_name,
+            component=step.component,
+            agent=step.agent if step.task else "",
+            task=task,
+            restores=step.restores,
+            snapshot=snapshot,
+            release=step.release,
+            from_version=step.from_version,
+            to_version=step.to_version,
+            undo=undoing,
+            check=answer,
+            check_lines=tuple(lines),
+            problems=tuple(dict.fromkeys(problems)),
+        )
+
+    def _undo(self, stage: Stage, step: PlanStep) -> Undo:
+        undo = undo_of(stage, stage.name, has_rollback_agent=True) if step.task else None
+        return undo or Undo(task="")
+
+    async def _snapshot(self, stage: Stage, step: PlanStep, stands: StageRun) -> SnapshotState:
+        """Read all that was kept, and compare the hashes."""
+        if stage.snapshot is None or not stage.snapshot.paths:
+            return SnapshotState.NOT_ASKED
+        database = self.executor.database
+        look = partial(
+            snapshot_state,
+            stage=stands,
+            component=step.component or "",
+            packs=database.files.snapshots / "packs",
+            thorough=True,
+            checkpoint=check_cancelled,
+        )
+
+        def read() -> SnapshotState:
+            try:
+                return database.read(look)
+            finally:
+                database.release_reader()
+
+        return await to_thread.run_sync(read)
+
+    def _written(self, stage: Stage, undo: Undo, step: PlanStep) -> tuple[WrittenUndo, str]:
+        """The undo with its values, and its task."""
+        if not step.task:
+            return WrittenUndo(), ""
+        agent = self.context.pipeline.agent(step.agent)
+        if agent is None:
+            why = f"agent '{step.agent}', which would undo it, is not defined"
+            return WrittenUndo(problems=(why,)), self._masked(step.task)
+        work = self.attempts.rehearsed(stage, undo, step, agent, self.plan.failed_stage)
+        if isinstance(work, Outcome):
+            why = self._masked(work.reason)
+            return WrittenUndo(kind=agent.kind, problems=(why,)), self._masked(step.task)
+        found = written(work, restores=any(one.restores for one in self.plan.steps))
+        shown = replace(
+            found,
+            command=tuple(map(self._masked, found.command)),
+            workdir=self._masked(found.workdir),
+            environment=tuple((name, self._masked(text)) for name, text in found.environment),
+            problems=tuple(map(self._masked, found.problems)),
+        )
+        return shown, self._masked(work.task)
+
+    async def _check(
+        self, stage: Stage, undo: Undo, step: PlanStep, stands: StageRun
+    ) -> tuple[CheckAnswer, list[str], str]:
+        """What the check of an undo says, what it wrote when it failed, and what is wrong."""
+        if not undo.check or not step.task:
+            return CheckAnswer.NONE, [], ""
+        if stands.status in _AT_WORK:
+            return CheckAnswer.NOT_ASKED, [], ""
+        asked = self.attempts.rehearsed(stage, undo, step, checker(undo), self.plan.failed_stage)
+        if isinstance(asked, Outcome):
+            return CheckAnswer.NOT_ASKED, [], self._masked(asked.reason)
+        outcome, lines = await self._asked(asked)
+        if not outcome.succeeded:
+            said = f"its check failed: {outcome.reason}"
+            return CheckAnswer.FAILED, [self._masked(line) for line in lines], self._masked(said)
+        if outcome.exit_code == NOT_NEEDED:
+            return CheckAnswer.NOT_NEEDED, [], ""
+        return CheckAnswer.NEEDED, [], ""
+
+    async def _asked(self, work: Work) -> tuple[Outcome, list[str]]:
+        """Have a check run, and leave nothing of it behind."""
+        token = os.urandom(8).hex()
+        log = work.log_path.with_name(f"{token}.rehearsal.log")
+        work = replace(
+            work,
+            agent=replace(work.agent, grace_s=_GRACE_S),
+            log_path=log,
+            idempotency_key=f"rehearsal-{token}-{work.idempotency_key}",
+        )
+        try:
+            outcome = await perform(work, _Launching(self.executor))
+            return outcome, last_lines(log)
+        finally:
+            remove_outputs(log)
+            log.unlink(missing_ok=True)
+            with suppress(OSError):  # there are other logs in it
+                log.parent.rmdir()
+
+    def _masked(self, text: str) -> str:
+        return self.context.secrets.masked(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Launching:
+    """Starts programs that belong to no run: whoever works on it may go on."""
+
+    executor: ExecutorContext
+
+    async def start(self, program: Program) -> Process:
+        """Start it as soon as there is room; see Launcher."""
+        return await self.executor.room.start(partial(self.executor.launcher.start, program))
