@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.pipeline import OnFailure
@@ -17,11 +17,13 @@ from orchestrate_tui.domain.status import (
     StageStatus,
     StepStatus,
 )
+from orchestrate_tui.store.rehearsals import last_rehearsal
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.domain.notification import Notification
     from orchestrate_tui.domain.pipeline import Pipeline, Stage
+    from orchestrate_tui.domain.rehearsal import Rehearsal
     from orchestrate_tui.store.history import History
 
 _UNDER_WAY = (StageStatus.WAITING_APPROVAL, StageStatus.RUNNING, StageStatus.RETRYING)
@@ -38,7 +40,7 @@ class RunPicture:
     """A run, its pipeline, its stages in the order of the file, and the decisions on them.
 
     `last_rollback` is None when nobody rolled the run back; `undoing` are the stages whose step
-    of it runs now. `notifications` are newest first.
+    of it runs now. `notifications` are newest first, `rehearsal` is the last one.
     """
 
     run: Run
@@ -48,6 +50,7 @@ class RunPicture:
     last_rollback: RollbackEvent | None = None
     undoing: frozenset[str] = frozenset()
     notifications: tuple[Notification, ...] = ()
+    rehearsal: Rehearsal | None = None
 
     @classmethod
     def read(cls, history: History, run_id: int, before: RunPicture | None = None) -> RunPicture:
@@ -63,6 +66,7 @@ class RunPicture:
             rollback,
             _undoing(history, rollback),
             history.notifications(run_id) if pipeline.notify else (),
+            history.query(partial(last_rehearsal, run_id=run_id)),
         )
 
     @cached_property
@@ -74,6 +78,11 @@ class RunPicture:
     def defined(self) -> Mapping[str, Stage]:
         """What the pipeline says of each stage."""
         return {stage.name: stage for stage in self.pipeline.stages}
+
+    @property
+    def can_undo_something(self) -> bool:
+        """Whether its file says of a stage how it is undone."""
+        return any(stage.rollback or stage.snapshot for stage in self.pipeline.stages)
 
     @property
     def stage_of_interest(self) -> str:
@@ -125,6 +134,11 @@ class RunPicture:
         return any(
             stage.started and stage.status is not StageStatus.ROLLED_BACK for stage in self.stages
         )
+
+    @property
+    def can_be_rehearsed(self) -> bool:
+        """Whether a rollback of it could be rehearsed."""
+        return self.can_be_rolled_back and not self.run.simulated
 
     @property
     def driver(self) -> int | None:

@@ -24,6 +24,7 @@ from orchestrate_tui.domain.pipeline import (
     Stage,
     Undo,
 )
+from orchestrate_tui.domain.rehearsal import RehearsalReport
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan, plan_rollback
 from orchestrate_tui.domain.run import TriggerContext
@@ -44,6 +45,7 @@ from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.pins import pin, unpin
 from orchestrate_tui.store.quarantines import lift
+from orchestrate_tui.store.rehearsals import insert_rehearsal
 from orchestrate_tui.store.releases import insert_release
 from orchestrate_tui.store.rollback_steps import change_step, insert_steps
 from orchestrate_tui.store.rollbacks import (
@@ -208,6 +210,13 @@ class Story:
             lambda connection: mark_rolled_back(connection, run_id, name, rollback_id, self.at)
         )
         return rollback_id
+
+    def rehearses(self, run_id: int, report: RehearsalReport) -> int:
+        """Ben rehearses a rollback of a run."""
+        note = partial(insert_rehearsal, run_id=run_id, stages=("", ""), actor="ben")
+        return self.database.write(
+            lambda connection: note(connection, report=report, began_at=self.at, at=self.at)
+        )
 
     def rules(self, ruling: Ruling, identity: int, reason: str = "") -> None:
         """Ben says something about a release or a quarantine."""

@@ -14,6 +14,14 @@ from orchestrate_tui.agents.left_programs import Left
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.latch import Latch
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.domain.pipeline import AgentKind
+from orchestrate_tui.domain.readiness import SnapshotState
+from orchestrate_tui.domain.rehearsal import (
+    CheckAnswer,
+    RehearsalReport,
+    RehearsedStep,
+    WrittenUndo,
+)
 from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.executor.left_work import LeftStage
@@ -177,6 +185,33 @@ def test_full_log(app: OrchestrateApp, snap_compare: Snap) -> None:
     assert snap_compare(app, terminal_size=SMALL, run_before=after(*keys))
 
 
+UNWELL = RehearsalReport(
+    steps=(
+        RehearsedStep(
+            stage_name="deploy-staging",
+            agent="deployer",
+            task="Serve 1.4.1 again",
+            restores=("conf", "current"),
+            snapshot=SnapshotState.INTACT,
+            release=4,
+            from_version="1.4.2",
+            to_version="1.4.1",
+            undo=WrittenUndo(
+                kind=AgentKind.COMMAND,
+                command=("./switch", "releases/1.4.1", "current"),
+                workdir="/srv/shop",
+                environment=(("MODE", "safe"), ("ORCHESTRATE_REHEARSAL", "1")),
+            ),
+            check=CheckAnswer.FAILED,
+            check_lines=("cannot read 'current'",),
+            problems=("its check failed: exit code 4",),
+        ),
+    ),
+    skipped=(("build", "nothing to undo"), ("smoke-staging", "nothing to undo")),
+    warnings=("stage 'smoke-staging' ran and has nothing to undo it",),
+)
+
+
 COLOURED_LOG = (
     *(
         b"\x1b[3%dmcolour %d\x1b[0m \x1b[9%dmbright\x1b[0m \x1b[4%dm behind \x1b[0m" % ((n,) * 4)
@@ -196,6 +231,14 @@ def test_coloured_log(story: Story, snap_compare: Snap) -> None:
     path.write_bytes(b"\n".join(COLOURED_LOG))
     app = OrchestrateApp(story.history, clock=now)
     assert snap_compare(app, terminal_size=SMALL, run_before=after("L"))
+
+
+@pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "120x40"])
+def test_rehearsal(
+    app: OrchestrateApp, story: Story, snap_compare: Snap, size: tuple[int, int]
+) -> None:
+    story.rehearses(3, UNWELL)
+    assert snap_compare(app, terminal_size=size, run_before=after("E", "enter", "enter"))
 
 
 @pytest.mark.parametrize("size", [SMALL, MEDIUM], ids=["80x24", "120x40"])

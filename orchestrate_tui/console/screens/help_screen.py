@@ -25,6 +25,7 @@ _MOVING = (
     ("z", "this pane on the whole screen, and back"),
     ("b", "stages as boxes or in single rows"),
     ("o", "rollbacks of this run only, or of all"),
+    ("i  v", "could this run be undone; the releases"),
     ("L", "the log on the whole screen; there / n N search"),
     ("/", "show only some runs"),
     ("ctrl+p  :", "all commands"),
@@ -38,6 +39,8 @@ _ACTING = (
     ("u  U", "resume an interrupted run, take over one that hangs"),
     ("A", "acknowledge a run that went wrong: • beside its sign"),
     ("W", "unlock a protected environment for a while, or lock it"),
+    ("E", "rehearse a rollback: all of it but the undos"),
+    ("D  B", "decide about a step that failed, reset a breaker"),
     ("T", "try a failed rollback again"),
     ("H", "halt a rollback"),
 )

@@ -347,7 +347,9 @@ class MainScreen(Screen[None]):
     def action_readiness(self) -> None:
         """Show whether the stages of the chosen run could be undone."""
         if self.picture is not None:
-            self.app.push_screen(ReadinessScreen(self._history, self.picture.run.id))
+            self.app.push_screen(
+                ReadinessScreen(self._history, self.picture.run.id, clock=self._clock)
+            )
 
     def action_releases(self) -> None:
         """Show the releases, and the versions that are quarantined."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -12,11 +13,15 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.marks import Tone, light_mark
+from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, plain, toned
+from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.readiness import Light, Readiness, SnapshotState
 from orchestrate_tui.executor.readiness import run_readiness
+from orchestrate_tui.store.rehearsals import last_rehearsal
 
 if TYPE_CHECKING:
     from orchestrate_tui.store.history import History
@@ -35,8 +40,9 @@ class ReadinessScreen(Dialog[None]):
         Binding("q", "leave", "Close", show=False),
     ]
 
-    def __init__(self, history: History, run_id: int) -> None:
+    def __init__(self, history: History, run_id: int, *, clock: Clock = utc_now) -> None:
         super().__init__()
+        self._clock = clock
         self._history = history
         self._run_id = run_id
         self._version = -1
@@ -64,8 +70,15 @@ class ReadinessScreen(Dialog[None]):
         found = run_readiness(self._history, self._run_id)
         able = sum(one.light in {Light.READY, Light.DOUBTFUL} for one in found)
         at_all = sum(one.light is not Light.IDLE for one in found)
+        rehearsal = self._history.query(partial(last_rehearsal, run_id=self._run_id))
         self.query_one("#heading", Static).update(
-            plain(f"{able} of {at_all} stages with effects can be undone")
+            joined(
+                [
+                    plain(f"{able} of {at_all} stages with effects can be undone;"),
+                    toned(last_rehearsed(rehearsal, self._clock()), Tone.QUIET),
+                ],
+                " ",
+            )
         )
         stages = self.query_one(OptionList)
         before = stages.highlighted

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.console.screens.asking_screen import yes_or_no
 from orchestrate_tui.console.screens.latched_screen import LatchedScreen
 from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
+from orchestrate_tui.console.screens.rehearsal_dialog import RehearsalDialog
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.screens.step_dialog import StepDialog
 from orchestrate_tui.console.styled import plain
@@ -54,6 +55,13 @@ class RollbackKeys(LatchedScreen):
         if rollback_id is not None:
             self._say(f"Rollback {rollback_id} begins")
             self.action_pane("rollbacks")
+
+    def action_rehearse(self) -> None:
+        """Open the page on which a rollback of the chosen run is rehearsed."""
+        if self.picture is not None:
+            self.app.push_screen(
+                RehearsalDialog(self._history, self._control, self.picture, self._clock)
+            )
 
     def action_halt_rollback(self) -> None:
         """Ask whether to halt a rollback."""

@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from orchestrate_tui.console.durations import duration, elapsed_s
 from orchestrate_tui.console.marks import UNDONE_GLYPH, Tone, rollback_mark, run_mark
+from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.styled import joined, plain, toned
 from orchestrate_tui.domain.events import RollbackEvent
@@ -53,8 +54,17 @@ def _about(picture: RunPicture, now: datetime) -> Content:
             plain(f"on {run.trigger.branch}" if run.trigger.branch else ""),
             toned(f"by {run.actor}", Tone.QUIET),
             toned(run.reason, Tone.QUIET),
+            _rehearsed(picture, now),
         ]
     )
+
+
+def _rehearsed(picture: RunPicture, now: datetime) -> Content:
+    """When a rollback was rehearsed last; nothing of a run that has no undo, or only pretends."""
+    if picture.run.simulated or not (picture.rehearsal or picture.can_undo_something):
+        return Content()
+    is_bad = picture.rehearsal is not None and not picture.rehearsal.is_well
+    return toned(last_rehearsed(picture.rehearsal, now), Tone.BAD if is_bad else Tone.QUIET)
 
 
 def told(notifications: Iterable[Notification]) -> Content:
