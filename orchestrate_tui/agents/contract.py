@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from orchestrate_tui.agents.log import StageLog
+from orchestrate_tui.domain.keys import attempt_key
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S, Agent, Pairs
 from orchestrate_tui.stagehost.masking import Masker
 
@@ -65,16 +65,6 @@ class Work:
     def key(self) -> str:
         """What tells this attempt from every other work."""
         return attempt_key(self.idempotency_key, self.attempt)
-
-
-def run_key(run_id: int, created_at: datetime) -> str:
-    """What the keys of all work for a run begin with, and those of no other run."""
-    return f"{created_at:%Y%m%dT%H%M%S%f}-{run_id}-"
-
-
-def attempt_key(idempotency_key: str, attempt: int) -> str:
-    """What tells one attempt of some work from the others."""
-    return f"{idempotency_key}.{attempt}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

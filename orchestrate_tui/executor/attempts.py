@@ -17,8 +17,6 @@ from orchestrate_tui.agents.contract import (
     Process,
     RollbackIdentity,
     Work,
-    attempt_key,
-    run_key,
 )
 from orchestrate_tui.agents.environment import inherited_environment, remove_outputs
 from orchestrate_tui.agents.left_programs import TakenBack
@@ -26,6 +24,7 @@ from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.questions import NoAnswer, ask
 from orchestrate_tui.domain.components import COMPONENT, part_name, parts_of
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.keys import CHECK, attempt_key, run_key, work_key
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Snapshot, Stage, Undo
 from orchestrate_tui.domain.release import PREVIOUS
 from orchestrate_tui.domain.rollback import PlanStep
@@ -42,9 +41,6 @@ from orchestrate_tui.store.database import StoreFiles
 
 PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
 """The environment variable with the folder of the pipeline's file."""
-
-CHECK = "-check"
-"""What the key of the check of an undo has beside that of the undo."""
 
 NOT_NEEDED = 1
 """The exit code with which a check says that there is nothing to undo."""
@@ -135,11 +131,11 @@ class Attempts:
         agent = self._agent(stage.agent)
         if isinstance(agent, Outcome):
             return agent
-        if problem := await self._keep(stage, attempt):
-            return Outcome(succeeded=False, reason=self.context.secrets.masked(problem))
         if not self.is_left(stage.name, attempt):
             log = StageLog(self._log_path(stage.name, attempt), self.context.secrets.masker)
             await until_free(self.permission.executor, self.context, stage, log)
+        if problem := await self._keep(stage, attempt):
+            return Outcome(succeeded=False, reason=self.context.secrets.masked(problem))
         timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s
         work = self._work(stage, agent, task=stage.task, attempt=attempt, timeout_s=timeout_s)
         return await self._perform(work)
@@ -430,8 +426,7 @@ class Attempts:
 
     def idempotency_key(self, stage_name: str, rollback_id: int | None = None) -> str:
         """The same for every attempt of a stage, or of its undo, and for no other work."""
-        key = f"{self._run_key}{stage_name}"
-        return key if rollback_id is None else f"{key}-rollback-{rollback_id}"
+        return work_key(self._run_key, stage_name, rollback_id)
 
 
 def checker(undo: Undo) -> Agent:

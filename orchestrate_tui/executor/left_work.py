@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from orchestrate_tui.agents.contract import Process, attempt_key, run_key
+from orchestrate_tui.agents.contract import Process
 from orchestrate_tui.agents.left_programs import Left, LeftPrograms
 from orchestrate_tui.agents.supervision import end_tree
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+from orchestrate_tui.domain.keys import attempt_key, run_key
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S, AgentKind
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import StageStatus, StepStatus

@@ -12,11 +12,11 @@ import anyio
 
 from orchestrate_tui.agents.leftovers import end_leftovers
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.keys import CHECK
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus, standing
 from orchestrate_tui.errors import Fenced, OrchestrateError, Refused, StaleTransition
-from orchestrate_tui.executor.attempts import CHECK
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change

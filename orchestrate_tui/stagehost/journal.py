@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from orchestrate_tui.stagehost.files import JOURNAL, boot_id
+from orchestrate_tui.stagehost.files import JOURNAL, boot_id, lives
 from orchestrate_tui.stagehost.wire import encode
 
 
@@ -102,6 +102,18 @@ def read_journal(folder: str) -> tuple[str, dict[str, Entry]]:
             _lose_started(entries)
         _note(entries, line)
     return boot, entries
+
+
+def running(hosts: str) -> frozenset[str]:
+    """The keys of the programs that run, of all the stage hosts whose folders are in `hosts`."""
+    found = set[str]()
+    folders = os.scandir(hosts) if os.path.isdir(hosts) else ()
+    for folder in (one.path for one in folders if one.is_dir()):
+        if lives(folder):
+            boot, entries = read_journal(folder)
+            started = (key for key, one in entries.items() if one.progress is Progress.STARTED)
+            found.update(started if boot == boot_id() else ())
+    return frozenset(found)
 
 
 def _lose_started(entries: dict[str, Entry]) -> None:

@@ -2,7 +2,8 @@
 
 A rollback holds the environments of its steps as long as it is running, also while it waits for
 the operator; a stage holds its own while it runs. Both are rows, so whoever begins in a transaction
-sees who was first. What an executor left that died holds nothing. Simulated runs hold nothing.
+sees who was first. What an executor left that died holds its environment only while a program of it
+goes on. Simulated runs hold nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.domain.components import part_name
+from orchestrate_tui.domain.keys import CHECK, run_key, work_key
+from orchestrate_tui.domain.moments import from_text
+from orchestrate_tui.stagehost.journal import running
 from orchestrate_tui.store.owners import is_alive
 
 if TYPE_CHECKING:
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
 _ROLLBACKS = """
     SELECT event.id AS rollback_id, event.run_id, event.actor, event.epoch, runs.pipeline,
-        stages.stage_name, stages.environment
+        runs.created_at, stages.stage_name, stages.environment, step.component
     FROM rollback_events AS event INDEXED BY rollback_events_by_status
         JOIN runs ON runs.id = event.run_id
         JOIN rollback_steps AS step ON step.rollback_id = event.id
@@ -31,10 +36,11 @@ _ROLLBACKS = """
 """
 _STAGES = """
     SELECT NULL AS rollback_id, runs.id AS run_id, runs.actor, runs.epoch, runs.pipeline,
-        stages.stage_name, stages.environment
+        runs.created_at, stages.stage_name, stages.environment, NULL AS component
     FROM runs INDEXED BY runs_by_status JOIN stages ON stages.run_id = runs.id
-    WHERE runs.status = 'running' AND NOT runs.simulated AND stages.status = 'running'
-        AND stages.environment IS NOT NULL AND runs.id <> ?
+    WHERE runs.status IN ('running', 'interrupted') AND NOT runs.simulated
+        AND stages.status IN ('running', 'interrupted') AND stages.environment IS NOT NULL
+        AND runs.id <> ?
     ORDER BY runs.id
 """
 _NEWER = """
@@ -50,7 +56,10 @@ _NEWER = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """What works in an environment; `rollback_id` None means a stage of a run."""
+    """What works in an environment; `rollback_id` None means a stage of a run.
+
+    `is_left` says that its executor died, and that a program of it goes on.
+    """
 
     environment: str
     run_id: int
@@ -58,15 +67,18 @@ class Holder:
     stage_name: str
     actor: str
     rollback_id: int | None = None
+    is_left: bool = False
 
     @property
     def sentence(self) -> str:
         """Who has the environment, as a refusal names them."""
         by = f" by {self.actor}" if self.actor else ""
         run = f"run {self.run_id} of {self.pipeline}"
+        though = ", though its executor died" if self.is_left else ""
+        where = f"in '{self.environment}'{though}"
         if self.rollback_id is not None:
-            return f"rollback {self.rollback_id}{by} of {run} is under way in '{self.environment}'"
-        return f"stage '{self.stage_name}' of {run}{by} works in '{self.environment}'"
+            return f"rollback {self.rollback_id}{by} of {run} is under way {where}"
+        return f"stage '{self.stage_name}' of {run}{by} works {where}"
 
 
 def holder_of(
@@ -81,10 +93,21 @@ def holder_of(
     if not environments:
         return None
     for row in _under_way(connection, run_id, only_rollbacks=only_rollbacks):
-        if row["environment"] in environments and is_alive(files, row["epoch"]):
+        if row["environment"] not in environments:
+            continue
+        is_left = not is_alive(files, row["epoch"])
+        if not is_left or _goes_on(files, row):
             names = ("environment", "run_id", "pipeline", "stage_name", "actor", "rollback_id")
-            return Holder(**{name: row[name] for name in names})
+            return Holder(**{name: row[name] for name in names}, is_left=is_left)
     return None
+
+
+def _goes_on(files: StoreFiles, row: sqlite3.Row) -> bool:
+    """Whether a program of a stage, or of its undo, outlives its executor."""
+    part = part_name(row["stage_name"], row["component"])
+    run = run_key(row["run_id"], from_text(row["created_at"]))
+    key = work_key(run, part, row["rollback_id"])
+    return any(one.startswith((f"{key}.", f"{key}{CHECK}.")) for one in running(str(files.hosts)))
 
 
 def _under_way(

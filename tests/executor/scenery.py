@@ -292,9 +292,9 @@ class Scene:
         await self.hub.until(lambda: self.stage(run_id, name).status is status)
 
     async def until_ended(self, key: str) -> None:
-        """Wait until the journal of the only stage host says how a program ended."""
-        (journal,) = self.history.files.hosts.glob("*/journal")
-        while f'-{key}","code"' not in journal.read_text():
+        """Wait until the journal of a stage host says how a program ended."""
+        journals = list(self.history.files.hosts.glob("*/journal"))
+        while not any(f'-{key}","code"' in journal.read_text() for journal in journals):
             await anyio.lowlevel.checkpoint()
 
     def stage(self, run_id: int, name: str) -> StageRun:

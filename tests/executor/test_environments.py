@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from orchestrate_tui.domain.pipeline import Environment, Stage
+from orchestrate_tui.domain.pipeline import Environment, Snapshot, Stage
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import CannotStart, Refused, RollbackRefused
@@ -108,6 +108,21 @@ async def test_a_stage_waits_while_a_rollback_has_its_environment(scene: Scene) 
     assert "of run 1 of shop is under way in 'production'" in log.read_text()
 
 
+async def test_a_stage_that_has_waited_keeps_what_the_rollback_has_left(scene: Scene) -> None:
+    undo = "rm -f content; echo $ORCHESTRATE_STAGE >ready; read go <gate; echo old >content"
+    first = await scene.run(deploys("echo new >content", undo=undo))
+    second = deploys("echo newest >content", undo="true", snapshot=Snapshot(paths=("content",)))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: scene.executor.trigger_rollback(first.id, "deploy"))
+        await scene.ready.line()
+        async with scene.running(second, name="another") as run_id:
+            while not scene.history.log_path(run_id, "deploy", 1).exists():
+                await anyio.lowlevel.checkpoint()
+            scene.gate.open()
+    await scene.executor.trigger_rollback(run_id, "deploy")
+    assert scene.noted("content") == ["old"]
+
+
 async def test_an_automatic_rollback_waits_for_who_works_there(scene: Scene) -> None:
     async with scene.running(deploys(HOLD), name="another"):
         await scene.ready.line()
@@ -160,6 +175,39 @@ async def test_what_an_executor_left_that_died_holds_nothing_and_does_not_go_on_
     scene.gate.open()
     assert (await scene.executor.resume_run(first.id)).status is RunStatus.SUCCEEDED
     assert scene.undone() == ["2", "1"]
+
+
+async def test_a_stage_that_outlives_its_executor_still_works_in_its_environment(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys())
+    other = scene.other_run(deploys(HOLD), name="another")
+    await scene.ready.line()
+    other.kill()
+    scene.bury(with_processes=False)
+    said = "'deploy' of run 2 of another .* works in 'production', though its executor died"
+    with pytest.raises(RollbackRefused, match=said):
+        await scene.executor.trigger_rollback(first.id, "deploy")
+    scene.gate.open()
+    await scene.until_ended("2-deploy.1")
+    assert (await scene.executor.trigger_rollback(first.id, "deploy")).status == "succeeded"
+
+
+async def test_an_undo_that_outlives_its_executor_still_works_in_its_environment(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys(undo=HELD_UNDO))
+    second = await scene.run(deploys(), name="another")
+    other = scene.other("rollback", first.id, "deploy")
+    await scene.ready.line()
+    other.kill()
+    scene.bury(with_processes=False)
+    said = "Rollback 1 .* is under way in 'production', though its executor died"
+    with pytest.raises(RollbackRefused, match=said):
+        await scene.executor.trigger_rollback(second.id, "deploy")
+    scene.gate.open()
+    await scene.until_ended("1-deploy-rollback-1.1")
+    assert (await scene.executor.trigger_rollback(second.id, "deploy")).status == "succeeded"
 
 
 # The breaker
