@@ -179,10 +179,14 @@ class Done(Struct, frozen=True, kw_only=True, tag="done", tag_field="reply"):
 
 
 class Declined(Struct, frozen=True, kw_only=True, tag="declined", tag_field="reply"):
-    """Why it did nothing, and what to do next."""
+    """Why it did nothing, and what to do next.
+
+    `is_ending` when it might have been done, but for the executor's end: another one may do it.
+    """
 
     message: str
     next_step: str = ""
+    is_ending: bool = False
 
 
 Reply: TypeAlias = Done | Declined

@@ -32,6 +32,10 @@ _NO_KEY = (Start, Resume)
 """Errands that an executor would do twice when they are sent twice."""
 
 
+class _Ending(Refused):
+    """An executor did nothing because it is ending; another one may."""
+
+
 class Messenger:
     """Finds an executor of a database that listens, and asks it; any thread may."""
 
@@ -44,24 +48,26 @@ class Messenger:
         When an executor ends before it answers, the next one is asked: the errand has a key that
         keeps it from being done twice. Raises Refused with its reason, or when nobody listens.
         """
-        is_lost = False
+        lost: Refused | None = None
         for path in self._sockets():
             try:
                 connection = self._connected(path)
             except (ConnectionError, FileNotFoundError):
                 continue  # left by an executor that died
             except BlockingIOError:
-                is_lost = True
+                lost = self._unanswered()
                 continue
             with connection:
                 self._check_owner(connection)
                 try:
                     return _exchange(connection, errand)
                 except OSError:
-                    is_lost = True
+                    lost = self._unanswered()
+                except _Ending as ending:
+                    lost = ending
             if isinstance(errand, _NO_KEY):
                 break
-        raise self._unanswered() if is_lost else self._nobody_listens()
+        raise lost or self._nobody_listens()
 
     def _sockets(self) -> Iterator[Path]:
         """The sockets that are there, of the newest executor first. Raises Refused."""
@@ -140,5 +146,6 @@ def _exchange(connection: socket.socket, errand: AnyErrand) -> Done:
         raise ConnectionResetError
     reply = reply_of(line)
     if isinstance(reply, Declined):
-        raise Refused(reply.message, next_step=reply.next_step)
+        refusal = _Ending if reply.is_ending else Refused
+        raise refusal(reply.message, next_step=reply.next_step)
     return reply

@@ -154,7 +154,9 @@ class Reception:
         except OrchestrateError as error:
             return Declined(message=error.message, next_step=error.next_step)
         except (CancelledError, RuntimeError):  # the executor's thread has ended meanwhile
-            return Declined(message="The executor is ending", next_step="Ask again in a moment")
+            return Declined(
+                message="The executor is ending", next_step="Ask again in a moment", is_ending=True
+            )
 
 
 def _heard(connection: socket.socket) -> bytes:

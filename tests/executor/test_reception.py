@@ -20,7 +20,7 @@ from orchestrate_tui.domain.access import Right
 from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.executor import lines, reception
 from orchestrate_tui.executor.access import Access
-from orchestrate_tui.executor.errands import LONGEST_ERRAND, AnyErrand, Cancel, Done
+from orchestrate_tui.executor.errands import LONGEST_ERRAND, AnyErrand, Cancel, Done, Resume
 from orchestrate_tui.executor.lines import Peer, address_of
 from orchestrate_tui.executor.messenger import Messenger
 from orchestrate_tui.executor.people import People
@@ -223,6 +223,26 @@ def test_an_errand_without_an_answer_is_taken_to_another_executor(
     thread.join()
     dying.close()
     assert len(desk.done) == 1
+
+
+def test_an_executor_that_is_ending_does_not_answer_for_those_that_go_on(
+    path: Path, desk: Desk, door: Path
+) -> None:
+    del door
+
+    def end() -> Done:
+        raise RuntimeError("This portal is not running")
+
+    ending = Desk()
+    ending.doing = end
+    with closing(Reception(StoreFiles(path).socket(9), os.getgid(), ending.serve)):
+        assert Messenger(path).ask(Cancel(key=KEY, run=1)) == Done(answer="done")
+        assert (len(ending.done), len(desk.done)) == (1, 1)
+        with pytest.raises(Refused, match=r"The executor is ending\. Ask again in a moment"):
+            Messenger(path).ask(Resume(key=KEY, run=1))
+        desk.doing = end
+        with pytest.raises(Refused, match=r"The executor is ending\. Ask again in a moment"):
+            Messenger(path).ask(Cancel(key=KEY, run=1))
 
 
 def test_where_nobody_listens_that_is_said(path: Path) -> None:
