@@ -8,14 +8,17 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.notification import Notification
 from orchestrate_tui.domain.notifying import Occasion
 from orchestrate_tui.domain.run import Run, StageRun
+from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.domain.text import visible
 from orchestrate_tui.executor.secrets import Secrets, secrets_of_pipeline
 from orchestrate_tui.executor.sending import Message
+from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.history import read_run, stages_of, steps_of
@@ -33,6 +36,7 @@ _TITLES = {
     Occasion.ROLLBACK_FAILED: "the rollback of run {run} of {pipeline} to '{stage}' FAILED",
     Occasion.BREAKER_TRIPPED: "too many rollbacks of {pipeline}: new runs are refused",
 }
+_WAITING = "the rollback of run {run} of {pipeline} to '{stage}' WAITS: a step failed"
 _KINDS = {
     Occasion.APPROVAL_REQUESTED: "info",
     Occasion.ROLLBACK_STARTED: "warning",
@@ -46,7 +50,8 @@ def message_of(database: Database, notification: Notification, step: int) -> Mes
     pipeline = database.read(partial(read_definition, digest=run.definition_hash))
     secrets = secrets_of_pipeline(pipeline, run.pipeline_dir or run.workdir)
     again = f" (told again, step {step + 1})" if step else ""
-    title = _TITLES[notification.occasion].format(
+    is_waiting = _waits_for_a_decision(database, notification)
+    title = (_WAITING if is_waiting else _TITLES[notification.occasion]).format(
         run=run.id, pipeline=run.pipeline, stage=notification.stage_name
     )
     return Message(
@@ -65,7 +70,7 @@ def _body(database: Database, notification: Notification, run: Run) -> Iterator[
         yield notification.detail
     place = f"{database.path} on {socket.gethostname()}"
     yield f"Since {spoken(notification.created_at)}; started by {run.actor}; recorded in {place}"
-    yield _next_step(notification)
+    yield f"{_next_step(database, notification)} --db {quote(str(database.path))}"
     stages = database.read(partial(stages_of, run_id=run.id))
     for name, log in _logs(database, notification, stages):
         lines = last_lines(log)
@@ -76,10 +81,23 @@ def _body(database: Database, notification: Notification, run: Run) -> Iterator[
             return
 
 
-def _next_step(notification: Notification) -> str:
+def _waits_for_a_decision(database: Database, notification: Notification) -> bool:
+    """Whether it is of a rollback that a step has stopped, and that somebody may let go on."""
+    rollback_id = notification.rollback_id
+    if rollback_id is None or notification.occasion is not Occasion.ROLLBACK_FAILED:
+        return False
+    event = database.read(partial(rollbacks.read, rollback_id=rollback_id))
+    return event.status is RollbackStatus.RUNNING
+
+
+def _next_step(database: Database, notification: Notification) -> str:
     run_id = notification.run_id
     if notification.occasion is Occasion.APPROVAL_REQUESTED:
-        return f"Decide with: orchestrate-tui approve {run_id} '{notification.stage_name}'"
+        stage = quote(notification.stage_name or "")
+        return f"Decide with: orchestrate-tui approve {run_id} {stage}"
+    if _waits_for_a_decision(database, notification):
+        command = f"orchestrate-tui rollback-step {notification.rollback_id}"
+        return f"Decide with: {command} retry|skip|done|halt --reason TEXT"
     return f"Say that you see to it: orchestrate-tui acknowledge {run_id}"
 
 

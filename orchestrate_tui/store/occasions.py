@@ -23,6 +23,7 @@ _OCCASIONS = MappingProxyType(
         ("rollback", "running"): Occasion.ROLLBACK_STARTED,
         ("rollback", "succeeded"): Occasion.ROLLBACK_SUCCEEDED,
         ("rollback", "failed"): Occasion.ROLLBACK_FAILED,
+        ("waiting", "running"): Occasion.ROLLBACK_FAILED,
         ("breaker", _TRIPPED): Occasion.BREAKER_TRIPPED,
     }
 )
@@ -62,9 +63,10 @@ def note(connection: sqlite3.Connection, rows: Iterable[EventRow]) -> None:
 
 
 def _note(connection: sqlite3.Connection, occasion: Occasion, row: EventRow) -> None:
-    run_id, at, _, stage, rollback_id, *_, detail = row
-    if occasion in {Occasion.ROLLBACK_SUCCEEDED, Occasion.ROLLBACK_FAILED}:
+    run_id, at, kind, stage, rollback_id, _, after, *_, detail = row
+    if (kind, after) in {("rollback", "succeeded"), ("rollback", "failed")}:
         _settle_start(connection, row)
+        settle_wait(connection, run_id, rollback_id, f"the rollback has {after}", at)
     noted = connection.execute(
         _NOTE,
         {
@@ -98,6 +100,14 @@ def _settle_start(connection: sqlite3.Connection, row: EventRow) -> None:
         (outcome, run_id, rollback_id, start),
     )
     settle(connection, run_id, outcome, at, occasion=start, rollback_id=rollback_id)
+
+
+def settle_wait(
+    connection: sqlite3.Connection, run_id: int, rollback_id: int | None, outcome: str, at: str
+) -> None:
+    """Tell nobody any more that a rollback waits for a decision."""
+    failed = Occasion.ROLLBACK_FAILED
+    settle(connection, run_id, outcome, at, occasion=failed, rollback_id=rollback_id)
 
 
 def settle(

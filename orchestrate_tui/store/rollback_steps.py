@@ -11,6 +11,7 @@ from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import StaleTransition
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.history import steps_of
+from orchestrate_tui.store.occasions import settle_wait
 from orchestrate_tui.store.record import record
 
 if TYPE_CHECKING:
@@ -141,3 +142,4 @@ def decide_step(
     others = steps_of(connection, step.rollback_id)
     if all(other.status is not StepStatus.FAILED for other in others):
         rollbacks.update(connection, replace(event, waiting_since=None))
+        settle_wait(connection, event.run_id, event.id, decision.sentence, to_text(at))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
 
@@ -14,6 +15,7 @@ from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.notification import DeliveryStatus
 from orchestrate_tui.domain.notifying import EscalationStep, NotifyRule, Occasion
 from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.database import StoreFiles
@@ -134,6 +136,43 @@ async def test_a_rollback_is_told_as_it_starts_and_ends(
         "The last lines of the log of the undo of deploy:",
         "put back",
     ]
+
+
+async def test_a_rollback_that_waits_for_a_decision_is_told_until_somebody_decides(
+    scene: Scene, receiver: HttpReceiver
+) -> None:
+    rule = NotifyRule(to=("TEAM",), on=(Occasion.ROLLBACK_FAILED,), escalate=AN_HOUR)
+    run = await scene.run(undone("deploy", undo="echo stuck; exit 1"), notify=(rule,))
+    async with anyio.create_task_group() as tasks:
+        roll_back = scene.executor.trigger_rollback
+        tasks.start_soon(lambda: roll_back(run.id, "deploy", waits=True))
+        told = await message(receiver)
+        title = f"the rollback of run {run.id} of shop to 'deploy' WAITS: a step failed"
+        assert told["title"] == title
+        command = "rollback-step 1 retry|skip|done|halt --reason TEXT"
+        said = f"Decide with: orchestrate-tui {command} --db {scene.executor.database.path}"
+        assert told["message"].splitlines()[0] == "step 'deploy' failed: exit code 1"
+        assert said in told["message"].splitlines()
+        await scene.executor.decide_step(1, StepAction.SKIP, reason="later", actor="ann")
+    (one,) = scene.history.notifications(run.id)
+    assert one.outcome == "passed over by ann: later"
+
+
+async def test_a_rollback_that_is_halted_while_it_waits_is_told_as_failed(
+    scene: Scene, receiver: HttpReceiver
+) -> None:
+    rule = NotifyRule(to=("TEAM",), on=(Occasion.ROLLBACK_FAILED,), escalate=AN_HOUR)
+    run = await scene.run(undone("deploy", undo="exit 1"), notify=(rule,))
+    async with anyio.create_task_group() as tasks:
+        roll_back = scene.executor.trigger_rollback
+        tasks.start_soon(lambda: roll_back(run.id, "deploy", waits=True))
+        await message(receiver)
+        await scene.executor.halt(1, reason="later", actor="ann")
+    told = await message(receiver)
+    assert told["title"] == f"the rollback of run {run.id} of shop to 'deploy' FAILED"
+    failed, waited = scene.history.notifications(run.id)
+    assert (failed.outcome, waited.outcome) == ("", "the rollback has failed")
+    await scene.executor.acknowledge(run.id, actor="ann")
 
 
 async def test_neither_a_run_nor_its_rollback_waits_for_a_channel(
