@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from orchestrate_tui.cli.places import database_option
 from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say, say_marked
-from orchestrate_tui.console.marks import Mark, Tone, run_mark, stage_mark, step_mark
+from orchestrate_tui.console.marks import HELD, Mark, Tone, run_mark, stage_mark, step_mark
 from orchestrate_tui.domain.events import Event
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RunStatus, StageStatus, StepStatus
+from orchestrate_tui.store import environments
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.rollback_steps import WAITING
 
@@ -109,6 +110,9 @@ def _line_of(event: Event) -> tuple[Mark, str]:
             mark = stage_mark(StageStatus(status))
             attempt = f" (attempt {event.attempt})" if (event.attempt or 0) > 1 else ""
             return mark, f"{event.stage_name} {mark.word}{attempt}{because}"
+        case environments.HELD:
+            goes_on = f"{event.stage_name} goes on"
+            return HELD, f"{event.stage_name} {HELD.word}{because}" if because else goes_on
         case "step":
             mark = step_mark(StepStatus(status))
             return mark, f"undo of {event.stage_name} {mark.word}{because}"

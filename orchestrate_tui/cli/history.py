@@ -14,7 +14,7 @@ from orchestrate_tui.cli.places import database_option, database_path
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
-from orchestrate_tui.console.marks import Mark, rollback_mark, run_mark, stage_mark
+from orchestrate_tui.console.marks import Mark, mark_of, rollback_mark, run_mark
 from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
@@ -163,7 +163,7 @@ def _run_row(history: History, run: Run) -> tuple[str, ...]:
 
 
 def _stage_row(stage: StageRun, *, may_fail: bool) -> tuple[str, ...]:
-    mark = stage_mark(stage.status, may_fail=may_fail)
+    mark = mark_of(stage, may_fail=may_fail)
     return (
         stage.stage_name,
         mark.glyph,
@@ -171,7 +171,7 @@ def _stage_row(stage: StageRun, *, may_fail: bool) -> tuple[str, ...]:
         local(stage.started_at),
         _took(stage.started_at, stage.completed_at),
         str(stage.attempt or ""),
-        stage.reason,
+        stage.waits_for if stage.is_held else stage.reason,
     )
 
 

@@ -90,6 +90,7 @@ def stage_record(stage: StageRun) -> JsonObject:
         "agent": stage.agent,
         "environment": stage.environment,
         "reason": stage.reason,
+        "waits_for": stage.waits_for if stage.is_held else None,
         "exit_code": stage.exit_code,
         "started_at": _text(stage.started_at),
         "completed_at": _text(stage.completed_at),

@@ -11,6 +11,7 @@ from enum import StrEnum
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.readiness import Light
 from orchestrate_tui.domain.release import Release
+from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 
 
@@ -53,6 +54,7 @@ class Mark:
 
 ALLOWED_FAILURE = Mark("!", Tone.ATTENTION, "failed (allowed)")
 BEING_UNDONE = Mark("◐", Tone.ACTIVE, "being undone", moves=True)
+HELD = Mark("◌", Tone.ATTENTION, "waits")
 WAITING_FOR_OPERATOR = Mark("◇", Tone.ATTENTION, "waits for you")
 
 _STAGES = {
@@ -105,8 +107,13 @@ _PRESENT_RELEASE = Mark("●", Tone.GOOD, "current")
 _EARLIER_RELEASE = Mark("○", Tone.QUIET, "earlier")
 
 
+def mark_of(stage: StageRun, *, may_fail: bool = False) -> Mark:
+    """The mark of a stage as it stands, which may be that somebody has its environment."""
+    return HELD if stage.is_held else stage_mark(stage.status, may_fail=may_fail)
+
+
 def stage_mark(status: StageStatus, *, may_fail: bool = False) -> Mark:
-    """The mark of a stage; `may_fail` when the pipeline goes on after its failure."""
+    """The mark of a status; `may_fail` when the pipeline goes on after a failure."""
     if may_fail and status is StageStatus.FAILED:
         return ALLOWED_FAILURE
     return _STAGES[status]

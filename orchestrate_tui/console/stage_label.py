@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrate_tui.console.durations import NARROW, elapsed_s, short_duration
-from orchestrate_tui.console.marks import BEING_UNDONE, Mark, stage_mark
+from orchestrate_tui.console.marks import BEING_UNDONE, Mark, mark_of
 from orchestrate_tui.console.text import shortened, visible
 from orchestrate_tui.domain.pipeline import OnFailure, Pipeline
 from orchestrate_tui.domain.run import Run, StageRun
@@ -41,7 +41,7 @@ def label_of(
     """The label of one stage at one moment."""
     seconds = stage_seconds(stage, now)
     elapsed = "" if seconds is None else short_duration(seconds).rjust(NARROW)
-    mark = BEING_UNDONE if is_being_undone else stage_mark(stage.status, may_fail=may_fail)
+    mark = BEING_UNDONE if is_being_undone else mark_of(stage, may_fail=may_fail)
     return StageLabel(mark, shown_name(stage.stage_name), elapsed)
 
 

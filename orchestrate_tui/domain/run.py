@@ -40,7 +40,8 @@ class StageRun:
     `reason` says why it was skipped, rejected, cancelled or failed; "" otherwise. `exit_code`
     None means there is none: not started, still running, or no process was involved.
     `requested_at` is when its approval was asked for. `rolled_back_by` is the rollback that
-    undid it.
+    undid it. `waits_for` says who has its environment, so that it has not begun to work; "" is
+    nobody.
     """
 
     run_id: int
@@ -56,6 +57,12 @@ class StageRun:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     rolled_back_by: int | None = None
+    waits_for: str = ""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it would work, if somebody else did not have its environment."""
+        return self.status is StageStatus.RUNNING and bool(self.waits_for)
 
     @property
     def started(self) -> bool:

@@ -11,7 +11,10 @@ from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.domain.pipeline import Stage
 from orchestrate_tui.domain.rollback import RollbackPlan
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
-from orchestrate_tui.store.environments import Holder, holder_of
+from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.environments import Holder, hold_stage, holder_of
+from orchestrate_tui.store.fencing import check_owner
 
 LOOK_INTERVAL_S = 0.2
 
@@ -45,12 +48,29 @@ def rollback_in(executor: ExecutorContext, run_id: int, environment: str) -> Hol
 async def until_free(
     executor: ExecutorContext, context: RunContext, stage: Stage, log: StageLog
 ) -> None:
-    """Wait while a rollback of another run has the environment of a stage."""
-    if stage.environment is None or context.run.simulated:
+    """Wait while a rollback of another run has the environment of a stage, and say so."""
+    environment = stage.environment
+    if environment is None or context.run.simulated:
         return
-    holder = rollback_in(executor, context.id, stage.environment)
-    if holder is not None:
-        log.note(f"waits: {holder.sentence}")
-    while holder is not None:
+
+    def look(connection: Connection) -> str:
+        check_owner(connection, context.id, executor.epoch)
+        return hold_stage(
+            connection,
+            executor.database.files,
+            context.id,
+            stage_name=stage.name,
+            environment=environment,
+            at=executor.clock(),
+        )
+
+    told, sentence = Change(run_id=context.id, stage_name=stage.name), ""
+    while True:
+        holder = rollback_in(executor, context.id, environment)
+        if (holder.sentence if holder else "") != sentence:
+            sentence = await executor.commit(look, told)
+            if sentence:
+                log.note(f"waits: {sentence}")
+        if not sentence:
+            return
         await anyio.sleep(LOOK_INTERVAL_S)
-        holder = rollback_in(executor, context.id, stage.environment)

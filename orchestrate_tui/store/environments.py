@@ -1,9 +1,9 @@
 """Who works in an environment: what is under way says so, and needs no lock of its own.
 
 A rollback holds the environments of its steps as long as it is running, also while it waits for
-the operator; a stage holds its own while it runs. Both are rows, so whoever begins in a transaction
-sees who was first. What an executor left that died holds its environment only while a program of it
-goes on. Simulated runs hold nothing.
+the operator; a stage holds its own while it runs, but not while it waits for a rollback. Both are
+rows, so whoever begins in a transaction sees who was first. What an executor left that died holds
+its environment only while a program of it goes on. Simulated runs hold nothing.
 """
 
 from __future__ import annotations
@@ -13,15 +13,21 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.keys import CHECK, run_key, work_key
-from orchestrate_tui.domain.moments import from_text
+from orchestrate_tui.domain.moments import from_text, to_text
+from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.stagehost.journal import running
 from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.record import record
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterator
+    from datetime import datetime
 
     from orchestrate_tui.store.database import StoreFiles
+
+HELD = "held"
+"""The kind of event that says for whom a stage waits from then on; "" for nobody any more."""
 
 _ROLLBACKS = """
     SELECT event.id AS rollback_id, event.run_id, event.actor, event.epoch, runs.pipeline,
@@ -40,7 +46,7 @@ _STAGES = """
     FROM runs INDEXED BY runs_by_status JOIN stages ON stages.run_id = runs.id
     WHERE runs.status IN ('running', 'interrupted') AND NOT runs.simulated
         AND stages.status IN ('running', 'interrupted') AND stages.environment IS NOT NULL
-        AND runs.id <> ?
+        AND stages.waits_for = '' AND runs.id <> ?
     ORDER BY runs.id
 """
 _NEWER = """
@@ -116,6 +122,32 @@ def _under_way(
     yield from connection.execute(_ROLLBACKS, (run_id,))
     if not only_rollbacks:
         yield from connection.execute(_STAGES, (run_id,))
+
+
+def hold_stage(
+    connection: sqlite3.Connection,
+    files: StoreFiles,
+    run_id: int,
+    *,
+    stage_name: str,
+    environment: str,
+    at: datetime,
+) -> str:
+    """Note on a stage that is running which rollback has its environment, in a sentence.
+
+    Returns the sentence; "" means that none has it, and from then on the stage does.
+    """
+    holder = holder_of(connection, files, (environment,), run_id, only_rollbacks=True)
+    sentence = holder.sentence if holder else ""
+    connection.execute(
+        "UPDATE stages SET waits_for = ? WHERE run_id = ? AND stage_name = ?",
+        (sentence, run_id, stage_name),
+    )
+    record(
+        connection, run_id, to_text(at), HELD, stage_name=stage_name,
+        to_status=StageStatus.RUNNING, detail=sentence,
+    )  # fmt: skip
+    return sentence
 
 
 def newer_deployment(

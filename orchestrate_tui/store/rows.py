@@ -83,6 +83,7 @@ def stage_of(row: sqlite3.Row) -> StageRun:
         started_at=moment(row["started_at"]),
         completed_at=moment(row["completed_at"]),
         rolled_back_by=row["rolled_back_by"],
+        waits_for=row["waits_for"],
     )
 
 

@@ -169,7 +169,7 @@ def unknown_run(run_id: int) -> NotFound:
 _CHANGE_STAGE = """
     UPDATE stages SET status = ?, attempt = max(attempt, ?), reason = ?, exit_code = ?,
         requested_at = coalesce(requested_at, ?), started_at = coalesce(started_at, ?),
-        completed_at = ?
+        completed_at = ?, waits_for = ''
     WHERE run_id = ? AND position = ? AND status = ?
 """
 

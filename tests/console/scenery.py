@@ -41,6 +41,7 @@ from orchestrate_tui.executor.hub import Hub, Subscription
 from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.store.database import open_database
+from orchestrate_tui.store.environments import hold_stage
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.pins import pin, unpin
@@ -197,6 +198,11 @@ class Story:
             self.database.write(lambda connection: update(connection, done))
         return event_id
 
+    def ends_rollback(self, rollback_id: int) -> None:
+        """A rollback that was running has succeeded."""
+        event = self.history.rollback(rollback_id).mark_succeeded(self.at)
+        self.database.write(lambda connection: update(connection, event))
+
     def releases(self, run_id: int, name: str, version: str) -> None:
         """The success of a stage is a release."""
         self.database.write(
@@ -229,6 +235,11 @@ class Story:
         plan = RollbackPlan(failed_stage=name, target=name, steps=(step,))
         self.database.write(lambda connection: insert_steps(connection, rollback_id, plan))
         self.step_becomes(run_id, rollback_id, StepStatus.RUNNING)
+
+    def waits(self, run_id: int, name: str, environment: str) -> None:
+        """A stage that was started looks whether a rollback has its environment."""
+        look = partial(hold_stage, stage_name=name, environment=environment, at=self.at)
+        self.database.write(lambda connection: look(connection, self.database.files, run_id))
 
     def step_becomes(
         self, run_id: int, rollback_id: int, status: StepStatus, error: str = ""

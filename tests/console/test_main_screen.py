@@ -88,6 +88,24 @@ async def test_what_the_executor_commits_appears(story: Story) -> None:
         await settle(pilot, lambda: "no luck" in shown(pilot))
 
 
+async def test_a_stage_that_a_rollback_holds_back_waits_and_names_it(story: Story) -> None:
+    first, second = delivered(story), story.run()
+    rollback_id = story.rollback(first, status=RollbackStatus.RUNNING, actor="ben")
+    story.undoes(first, rollback_id, "deploy-staging")
+    story.becomes(second, "build", StageStatus.RUNNING, StageStatus.SUCCEEDED)
+    story.becomes(second, "deploy-staging", StageStatus.RUNNING)
+    async with OrchestrateApp(story.history, None, clock=now).run_test(size=(220, 40)) as pilot:
+        assert "◐ deploy-staging" in shown(pilot)
+        story.waits(second, "deploy-staging", "staging")
+        await settle(pilot, lambda: "◌ deploy-staging" in shown(pilot))
+        assert "◌ waits" in shown(pilot)
+        assert "rollback 1 by ben of run 1 of shop-delivery is under way" in shown(pilot)
+        story.step_becomes(first, rollback_id, StepStatus.SUCCEEDED)
+        story.ends_rollback(rollback_id)
+        story.waits(second, "deploy-staging", "staging")
+        await settle(pilot, lambda: "◌" not in shown(pilot))
+
+
 async def test_a_run_whose_executor_dies_is_soon_seen_as_interrupted(
     story: Story, desk: Desk
 ) -> None:

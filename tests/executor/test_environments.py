@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from orchestrate_tui.domain.pipeline import Environment, Snapshot, Stage
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.errors import CannotStart, Refused, RollbackRefused
 from tests.executor.scenery import HOLD, ROLLBACK, Scene, after, undone
 
@@ -97,13 +96,14 @@ async def test_a_stage_waits_while_a_rollback_has_its_environment(scene: Scene) 
         tasks.start_soon(lambda: scene.executor.trigger_rollback(first.id, "deploy"))
         await scene.ready.line()
         async with scene.running(deploys("echo deployed >>undone"), name="another") as run_id:
-            await scene.until(run_id, "deploy", StageStatus.RUNNING)
-            log = scene.history.log_path(run_id, "deploy", 1)
-            while not log.exists():
-                await anyio.lowlevel.checkpoint()
+            await scene.hub.until(lambda: scene.stage(run_id, "deploy").is_held)
+            said = "of run 1 of shop is under way in 'production'"
+            assert scene.stage(run_id, "deploy").waits_for.endswith(said)
             assert scene.undone() == []
             scene.gate.open()
     assert scene.undone() == ["1", "deployed"]
+    assert scene.stage(run_id, "deploy").waits_for == ""
+    log = scene.history.log_path(run_id, "deploy", 1)
     assert "waits: rollback 1 by" in log.read_text()
     assert "of run 1 of shop is under way in 'production'" in log.read_text()
 

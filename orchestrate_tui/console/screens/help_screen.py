@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from orchestrate_tui.console.marks import ALLOWED_FAILURE, Mark, Tone, stage_mark
+from orchestrate_tui.console.marks import ALLOWED_FAILURE, HELD, Mark, Tone, stage_mark
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, toned
 from orchestrate_tui.domain.status import StageStatus
@@ -72,9 +73,9 @@ class HelpScreen(Dialog[None]):
 
 
 def _signs() -> Iterator[Content]:
-    marks = [*map(stage_mark, StageStatus), ALLOWED_FAILURE]
-    for first, second in zip(marks[::2], marks[1::2], strict=True):
-        yield _sign(first) + _sign(second)
+    marks = [*map(stage_mark, StageStatus), ALLOWED_FAILURE, HELD]
+    for first, second in zip_longest(marks[::2], marks[1::2]):
+        yield _sign(first) + (_sign(second) if second else Content())
 
 
 def _sign(mark: Mark) -> Content:

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from orchestrate_tui.console.durations import duration
-from orchestrate_tui.console.marks import BEING_UNDONE, Tone, stage_mark
+from orchestrate_tui.console.marks import BEING_UNDONE, Tone, mark_of
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.stage_label import stage_seconds
 from orchestrate_tui.console.styled import joined, plain, toned
@@ -36,7 +36,7 @@ class StageDetail(Static):
 
 def _facts(picture: RunPicture, stage: StageRun, now: datetime) -> Iterator[Content]:
     defined = picture.defined[stage.stage_name]
-    mark = stage_mark(stage.status, may_fail=defined.on_failure is OnFailure.CONTINUE)
+    mark = mark_of(stage, may_fail=defined.on_failure is OnFailure.CONTINUE)
     if stage.stage_name in picture.undoing:
         mark = BEING_UNDONE
     seconds = stage_seconds(stage, now)
@@ -52,7 +52,7 @@ def _facts(picture: RunPicture, stage: StageRun, now: datetime) -> Iterator[Cont
         yield toned(f"in {stage.environment}", Tone.QUIET)
     if stage.status is StageStatus.WAITING_APPROVAL:
         yield toned(approval_state(picture, defined), Tone.ATTENTION)
-    yield toned(stage.reason, mark.tone)
+    yield toned(stage.waits_for if stage.is_held else stage.reason, mark.tone)
 
 
 def approval_state(picture: RunPicture, stage: Stage) -> str:
