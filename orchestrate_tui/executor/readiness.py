@@ -118,7 +118,4 @@ def _locate(connection: Connection, digest: bytes) -> Blob | None:
     from orchestrate_tui.snapshots.blobs import Blob  # noqa: PLC0415
 
     row = locate_blob(connection, digest)
-    if row is None:
-        return None
-    sha256, pack, offset, length, size = row
-    return Blob(sha256=sha256, pack=pack, offset=offset, length=length, size=size)
+    return Blob(*row) if row else None

@@ -108,10 +108,7 @@ def _damaged_contents(packs: Path, blobs: Iterable[BlobRow]) -> Iterator[str]:
     from orchestrate_tui.snapshots.blobs import Blob, PackReader  # noqa: PLC0415
     from orchestrate_tui.snapshots.errors import Damaged  # noqa: PLC0415
 
-    index = {
-        row[0]: Blob(sha256=row[0], pack=row[1], offset=row[2], length=row[3], size=row[4])
-        for row in blobs
-    }
+    index = {row[0]: Blob(*row) for row in blobs}
     reader = PackReader(packs, index.get)
     try:
         for digest in index:

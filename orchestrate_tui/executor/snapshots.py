@@ -34,6 +34,7 @@ from orchestrate_tui.store.snapshots import (
     last_manifest,
     later_snapshots,
     locate_blob,
+    locate_blobs,
     read_manifest,
     snapshots_of,
 )
@@ -212,7 +213,7 @@ class Snapshots:
                 raise SnapshotError("; ".join(problems))
             manifest = unpack(*database.read(partial(read_manifest, snapshot_id=kept.id)))
             with folder.in_use():
-                packs = PackReader(folder.packs, partial(_locate, database))
+                packs = PackReader(folder.packs, _located(database, manifest).get)
                 try:
                     Restore(
                         manifest=manifest,
@@ -403,10 +404,15 @@ def _locate(database: Database, digest: bytes) -> Blob | None:
     from orchestrate_tui.snapshots.blobs import Blob  # noqa: PLC0415
 
     row = database.read(partial(locate_blob, digest=digest))
-    if row is None:
-        return None
-    sha256, pack, offset, length, size = row
-    return Blob(sha256=sha256, pack=pack, offset=offset, length=length, size=size)
+    return Blob(*row) if row else None
+
+
+def _located(database: Database, manifest: Manifest) -> dict[bytes, Blob]:
+    """Where all contents of a snapshot lie: for ten thousand that is faster than one by one."""
+    from orchestrate_tui.snapshots.blobs import Blob  # noqa: PLC0415
+
+    rows = database.read(partial(locate_blobs, digests=manifest.blobs))
+    return {row[0]: Blob(*row) for row in rows}
 
 
 def _former(database: Database, stage_name: str, component: str, workdir: Path) -> Manifest | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import uuid4
 
+import msgspec
 import zstandard
 
 from orchestrate_tui.snapshots.errors import Damaged
@@ -27,8 +28,7 @@ _DRAFT_SUFFIX = ".draft"
 _LEVEL = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blob:
+class Blob(msgspec.Struct, frozen=True):
     """Where a content lies: `length` bytes of a pack from `offset` on, `size` when unpacked."""
 
     sha256: bytes
@@ -154,27 +154,42 @@ class PackReader:
             os.close(descriptor)
         self._open.clear()
 
+    def content(self, digest: bytes) -> bytes:
+        """The whole content, for one that is not large. Raises Damaged."""
+        blob = self._blob(digest)
+        try:
+            packed = os.pread(self._descriptor(blob.pack), blob.length, blob.offset)
+            content = self._decompressor.decompress(packed, max_output_size=max(blob.size, 1))
+        except (OSError, zstandard.ZstdError) as error:
+            raise _damaged(blob, error) from error
+        if sha256(content).digest() != digest:
+            raise _damaged(blob)
+        return content
+
     def pieces(self, digest: bytes) -> Iterator[bytes]:
         """The content in pieces; raises Damaged, at the latest after the last one."""
-        blob = self._locate(digest)
-        if blob is None:
-            raise Damaged(f"the content {digest.hex()} is not kept any more")
+        blob = self._blob(digest)
+        if blob.size <= AT_ONCE:
+            yield self.content(digest)
+            return
         hashing = sha256()
         try:
             for piece in self._unpacked(blob):
                 hashing.update(piece)
                 yield piece
         except (OSError, zstandard.ZstdError) as error:
-            raise Damaged(f"the content {digest.hex()} in {blob.pack}: {error}") from error
+            raise _damaged(blob, error) from error
         if hashing.digest() != digest:
-            raise Damaged(f"the content {digest.hex()} in {blob.pack} is damaged")
+            raise _damaged(blob)
+
+    def _blob(self, digest: bytes) -> Blob:
+        blob = self._locate(digest)
+        if blob is None:
+            raise Damaged(f"the content {digest.hex()} is not kept any more")
+        return blob
 
     def _unpacked(self, blob: Blob) -> Iterator[bytes]:
         descriptor = self._descriptor(blob.pack)
-        if blob.size <= AT_ONCE:
-            packed = os.pread(descriptor, blob.length, blob.offset)
-            yield self._decompressor.decompress(packed, max_output_size=max(blob.size, 1))
-            return
         part = cast("BinaryIO", _Part(descriptor, blob.offset, blob.offset + blob.length))
         with self._decompressor.stream_reader(part, closefd=False) as unpacked:
             while piece := unpacked.read(AT_ONCE):
@@ -184,6 +199,11 @@ class PackReader:
         if pack not in self._open:
             self._open[pack] = os.open(self._folder / pack, os.O_RDONLY | os.O_CLOEXEC)
         return self._open[pack]
+
+
+def _damaged(blob: Blob, error: Exception | None = None) -> Damaged:
+    what = f": {error}" if error else " is damaged"
+    return Damaged(f"the content {blob.sha256.hex()} in {blob.pack}{what}")
 
 
 @dataclass(slots=True)

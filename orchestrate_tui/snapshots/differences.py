@@ -35,7 +35,17 @@ def is_as_it_was(manifest: Manifest, place: Place) -> bool:
     """Whether nothing about a place has changed, times and owners included."""
     if any(entry.is_database for entry in place.entries):
         return False
-    return next(_compare(manifest, place, is_exact=True), None) is None
+    target = manifest.absolute(place)
+    try:
+        is_same = all(_is_untouched(target, entry) for entry in place.entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return is_same and sum(1 for _ in _present(target)) == len(place.entries)
+
+
+def _is_untouched(target: bytes, entry: Entry) -> bool:
+    found = os.lstat(_below(target, entry.path))
+    return found.st_mtime_ns == entry.mtime_ns and _is_same(target, entry, found)
 
 
 def differences(
@@ -46,24 +56,21 @@ def differences(
     Times alone do not count. Raises OSError.
     """
     for place in places:
-        for path, entry, found in _compare(manifest, place, is_exact=False):
+        for path, entry, found in _compare(manifest, place):
             yield _difference(manifest, path, entry, found, content)
 
 
 _Found = tuple[bytes, Entry | None, os.stat_result | None]
 
 
-def _compare(manifest: Manifest, place: Place, *, is_exact: bool) -> Iterator[_Found]:
+def _compare(manifest: Manifest, place: Place) -> Iterator[_Found]:
     target = manifest.absolute(place)
     then = {entry.path: entry for entry in place.entries}
     databases = {entry.path for entry in place.entries if entry.is_database}
     now = {path: found for path, found in _present(target) if not is_sidecar(path, databases)}
     for path in sorted(then.keys() | now.keys()):
         entry, found = then.get(path), now.get(path)
-        is_same = entry is not None and found is not None and _is_same(target, entry, found)
-        if is_same and is_exact and entry and found and found.st_mtime_ns != entry.mtime_ns:
-            is_same = False
-        if not is_same:
+        if entry is None or found is None or not _is_same(target, entry, found):
             yield os.path.join(place.path, path).rstrip(b"/"), entry, found
 
 
@@ -95,7 +102,7 @@ def _is_same(target: bytes, entry: Entry, found: os.stat_result) -> bool:
         return False
     if (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
         return False
-    path = os.path.join(target, entry.path).rstrip(b"/")
+    path = _below(target, entry.path)
     if kind == SYMLINK:
         return os.readlink(path) == entry.link
     if stat.S_IMODE(found.st_mode) != entry.mode:
@@ -104,6 +111,10 @@ def _is_same(target: bytes, entry: Entry, found: os.stat_result) -> bool:
         first = os.path.join(target, entry.link)
         return os.path.lexists(first) and os.lstat(first).st_ino == found.st_ino
     return kind == FOLDER or entry.is_seen_in(found) or _has(path, entry, found)
+
+
+def _below(target: bytes, path: bytes) -> bytes:
+    return target + b"/" + path if path else target
 
 
 def _has(path: bytes, entry: Entry, found: os.stat_result) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from orchestrate_tui.snapshots.holders import holders_of, named
 from orchestrate_tui.snapshots.journal import Decision, Intent, Journal, Move
 from orchestrate_tui.snapshots.manifest import Entry, Manifest, Place
 from orchestrate_tui.snapshots.places import STAGING_PREFIX, find_places, mounts_below, parents_of
-from orchestrate_tui.snapshots.staging import Builder, sync
-from orchestrate_tui.snapshots.system import sync_file_system
+from orchestrate_tui.snapshots.staging import Builder
+from orchestrate_tui.snapshots.system import lay_apart, sync_file_system
+
+_INHERITED = "system.posix_acl_default"
+"""What a folder passes on of its access control list, also to what had none."""
 
 _FEW = 64
 """Up to so many files each is synced by itself, which does not wait for what others write."""
@@ -35,6 +39,7 @@ class Restore:
     journals: Path
     checkpoint: Callable[[], None] = lambda: None
     _folders: dict[bytes, bytes] = field(default_factory=dict)
+    _token: bytes = field(default_factory=lambda: os.urandom(8).hex().encode())
 
     def run(self) -> int:
         """Put it back, all or nothing; returns how many places were changed.
@@ -88,8 +93,7 @@ class Restore:
         """Build everything beside its target, and have it on the disk."""
         parents = dict.fromkeys(os.path.dirname(self.manifest.absolute(place)) for place in places)
         missing = tuple(self._missing(parents))
-        suffix = os.urandom(8).hex().encode()
-        self._folders = {p: os.path.join(p, STAGING_PREFIX + suffix) for p in parents}
+        self._folders = {p: os.path.join(p, STAGING_PREFIX + self._token) for p in parents}
         journal.write(Intent(tuple(self._folders.values()), tuple(path for path, _ in missing)))
         for path, entry in missing:
             os.mkdir(path, 0o700)
@@ -97,11 +101,11 @@ class Restore:
             os.chmod(path, entry.mode)
             sync_folder(os.path.dirname(path))
         for folder in self._folders.values():
-            os.mkdir(folder, 0o700)
-        builder = Builder(packs=self.packs, checkpoint=self.checkpoint)
+            _make_staging(folder)
         is_small = sum(len(place.entries) for place in places) <= _FEW
+        builder = Builder(packs=self.packs, checkpoint=self.checkpoint, is_syncing=is_small)
         for number, place in enumerate(places):
-            yield from self._build(builder, number, place, is_small=is_small)
+            yield from self._build(builder, number, place)
         folders = self._folders.values()
         if is_small:
             for folder in folders:
@@ -118,11 +122,10 @@ class Restore:
             if is_needed and not os.path.lexists(path):
                 yield path, entry
 
-    def _build(
-        self, builder: Builder, number: int, place: Place, *, is_small: bool
-    ) -> Iterator[Move]:
+    def _build(self, builder: Builder, number: int, place: Place) -> Iterator[Move]:
         target = self.manifest.absolute(place)
-        staged = os.path.join(self._folders[os.path.dirname(target)], b"%d" % number)
+        folder = self._folders[os.path.dirname(target)]
+        staged = os.path.join(folder, b"%d-%s" % (number, self._token))
         if any(entry.is_database for entry in place.entries[:1]):
             for end in SIDECARS:
                 yield Move(target + end, staged + end)
@@ -130,8 +133,6 @@ class Restore:
             yield Move(target, staged)
             return
         builder.build(place, staged)
-        if is_small:
-            sync(place, staged)
         yield Move(target, staged, os.lstat(staged).st_ino)
 
     def _check_unused(self, places: Sequence[Place]) -> None:
@@ -145,6 +146,18 @@ class Restore:
         files = (name for base in databases for name in (base, *(base + end for end in SIDECARS)))
         for pid, path in holders_of(files):
             raise InUse(f"'{spoken(path)}' is in use by {named(pid)}: end it, then try again")
+
+
+def _make_staging(path: bytes) -> None:
+    """Make a folder to build in, which passes nothing of its parent on to what is built."""
+    os.mkdir(path, 0o700)
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        lay_apart(folder)
+        with suppress(OSError):
+            os.removexattr(folder, _INHERITED)
+    finally:
+        os.close(folder)
 
 
 def leads_elsewhere(workdir: bytes, path: bytes) -> bool:

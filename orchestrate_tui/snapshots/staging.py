@@ -6,9 +6,10 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
-from orchestrate_tui.snapshots.blobs import PackReader
+from orchestrate_tui.snapshots.blobs import AT_ONCE, PackReader
 from orchestrate_tui.snapshots.errors import Damaged, spoken
 from orchestrate_tui.snapshots.manifest import (
     FILE,
@@ -21,69 +22,158 @@ from orchestrate_tui.snapshots.manifest import (
 )
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PLAIN = 0o777  # the bits of a mode that a file may be made with
 
 
 @dataclass(slots=True, kw_only=True)
 class Builder:
-    """Makes places anew; `checkpoint` is called often, and may raise to give up."""
+    """Makes places anew; `checkpoint` is called often, and may raise to give up.
+
+    With `is_syncing` all that was made is on the disk when it is; else that is left to others.
+    """
 
     packs: PackReader
     checkpoint: Callable[[], None] = lambda: None
+    is_syncing: bool = False
 
     def build(self, place: Place, target: bytes) -> None:
-        """Make all of a place under another name, and verify it. Raises OSError or Damaged."""
-        for entry in place.entries:
-            self.checkpoint()
-            self._make(entry, target)
-        for entry in reversed(place.entries):
-            if entry.kind == FOLDER:
-                _finish_folder(entry, _below(target, entry.path))
-        verify(place, target)
+        """Make all of a place under another name, and verify it. Raises OSError or Damaged.
 
-    def _make(self, entry: Entry, target: bytes) -> None:
-        path = _below(target, entry.path)
+        The contents are verified by their hashes while they are written, all else is compared
+        with the manifest once it is made.
+        """
+        parent, name = os.path.split(target)
+        with _Site(parent, name, self.packs, self.is_syncing) as site:
+            for entry in place.entries:
+                self.checkpoint()
+                site.make(entry)
+
+
+@dataclass(slots=True)
+class _Folder:
+    """A folder that is being filled, open for what is made in it; `children` counts that."""
+
+    descriptor: int
+    entry: Entry
+    children: int = 0
+
+
+@dataclass(slots=True)
+class _Site:
+    """Where one place is being made: the folders from its top to where work goes on are open."""
+
+    parent: bytes
+    name: bytes
+    packs: PackReader
+    is_syncing: bool
+    _above: int = -1
+    _open: list[_Folder] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._above = os.open(self.parent, _OPEN_FOLDER)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            while self._open:
+                if kind is None:
+                    self._finish_last()
+                else:
+                    os.close(self._open.pop().descriptor)
+        finally:
+            for folder in self._open:
+                os.close(folder.descriptor)
+            os.close(self._above)
+
+    def make(self, entry: Entry) -> None:
+        """Make one entry; its folder was made before, and nothing outside of it since."""
+        way, _, name = entry.path.rpartition(b"/")
+        if not entry.path:
+            name, folder = self.name, self._above
+        else:
+            while self._open[-1].entry.path != way:
+                self._finish_last()
+            self._open[-1].children += 1
+            folder = self._open[-1].descriptor
         if entry.kind == FILE:
-            self._make_file(entry, path)
+            self._make_file(entry, name, folder)
         elif entry.kind == FOLDER:
-            os.mkdir(path, 0o700)
+            os.mkdir(name, 0o700, dir_fd=folder)
+            self._open.append(_Folder(os.open(name, _OPEN_FOLDER, dir_fd=folder), entry))
         elif entry.kind == HARD_LINK:
-            os.link(_below(target, entry.link), path, follow_symlinks=False)
+            os.link(
+                self._spelt(entry.link),
+                name,
+                src_dir_fd=self._above,
+                dst_dir_fd=folder,
+                follow_symlinks=False,
+            )
+            self._check(entry, os.lstat(name, dir_fd=folder))
         elif entry.kind == SYMLINK:
-            os.symlink(entry.link, path)
-            os.lchown(path, entry.uid, entry.gid)
-            os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns), follow_symlinks=False)
+            self._make_symlink(entry, name, folder)
 
-    def _make_file(self, entry: Entry, path: bytes) -> None:
-        descriptor = os.open(path, _NEW_FILE, 0o600)
+    def _make_file(self, entry: Entry, name: bytes, folder: int) -> None:
+        mode = 0o600 if entry.xattrs else entry.mode & _PLAIN
+        descriptor = os.open(name, _NEW_FILE, mode, dir_fd=folder)
         try:
             self._fill(entry, descriptor)
-            if os.geteuid() == 0 or entry.gid != os.getegid():
-                os.fchown(descriptor, entry.uid, entry.gid)
-            os.fchmod(descriptor, entry.mode)
-            for name, value in entry.xattrs:
-                _set_attribute(descriptor, name, value)
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+            found = os.fstat(descriptor)
+            if entry.xattrs or not _is_made(entry, found):
+                _dress(entry, descriptor)
+                found = os.fstat(descriptor)
+            self._check(entry, found)
+            if self.is_syncing:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
     def _fill(self, entry: Entry, descriptor: int) -> None:
-        if entry.segments is None:
+        if entry.segments is not None:
+            os.ftruncate(descriptor, entry.size)
+            spread(descriptor, self.packs.pieces(entry.sha256), entry.segments)
+        elif entry.size <= AT_ONCE:
+            _write(descriptor, self.packs.content(entry.sha256))
+        else:
             for piece in self.packs.pieces(entry.sha256):
                 _write(descriptor, piece)
-            return
-        os.ftruncate(descriptor, entry.size)
-        spread(descriptor, self.packs.pieces(entry.sha256), entry.segments)
 
+    def _make_symlink(self, entry: Entry, name: bytes, folder: int) -> None:
+        os.symlink(entry.link, name, dir_fd=folder)
+        os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
+        times = (entry.mtime_ns, entry.mtime_ns)
+        os.utime(name, ns=times, dir_fd=folder, follow_symlinks=False)
+        self._check(entry, os.lstat(name, dir_fd=folder))
+        if os.readlink(name, dir_fd=folder) != entry.link:
+            raise self._wrong(entry)
 
-def sync(place: Place, target: bytes) -> None:
-    """Have what was made of a place on the disk, file by file. Raises OSError."""
-    for entry in place.entries:
-        if entry.kind in {FILE, FOLDER}:
-            descriptor = os.open(_below(target, entry.path), os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+    def _finish_last(self) -> None:
+        """Give the last folder what it had, now that everything is in it."""
+        folder = self._open[-1]
+        entry, descriptor = folder.entry, folder.descriptor
+        _dress(entry, descriptor)
+        self._check(entry, os.fstat(descriptor))
+        if len(os.listdir(descriptor)) != folder.children:
+            raise Damaged(f"'{spoken(self._path(entry))}' holds what the snapshot does not")
+        if self.is_syncing:
+            os.fsync(descriptor)
+        self._open.pop()
+        os.close(descriptor)
+
+    def _check(self, entry: Entry, found: os.stat_result) -> None:
+        if not _is_made(entry, found):
+            raise self._wrong(entry)
+
+    def _wrong(self, entry: Entry) -> Damaged:
+        return Damaged(f"'{spoken(self._path(entry))}' could not be made as it was")
+
+    def _path(self, entry: Entry) -> bytes:
+        return os.path.join(self.parent, self._spelt(entry.path))
+
+    def _spelt(self, path: bytes) -> bytes:
+        """A path in the place, seen from where the place is made."""
+        return self.name + b"/" + path if path else self.name
 
 
 def spread(descriptor: int, pieces: Iterable[bytes], segments: Iterable[tuple[int, int]]) -> None:
@@ -99,60 +189,30 @@ def spread(descriptor: int, pieces: Iterable[bytes], segments: Iterable[tuple[in
             position, left, rest = position + written, left - written, rest[written:]
 
 
-def verify(place: Place, target: bytes) -> None:
-    """Compare what was made with the manifest. Raises Damaged for the first that differs.
-
-    The contents were verified by their hashes while they were written.
-    """
-    made = 0
-    for entry in place.entries:
-        path = _below(target, entry.path)
-        found = os.lstat(path)
-        kind = FILE if entry.kind == HARD_LINK else entry.kind
-        is_same = kind_of(found.st_mode) == kind and found.st_uid == entry.uid
-        is_same = is_same and found.st_gid == entry.gid and found.st_mtime_ns == entry.mtime_ns
-        if entry.kind == SYMLINK:
-            is_same = is_same and os.readlink(path) == entry.link
-        else:
-            is_same = is_same and stat.S_IMODE(found.st_mode) == entry.mode
-        if entry.kind == FILE:
-            is_same = is_same and found.st_size == entry.size
-        if not is_same:
-            raise Damaged(f"'{spoken(path)}' could not be made as it was")
-        made += 1
-    if made != _count(place, target):
-        raise Damaged(f"'{spoken(target)}' holds what the snapshot does not")
-
-
-def _count(place: Place, target: bytes) -> int:
-    """How much there is in all."""
-    if not place.entries or place.entries[0].kind != FOLDER:
-        return len(place.entries)
-    return 1 + sum(
-        len(folders) + len(files) for _, folders, files in os.walk(target, followlinks=False)
+def _is_made(entry: Entry, found: os.stat_result) -> bool:
+    """Whether something has the status that it had; of a link the mode does not count."""
+    is_link = entry.kind == SYMLINK
+    return (
+        found.st_mtime_ns == entry.mtime_ns
+        and (is_link or stat.S_IMODE(found.st_mode) == entry.mode)
+        and found.st_uid == entry.uid
+        and found.st_gid == entry.gid
+        and (entry.kind != FILE or found.st_size == entry.size)
+        and kind_of(found.st_mode) == (FILE if entry.kind == HARD_LINK else entry.kind)
     )
 
 
-def _finish_folder(entry: Entry, path: bytes) -> None:
-    """Give a folder what it had, once everything is in it."""
-    if os.geteuid() == 0 or entry.gid != os.getegid():
-        os.chown(path, entry.uid, entry.gid)
+def _dress(entry: Entry, descriptor: int) -> None:
+    """Give a file or folder its owner, attributes, mode and times, in the order that keeps each."""
+    os.fchown(descriptor, entry.uid, entry.gid)
     for name, value in entry.xattrs:
-        _set_attribute(path, name, value)
-    os.chmod(path, entry.mode)
-    os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-
-
-def _set_attribute(file: int | bytes, name: bytes, value: bytes) -> None:
-    with suppress(OSError):  # not every attribute may be set by everybody
-        os.setxattr(file, name, value)
+        with suppress(OSError):  # not every attribute may be set by everybody
+            os.setxattr(descriptor, name, value)
+    os.fchmod(descriptor, entry.mode)
+    os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
 
 
 def _write(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-def _below(target: bytes, path: bytes) -> bytes:
-    return target + b"/" + path if path else target

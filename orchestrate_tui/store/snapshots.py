@@ -22,6 +22,7 @@ BlobRow = tuple[bytes, str, int, int, int]
 """The SHA-256 of a content, its pack, where it lies there, its length there, and its size."""
 
 _SEPARATOR = b"\0"  # no path holds one
+_AT_ONCE = 500  # hashes that are looked for with one query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +131,18 @@ def last_manifest(
 
 def locate_blob(connection: sqlite3.Connection, digest: bytes) -> BlobRow | None:
     """Where the content of that hash lies."""
-    query = "SELECT sha256, pack, offset, length, size FROM snapshot_blobs WHERE sha256 = ?"
-    row = connection.execute(query, (digest,)).fetchone()
+    row = connection.execute(f"{_LOCATE} = ?", (digest,)).fetchone()
     return tuple(row) if row else None
+
+
+def locate_blobs(connection: sqlite3.Connection, digests: Iterable[bytes]) -> list[BlobRow]:
+    """Where the contents of those hashes lie; what is not kept is left out."""
+    wanted, found = list(digests), list[BlobRow]()
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        signs = ", ".join("?" * len(some))
+        found += map(tuple, connection.execute(f"{_LOCATE} IN ({signs})", some))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +200,8 @@ def all_blobs(connection: sqlite3.Connection) -> Iterable[BlobRow]:
 
 
 _SELECT = "SELECT id, run_id, stage_name, component, workdir, paths, entries, bytes FROM snapshots"
+
+_LOCATE = "SELECT sha256, pack, offset, length, size FROM snapshot_blobs WHERE sha256"
 
 _IS_THERE = "AND length(manifest) > 0"
 _NOT_UNDONE = (

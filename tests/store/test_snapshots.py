@@ -13,6 +13,7 @@ from orchestrate_tui.store.snapshots import (
     last_manifest,
     later_snapshots,
     locate_blob,
+    locate_blobs,
     read_manifest,
     snapshots_of,
 )
@@ -45,6 +46,8 @@ def test_a_snapshot_is_found_by_its_run_with_its_values(store: Store, history: H
     assert store.database.read(lambda c: read_manifest(c, kept.id)) == (b"body", b"\2" * 32)
     assert store.database.read(lambda c: locate_blob(c, BLOB[0])) == BLOB
     assert store.database.read(lambda c: locate_blob(c, b"?")) is None
+    many = [BLOB[0], *(number.to_bytes(32, "big") for number in range(1200))]
+    assert store.database.read(lambda c: locate_blobs(c, many)) == [BLOB]
     (event,) = (one for one in history.events(run_id) if one.kind == "snapshot")
     assert "3 entries, 20 bytes" in event.detail
 

@@ -95,10 +95,7 @@ class Keeper:
         draft.rename(self.store / "record")
 
     def packs(self) -> PackReader:
-        index = {
-            row[0]: Blob(sha256=row[0], pack=row[1], offset=row[2], length=row[3], size=row[4])
-            for row in self.record().blobs
-        }
+        index = {row[0]: Blob(*row) for row in self.record().blobs}
         return PackReader(self.store / "packs", index.get)
 
     def restore(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import struct
 import subprocess
 import sys
 from contextlib import closing
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from orchestrate_tui.snapshots.errors import Damaged, InUse, Unfit
 from orchestrate_tui.snapshots.journal import empty_trash, finish_left, trash_beside
 from orchestrate_tui.snapshots.manifest import FILE, Place
+from orchestrate_tui.snapshots.system import lay_apart
 from tests.trees import disturb_tree, odd_tree, picture_of
 from tests.unit.snapshots.shelf import Shelf
 
@@ -144,6 +146,65 @@ def test_damaged_contents_are_noticed_before_anything_changes(work: Path, shelf:
         shelf.restore(manifest)
     assert (work / "file").read_text() == "now!"
     assert os.listdir(work) == ["file"]
+
+
+def test_what_somebody_else_puts_into_what_is_built_is_noticed(work: Path, shelf: Shelf) -> None:
+    (work / "tree/inner").mkdir(parents=True)
+    (work / "tree/inner/file").write_text("then")
+    manifest = shelf.take(work, "tree")
+    (work / "tree/inner/file").write_text("now!")
+
+    def intrude() -> None:
+        for inner in work.glob(".orchestrate-restore-*/*/inner"):
+            (inner / "intruder").touch()
+
+    with pytest.raises(Damaged, match="inner' holds what the snapshot does not"):
+        shelf.restore(manifest, intrude)
+    assert (work / "tree/inner/file").read_text() == "now!"
+    assert os.listdir(work) == ["tree"]
+
+
+def test_what_the_folder_above_passes_on_is_not_given_to_what_had_none(
+    work: Path, shelf: Shelf
+) -> None:
+    (work / "file").write_text("then")
+    manifest = shelf.take(work, "file")
+    _pass_on_an_access_list(work)
+    (work / "file").unlink()
+    (work / "file").write_text("now")
+    assert "system.posix_acl_access" in os.listxattr(work / "file")
+    shelf.restore(manifest)
+    assert os.listxattr(work / "file") == []
+
+
+def _pass_on_an_access_list(folder: Path) -> None:
+    """Let everything that is made in the folder be readable for user 1, too."""
+    entries = ((1, 6, -1), (2, 4, 1), (4, 4, -1), (16, 6, -1), (32, 0, -1))
+    content = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(folder, "system.posix_acl_default", content)
+    except OSError as error:
+        pytest.skip(f"no access control lists on the file system of {folder}: {error}")
+
+
+def test_a_file_that_takes_its_mode_from_no_mask_comes_back_with_it(
+    work: Path, shelf: Shelf
+) -> None:
+    for mode in (0o666, 0o4755, 0o000):
+        (work / f"{mode}").touch()
+        (work / f"{mode}").chmod(mode)
+    before = picture_of(work)
+    manifest = shelf.take(work, "*")
+    for path in work.iterdir():
+        path.unlink()
+    mask = os.umask(0o077)
+    try:
+        shelf.restore(manifest)
+    finally:
+        os.umask(mask)
+    assert {path: what for path, what in picture_of(work).items() if path} == {
+        path: what for path, what in before.items() if path
+    }
 
 
 def test_a_folder_that_became_a_link_is_not_followed(work: Path, shelf: Shelf) -> None:
@@ -290,3 +351,11 @@ def test_what_was_put_out_of_its_place_waits_in_the_trash(work: Path, shelf: She
     assert [path.read_text() for path in thrown.iterdir()] == ["now!"]
     empty_trash(shelf.journals)
     assert not list(trash_beside(shelf.journals).iterdir())
+
+
+def test_what_is_made_apart_is_made_also_where_the_system_cannot(tmp_path: Path) -> None:
+    for place in (tmp_path, Path("/proc/self")):
+        folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        lay_apart(folder)
+        os.close(folder)
+    (tmp_path / "inner").mkdir()
