@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 from benchmarks.figures import FLOOR, OURS, Figure, Measurement, Options
-from benchmarks.turns import Subject, measured_in_turn
+from benchmarks.peers import PEERS
+from benchmarks.peers.venv import NotInstalled, python_of, version_of
+from benchmarks.turns import ROOT, Subject, measured_in_turn
 
 SQLITE = "SQLite alone"
 DURABLE = "every change of a stage and its event, SQLite, synchronous=FULL"
@@ -16,11 +19,26 @@ def measure_graph(
     workload: str, title: str, shape: str, options: Options, *, runs: int = 1
 ) -> list[Measurement]:
     """The figures of all engines for the graph that `shape` names, such as `layers 20 50`."""
-    subjects = list(own_subjects(shape, runs))
-    found: list[Figure] = measured_in_turn(
-        workload, title, subjects, options.rounds, options.scratch
+    subjects, absent = list(own_subjects(shape, runs)), []
+    for key in options.peers:
+        try:
+            subjects.append(_peer(key, shape, runs))
+        except NotInstalled as reason:
+            figure = Figure(workload=workload, title=title, subject=PEERS[key].name)
+            absent.append(replace(figure, stores=PEERS[key].stores, note=str(reason)))
+    found = measured_in_turn(workload, title, subjects, options.rounds, options.scratch)
+    return [*found, *absent]
+
+
+def _peer(key: str, shape: str, runs: int) -> Subject:
+    """The subject of another engine, installed if need be. Raises NotInstalled."""
+    work = ROOT / "benchmarks" / "peers" / key / "work.py"
+    return Subject(
+        name=PEERS[key].name,
+        command=(str(python_of(key)), str(work), *shape.split(), "--runs", str(runs)),
+        stores=PEERS[key].stores,
+        note=f"version {version_of(key)}",
     )
-    return list(found)
 
 
 def own_subjects(shape: str, runs: int) -> Iterator[Subject]:

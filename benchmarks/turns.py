@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 from statistics import median
+from typing import TextIO
 
 from benchmarks.figures import Figure
 
@@ -69,30 +72,50 @@ def run(command: Sequence[str], folder: Path) -> Reading:
 
     Raises SubjectFailed.
     """
-    try:
-        done = subprocess.run(
+    with (
+        (folder / "output").open("w+") as output,
+        (folder / "errors").open("w+") as errors,
+        subprocess.Popen(
             command,
             cwd=folder,
-            env=_environment(folder),
+            env=environment(folder),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LIMIT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise SubjectFailed(f"gave up after {LIMIT_S} s") from None
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise SubjectFailed(f"failed: {said[-1][:200]}" if said else f"exit {done.returncode}")
-    return Reading(**json.loads(done.stdout.splitlines()[-1]))
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise SubjectFailed(f"gave up after {LIMIT_S} s") from None
+        finally:  # a server that a peer has started does not always end with it
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, SIGKILL)
+        return _reading(process.returncode, _lines(output), _lines(errors))
 
 
-def _environment(folder: Path) -> Mapping[str, str]:
+def _lines(file: TextIO) -> list[str]:
+    file.seek(0)
+    return [line.strip() for line in file if line.strip()]
+
+
+def _reading(code: int, output: Sequence[str], errors: Sequence[str]) -> Reading:
+    """What the process said of itself, last of all if it succeeded. Raises SubjectFailed."""
+    said = [line for line in output if line.startswith('{"seconds"')]
+    if code or not said:
+        reason = [*output, *errors] or [f"exit {code}"]
+        raise SubjectFailed(f"failed: {reason[-1][:200]}")
+    return Reading(**json.loads(said[-1]))
+
+
+def environment(folder: Path) -> Mapping[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "HOME": str(folder),
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "XDG_STATE_HOME": str(folder / "state"),
         "XDG_CONFIG_HOME": str(folder / "config"),
     }

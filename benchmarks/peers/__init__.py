@@ -13,6 +13,24 @@ class Peer:
     stores: str
 
 
-PEERS: dict[str, Peer] = {}
+PEERS = {
+    "dbos": Peer(
+        name="DBOS",
+        stores="the result of each step before the workflow goes on, SQLite with its defaults "
+        "(rollback journal, synchronous=FULL)",
+    ),
+    "huey": Peer(
+        name="huey",
+        stores="the queue and each result, SQLite with WAL and synchronous=FULL; not which task "
+        "waits for which",
+    ),
+    "prefect": Peer(
+        name="Prefect",
+        stores="the states of each task, sent to its server process, which writes SQLite with WAL "
+        "and synchronous=NORMAL",
+    ),
+    "luigi": Peer(name="Luigi", stores="an empty file for each task that is done, not synced"),
+    "doit": Peer(name="doit", stores="what is done, in SQLite, once when all has ended"),
+}
 
 DURABLE = ("DBOS", "huey", "Prefect")  # those that store what was done before they go on

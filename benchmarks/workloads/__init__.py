@@ -12,6 +12,11 @@ MODULES = {
     "W2": "w02_fan_out",
     "W3": "w03_layers",
     "W4": "w04_processes",
+    "W5": "w05_start",
+    "W6": "w06_large",
+    "W7": "w07_many_runs",
+    "W8": "w08_plan",
+    "growth-stages": "g01_stages",
 }
 
 

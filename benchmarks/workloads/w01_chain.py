@@ -22,4 +22,5 @@ SHORT = (
 
 
 def measure(options: Options) -> list[Measurement]:
-    return measure_graph("W1", TITLE, "chain 1000", options)
+    shape = "chain 300" if options.short else "chain 1000"
+    return measure_graph("W1", TITLE, shape, options)

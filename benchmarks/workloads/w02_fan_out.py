@@ -23,4 +23,5 @@ SHORT = (
 
 
 def measure(options: Options) -> list[Measurement]:
-    return measure_graph("W2", TITLE, "fan_out 1000", options)
+    shape = "fan_out 300" if options.short else "fan_out 1000"
+    return measure_graph("W2", TITLE, shape, options)

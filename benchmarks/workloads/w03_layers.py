@@ -23,4 +23,5 @@ SHORT = (
 
 
 def measure(options: Options) -> list[Measurement]:
-    return measure_graph("W3", TITLE, "layers 20 50", options)
+    shape = "layers 10 30" if options.short else "layers 20 50"
+    return measure_graph("W3", TITLE, shape, options)

@@ -1,0 +1,80 @@
+"""Plans the rollback of a graph once, with one of two subjects, and says what that took.
+
+    python -m benchmarks.planner ours|bare SHAPE SIZE...
+
+The rollback goes back to the first stage that others wait for, from the last one, after a run in
+which everything succeeded. `bare` only puts the graph into reverse topological order.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from graphlib import TopologicalSorter
+
+from benchmarks.engine import pipeline
+from benchmarks.shapes import Shape, chain
+from benchmarks.subject import read_work, timed
+from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.pipeline import Pipeline, Undo
+from orchestrate_tui.domain.rollback import plan_rollback
+from orchestrate_tui.domain.run import StageRun
+from orchestrate_tui.domain.status import StageStatus
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def undoable(work: Shape) -> Pipeline:
+    """The pipeline of a graph of which every stage can be undone."""
+    made = pipeline(work)
+    undo = Undo(task="take back")
+    stages = tuple(replace(stage, rollback=undo) for stage in made.stages)
+    return replace(made, stages=stages)
+
+
+def stages_of_run(work: Shape) -> dict[str, StageRun]:
+    """The stages after a run that succeeded, a second after each other."""
+    return {
+        name: StageRun(
+            run_id=1,
+            stage_name=name,
+            position=position,
+            status=StageStatus.SUCCEEDED,
+            attempt=1,
+            started_at=BEGAN + timedelta(seconds=position),
+            completed_at=BEGAN + timedelta(seconds=position + 1),
+        )
+        for position, name in enumerate(work.dependencies)
+    }
+
+
+def ours(work: Shape) -> Callable[[], object]:
+    defined, stages = undoable(work), stages_of_run(work)
+    first, last = next(iter(work.dependencies)), list(work.dependencies)[-1]
+
+    def plan() -> object:
+        graph = StageGraph.of(defined.stages)
+        return plan_rollback(defined, graph, stages, failed_stage=last, target=first)
+
+    return plan
+
+
+def bare(work: Shape) -> Callable[[], object]:
+    return lambda: list(TopologicalSorter(work.dependencies).static_order())[::-1]
+
+
+def main() -> None:
+    name, *words = sys.argv[1:]
+    work, _ = read_work(words)
+    subject = {"ours": ours, "bare": bare}[name]
+    subject(chain(50))()
+    measured = subject(work)
+    gc.collect()
+    timed(measured)
+
+
+if __name__ == "__main__":
+    main()
