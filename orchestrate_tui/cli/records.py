@@ -256,7 +256,8 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
             for step in plan.steps
         ],
         "skipped": [
-            {"stage_name": skip.stage_name, "reason": skip.reason} for skip in plan.skipped
+            {"stage_name": skip.stage_name, "component": skip.component, "reason": skip.reason}
+            for skip in plan.skipped
         ],
         "warnings": plan.warnings,
         "irreversible": plan.irreversible,

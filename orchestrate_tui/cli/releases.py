@@ -96,7 +96,7 @@ def _row(release: Release) -> tuple[str, ...]:
         mark.glyph,
         mark.word,
         release.version or "-",
-        _place(release),
+        release.place,
         release.stage_name,
         str(release.run_id),
         local(release.created_at),
@@ -110,14 +110,10 @@ def _quarantine_row(one: Quarantine) -> tuple[str, ...]:
     return (
         str(one.id),
         one.version,
-        _place(one),
+        one.place,
         str(one.rollback_id),
         str(one.run_id),
         local(one.created_at),
         one.pipeline,
         lifted,
     )
-
-
-def _place(of: Release | Quarantine) -> str:
-    return "/".join(filter(None, (of.environment, of.component)))

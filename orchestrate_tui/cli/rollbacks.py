@@ -82,7 +82,7 @@ def plan_lines(plan: RollbackPlan) -> Iterator[str]:
         yield f"  {number}. undo {step.part}: {step.doing}{_versions(step)}"
         yield from (f"       {line}" for line in change_lines(step))
     for skip in plan.skipped:
-        yield f"  -  {skip.stage_name}: {skip.reason}"
+        yield f"  -  {skip.part}: {skip.reason}"
     for warning in plan.warnings:
         yield f"  !  {warning}"
 

@@ -143,6 +143,6 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
             for line in change_lines(step):
                 yield visible(f"     {line}"), Tone.QUIET
     for skip in plan.skipped:
-        yield visible(f"-  {skip.stage_name}  {skip.reason}"), Tone.QUIET
+        yield visible(f"-  {skip.part}  {skip.reason}"), Tone.QUIET
     for warning in plan.warnings:
         yield f"!  {visible(warning)}", Tone.ATTENTION

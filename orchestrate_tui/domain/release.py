@@ -58,6 +58,11 @@ class Release:
     pruned_at: datetime | None = None
 
     @property
+    def place(self) -> str:
+        """Where it was brought to, with the component, if it is only that."""
+        return place_of(self.environment, self.component)
+
+    @property
     def is_golden(self) -> bool:
         """Whether somebody vouches for it."""
         return self.pinned_by is not None
@@ -91,10 +96,20 @@ class Quarantine:
     lift_reason: str = ""
 
     @property
+    def place(self) -> str:
+        """Where it is not let in, with the component, if it is only that."""
+        return place_of(self.environment, self.component)
+
+    @property
     def sentence(self) -> str:
         """Why the version is not let in."""
-        where = f"in {self.environment} by rollback {self.rollback_id} of run {self.run_id}"
+        where = f"in {self.place} by rollback {self.rollback_id} of run {self.run_id}"
         return f"was taken back {where} and is quarantined there"
+
+
+def place_of(environment: str, component: str | None) -> str:
+    """An environment, or one component in it, as people name it."""
+    return environment if component is None else f"{environment}/{component}"
 
 
 class Ruling(StrEnum):

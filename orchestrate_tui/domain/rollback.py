@@ -13,6 +13,7 @@ from operator import attrgetter
 from types import MappingProxyType
 
 from orchestrate_tui.domain.components import (
+    Parts,
     chosen_parts,
     left_dependants,
     part_name,
@@ -34,8 +35,12 @@ _HASHED = attrgetter("agent", "task", "restores", "irreversible", "release")
 _NO_RELEASES: Mapping[str, Succession] = MappingProxyType({})
 _NOTHING_UNDONE: Mapping[str, frozenset[str]] = MappingProxyType({})
 _NO_SNAPSHOTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_NOTHING_BROUGHT = Succession()
 _RESTORE = Undo(task="", agent="", idempotent=True)
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
+
+_Part = tuple[str, str | None]
+"""A stage and one of its components, None for the stage as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSkip:
-    """A stage that belongs to the rollback but has no step, and why.
+    """A stage, or a component of it, that belongs to the rollback but has no step, and why.
 
     `is_stuck` says that it has an undo, which has nothing to go back to.
     """
@@ -85,6 +90,12 @@ class PlanSkip:
     stage_name: str
     reason: str
     is_stuck: bool = False
+    component: str | None = None
+
+    @property
+    def part(self) -> str:
+        """The stage, or the part of it, as people name it."""
+        return part_name(self.stage_name, self.component)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,15 +177,17 @@ def plan_rollback(
         for name in scope
         for part in parts[name]
     }
-    kept = {name for (name, _), paths in restores.items() if paths}
-    undos |= {name: _RESTORE for name in kept if undos[name] is None}
-    stuck = {} if simulated else dict(_stuck(pipeline, defined, undos, releases))
-    undos |= {name: _RESTORE if name in kept else None for name in stuck}
+    stuck = {} if simulated else dict(_stuck(pipeline, defined, undos, parts, releases))
+    chosen = {
+        (name, part): (None if (name, part) in stuck else undos[name])
+        or (_RESTORE if paths else None)
+        for (name, part), paths in restores.items()
+    }
+    undos = {name: _first(chosen[name, part] for part in parts[name]) for name in scope}
     steps = tuple(
-        _step(defined[name], undo, releases.get(name, Succession()), restores[name, part], part)
-        for name in scope
-        if (undo := undos[name]) and (undo.task or not undo.irreversible)
-        for part in parts[name]
+        _step(defined[name], undo, _of(releases, name, part), restores[name, part], part)
+        for (name, part), undo in chosen.items()
+        if undo and (undo.task or not undo.irreversible)
     )
     gone = {name: undone.get(name, frozenset()) for name in begun if not parts[name]}
     staying = {name: why_it_stays(defined[name], before) for name, before in gone.items()}
@@ -197,7 +210,7 @@ def plan_rollback(
             scope,
             undos,
             stages,
-            stuck=stuck,
+            stuck={part: why for part, why in stuck.items() if chosen[part] is None},
             staying=staying,
         ),
         warnings=(*_warnings(scope, undos, stages, stuck), *filter(None, (hindrance,))),
@@ -292,16 +305,26 @@ def _stuck(
     pipeline: Pipeline,
     defined: Mapping[str, Stage],
     undos: Mapping[str, Undo | None],
+    parts: Mapping[str, Parts],
     releases: Mapping[str, Succession],
-) -> Iterator[tuple[str, str]]:
-    """The stages whose undo needs what no earlier release has, and why."""
+) -> Iterator[tuple[_Part, str]]:
+    """The parts of stages whose undo needs what no earlier release has, and why."""
     agents = {agent.name: agent for agent in pipeline.agents}
     for name, undo in undos.items():
         if undo is None or not undo.task:
             continue
         agent = agents.get(undo.agent or defined[name].agent)
-        if reason := lacks(undo, agent, releases.get(name, Succession())):
-            yield name, reason
+        for part in parts[name]:
+            if reason := lacks(undo, agent, _of(releases, name, part)):
+                yield (name, part), reason
+
+
+def _of(releases: Mapping[str, Succession], name: str, part: str | None) -> Succession:
+    return releases.get(part_name(name, part), _NOTHING_BROUGHT)
+
+
+def _first(undos: Iterable[Undo | None]) -> Undo | None:
+    return next(filter(None, undos), None)
 
 
 def _step(
@@ -333,11 +356,11 @@ def _skips(
     undos: Mapping[str, Undo | None],
     stages: Mapping[str, StageRun],
     *,
-    stuck: Mapping[str, str],
+    stuck: Mapping[_Part, str],
     staying: Mapping[str, str],
 ) -> tuple[PlanSkip, ...]:
-    reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None}
-    reasons |= {name: reason for name, reason in stuck.items() if undos[name] is None}
+    lost = {name for name, _ in stuck}
+    reasons = {name: NOTHING_TO_UNDO for name in scope if undos[name] is None and name not in lost}
     reasons |= {name: IRREVERSIBLE for name in scope if _stays(undos[name])}
     reasons |= staying
     for name in closure.difference(scope):
@@ -345,13 +368,12 @@ def _skips(
             reasons[name] = f"already undone by rollback {stages[name].rolled_back_by}"
     if target and not stages[target].started:
         reasons[target] = DID_NOT_RUN
-    in_order = sorted(reasons, key=lambda name: stages[name].position)
-    return tuple(
-        PlanSkip(
-            stage_name=name, reason=reasons[name], is_stuck=name in stuck and undos[name] is None
-        )
-        for name in in_order
+    found = [PlanSkip(stage_name=name, reason=reason) for name, reason in reasons.items()]
+    found += (
+        PlanSkip(stage_name=name, component=part, reason=reason, is_stuck=True)
+        for (name, part), reason in stuck.items()
     )
+    return tuple(sorted(found, key=lambda skip: stages[skip.stage_name].position))
 
 
 def _stays(undo: Undo | None) -> bool:
@@ -363,16 +385,20 @@ def _warnings(
     scope: tuple[str, ...],
     undos: Mapping[str, Undo | None],
     stages: Mapping[str, StageRun],
-    stuck: Mapping[str, str],
+    stuck: Mapping[_Part, str],
 ) -> Iterable[str]:
+    lost = {name for name, _ in stuck}
+    for (name, part), reason in stuck.items():
+        yield f"stage '{part_name(name, part)}' ran and has nothing to go back to: {reason}"
     for name in scope:
         undo = undos[name]
-        if name in stuck:
-            yield f"stage '{name}' ran and has nothing to go back to: {stuck[name]}"
-        elif undo is None:
+        if undo is None and name in lost:
+            continue
+        if undo is None:
             yield f"stage '{name}' ran and has nothing to undo it"
         elif undo.irreversible:
             yield f"stage '{name}' is irreversible: its effects cannot be taken back"
+    for name in scope:
         if stages[name].status in _UNDER_WAY:
             yield f"stage '{name}' still runs and will be cancelled first"
 
@@ -383,13 +409,14 @@ def _refusal(
     undos: Mapping[str, Undo | None],
     stages: Mapping[str, StageRun],
     *,
-    stuck: Mapping[str, str],
+    stuck: Mapping[_Part, str],
     staying: Mapping[str, str],
 ) -> str:
     if target in staying and stages[target].status is not StageStatus.ROLLED_BACK:
         return f"Stage '{target}' {staying[target]}"
-    if target in stuck and undos[target] is None:
-        return f"Stage '{target}' has nothing to go back to: {stuck[target]}"
+    reasons = [reason for (name, _), reason in stuck.items() if name == target]
+    if reasons and undos[target] is None:
+        return f"Stage '{target}' has nothing to go back to: {reasons[0]}"
     if target in undos and all(step.stage_name != target for step in steps):
         return f"Stage '{target}' has nothing to undo it"
     if not steps and not target:

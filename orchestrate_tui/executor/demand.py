@@ -12,7 +12,7 @@ from orchestrate_tui.domain.rollback import RollbackPlan, is_undone_as_target, p
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, standing
 from orchestrate_tui.errors import NotFound, RollbackRefused, StalePlan
 from orchestrate_tui.executor.context import RunContext
-from orchestrate_tui.executor.environments import environments_undone
+from orchestrate_tui.executor.environments import environments_undone, places_undone
 from orchestrate_tui.executor.rollback import plan_event
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
@@ -143,7 +143,8 @@ def _check_environments(
     places = environments_undone(context, plan)
     if holder := holder_of(connection, applicant.files, places, context.id):
         raise RollbackRefused(_sentence(holder.sentence), next_step="Wait for its end")
-    if not demand.force and (newer := newer_deployment(connection, context.id, places)):
+    parts = places_undone(context, plan)
+    if not demand.force and (newer := newer_deployment(connection, context.id, parts)):
         raise RollbackRefused(newer, next_step=FORCE)
 
 

@@ -32,6 +32,15 @@ def environments_undone(context: RunContext, plan: RollbackPlan) -> frozenset[st
     return environments_of(context, [step.stage_name for step in plan.steps])
 
 
+def places_undone(context: RunContext, plan: RollbackPlan) -> frozenset[tuple[str, str | None]]:
+    """The environments in which a plan undoes something, each with a component, or None."""
+    return frozenset(
+        (place, step.component)
+        for step in plan.steps
+        for place in environments_of(context, (step.stage_name,))
+    )
+
+
 def rollback_in(executor: ExecutorContext, run_id: int, environment: str) -> Holder | None:
     """The rollback of another run that has the environment; None for nobody."""
     return executor.database.read(

@@ -20,7 +20,7 @@ from orchestrate_tui.executor.demand import (
     check_components,
     check_stages,
 )
-from orchestrate_tui.executor.environments import environments_undone
+from orchestrate_tui.executor.environments import places_undone
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import plan_request
 from orchestrate_tui.executor.runnable import Runnable
@@ -86,8 +86,8 @@ class Planning:
 
     def _warned(self, plan: RollbackPlan, context: RunContext) -> RollbackPlan:
         """The plan with the newer run that keeps it from being carried out unforced."""
-        places = environments_undone(context, plan)
-        find = partial(newer_deployment, run_id=context.id, environments=places)
+        places = places_undone(context, plan)
+        find = partial(newer_deployment, run_id=context.id, places=places)
         newer = self._executor.database.read(find)
         if not newer:
             return plan

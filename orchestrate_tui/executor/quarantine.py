@@ -29,11 +29,11 @@ def check_allowed(connection: Connection, new: NewRun, version: str) -> None:
     if new.simulated:
         return
     given = new.trigger.circumstances(dict(new.pipeline.variables) | dict(new.trigger.variables))
-    places = dict.fromkeys(
-        stage.environment
-        for stage in new.pipeline.stages
-        if stage.environment and (stage.when is None or stage.when.unmet(given) is None)
-    )
+    places: dict[str, tuple[str, ...]] = {}
+    for stage in new.pipeline.stages:
+        if stage.environment and (stage.when is None or stage.when.unmet(given) is None):
+            known = places.get(stage.environment, ())
+            places[stage.environment] = (*known, *stage.components)
     breaker = find_breaker(connection, new.pipeline.name, places)
     if breaker is not None:
         raise CannotStart(
@@ -41,8 +41,8 @@ def check_allowed(connection: Connection, new: NewRun, version: str) -> None:
             next_step="When you know why, let them go there again with:"
             f" orchestrate-tui reset {breaker.id} --reason TEXT",
         )
-    for environment in places if version else ():
-        found = find_quarantine(connection, new.pipeline.name, environment, (version,))
+    for place, components in places.items() if version else ():
+        found = find_quarantine(connection, new.pipeline.name, place, (version,), components)
         if found is not None:
             raise CannotStart(
                 f"Version {version} {found.sentence}",
@@ -92,5 +92,6 @@ class Guard:
             pipeline=self._context.pipeline.name,
             environment=stage.environment or "",
             versions=versions,
+            components=stage.components,
         )
         return self._database.read(find)

@@ -53,7 +53,11 @@ def _look(
     known: Succession | None = None
     if not run.simulated:
         version = dict(run.trigger.variables).get(VERSION, "")
-        known = succession(connection, run.id, stage.name, version)
+        of_parts = [
+            succession(connection, run.id, stage.name, version, component=part)
+            for part in parts_of(stage)
+        ]
+        known = next((one for one in of_parts if one.earlier is None), of_parts[0])
     state = SnapshotState.NOT_ASKED
     if stage.snapshot is not None and stage.snapshot.paths and not run.simulated:
         found = [

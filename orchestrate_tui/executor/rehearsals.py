@@ -34,7 +34,7 @@ from orchestrate_tui.errors import Refused, RollbackLoop
 from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts, checker
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.demand import check_stages
-from orchestrate_tui.executor.environments import environments_undone
+from orchestrate_tui.executor.environments import environments_undone, places_undone
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.notices import last_lines
 from orchestrate_tui.executor.readiness import snapshot_state
@@ -89,8 +89,7 @@ class Rehearsals:
         self._check_apart(connection, context, plan)
         if not plan.steps and not plan.skipped and not target:
             raise Refused(f"There is nothing to rehearse: nothing of run {context.id} has run")
-        places = environments_undone(context, plan)
-        newer = newer_deployment(connection, context.id, places)
+        newer = newer_deployment(connection, context.id, places_undone(context, plan))
         loop = _loop(connection, context, target)
         return replace(
             plan,
@@ -112,7 +111,7 @@ class Rehearsals:
         rehearsal = _Steps(self._executor, context, attempts, plan)
         return RehearsalReport(
             steps=tuple([await rehearsal.step(one, known[one.stage_name]) for one in plan.steps]),
-            skipped=tuple((skip.stage_name, skip.reason) for skip in plan.skipped),
+            skipped=tuple((skip.part, skip.reason) for skip in plan.skipped),
             warnings=(*plan.warnings, *(f"Secrets: {reason}" for reason in secrets.missing)),
             problems=tuple(_problems(plan)),
         )
@@ -132,7 +131,7 @@ def _loop(connection: Connection, context: RunContext, target: str) -> str:
 def _problems(plan: RollbackPlan) -> list[str]:
     """What keeps the rollback, or some stage of it, from being undone."""
     stuck = [
-        f"Stage '{skip.stage_name}' has nothing to go back to: {skip.reason}"
+        f"Stage '{skip.part}' has nothing to go back to: {skip.reason}"
         for skip in plan.skipped
         if skip.is_stuck
     ]

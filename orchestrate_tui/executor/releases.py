@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from orchestrate_tui.domain.components import Parts, part_name, parts_of
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.release import VERSION, Succession
 from orchestrate_tui.domain.run import StageRun, TriggerContext
@@ -24,9 +25,10 @@ def releases_of(
     stages: Iterable[StageRun],
     release_id: int | None = None,
 ) -> dict[str, Succession]:
-    """What those stages brought to their environments; a simulated run brings nothing.
+    """What those stages, or their components, brought to their environments.
 
-    The release of that id takes the place of the one before in its environment.
+    A simulated run brings nothing. The release of that id takes the place of the one before in
+    its environment.
     """
     if context.run.simulated:
         return {}
@@ -36,12 +38,19 @@ def releases_of(
     for stage in stages:
         if stage.environment is None or not stage.started:
             continue
-        own = succession(connection, context.id, stage.stage_name, version)
-        if named is not None and named.environment == stage.environment:
-            of_stage = sibling(connection, named, stage.stage_name)
-            own = replace(own, earlier=of_stage)
-        found[stage.stage_name] = own
+        name = stage.stage_name
+        for part in _parts(context.pipeline, name):
+            own = succession(connection, context.id, name, version, component=part)
+            if named is not None and named.environment == stage.environment:
+                of_part = sibling(connection, named, name, part)
+                own = replace(own, earlier=of_part) if of_part else own
+            found[part_name(name, part)] = own
     return found
+
+
+def _parts(pipeline: Pipeline, stage_name: str) -> Parts:
+    stage = pipeline.stage(stage_name)
+    return parts_of(stage) if stage else (None,)
 
 
 def sealed_version(context: RunContext) -> str:
@@ -65,6 +74,7 @@ def recording(context: RunContext, change: StageChange) -> Callable[[Connection]
         stage_name=change.stage_name,
         version=sealed_version(context),
         at=change.at,
+        components=tuple(filter(None, _parts(context.pipeline, change.stage_name))),
     )
 
 

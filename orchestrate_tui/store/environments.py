@@ -50,7 +50,7 @@ _STAGES = """
     ORDER BY runs.id
 """
 _NEWER = """
-    SELECT release.run_id, release.environment FROM runs
+    SELECT release.run_id, release.environment, release.component FROM runs
         JOIN releases AS release ON release.pipeline = runs.pipeline AND release.run_id <> runs.id
         JOIN stages ON stages.run_id = release.run_id AND stages.stage_name = release.stage_name
     WHERE runs.id = ?1 AND release.undone_by IS NULL AND stages.started_at > (
@@ -151,13 +151,18 @@ def hold_stage(
 
 
 def newer_deployment(
-    connection: sqlite3.Connection, run_id: int, environments: Collection[str]
+    connection: sqlite3.Connection, run_id: int, places: Collection[tuple[str, str | None]]
 ) -> str:
     """That a newer run of the same pipeline has deployed there since; "" when none has.
 
-    A release that was undone again does not count, nor what came of it.
+    A place is an environment and a component, None for all of it. A release that was undone again
+    does not count, nor what came of it.
     """
-    for row in connection.execute(_NEWER, (run_id,)) if environments else ():
-        if row["environment"] in environments:
-            return f"Run {row['run_id']} has deployed to '{row['environment']}' since"
+    for row in connection.execute(_NEWER, (run_id,)) if places else ():
+        environment, component = row["environment"], row["component"]
+        if any(
+            place == environment and (None in {part, component} or part == component)
+            for place, part in places
+        ):
+            return f"Run {row['run_id']} has deployed to '{environment}' since"
     return ""

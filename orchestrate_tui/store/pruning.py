@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.domain.components import parts_of
 from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.releases import succession
 
@@ -90,12 +92,12 @@ def needed_runs(connection: sqlite3.Connection) -> frozenset[int]:
     still_open = {row[0] for row in connection.execute(_OPEN)}
     needed = still_open | {row[0] for row in connection.execute(_IN_PLACE)}
     for run_id in still_open:
-        names = connection.execute(
-            "SELECT stage_name FROM stages WHERE run_id = ? AND environment IS NOT NULL", (run_id,)
-        ).fetchall()
-        for row in names:
-            earlier = succession(connection, run_id, row["stage_name"]).earlier
-            needed |= {earlier.run_id} if earlier else set()
+        row = connection.execute("SELECT definition_hash FROM runs WHERE id = ?", (run_id,))
+        pipeline = read_definition(connection, row.fetchone()["definition_hash"])
+        for stage in (one for one in pipeline.stages if one.environment):
+            for part in parts_of(stage):
+                earlier = succession(connection, run_id, stage.name, component=part).earlier
+                needed |= {earlier.run_id} if earlier else set()
     return frozenset(needed)
 
 

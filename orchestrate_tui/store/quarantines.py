@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, spoken, to_text
-from orchestrate_tui.domain.release import VERSION, Quarantine
+from orchestrate_tui.domain.release import VERSION, Quarantine, place_of
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.record import record
@@ -14,16 +14,23 @@ from orchestrate_tui.store.rows import moment
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 
 def quarantine(
-    connection: sqlite3.Connection, run_id: int, stage_name: str, rollback_id: int, at: datetime
+    connection: sqlite3.Connection,
+    run_id: int,
+    stage_name: str,
+    rollback_id: int,
+    at: datetime,
+    *,
+    component: str | None = None,
 ) -> None:
     """Mark the version that a stage, which was just undone, brought to its environment.
 
-    Nothing is marked without an environment or a version, twice, or of a simulated run.
+    Only the `component` of it that was undone; None means the stage as a whole. Nothing is marked
+    without an environment or a version, twice, or of a simulated run.
     """
     place = connection.execute(
         """
@@ -40,15 +47,16 @@ def quarantine(
     made = connection.execute(
         """
         INSERT OR IGNORE INTO quarantines
-            (pipeline, environment, version, run_id, rollback_id, created_at)
-        VALUES (?, ?, ?, ?, ?, ?)
+            (pipeline, environment, component, version, run_id, rollback_id, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
         """,
-        (place["pipeline"], place["environment"], version, run_id, rollback_id, since),
+        (place["pipeline"], place["environment"], component, version, run_id, rollback_id, since),
     ).rowcount
     if made:
         record(
             connection, run_id, since, "quarantine", stage_name=stage_name,
-            rollback_id=rollback_id, detail=f"{version} in {place['environment']}",
+            rollback_id=rollback_id,
+            detail=f"{version} in {place_of(place['environment'], component)}",
         )  # fmt: skip
 
 
@@ -68,14 +76,22 @@ def _version(connection: sqlite3.Connection, run_id: int, stage_name: str, run: 
 
 
 def find_quarantine(
-    connection: sqlite3.Connection, pipeline: str, environment: str, versions: Iterable[str]
+    connection: sqlite3.Connection,
+    pipeline: str,
+    environment: str,
+    versions: Iterable[str],
+    components: Sequence[str] = (),
 ) -> Quarantine | None:
-    """The quarantine of one of `versions` in an environment; None when none of them is in one."""
+    """The quarantine of one of `versions` in an environment; None when none of them is in one.
+
+    One of a component counts only where that is among the `components` that are brought there.
+    """
     for version in versions:
         row = connection.execute(
             "SELECT * FROM quarantines INDEXED BY quarantined_versions"
-            " WHERE pipeline = ? AND environment = ? AND version = ? AND lifted_at IS NULL",
-            (pipeline, environment, version),
+            " WHERE pipeline = ? AND environment = ? AND version = ? AND lifted_at IS NULL"
+            " AND (component IS NULL OR component IN (SELECT value FROM json_each(?)))",
+            (pipeline, environment, version, json.dumps(components)),
         ).fetchone()
         if row is not None:
             return _quarantine(row)
@@ -128,7 +144,7 @@ def lift(
         raise Refused(f"Quarantine {quarantine_id} was lifted by {found.lifted_by}{when}")
     record(
         connection, found.run_id, to_text(at), "quarantine", rollback_id=found.rollback_id,
-        actor=actor, detail=f"{found.version} in {found.environment} lifted: {reason}",
+        actor=actor, detail=f"{found.version} in {found.place} lifted: {reason}",
     )  # fmt: skip
     return found
 

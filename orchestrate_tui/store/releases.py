@@ -13,6 +13,7 @@ from orchestrate_tui.store.rows import moment
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
     from datetime import datetime
 
 _STANDING = """
@@ -26,8 +27,8 @@ _STANDING = """
         (
             SELECT id FROM quarantines INDEXED BY quarantined_versions
             WHERE pipeline = releases.pipeline AND environment = releases.environment
-                AND version = releases.version AND component IS releases.component
-                AND lifted_at IS NULL
+                AND version = releases.version AND lifted_at IS NULL
+                AND (component IS releases.component OR component IS NULL)
         ) AS quarantine
     FROM releases
 """
@@ -48,6 +49,7 @@ _EARLIER = """
     WHERE stages.run_id = ?1 AND stages.stage_name = ?2 AND release.run_id <> ?1
         AND release.undone_by IS NULL AND release.pruned_at IS NULL
         AND (?3 IS NULL OR release.event_id < ?3)
+        AND (?4 IS NULL OR release.component IS NULL OR release.component = ?4)
     ORDER BY release.id DESC LIMIT 1
 """
 _EARLIER_OF_STAGE = _EARLIER.replace("releases_by_place", "releases_by_stage").replace(
@@ -56,10 +58,17 @@ _EARLIER_OF_STAGE = _EARLIER.replace("releases_by_place", "releases_by_stage").r
 
 
 def insert_release(
-    connection: sqlite3.Connection, run_id: int, stage_name: str, version: str, at: datetime
+    connection: sqlite3.Connection,
+    run_id: int,
+    stage_name: str,
+    version: str,
+    at: datetime,
+    *,
+    components: Sequence[str] = (),
 ) -> None:
     """Record what a stage with an environment, that has just succeeded, brought there.
 
+    That is a release for each of its `components`, () means one for the stage as a whole.
     `version` is what the run knows as `${version}`; an output `version` of the stage comes first.
     """
     own = _output(connection, run_id, stage_name)
@@ -70,25 +79,35 @@ def insert_release(
     ).fetchone()
     said = " ".join(filter(None, (version, f"in {place['environment']}")))
     record(connection, run_id, since, "release", stage_name=stage_name, detail=said)
-    connection.execute(
+    connection.executemany(
         """
-        INSERT INTO releases (pipeline, environment, run_id, stage_name, version,
+        INSERT INTO releases (pipeline, environment, component, run_id, stage_name, version,
             definition_hash, event_id, created_at)
-        SELECT pipeline, ?, id, ?, ?, definition_hash, (SELECT max(id) FROM events), ?
+        SELECT pipeline, ?, ?, id, ?, ?, definition_hash, (SELECT max(id) FROM events), ?
         FROM runs WHERE id = ?
         """,
-        (place["environment"], stage_name, version, since, run_id),
+        [
+            (place["environment"], component, stage_name, version, since, run_id)
+            for component in components or (None,)
+        ],
     )
 
 
 def mark_undone(
-    connection: sqlite3.Connection, run_id: int, stage_name: str, rollback_id: int
+    connection: sqlite3.Connection,
+    run_id: int,
+    stage_name: str,
+    rollback_id: int,
+    component: str | None = None,
 ) -> None:
-    """Note that a rollback has taken back what a stage brought to its environment, if it did."""
+    """Note that a rollback has taken back what a stage brought to its environment, if it did.
+
+    `component` None means all of it.
+    """
     connection.execute(
-        "UPDATE releases SET undone_by = ?"
-        " WHERE run_id = ? AND stage_name = ? AND undone_by IS NULL",
-        (rollback_id, run_id, stage_name),
+        "UPDATE releases SET undone_by = ?1 WHERE run_id = ?2 AND stage_name = ?3"
+        " AND undone_by IS NULL AND (?4 IS NULL OR component = ?4)",
+        (rollback_id, run_id, stage_name, component),
     )
 
 
@@ -103,17 +122,20 @@ def mark_gone(connection: sqlite3.Connection, run_id: int, rollback_id: int, at:
     ).fetchone()
     rows = connection.execute(
         """
-        SELECT id, stage_name FROM releases
+        SELECT id, stage_name, component FROM releases
         WHERE run_id = ?1 AND undone_by IS NULL
             AND stage_name IN (SELECT value FROM json_each(?3, '$.scope'))
             AND stage_name NOT IN (SELECT stage_name FROM rollback_steps WHERE rollback_id = ?2)
+            AND (component IS NULL OR json_array_length(?3, '$.components') = 0
+                OR component IN (SELECT value FROM json_each(?3, '$.components')))
             AND environment IN
-                (SELECT environment FROM stages WHERE run_id = ?1 AND rolled_back_by = ?2)
+                (SELECT environment FROM rollback_steps AS step JOIN stages USING (stage_name)
+                WHERE run_id = ?1 AND rollback_id = ?2 AND step.status IN ('succeeded', 'done'))
         """,
         (run_id, rollback_id, plan["plan"]),
     ).fetchall()
     for row in rows:
-        mark_undone(connection, run_id, row["stage_name"], rollback_id)
+        mark_undone(connection, run_id, row["stage_name"], rollback_id, row["component"])
         record(
             connection, run_id, to_text(at), "release", stage_name=row["stage_name"],
             rollback_id=rollback_id, detail=f"release {row['id']} gone with what it was about",
@@ -154,14 +176,25 @@ def find_release(connection: sqlite3.Connection, run_id: int, wanted: str) -> Re
     return release
 
 
-def sibling(connection: sqlite3.Connection, release: Release, stage_name: str) -> Release:
-    """What a stage brought to the environment in the run of a release; else the release itself."""
+def sibling(
+    connection: sqlite3.Connection,
+    release: Release,
+    stage_name: str,
+    component: str | None = None,
+) -> Release | None:
+    """What a stage brought to the environment in the run of a release; else the release itself.
+
+    None where nothing of the `component` is there any more.
+    """
     row = connection.execute(
-        f"{_STANDING} WHERE run_id = ? AND stage_name = ? AND environment = ?"
+        f"{_STANDING} WHERE run_id = ?1 AND stage_name = ?2 AND environment = ?3"
+        " AND undone_by IS NULL AND (?4 IS NULL OR component IS NULL OR component = ?4)"
         " ORDER BY id DESC LIMIT 1",
-        (release.run_id, stage_name, release.environment),
+        (release.run_id, stage_name, release.environment, component),
     ).fetchone()
-    return _with_outputs(connection, _release(row)) if row else release
+    if row is not None:
+        return _with_outputs(connection, _release(row))
+    return release if release.component in {None, component} else None
 
 
 def list_releases(
@@ -182,32 +215,39 @@ def list_releases(
 
 
 def succession(
-    connection: sqlite3.Connection, run_id: int, stage_name: str, version: str = ""
+    connection: sqlite3.Connection,
+    run_id: int,
+    stage_name: str,
+    version: str = "",
+    *,
+    component: str | None = None,
 ) -> Succession:
     """What a stage of a run brought to its environment, and what was there before it began.
 
     That is the newest release that was not undone and was recorded before the stage was first
-    started: of the same stage, else of another one in the same environment. `version` is as for
-    insert_release.
+    started: of the same stage, else of another one in the same environment; where it is about a
+    `component`, of that one, or of a stage as a whole. `version` is as for insert_release.
     """
     own = connection.execute(
         "SELECT version FROM releases WHERE run_id = ? AND stage_name = ? ORDER BY id DESC LIMIT 1",
         (run_id, stage_name),
     ).fetchone()
-    found = _earlier(connection, run_id, stage_name)
+    found = _earlier(connection, run_id, stage_name, component)
     return Succession(
         version=own["version"] if own else _output(connection, run_id, stage_name) or version,
         earlier=_with_outputs(connection, _release(found)) if found else None,
     )
 
 
-def _earlier(connection: sqlite3.Connection, run_id: int, stage_name: str) -> sqlite3.Row | None:
+def _earlier(
+    connection: sqlite3.Connection, run_id: int, stage_name: str, component: str | None
+) -> sqlite3.Row | None:
     began = connection.execute(
         "SELECT min(id) FROM events INDEXED BY events_by_run"
         " WHERE run_id = ? AND kind = 'stage' AND stage_name = ? AND to_status = 'running'",
         (run_id, stage_name),
     ).fetchone()[0]
-    known = (run_id, stage_name, began)
+    known = (run_id, stage_name, began, component)
     row: sqlite3.Row | None = (
         connection.execute(_EARLIER_OF_STAGE, known).fetchone()
         or connection.execute(_EARLIER, known).fetchone()

@@ -304,8 +304,11 @@ def mark_rolled_back(
     With a `component` only once all of its components are undone.
     Raises NotFound for an unknown stage, StaleTransition for one that has nothing to undo.
     """
-    if component is not None and _has_more(connection, run_id, stage_name):
-        return
+    if component is not None:
+        mark_undone(connection, run_id, stage_name, rollback_id, component)
+        quarantine(connection, run_id, stage_name, rollback_id, at, component=component)
+        if _has_more(connection, run_id, stage_name):
+            return
     query = "SELECT position, status FROM stages WHERE run_id = ? AND stage_name = ?"
     row = connection.execute(query, (run_id, stage_name)).fetchone()
     if row is None:
@@ -319,7 +322,8 @@ def mark_rolled_back(
         (rollback_id, run_id, row["position"]),
     )
     mark_undone(connection, run_id, stage_name, rollback_id)
-    quarantine(connection, run_id, stage_name, rollback_id, at)
+    if component is None:
+        quarantine(connection, run_id, stage_name, rollback_id, at)
     record(
         connection, run_id, to_text(at), "stage", stage_name=stage_name, rollback_id=rollback_id,
         from_status=before, to_status=StageStatus.ROLLED_BACK,

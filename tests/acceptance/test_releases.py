@@ -129,3 +129,32 @@ def test_old_logs_are_pruned_when_somebody_says_so(desk: Desk) -> None:
     assert "wrote what was pruned at 2" in desk.do("logs", 1, "switch").err
     assert desk.json("show", 1)["pruned_at"]
     assert desk.do("prune", "--older-than", "1d", "--yes").out.startswith("0 file(s)")
+
+
+COMPONENTS = """
+  - name: deploy
+    agent: fine
+    task: Deploy
+    environment: live
+    components: [api, web]
+    rollback: {agent: note, task: "Back to ${previous.version}"}
+"""
+
+
+def test_one_component_is_taken_back_and_kept_out(desk: Desk) -> None:
+    shop = desk.pipeline(COMPONENTS)
+    for version in ("1.0", "1.1"):
+        assert desk.do("run", shop, "--var", f"version={version}").code == 0
+    back = ("rollback", 2, "--from", "deploy", "--to", "deploy", "-C", "web", "--reason", "slow")
+    assert "1. undo deploy[web]: Back to 1.0 (note), 1.1 → 1.0\n" in desk.do(*back, "--dry-run").out
+    assert desk.do(*back, "--yes").code == 0
+    listed = desk.do("releases").out.splitlines()[1:]
+    assert [line.split()[1:5] for line in listed] == [
+        ["⊘", "quarantined", "1.1", "live/web"],
+        ["●", "current", "1.1", "live/api"],
+        ["●", "current", "1.0", "live/web"],
+        ["○", "earlier", "1.0", "live/api"],
+    ]
+    refused = desk.do("run", shop, "--var", "version=1.1")
+    assert refused.code == 2
+    assert "Version 1.1 was taken back in live/web by rollback 1 of run 2" in refused.err

@@ -83,12 +83,11 @@ class ReleasesScreen(Dialog[int]):
         )
 
     def _quarantine_line(self, one: Quarantine) -> Content:
-        place = "/".join(filter(None, (one.environment, one.component)))
         when = clock(one.created_at, self._clock())
         return joined(
             [
                 toned(f"{QUARANTINED.glyph} {one.version}", QUARANTINED.tone),
-                plain(f"in {place} of {one.pipeline}"),
+                plain(f"in {one.place} of {one.pipeline}"),
                 toned(f"rollback {one.rollback_id} of #{one.run_id}, {when}", Tone.QUIET),
             ]
         )

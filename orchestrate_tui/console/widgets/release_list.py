@@ -105,11 +105,10 @@ class ReleaseList(RowView):
 
     def _summary(self, release: Release) -> Iterator[Piece]:
         mark, faint = release_mark(release), self.look("line--faint")
-        place = "/".join(filter(None, (release.environment, release.component)))
         tone = self.look(f"tone--{mark.tone}")
         yield f" {mark.glyph} ", tone
         yield visible(release.version) or "no version", self.look("line--strong")
-        yield f" in {visible(place)} ", faint
+        yield f" in {visible(release.place)} ", faint
         yield mark.word, tone
         if release.is_golden:
             yield f" {GOLDEN.glyph} {GOLDEN.word}", self.look(f"tone--{GOLDEN.tone}")
