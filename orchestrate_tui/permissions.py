@@ -27,13 +27,13 @@ def make_folder(folder: Path) -> None:
                 place.chmod(0o2750)
 
 
-def open_file(path: Path, flags: int) -> int:
+def open_file(path: Path | str, flags: int) -> int:
     """A descriptor of the file, which is made if it is missing; no child inherits it.
 
     Raises OSError.
     """
     descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if is_shared(path.parent):
+    if is_shared(os.path.dirname(path) or "."):  # noqa: PTH120  (a part of the time)
         os.fchmod(descriptor, 0o640)
     return descriptor
 
@@ -56,6 +56,6 @@ def share_file(file: Path, group_id: int) -> None:
         file.chmod(0o640)
 
 
-def is_shared(folder: Path) -> bool:
+def is_shared(folder: Path | str) -> bool:
     """Whether what is made in the folder is for its group too. Raises OSError."""
     return os.stat(folder).st_mode & _SHARED == _SHARED  # noqa: PTH116  (half the time)

@@ -22,13 +22,13 @@ def boot_id() -> str:
         return ""
 
 
-def open_log(path: Path) -> int:
+def open_log(path: Path | str) -> int:
     """A descriptor that appends to `path`; the file, and its folder, are made if missing."""
     flags = os.O_WRONLY | os.O_APPEND
     try:
         return open_file(path, flags)
     except FileNotFoundError:
-        make_folder(path.parent)
+        make_folder(Path(path).parent)
         return open_file(path, flags)
 
 

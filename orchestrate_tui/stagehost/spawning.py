@@ -9,7 +9,6 @@ import errno
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.stagehost.files import open_log
@@ -39,7 +38,7 @@ def spawn(
     `nothing` is a descriptor of /dev/null, which becomes its input. Raises OSError or ValueError
     when it cannot be started.
     """
-    log = open_log(Path(log_path))
+    log = open_log(log_path)
     sink: MaskedSink | None = None
     try:
         os.chdir(workdir)

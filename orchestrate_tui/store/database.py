@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 180  # bytes; 255 is what file systems take, attempt and rollback included
 _DIGEST_LENGTH = 32
+_RESERVED = frozenset("/%")
 
 T = TypeVar("T")
 
@@ -189,7 +190,8 @@ def _file_name(stage_name: str) -> str:
 
     What cannot stand in it is percent-encoded; what is cut off is replaced by a hash of it all.
     """
-    name = "".join(_encoded(character) for character in stage_name)
+    is_plain = stage_name.isprintable() and not _RESERVED.intersection(stage_name)
+    name = stage_name if is_plain else "".join(map(_encoded, stage_name))
     content = name.encode()
     if len(content) <= _LONGEST_NAME:
         return name
@@ -198,5 +200,5 @@ def _file_name(stage_name: str) -> str:
 
 
 def _encoded(character: str) -> str:
-    is_plain = character.isprintable() and character not in "/%"
+    is_plain = character.isprintable() and character not in _RESERVED
     return character if is_plain else f"%{ord(character):02X}"
