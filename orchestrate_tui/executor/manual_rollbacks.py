@@ -188,15 +188,21 @@ class ManualRollbacks:
         owners = [event.epoch for event in unended]
         if run.status not in ENDED_RUNS:
             owners.insert(0, run.epoch)
-        if not owners or owners[0] == self._executor.epoch:
+        if not owners:
             because = f" ({run.reason})" if run.reason and run.status in ENDED_RUNS else ""
             return Refused(
                 f"Run {run.id} {standing(run.status)}{because}; only an interrupted one is resumed",
                 next_step=f"See it with: orchestrate-tui show {run.id}",
             )
+        who = self._records.owner(owners[0])
+        if owners[0] == self._executor.epoch:
+            return Refused(
+                f"Run {run.id} {standing(run.status)}; only an interrupted one is resumed, and"
+                f" this process, that of {who}, works on it"
+            )
         return Refused(
             f"Run {run.id} {standing(run.status)}; only an interrupted one is resumed, and"
-            f" {self._records.owner(owners[0])} works on it",
+            f" {who} works on it",
             next_step="If that process hangs, take it over with:"
             f" orchestrate-tui resume {run.id} --take-over --reason TEXT",
         )

@@ -9,6 +9,7 @@ import pytest
 from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import Refused, RollbackRefused, StalePlan
+from orchestrate_tui.store.accounts import current_user
 from tests.executor.scenery import (
     FOREVER,
     HOLD,
@@ -141,6 +142,15 @@ async def test_a_halt_still_arrives_when_the_other_process_was_told_to_stop(scen
     assert await other.ended() != 0
     assert scene.history.run(1).status is RunStatus.FAILED
     assert scene.rollback(1).error_message == "step 'a' failed: halted by ann"
+
+
+async def test_who_resumes_what_this_process_works_on_is_told_whose_it_is(scene: Scene) -> None:
+    async with scene.running(stage("a", HOLD)) as run_id:
+        await scene.ready.line()
+        us = rf"this process, that of {current_user()} \(process {os.getpid()}\), works on it"
+        with pytest.raises(Refused, match=us):
+            await scene.executor.resume_run(run_id, actor="ann")
+        scene.gate.open()
 
 
 async def test_a_run_whose_owner_lives_is_not_resumed(scene: Scene) -> None:
