@@ -46,7 +46,14 @@ from orchestrate_tui.executor.taking_up import (
 from orchestrate_tui.store.commands import Command
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_pipeline
-from orchestrate_tui.store.fencing import Takeover, check_owner, read_owner, release, take_over
+from orchestrate_tui.store.fencing import (
+    Takeover,
+    check_owner,
+    check_untaken,
+    read_owner,
+    release,
+    take_over,
+)
 from orchestrate_tui.store.recovery import UNDER_WAY, interrupt, mark_interrupted
 from orchestrate_tui.store.runs import NewRun, insert_run
 
@@ -132,7 +139,12 @@ class Runs:
         return is_ending(self._records.context(run), stages, self._records.rollbacks(run.id))
 
     def _check_settled(self, run: Run, settled: Mapping[str, Settlement]) -> None:
-        check_settled(run, self.left_stages(run), settled)
+        """Raise Refused when something is to be settled, or was ended by who took the run over."""
+        try:
+            check_settled(run, self.left_stages(run), settled)
+        except Refused:
+            self._executor.database.read(partial(check_untaken, run_id=run.id, seen=run.epoch))
+            raise
 
     def _check_taken(self, run: Run, left: LeftWork, settled: Mapping[str, Settlement]) -> None:
         """Raise Refused when something got lost while it was to be taken back."""

@@ -117,13 +117,24 @@ def take_over(
         (takeover.epoch, run_id, seen, status),
     ).rowcount
     if not changed:
-        raise StaleTransition(
-            _what_became_of(connection, run_id, seen),
-            next_step=f"See it with: orchestrate-tui show {run_id}",
-        )
+        raise _taken(connection, run_id, seen)
     if seen != takeover.epoch:
         hand_over(connection, run_id, seen, takeover.epoch)
         _record(connection, run_id, None, takeover)
+
+
+def check_untaken(connection: sqlite3.Connection, run_id: int, seen: int | None) -> None:
+    """Raise StaleTransition, which says who, when the owner of a run is not `seen` any more."""
+    row = connection.execute("SELECT epoch FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if row is None or row["epoch"] != seen:
+        raise _taken(connection, run_id, seen)
+
+
+def _taken(connection: sqlite3.Connection, run_id: int, seen: int | None) -> StaleTransition:
+    return StaleTransition(
+        _what_became_of(connection, run_id, seen),
+        next_step=f"See it with: orchestrate-tui show {run_id}",
+    )
 
 
 def _what_became_of(connection: sqlite3.Connection, run_id: int, seen: int | None) -> str:

@@ -19,7 +19,7 @@ from orchestrate_tui.agents.hosted import HostLauncher
 from orchestrate_tui.domain.moments import spoken, utc_now
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
-from orchestrate_tui.errors import Fenced, Refused
+from orchestrate_tui.errors import Fenced, Refused, StaleTransition
 from orchestrate_tui.executor import remote
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Change
@@ -66,6 +66,21 @@ async def test_a_stopped_owner_keeps_its_run_until_somebody_gives_a_reason(scene
     with pytest.raises(Refused, match="needs a reason"):
         await scene.executor.resume_run(1, take_over=" ")
     assert scene.statuses(1) == {"a": "running"}
+
+
+async def test_who_is_late_is_not_asked_what_became_of_stages_that_another_one_ended(
+    scene: Scene,
+) -> None:
+    other = scene.other_run(stage("a", FOREVER))
+    await scene.ready.line()
+    other.kill()
+    scene.bury(with_processes=False)
+    seen = scene.executor._runs.marked(1)
+    async with PipelineExecutor(scene.executor.database) as faster:
+        await faster._runs.stopped(seen, "cancelled by ann", "ann")
+    late = scene.executor._context.takeover("bob")
+    with pytest.raises(StaleTransition, match="Run 1 was taken over by ann at"):
+        await scene.executor._runs.resume(seen, late)
 
 
 async def test_what_is_taken_from_a_stopped_owner_goes_on_once(scene: Scene) -> None:
