@@ -131,7 +131,7 @@ class Attempts:
         agent = self._agent(stage.agent)
         if isinstance(agent, Outcome):
             return agent
-        if not self.is_left(stage.name, attempt):
+        if stage.environment is not None and not self.is_left(stage.name, attempt):
             log = StageLog(self._log_path(stage.name, attempt), self.context.secrets.masker)
             await until_free(self.permission.executor, self.context, stage, log)
         if problem := await self._keep(stage, attempt):
