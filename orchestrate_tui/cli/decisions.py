@@ -56,8 +56,13 @@ def ask(arguments: Namespace, request: Request, check: Check = lambda _history: 
     with executor_of(path) as control:
         check(History(path, hands_off=isinstance(control, DistantControl)))
         answer = request(control).result()
+    report(arguments, answer)
+    return 0
+
+
+def report(arguments: Namespace, answer: str) -> None:
+    """Print what a request did."""
     if arguments.json:
         print_json({"outcome": answer})
     else:
         say(answer)
-    return 0

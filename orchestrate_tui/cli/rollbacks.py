@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from orchestrate_tui.cli.decisions import ask
+from orchestrate_tui.cli.decisions import report
 from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
-from orchestrate_tui.cli.interrupted import rollback_sentence
+from orchestrate_tui.cli.interrupted import interrupted_rollbacks, rollback_sentence
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word_for
@@ -23,6 +23,7 @@ from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused, RollbackRefused
+from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.demand import FORCE
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.spec import load_pipeline
@@ -63,13 +64,49 @@ def decide_step(arguments: Namespace) -> int:
 
     if arguments.action == "halt" and arguments.stage:
         raise Refused("A halt ends the whole rollback", next_step="Leave --stage out")
-    return ask(
-        arguments,
-        request,
-        lambda history: confirm_protected(
-            arguments, history, history.rollback(arguments.rollback).run_id
-        ),
-    )
+    path = existing_database_path(arguments)
+    with executor_of(path) as control:
+        history = History(path, hands_off=isinstance(control, DistantControl))
+        run_id = history.rollback(arguments.rollback).run_id
+        confirm_protected(arguments, history, run_id)
+        with undisturbed() as interrupts:
+            follower = Follower(history, run_id, after=history.last_event_id(), quiet=True)
+            report(arguments, request(control).result())
+            if isinstance(control, Control):
+                return _see_through(arguments, control, history, follower, interrupts)
+    return 0
+
+
+def _see_through(
+    arguments: Namespace,
+    control: Control,
+    history: History,
+    follower: Follower,
+    interrupts: Interrupts,
+) -> int:
+    """Wait for the end of a rollback if this process goes on with it; 1 when that has failed.
+
+    Raises Refused when nobody goes on with it.
+    """
+
+    def heed_interrupts() -> None:
+        if interrupts.take():
+            run_id = history.rollback(arguments.rollback).run_id
+            say(rollback_under_way(history, run_id), to=sys.stderr)
+
+    with ThreadPoolExecutor(1) as threads:
+        follower.until(threads.submit(control.wait), heed_interrupts)
+    event = history.rollback(arguments.rollback)
+    if interrupted_rollbacks(history, (event,)):
+        raise Refused(
+            "It is recorded, but nobody goes on with the rollback",
+            next_step=f"Go on with: orchestrate-tui resume {event.run_id}",
+        )
+    if event.epoch != control.epoch or arguments.action == "halt":
+        return 0
+    if not arguments.json:
+        say(rollback_sentence(event))
+    return 0 if event.status is RollbackStatus.SUCCEEDED else 1
 
 
 def plan_lines(plan: RollbackPlan) -> Iterator[str]:

@@ -108,8 +108,10 @@ def decide_left(
 ) -> None:
     """Record a decision about a step of a rollback whose executor died, and leave it to be resumed.
 
-    Raises Refused when no such step waits, Fenced when somebody has taken the rollback over.
+    Raises Refused when no such step waits, or somebody works in its environment by now, Fenced when
+    somebody has taken the rollback over.
     """
+    _check_environments(connection, (event,), executor)
     desk = OperatorDesk()
     steps = steps_of(connection, event.id or 0)
     for step in failed_steps(steps) if event.waiting_since else ():

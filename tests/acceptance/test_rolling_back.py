@@ -304,6 +304,22 @@ def test_a_rollback_waits_for_a_decision_from_a_second_process(desk: Desk) -> No
     assert (late.code, "Rollback 1 has ended" in late.err) == (2, True)
 
 
+def test_who_decides_in_place_of_a_dead_process_sees_the_rollback_through(desk: Desk) -> None:
+    migrate_down = "agent: broken, task: t"
+    desk.do("run", desk.pipeline(SHOP.replace(MIGRATE_DOWN, migrate_down)))
+    dead = desk.start(*DEPLOY, *WHY, "--yes", "--wait")
+    dead.err_line()
+    dead.process.kill()
+    dead.process.wait()
+    job = desk.start("rollback-step", 1, "retry", "--reason", "once more")
+    assert job.out_line() == f"Rollback 1 goes on: tried again for {desk.user}: once more"
+    assert "Rollback 1 waits for you, step 'migrate' failed: exit code 7" in job.err_line()
+    assert desk.do("rollback-step", 1, "skip", "--reason", "the table is gone").code == 0
+    result = job.end()
+    assert (result.code, result.out) == (0, "Rollback 1 of run 1 succeeded\n")
+    assert desk.notes("undone") == ["deploy"]
+
+
 def test_a_second_rollback_waits_for_nothing_and_is_refused_with_the_first_one(desk: Desk) -> None:
     job = held(desk)
     desk.ready.stage()

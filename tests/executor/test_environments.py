@@ -10,6 +10,7 @@ import pytest
 from orchestrate_tui.domain.pipeline import Environment, Snapshot, Stage
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
+from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import CannotStart, Refused, RollbackRefused
 from tests.executor.scenery import HOLD, ROLLBACK, Scene, after, undone
 
@@ -208,6 +209,26 @@ async def test_an_undo_that_outlives_its_executor_still_works_in_its_environment
     scene.gate.open()
     await scene.until_ended("1-deploy-rollback-1.1")
     assert (await scene.executor.trigger_rollback(second.id, "deploy")).status == "succeeded"
+
+
+async def test_nobody_decides_about_a_rollback_left_in_an_environment_where_another_works(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys(undo="exit 1"))
+    second = await scene.run(deploys(undo=HELD_UNDO), name="another")
+    other = scene.other("waiting", first.id, "deploy")
+    await other.until(lambda: any(one.waiting_since for one in scene.rollbacks(first.id)))
+    other.kill()
+    scene.bury()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: scene.executor.trigger_rollback(second.id, "deploy"))
+        await scene.ready.line()
+        with pytest.raises(Refused, match=r"Rollback 1 cannot go on: rollback 2 .* is under way"):
+            await scene.executor.decide_step(1, StepAction.SKIP, reason="x")
+        assert scene.steps(1) == {"deploy": "failed"}
+        scene.gate.open()
+    await scene.executor.decide_step(1, StepAction.SKIP, reason="x")
+    assert scene.rollback(first.id).status is RollbackStatus.SUCCEEDED
 
 
 # The breaker
