@@ -14,9 +14,9 @@ from orchestrate_tui.cli.places import database_option, database_path
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
-from orchestrate_tui.console.marks import Mark, mark_of, rollback_mark, run_mark
+from orchestrate_tui.console.marks import Mark, mark_of, rollback_mark, run_mark, step_mark
 from orchestrate_tui.console.rehearsed import last_rehearsed
-from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.readiness import coverage
@@ -25,6 +25,7 @@ from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.rehearsals import last_rehearsal
+from orchestrate_tui.store.rollback_steps import waits_for
 
 
 def runs(arguments: Namespace) -> int:
@@ -73,6 +74,7 @@ def show(arguments: Namespace) -> int:
     if events:
         say()
         _print_rollbacks(history, events)
+        _print_steps(history, events)
     if told := history.notifications(run.id):
         say()
         print_notifications(told)
@@ -180,6 +182,29 @@ def _print_rollbacks(history: History, events: tuple[RollbackEvent, ...]) -> Non
     print_table(heads, [_rollback_row(history, event) for event in events])
 
 
+def _print_steps(history: History, events: tuple[RollbackEvent, ...]) -> None:
+    """What became of each step, and what was decided of it by whom."""
+    rows = [
+        (
+            str(event.id),
+            step.part,
+            *_mark_and_word(step),
+            str(step.attempt or ""),
+            step.error_message,
+        )
+        for event in events
+        for step in history.steps(event.id or 0)
+    ]
+    if rows:
+        say()
+        print_table(("ROLLBACK", "STEP", "", "STATUS", "TRIES", "WHY"), rows)
+
+
+def _mark_and_word(step: RollbackStep) -> tuple[str, str]:
+    mark = step_mark(step.status)
+    return mark.glyph, mark.word
+
+
 def _rollback_mark(history: History, event: RollbackEvent) -> Mark:
     if interrupted_rollbacks(history, (event,)):
         return run_mark(RunStatus.INTERRUPTED)
@@ -187,7 +212,7 @@ def _rollback_mark(history: History, event: RollbackEvent) -> Mark:
 
 
 def _rollback_row(history: History, event: RollbackEvent) -> tuple[str, ...]:
-    mark = _rollback_mark(history, event)
+    mark, waits = _rollback_mark(history, event), history.query(partial(waits_for, event=event))
     return (
         str(event.id),
         str(event.run_id),
@@ -197,7 +222,7 @@ def _rollback_row(history: History, event: RollbackEvent) -> tuple[str, ...]:
         f"{event.failed_stage_name} → {event.rollback_to_stage}{_only(event)}",
         event.trigger_type,
         event.actor or "-",
-        "; ".join(filter(None, (event.reason, event.error_message))),
+        "; ".join(filter(None, (event.reason, event.error_message or waits))),
     )
 
 

@@ -110,9 +110,13 @@ def _approval_record(approval: ApprovalRecord) -> JsonObject:
 
 
 def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
-    """One rollback with its steps; `interrupted` says that nobody carries it out any more."""
+    """One rollback with its steps; `interrupted` says that nobody carries it out any more.
+
+    `waits_for` is whom it waits for before it begins, or what it needs a decision about.
+    """
     # loads the store, which a command that prints no rollback does not need
     from orchestrate_tui.cli.interrupted import interrupted_rollbacks  # noqa: PLC0415
+    from orchestrate_tui.store.rollback_steps import waits_for  # noqa: PLC0415
 
     return {
         "id": event.id,
@@ -132,6 +136,7 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
         "retry_of": event.retry_of,
         "waits": event.waits,
         "waiting_since": _text(event.waiting_since),
+        "waits_for": history.query(partial(waits_for, event=event)) or None,
         "release_id": event.release_id,
         "definition_hash": event.definition_hash,
         "steps": [_step_record(step) for step in history.steps(event.id or 0)],

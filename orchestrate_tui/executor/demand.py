@@ -17,7 +17,7 @@ from orchestrate_tui.executor.rollback import plan_event
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import StoreFiles
-from orchestrate_tui.store.environments import holder_of, newer_deployment
+from orchestrate_tui.store.environments import holder_of, how_it_ends, newer_deployment
 from orchestrate_tui.store.history import stages_of
 from orchestrate_tui.store.releases import find_release
 
@@ -142,7 +142,7 @@ def _check_environments(
     """Raise RollbackRefused where others work, or a newer run has deployed since, unless forced."""
     places = environments_undone(context, plan)
     if holder := holder_of(connection, applicant.files, places, context.id):
-        raise RollbackRefused(_sentence(holder.sentence), next_step="Wait for its end")
+        raise RollbackRefused(_sentence(holder.sentence), next_step=how_it_ends(holder))
     parts = places_undone(context, plan)
     if not demand.force and (newer := newer_deployment(connection, context.id, parts)):
         raise RollbackRefused(newer, next_step=FORCE)

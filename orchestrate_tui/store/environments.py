@@ -18,6 +18,7 @@ from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.stagehost.journal import running
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.record import record
+from orchestrate_tui.store.rollbacks import how_it_ends as how_rollback_ends
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +32,7 @@ HELD = "held"
 
 _ROLLBACKS = """
     SELECT event.id AS rollback_id, event.run_id, event.actor, event.epoch, runs.pipeline,
-        runs.created_at, stages.stage_name, stages.environment, step.component
+        event.waiting_since, runs.created_at, stages.stage_name, stages.environment, step.component
     FROM rollback_events AS event INDEXED BY rollback_events_by_status
         JOIN runs ON runs.id = event.run_id
         JOIN rollback_steps AS step ON step.rollback_id = event.id
@@ -42,7 +43,8 @@ _ROLLBACKS = """
 """
 _STAGES = """
     SELECT NULL AS rollback_id, runs.id AS run_id, runs.actor, runs.epoch, runs.pipeline,
-        runs.created_at, stages.stage_name, stages.environment, NULL AS component
+        NULL AS waiting_since, runs.created_at, stages.stage_name, stages.environment,
+        NULL AS component
     FROM runs INDEXED BY runs_by_status JOIN stages ON stages.run_id = runs.id
     WHERE runs.status IN ('running', 'interrupted') AND NOT runs.simulated
         AND stages.status IN ('running', 'interrupted') AND stages.environment IS NOT NULL
@@ -64,7 +66,8 @@ _NEWER = """
 class Holder:
     """What works in an environment; `rollback_id` None means a stage of a run.
 
-    `is_left` says that its executor died, and that a program of it goes on.
+    `is_left` says that its executor died, and that a program of it goes on; `is_waiting` that a
+    rollback waits for a decision.
     """
 
     environment: str
@@ -74,6 +77,7 @@ class Holder:
     actor: str
     rollback_id: int | None = None
     is_left: bool = False
+    is_waiting: bool = False
 
     @property
     def sentence(self) -> str:
@@ -83,8 +87,16 @@ class Holder:
         though = ", though its executor died" if self.is_left else ""
         where = f"in '{self.environment}'{though}"
         if self.rollback_id is not None:
-            return f"rollback {self.rollback_id}{by} of {run} is under way {where}"
+            state = "waits for a decision" if self.is_waiting else "is under way"
+            return f"rollback {self.rollback_id}{by} of {run} {state} {where}"
         return f"stage '{self.stage_name}' of {run}{by} works {where}"
+
+
+def how_it_ends(holder: Holder) -> str:
+    """What somebody does in whose way a holder is."""
+    if holder.rollback_id is None:
+        return "Wait for its end"
+    return how_rollback_ends(holder.rollback_id, is_waiting=holder.is_waiting)
 
 
 def holder_of(
@@ -104,7 +116,8 @@ def holder_of(
         is_left = not is_alive(files, row["epoch"])
         if not is_left or _goes_on(files, row):
             names = ("environment", "run_id", "pipeline", "stage_name", "actor", "rollback_id")
-            return Holder(**{name: row[name] for name in names}, is_left=is_left)
+            known = {name: row[name] for name in names}
+            return Holder(**known, is_left=is_left, is_waiting=row["waiting_since"] is not None)
     return None
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
-from orchestrate_tui.domain.status import STEP_TRANSITIONS, StepStatus
+from orchestrate_tui.domain.status import STEP_TRANSITIONS, RollbackStatus, StepStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import StaleTransition
 from orchestrate_tui.store import rollbacks
@@ -99,6 +99,21 @@ def note_wait(
             stage_name=event.rollback_to_stage, rollback_id=event.id,
             from_status=event.status, to_status=event.status, detail=f"waits: {holder}",
         )  # fmt: skip
+
+
+def waits_for(connection: sqlite3.Connection, event: RollbackEvent) -> str:
+    """For what a rollback waits that has not ended: a holder, or a decision; "" for nothing."""
+    if event.waiting_since is not None:
+        failed = [one for one in steps_of(connection, event.id or 0) if one.status == "failed"]
+        return "; ".join(f"step '{one.part}' failed: {one.error_message}" for one in failed)
+    if event.status is not RollbackStatus.PENDING:
+        return ""
+    row = connection.execute(
+        "SELECT detail FROM events INDEXED BY events_by_run WHERE run_id = ? AND rollback_id = ?"
+        " AND kind = 'rollback' AND from_status = to_status ORDER BY id DESC LIMIT 1",
+        (event.run_id, event.id),
+    ).fetchone()
+    return str(row["detail"]) if row else ""
 
 
 def begin_waiting(

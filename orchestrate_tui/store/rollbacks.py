@@ -215,7 +215,7 @@ def check_loop(
 def check_none_under_way(connection: sqlite3.Connection, run_id: int) -> None:
     """Raise RollbackRefused while a rollback of the run is pending or running."""
     query = """
-        SELECT id, actor, status, created_at
+        SELECT id, actor, status, created_at, waiting_since
         FROM rollback_events INDEXED BY rollback_events_by_run
         WHERE run_id = ? AND status IN ('pending', 'running') ORDER BY id LIMIT 1
     """
@@ -225,8 +225,16 @@ def check_none_under_way(connection: sqlite3.Connection, run_id: int) -> None:
         raise RollbackRefused(
             f"Rollback {row['id']}{by} of run {run_id} is {row['status']},"
             f" since {spoken(from_text(row['created_at']))}",
-            next_step="Wait for its end",
+            next_step=how_it_ends(row["id"], is_waiting=row["waiting_since"] is not None),
         )
+
+
+def how_it_ends(rollback_id: int, *, is_waiting: bool) -> str:
+    """What somebody does in whose way a rollback is."""
+    if not is_waiting:
+        return "Wait for its end"
+    command = f"orchestrate-tui rollback-step {rollback_id} retry|skip|done|halt --reason TEXT"
+    return f"It waits for a decision: {command}"
 
 
 def _check_none_running(connection: sqlite3.Connection, run_id: int) -> None:

@@ -293,6 +293,10 @@ def test_a_rollback_waits_for_a_decision_from_a_second_process(desk: Desk) -> No
     (event,) = desk.json("rollbacks")
     assert event["waits"]
     assert event["waiting_since"]
+    assert event["waits_for"] == "step 'migrate' failed: exit code 7"
+    assert "it is broken; step 'migrate' failed: exit code 7" in desk.do("rollbacks").out
+    again = desk.do("rollback", 1, "--from", "migrate", "--to", "migrate", *WHY, "--yes")
+    assert "It waits for a decision: orchestrate-tui rollback-step 1 retry|skip" in again.err
     skipped = desk.do("rollback-step", 1, "skip", "--reason", "the table is gone", "--json")
     assert skipped.json() == {
         "outcome": f"Rollback 1 goes on: passed over by {desk.user}: the table is gone"
@@ -300,6 +304,8 @@ def test_a_rollback_waits_for_a_decision_from_a_second_process(desk: Desk) -> No
     assert job.end().code == 0
     assert desk.notes("undone") == ["deploy"]
     assert desk.stages()["migrate"] == "succeeded"
+    shown = " ".join(desk.do("show", 1).out.split())
+    assert f"1 migrate » passed over 1 passed over by {desk.user}: the table is gone" in shown
     late = desk.do("rollback-step", 1, "done", "--reason", "x")
     assert (late.code, "Rollback 1 has ended" in late.err) == (2, True)
 
