@@ -16,7 +16,14 @@ MODULES = {
     "W6": "w06_large",
     "W7": "w07_many_runs",
     "W8": "w08_plan",
+    "W9": "w09_first_frame",
+    "W10": "w10_keys",
+    "W11": "w11_scrolling",
+    "W12": "w12_layout",
+    "W13": "w13_log",
+    "console-cpu": "c01_console_cpu",
     "growth-stages": "g01_stages",
+    "growth-history": "g02_history",
 }
 
 
