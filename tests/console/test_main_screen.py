@@ -7,9 +7,11 @@ from textual.pilot import Pilot
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.bridge import Changes
+from orchestrate_tui.console.screens.filter_dialog import FilterDialog
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
+from orchestrate_tui.console.widgets.key_line import KeyLine
 from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
@@ -327,6 +329,31 @@ async def test_the_mouse_chooses_too(story: Story, desk: Desk) -> None:
         await pilot.press("2", "home")
         await pilot.click(StageGraphView, offset=(22, 2))
         assert screen.stage_name == "deploy-staging"
+
+
+async def test_a_click_on_a_key_at_the_bottom_does_what_the_key_does(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        place = shown(pilot).splitlines()[-1].index("Filter")
+        await pilot.hover(KeyLine, offset=(place, 0))
+        assert pilot.app.screen.query_one(KeyLine).tooltip == "Show only some runs"
+        await pilot.click(KeyLine, offset=(place, 0))
+        assert isinstance(pilot.app.screen, FilterDialog)
+
+
+async def test_keys_that_there_is_no_room_for_are_scrolled_into_view(
+    story: Story, desk: Desk
+) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(30, 24)) as pilot:
+        keys = pilot.app.screen.query_one(KeyLine)
+        assert "Quit" not in shown(pilot)
+        for _ in range(20):
+            keys.on_mouse_scroll_down()
+        await pilot.pause()
+        assert shown(pilot).endswith("q Quit")
 
 
 async def test_boxes_and_single_rows_are_exchanged(story: Story, desk: Desk) -> None:

@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from orchestrate_tui.console.bridge import DRAINS_PER_SECOND
+from orchestrate_tui.console.widgets.key_line import KeyLine
 from orchestrate_tui.console.widgets.log_view import LogView
 
 
@@ -39,7 +40,7 @@ class LogScreen(Screen[None]):
         yield Static(self._heading, id="heading")
         yield LogView(id="log")
         yield Input(placeholder="search for", id="wanted", compact=True)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin to follow."""

@@ -11,7 +11,6 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
 from orchestrate_tui.console.company import company
@@ -25,6 +24,7 @@ from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
 from orchestrate_tui.console.stage_label import without_output
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.banner import Banner
+from orchestrate_tui.console.widgets.key_line import KeyLine
 from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.run_header import RunHeader
@@ -118,7 +118,7 @@ class MainScreen(Screen[None]):
                     yield StageDetail()
                     yield LogView(id="log")
                 yield RollbackHistory(id="rollbacks", clock=self._clock)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the newest run, or the one that was asked for."""
