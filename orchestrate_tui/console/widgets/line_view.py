@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click
+from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -49,10 +51,29 @@ class LineView(ScrollView, can_focus=True):
     }
     """
 
+    _base: Style | None = None
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The visible lines; what all of them stand on is found once for each picture."""
+        self._base = self.rich_style
+        self._looks.clear()
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._base = None
+
+    @cached_property
+    def _looks(self) -> dict[str, Style]:
+        return {}
+
     def look(self, name: str) -> Style:
         """The colour and weight of a component class, to lay over any background."""
-        style = self.get_component_rich_style(name)
-        return Style(color=style.color, bold=style.bold, underline=style.underline)
+        found = self._looks.get(name)
+        if found is None:
+            style = self.get_component_rich_style(name)
+            found = Style(color=style.color, bold=style.bold, underline=style.underline)
+            self._looks[name] = found
+        return found
 
     @property
     def may_move(self) -> bool:
@@ -71,7 +92,7 @@ class LineView(ScrollView, can_focus=True):
     def strip(self, pieces: Iterable[Piece], *, style: Style | None = None) -> Strip:
         """One visible line, scrolled sideways and filled up in `style`."""
         over = style or Style()
-        base = self.rich_style
+        base = self._base or self.rich_style
         line = Strip([Segment(text, base + look + over) for text, look in pieces])
         left, width = self.scroll_offset.x, self.size.width
         return line.crop_extend(left, left + width, base + over)

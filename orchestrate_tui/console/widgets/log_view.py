@@ -59,9 +59,10 @@ class LogView(LineView):
 
     def follow_file(self, path: Path | None, empty_text: str = "") -> None:
         """Show a file from its end, or none; `empty_text` stands there while it has no lines."""
-        self.empty_text = empty_text
+        before, self.empty_text = self.empty_text, empty_text
         if path == self.path and path is not None:
-            self.refresh()
+            if empty_text != before:
+                self.refresh()
             return
         self._log = LogFile(path) if path else None
         self._found, self._widest, self.is_following = None, 0, True

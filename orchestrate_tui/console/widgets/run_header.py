@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from textual.content import Content
-from textual.widgets import Static
 
 from orchestrate_tui.console.durations import duration, elapsed_s
 from orchestrate_tui.console.marks import UNDONE_GLYPH, Tone, rollback_mark, run_mark
 from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.styled import joined, plain, toned
+from orchestrate_tui.console.widgets.told_line import ToldLine
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.notification import Notification
 
 
-class RunHeader(Static):
+class RunHeader(ToldLine):
     """One line about the chosen run."""
 
     DEFAULT_CSS = """
@@ -34,7 +34,7 @@ class RunHeader(Static):
         """Tell how the run stands."""
         read_only = Content.styled(" READ-ONLY ", "reverse") if is_read_only else Content()
         parts = [_about(picture, now)] if picture else [Content("no run")]
-        self.update(joined([Content.styled("Orchestrate", "bold"), read_only, *parts]))
+        self.tell(joined([Content.styled("Orchestrate", "bold"), read_only, *parts]))
 
 
 def _about(picture: RunPicture, now: datetime) -> Content:

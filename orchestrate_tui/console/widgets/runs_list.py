@@ -93,6 +93,7 @@ class RunsList(RowView):
 
     def update_runs(self) -> None:
         """Read again what is looked at; new runs push the rest down."""
+        before = self._shown()
         new = self._pages.refresh()
         self._rollbacks.clear()
         row = None if self.chosen is None else self._pages.index_of(self.chosen)
@@ -101,7 +102,16 @@ class RunsList(RowView):
         self.cursor = max(0, min(row, self.row_count - 1))
         if self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y + new, animate=False, force=True)
-        self._measure()
+        self.virtual_size = Size(0, self._pages.count)
+        if self._shown() != before:
+            self.refresh()
+
+    def _shown(self) -> list[object]:
+        """All that the visible rows depend on, but the time."""
+        top = self.scroll_offset.y
+        rows = range(top, min(top + self.size.height, self.row_count))
+        runs = [run for run in map(self._pages.row, rows) if run is not None]
+        return [self.cursor, *((run, self._rollback_of(run)) for run in runs)]
 
     def choose(self, run_id: int | None) -> None:
         """Put the cursor on a run, if it is among those that are known; None chooses none."""
@@ -120,7 +130,7 @@ class RunsList(RowView):
     def row_chosen(self) -> None:
         """Tell which run the cursor came to."""
         run = self._pages.row(self.cursor)
-        self._measure()
+        self.virtual_size = Size(0, self._pages.count)
         if run is not None:
             self.chosen = run.id
             self.post_message(self.RunChosen(run.id))
@@ -183,10 +193,13 @@ class RunsList(RowView):
 
     def _undone(self, run: Run) -> Piece:
         """A sign for what became of the run's last rollback, beside the run's own status."""
-        if run.id not in self._rollbacks:
-            self._rollbacks[run.id] = self._last_rollback(run.id)
-        event = self._rollbacks[run.id]
+        event = self._rollback_of(run)
         if event is None:
             return "   ", Style()
         mark = rollback_mark(event)
         return f" {UNDONE_GLYPH}{mark.glyph}", self.look(f"tone--{mark.tone}")
+
+    def _rollback_of(self, run: Run) -> RollbackEvent | None:
+        if run.id not in self._rollbacks:
+            self._rollbacks[run.id] = self._last_rollback(run.id)
+        return self._rollbacks[run.id]

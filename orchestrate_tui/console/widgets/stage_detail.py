@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from textual.content import Content
-from textual.widgets import Static
 
 from orchestrate_tui.console.durations import duration
 from orchestrate_tui.console.marks import BEING_UNDONE, Tone, mark_of
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.stage_label import stage_seconds
 from orchestrate_tui.console.styled import joined, plain, toned
+from orchestrate_tui.console.widgets.told_line import ToldLine
 from orchestrate_tui.domain.pipeline import OnFailure, Stage
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 
 
-class StageDetail(Static):
+class StageDetail(ToldLine):
     """One or two lines about the chosen stage."""
 
     DEFAULT_CSS = """
@@ -29,9 +29,9 @@ class StageDetail(Static):
         """Tell how a stage stands."""
         stage = picture.by_name.get(stage_name or "") if picture else None
         if picture is None or stage is None:
-            self.update("")
+            self.tell(Content())
             return
-        self.update(joined(_facts(picture, stage, now)))
+        self.tell(joined(_facts(picture, stage, now)))
 
 
 def _facts(picture: RunPicture, stage: StageRun, now: datetime) -> Iterator[Content]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual.content import Content
-from textual.widgets import Static
 
 from orchestrate_tui.console.styled import joined
+from orchestrate_tui.console.widgets.told_line import ToldLine
 
 
-class StatusLine(Static):
+class StatusLine(ToldLine):
     """One line, which is only there while there is something to tell."""
 
     DEFAULT_CSS = """
@@ -27,5 +27,6 @@ class StatusLine(Static):
     def show(self, parts: Iterable[Content]) -> None:
         """Tell the parts that are not empty."""
         text = joined(parts)
-        self.display = bool(text.plain)
-        self.update(text)
+        if self.display != bool(text.plain):
+            self.display = bool(text.plain)
+        self.tell(text)

@@ -1,0 +1,25 @@
+"""A text of a line or two that is told again and again, and seldom differs."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+
+class ToldLine(Static):
+    """Draws a text only when it is another one, and has the screen arranged only for its height."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = Content()
+
+    def tell(self, text: Content) -> None:
+        """Show a text."""
+        before, self._told = self._told, text
+        if not text.is_same(before):
+            self.update(text, layout=self._height(text) != self._height(before))
+
+    def _height(self, text: Content) -> int:
+        """How many lines a text takes; 0 for none, and before there is room."""
+        width = self.content_size.width
+        return text.get_height(self.styles.get_rules(), width) if width and text.plain else 0
