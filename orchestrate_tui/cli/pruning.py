@@ -11,7 +11,7 @@ from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.errors import Refused
-from orchestrate_tui.executor.snapshot_store import free_snapshots
+from orchestrate_tui.executor.snapshot_space import free_snapshots
 from orchestrate_tui.spec.durations import parse_duration
 from orchestrate_tui.store.accounts import current_user, is_anothers, owner_of
 from orchestrate_tui.store.database import open_database
@@ -28,22 +28,27 @@ def prune_runs(arguments: Namespace) -> int:
     history = History(path)
     plan = history.query(lambda reader: plan_pruning(reader, history.files, limits))
     history.close()
-    if arguments.dry_run or not plan.runs:
+    if arguments.dry_run:
         return _report(arguments, plan, "would be pruned")
-    if not arguments.yes:
-        if not can_ask():
-            raise Refused(
-                "Nobody can be asked for confirmation here",
-                next_step="Look at it with --dry-run, then confirm it with --yes",
-            )
-        if not confirmed(f"Prune {_sum(plan.runs)}?"):
-            raise Refused("Not confirmed", next_step="Nothing was changed")
+    if plan.runs and not arguments.yes:
+        _confirm(plan)
     with open_database(path) as database:
-        done = prune(database, limits, current_user(), utc_now())
+        done = prune(database, limits, current_user(), utc_now()) if plan.runs else plan
         freed = free_snapshots(database)
     if freed:
         say(f"{freed:,} bytes of snapshots are free", to=sys.stderr)
     return _report(arguments, done, "pruned")
+
+
+def _confirm(plan: Pruning) -> None:
+    """Ask whether that shall be pruned. Raises Refused."""
+    if not can_ask():
+        raise Refused(
+            "Nobody can be asked for confirmation here",
+            next_step="Look at it with --dry-run, then confirm it with --yes",
+        )
+    if not confirmed(f"Prune {_sum(plan.runs)}?"):
+        raise Refused("Not confirmed", next_step="Nothing was changed")
 
 
 def _limits(arguments: Namespace) -> Limits:

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.executor.snapshots import SnapshotFolder
+from orchestrate_tui.executor.snapshot_space import stray_packs
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.database import Database, StoreFiles
+from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.locks import is_held
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.snapshots import (
@@ -19,8 +19,7 @@ from orchestrate_tui.store.snapshots import (
     StoredManifest,
     all_blobs,
     all_manifests,
-    drop_snapshots,
-    unneeded_snapshots,
+    locate_blob,
 )
 
 _MIB = 1024**2
@@ -28,11 +27,15 @@ _MIB = 1024**2
 
 @dataclass(frozen=True, slots=True)
 class SnapshotReport:
-    """What was found. `problems` are sentences; `orphans` are files that nothing refers to."""
+    """What was found. `problems` are sentences; `orphans` are files that nothing refers to.
+
+    `unneeded_bytes` are those of the `packed_bytes` that no snapshot needs.
+    """
 
     snapshots: int
     kept_bytes: int
     packed_bytes: int
+    unneeded_bytes: int
     free_bytes: int
     problems: tuple[str, ...]
     orphans: tuple[Path, ...]
@@ -43,10 +46,13 @@ class SnapshotReport:
             f" {self.packed_bytes / _MIB:.1f} MiB, all intact;"
             f" {self.free_bytes / _MIB:,.0f} MiB are free"
         )
-        if not self.orphans:
-            return text
-        size = sum(path.stat().st_size for path in self.orphans) / _MIB
-        return f"{text}; {len(self.orphans)} file(s) of {size:.1f} MiB belong to none"
+        if self.unneeded_bytes:
+            text += f"; {self.unneeded_bytes / _MIB:.1f} MiB are needed by none"
+        if self.orphans:
+            size = sum(path.stat().st_size for path in self.orphans) / _MIB
+            text += f"; {len(self.orphans)} file(s) of {size:.1f} MiB belong to none"
+        is_waste = self.unneeded_bytes > self.packed_bytes / 2 or self.orphans
+        return f"{text}; prune makes room" if is_waste else text
 
 
 def check_snapshots(path: Path) -> str:
@@ -70,24 +76,23 @@ def check_snapshots(path: Path) -> str:
 def examine_snapshots(path: Path) -> SnapshotReport:
     """Read every manifest and every content, and compare them with their hashes."""
     files = StoreFiles(path)
+    packs = files.snapshots / "packs"
     reader = Reader(path, lambda _: None, hands_off=True)
     try:
         manifests, blobs = reader.read(_recorded)
+        damaged = tuple(_damaged_contents(packs, blobs, reader))
     finally:
         reader.close()
-    packs = files.snapshots / "packs"
-    problems = (
-        *_damaged_contents(packs, blobs),
-        *_damaged_manifests(manifests, {row[0] for row in blobs}),
-    )
+    needed, problems = _examined(manifests, {row[0] for row in blobs})
     space = os.statvfs(files.database.parent)
     return SnapshotReport(
         snapshots=len(manifests),
         kept_bytes=sum(one.size_bytes for one in manifests),
         packed_bytes=sum(row[3] for row in blobs),
+        unneeded_bytes=sum(row[3] for row in blobs if row[0] not in needed),
         free_bytes=space.f_bavail * space.f_frsize,
-        problems=problems,
-        orphans=tuple(_orphans(packs, {row[1] for row in blobs})),
+        problems=(*damaged, *problems),
+        orphans=tuple(stray_packs(packs, {row[1] for row in blobs})),
     )
 
 
@@ -104,73 +109,47 @@ def _is_unfinished(files: StoreFiles) -> bool:
     return any(not is_held(journal) for journal in journals if journal.exists())
 
 
-def _damaged_contents(packs: Path, blobs: Iterable[BlobRow]) -> Iterator[str]:
+def _damaged_contents(packs: Path, blobs: Iterable[BlobRow], reader: Reader) -> Iterator[str]:
     from orchestrate_tui.snapshots.blobs import Blob, PackReader  # noqa: PLC0415
     from orchestrate_tui.snapshots.errors import Damaged  # noqa: PLC0415
 
     index = {row[0]: Blob(*row) for row in blobs}
-    reader = PackReader(packs, index.get)
+
+    def locate(digest: bytes) -> Blob | None:
+        """Where a content lies; asked again, where it lies by now."""
+        if digest in index:
+            return index.pop(digest)
+        row = reader.read(partial(locate_blob, digest=digest))
+        return Blob(*row) if row else None
+
+    contents = PackReader(packs, locate)
     try:
-        for digest in index:
+        for digest in tuple(index):
             try:
-                for _ in reader.pieces(digest):
+                for _ in contents.pieces(digest):
                     pass
             except Damaged as error:
                 yield str(error)
     finally:
-        reader.close()
+        contents.close()
 
 
-def _damaged_manifests(manifests: Iterable[StoredManifest], contents: set[bytes]) -> Iterator[str]:
+def _examined(
+    manifests: Iterable[StoredManifest], contents: set[bytes]
+) -> tuple[set[bytes], list[str]]:
+    """The hashes of the contents that the manifests need, and what is wrong with them."""
     from orchestrate_tui.snapshots.errors import Damaged  # noqa: PLC0415
     from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
 
+    needed, problems = set[bytes](), list[str]()
     for one in manifests:
         whose = f"stage '{one.stage_name}' of run {one.run_id}"
         try:
-            missing = unpack(one.manifest, one.sha256).blobs - contents
+            blobs = unpack(one.manifest, one.sha256).blobs
         except Damaged as error:
-            yield f"{whose}: {error}"
-        else:
-            if missing:
-                yield f"{whose}: {len(missing)} content(s) are not kept any more"
-
-
-def _orphans(packs: Path, known: set[str]) -> Iterator[Path]:
-    """Packs that nobody refers to, and what processes left that died while they made one."""
-    for path in sorted(packs.iterdir()) if packs.is_dir() else ():
-        if path.name not in known:
-            yield path
-
-
-def free_snapshots(database: Database) -> int:
-    """Remove what only pruned runs had kept; returns how many bytes that were.
-
-    While somebody takes a snapshot, or puts one back, nothing is removed: the next prune does it.
-    Raises StoreError.
-    """
-    if not database.files.snapshots.is_dir():
-        return 0
-    folder = SnapshotFolder(database.files)
-    try:
-        with folder.alone():
-            return _free(database, folder.packs)
-    except BlockingIOError:
-        return 0
-
-
-def _free(database: Database, packs: Path) -> int:
-    from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
-
-    dropped = database.read(unneeded_snapshots)
-    manifests, blobs = database.read(_recorded)
-    kept = (one for one in manifests if one.id not in dropped)
-    needed = {digest for one in kept for digest in unpack(one.manifest, one.sha256).blobs}
-    in_use = {row[1] for row in blobs if row[0] in needed}
-    free = {row[1] for row in blobs} - in_use
-    database.write(partial(drop_snapshots, snapshot_ids=dropped, packs=free))
-    freed = 0
-    for path in _orphans(packs, in_use):
-        freed += path.stat().st_size
-        path.unlink()
-    return freed
+            problems.append(f"{whose}: {error}")
+            continue
+        needed |= blobs
+        if missing := blobs - contents:
+            problems.append(f"{whose}: {len(missing)} content(s) are not kept any more")
+    return needed, problems

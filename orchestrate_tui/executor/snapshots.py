@@ -346,15 +346,21 @@ class SnapshotFolder:
                     path.unlink()
 
     @contextmanager
+    def pruned(self) -> Iterator[None]:
+        """Nobody else makes room in it. Raises BlockingIOError when somebody does."""
+        with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB, "prune.lock"):
+            yield
+
+    @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else uses it during the block. Raises BlockingIOError when somebody does."""
         with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
             yield
 
     @contextmanager
-    def _locked(self, kind: int) -> Iterator[None]:
+    def _locked(self, kind: int, name: str = "lock") -> Iterator[None]:
         """Hold the lock on it for the block. Raises BlockingIOError when `kind` does not wait."""
-        lock = self._folder("") / "lock"
+        lock = self._folder("") / name
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, kind)

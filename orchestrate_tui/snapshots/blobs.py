@@ -26,6 +26,8 @@ AT_ONCE = 1 << 20
 PACK_SUFFIX = ".pack"
 _DRAFT_SUFFIX = ".draft"
 _LEVEL = 3
+_MOST_OPEN = 64
+"""Packs that a reader has open at once; a store may have more than a process may open."""
 
 
 class Blob(msgspec.Struct, frozen=True):
@@ -158,7 +160,7 @@ class PackReader:
         """The whole content, for one that is not large. Raises Damaged."""
         blob = self._blob(digest)
         try:
-            packed = os.pread(self._descriptor(blob.pack), blob.length, blob.offset)
+            packed = os.pread(self._open[blob.pack], blob.length, blob.offset)
             content = self._decompressor.decompress(packed, max_output_size=max(blob.size, 1))
         except (OSError, zstandard.ZstdError) as error:
             raise _damaged(blob, error) from error
@@ -183,22 +185,58 @@ class PackReader:
             raise _damaged(blob)
 
     def _blob(self, digest: bytes) -> Blob:
+        """Where the content lies, in a pack that is open. Raises Damaged."""
+        blob = self._located(digest)
+        if not self._is_open(blob.pack):
+            blob = self._located(digest)  # a prune may have moved it since
+            if not self._is_open(blob.pack):
+                raise Damaged(f"the content {digest.hex()}: {blob.pack} is gone")
+        return blob
+
+    def _located(self, digest: bytes) -> Blob:
         blob = self._locate(digest)
         if blob is None:
             raise Damaged(f"the content {digest.hex()} is not kept any more")
         return blob
 
+    def _is_open(self, pack: str) -> bool:
+        """Open a pack if it is there. Raises Damaged for one that cannot be read."""
+        if pack not in self._open:
+            if len(self._open) >= _MOST_OPEN:
+                self.close()
+            try:
+                self._open[pack] = os.open(self._folder / pack, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                raise Damaged(f"{pack}: {error}") from error
+        return True
+
     def _unpacked(self, blob: Blob) -> Iterator[bytes]:
-        descriptor = self._descriptor(blob.pack)
+        descriptor = self._open[blob.pack]
         part = cast("BinaryIO", _Part(descriptor, blob.offset, blob.offset + blob.length))
         with self._decompressor.stream_reader(part, closefd=False) as unpacked:
             while piece := unpacked.read(AT_ONCE):
                 yield piece
 
-    def _descriptor(self, pack: str) -> int:
-        if pack not in self._open:
-            self._open[pack] = os.open(self._folder / pack, os.O_RDONLY | os.O_CLOEXEC)
-        return self._open[pack]
+
+def repack(folder: Path, blobs: Iterable[Blob]) -> tuple[Blob, ...]:
+    """Copy contents into one new pack; returns where they lie in it. Raises Damaged or OSError."""
+    index = {blob.sha256: blob for blob in blobs}
+    reader, writer = PackReader(folder, index.get), PackWriter(folder, lambda _: None)
+    try:
+        for digest, blob in index.items():
+            if blob.size <= AT_ONCE:
+                writer.add(reader.content(digest))
+            else:
+                writer.add_pieces(reader.pieces(digest))
+        writer.finish()
+    except BaseException:
+        writer.discard()
+        raise
+    finally:
+        reader.close()
+    return writer.blobs
 
 
 def _damaged(blob: Blob, error: Exception | None = None) -> Damaged:

@@ -157,13 +157,13 @@ class StoredManifest:
     sha256: bytes
 
 
-def all_manifests(connection: sqlite3.Connection) -> Iterator[StoredManifest]:
-    """The manifests of all snapshots that are there, oldest first."""
+def all_manifests(connection: sqlite3.Connection, after: int = 0) -> Iterator[StoredManifest]:
+    """The manifests of all snapshots of higher ids that are there, oldest first."""
     query = (
         "SELECT id, run_id, stage_name, bytes, manifest, sha256 FROM snapshots"
-        " WHERE length(manifest) > 0 ORDER BY id"
+        " WHERE length(manifest) > 0 AND id > ? ORDER BY id"
     )
-    for row in connection.execute(query):
+    for row in connection.execute(query, (after,)):
         yield StoredManifest(
             id=row["id"],
             run_id=row["run_id"],
@@ -191,6 +191,12 @@ def drop_snapshots(
         "UPDATE snapshots SET manifest = x'' WHERE id = ?", [(one,) for one in snapshot_ids]
     )
     connection.executemany("DELETE FROM snapshot_blobs WHERE pack = ?", [(pack,) for pack in packs])
+
+
+def move_blobs(connection: sqlite3.Connection, pack: str, blobs: Iterable[BlobRow]) -> None:
+    """Let go of what lies in a pack, but for what lies elsewhere now."""
+    connection.execute("DELETE FROM snapshot_blobs WHERE pack = ?", (pack,))
+    connection.executemany("INSERT OR REPLACE INTO snapshot_blobs VALUES (?, ?, ?, ?, ?)", blobs)
 
 
 def all_blobs(connection: sqlite3.Connection) -> Iterable[BlobRow]:

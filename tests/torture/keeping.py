@@ -13,22 +13,29 @@ import sys
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
+from orchestrate_tui.executor.snapshot_space import free_snapshots
 from orchestrate_tui.snapshots.blobs import Blob, PackReader, PackWriter
 from orchestrate_tui.snapshots.capture import Capture
 from orchestrate_tui.snapshots.journal import finish_left
-from orchestrate_tui.snapshots.manifest import Manifest
+from orchestrate_tui.snapshots.manifest import Manifest, pack
 from orchestrate_tui.snapshots.restore import Restore
 from orchestrate_tui.snapshots.staging import Builder
+from orchestrate_tui.store.database import Database, open_database
 from orchestrate_tui.store.foreign import copy_database
+from orchestrate_tui.store.snapshots import NewSnapshot, all_blobs, insert_snapshot
+from orchestrate_tui.store.writer import Change
+from tests.store.scenery import NOON, Store
 
 REPOSITORY = Path(__file__).parents[2]
 PATTERNS = ("tree", "conf/*.yaml", "file", "later")
 NEVER = 0
 """For a job whose process is not killed."""
+
+T = TypeVar("T")
 
 _IGNORED = (
     "import",
@@ -116,6 +123,64 @@ class Keeper:
                 os.unlink(target)
             if place.entries:
                 builder.build(place, target)
+
+    @property
+    def database(self) -> Path:
+        """A database whose snapshots are to be pruned; see `stock`."""
+        return self.home / "store.db"
+
+    @property
+    def stored(self) -> Path:
+        return self.home / "store.db.snapshots" / "packs"
+
+    def stock(self) -> None:
+        """Keep the working folder for a run, keep it changed for another, and prune the first."""
+        with open_database(self.database) as database:
+            store = Store.of(database)
+            self.stored.mkdir(parents=True)
+            for content, patterns in ((b"first", PATTERNS), (b"second", PATTERNS[1:])):
+                (self.work / "file").write_bytes(content)
+                self._store(database, store.started_run(), patterns)
+            store.owner.release()
+            mark = "UPDATE runs SET pruned_at = '2026-05-04T12:00:00.000000Z' WHERE id = 1"
+            database.write(lambda connection: connection.execute(mark))
+
+    def _store(self, database: Database, run_id: int, patterns: tuple[str, ...]) -> None:
+        rows = database.read(lambda reader: list(all_blobs(reader)))
+        packs = PackWriter(self.stored, {row[0]: Blob(*row) for row in rows}.get)
+        capture = Capture(packs=packs, copy_database=copy_database, scratch=self.home / "scratch")
+        manifest = capture.take(self.work, patterns)
+        packs.finish()
+        body, digest = pack(manifest)
+        new = NewSnapshot(
+            run_id=run_id,
+            stage_name="build",
+            workdir=manifest.workdir,
+            paths=(),
+            entries=sum(1 for _ in manifest.entries()),
+            size_bytes=manifest.size,
+            manifest=body,
+            sha256=digest,
+            blobs=tuple((b.sha256, b.pack, b.offset, b.length, b.size) for b in packs.blobs),
+        )
+        database.write(lambda connection: insert_snapshot(connection, new, (), NOON))
+
+    def prune(self) -> None:
+        with open_database(self.database) as database:
+            free_snapshots(database)
+
+    def prune_hastily(self) -> None:
+        """What a prune must not be: what is to go is gone before that is recorded."""
+        commit, known = Database.write, set(self.stored.iterdir())
+
+        def hasty(database: Database, change: Change[T]) -> T:
+            there = set(self.stored.iterdir())
+            for path in known if there - known else ():
+                path.unlink(missing_ok=True)
+            return commit(database, change)
+
+        Database.write = hasty  # type: ignore[method-assign,assignment]
+        self.prune()
 
     def finish(self) -> None:
         problems = finish_left(self.journals)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from orchestrate_tui.executor.snapshot_store import examine_snapshots
 from orchestrate_tui.snapshots.blobs import PackReader
 from orchestrate_tui.snapshots.errors import Damaged
 from tests.torture.conftest import Amount, Figure
@@ -158,6 +160,64 @@ def test_killed_while_a_snapshot_is_recorded_too_early_it_cannot_be_put_back(
             found += any(not is_kept(packs, blob) for blob in keeper.record().manifest.blobs)
     figure("lost", f"{found} of {kills}")
     assert found
+
+
+@pytest.mark.attack("killed while it makes room")
+def test_killed_while_it_makes_room_what_is_needed_stays(
+    keeper: Keeper, undertaker: Undertaker, rng: random.Random, amount: Amount, figure: Figure
+) -> None:
+    stocked = copied(stock(keeper), "whole")
+    calls = undertaker.do("prune", stocked.home)
+    room = bytes_of(stocked)
+    assert room < bytes_of(keeper) / 2
+    kills, left = amount(short=15, long=500), 0
+    for number in range(kills):
+        killed = copied(keeper, f"{number}")
+        undertaker.do("prune", killed.home, rng.randrange(calls // 2, calls))
+        assert examine_snapshots(killed.database).problems == ()
+        left += bytes_of(killed) != room
+        undertaker.do("prune", killed.home)
+        report = examine_snapshots(killed.database)
+        assert (report.problems, report.orphans, report.unneeded_bytes) == ((), (), 0)
+        assert bytes_of(killed) == room
+        shutil.rmtree(killed.home)
+    figure("kills", f"{kills}, among {calls} calls; {left} left room for the next prune to make")
+    assert left
+
+
+@pytest.mark.control("killed while it makes room")
+def test_killed_while_it_makes_room_before_that_is_recorded_what_is_needed_is_lost(
+    keeper: Keeper, undertaker: Undertaker, amount: Amount, figure: Figure
+) -> None:
+    calls = undertaker.do("prune_hastily", copied(stock(keeper), "whole").home)
+    found, kills = 0, min(amount(short=40, long=60), calls)
+    for back in range(kills):
+        killed = copied(keeper, f"{back}")
+        undertaker.do("prune_hastily", killed.home, calls - back)
+        found += bool(examine_snapshots(killed.database).problems)
+        if found:
+            break
+    figure("lost", f"{found} of {kills}")
+    assert found
+
+
+def stock(keeper: Keeper) -> Keeper:
+    keeper.stock()
+    return keeper
+
+
+def copied(keeper: Keeper, name: str) -> Keeper:
+    """The database of a keeper, and what is kept for it, in another place."""
+    home = keeper.home / "copies" / name
+    for path in keeper.home.glob("store.db*"):
+        copy = shutil.copytree if path.is_dir() else shutil.copy2
+        home.mkdir(parents=True, exist_ok=True)
+        copy(path, home / path.name)
+    return Keeper(home)
+
+
+def bytes_of(keeper: Keeper) -> int:
+    return sum(path.stat().st_size for path in keeper.stored.iterdir())
 
 
 def is_kept(packs: PackReader, blob: bytes) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from orchestrate_tui.snapshots.blobs import PackReader
 from orchestrate_tui.snapshots.errors import Damaged, InUse, Unfit
 from orchestrate_tui.snapshots.journal import empty_trash, finish_left, trash_beside
 from orchestrate_tui.snapshots.manifest import FILE, Place
@@ -92,6 +93,30 @@ def test_equal_contents_are_kept_once(work: Path, shelf: Shelf) -> None:
     assert len(shelf.index) == 1
     shelf.take(work, "*")
     assert len(list(shelf.packs.iterdir())) == 1
+
+
+def test_a_content_is_found_where_a_prune_has_moved_it(work: Path, shelf: Shelf) -> None:
+    (work / "file").write_text("then")
+    (entry,) = shelf.take(work, "file").entries()
+    (blob,) = shelf.index.values()
+    looks = iter((replace(blob, pack="moved.pack"), blob, None))
+    assert PackReader(shelf.packs, lambda _: next(looks)).content(entry.sha256) == b"then"
+    with pytest.raises(Damaged, match="is not kept any more"):
+        PackReader(shelf.packs, lambda _: next(looks)).content(entry.sha256)
+
+
+def test_a_store_may_have_more_packs_than_a_process_may_open(work: Path, shelf: Shelf) -> None:
+    for number in range(100):
+        (work / "file").write_text(f"{number}")
+        shelf.take(work, "file")
+    reader = PackReader(shelf.packs, shelf.index.get)
+    before = len(os.listdir("/proc/self/fd"))
+    assert {reader.content(digest) for digest in shelf.index} == {
+        f"{number}".encode() for number in range(100)
+    }
+    assert len(os.listdir("/proc/self/fd")) - before <= 64
+    reader.close()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_large_file_goes_through_in_pieces(work: Path, shelf: Shelf) -> None:
