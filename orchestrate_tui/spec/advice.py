@@ -14,6 +14,7 @@ from orchestrate_tui.spec.notifying import report_unset_channels
 from orchestrate_tui.spec.report import Report, shown
 from orchestrate_tui.spec.secret_values import report_unfit_secrets
 from orchestrate_tui.spec.templates import Assignment, Template, assignments, templates
+from orchestrate_tui.spec.unread_tasks import report_unread_tasks
 from orchestrate_tui.spec.variables import report_unknown
 
 
@@ -46,6 +47,7 @@ def advise(loaded: LoadedPipeline, report: Report) -> None:
     _about_values(loaded, report)
     report_unfit_secrets(loaded, report, Severity.WARNING)
     report_unset_channels(loaded, report)
+    report_unread_tasks(loaded, report)
 
 
 def report_undefined_agents(loaded: LoadedPipeline, report: Report) -> None:

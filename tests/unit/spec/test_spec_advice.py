@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from orchestrate_tui.errors import Severity
 from orchestrate_tui.spec import LoadedPipeline, warnings_for_run
 
@@ -113,3 +115,45 @@ def test_a_variable_in_a_variable_is_warned_about(load: Load, warnings_of: Warni
         stages: [{name: s, agent: a, task: t}]
     """)
     assert warnings_of(loaded) == ["2:22: '${a}' in the value of a variable is not replaced"]
+
+
+def test_a_script_that_does_not_read_what_it_is_told_is_warned_about(
+    load: Load, warnings_of: Warnings
+) -> None:
+    loaded = load("""\
+        name: p
+        agents: {a: {shell: make deploy}}
+        stages: [{name: s, agent: a, task: new, rollback: {task: old}}]
+    """)
+    same = "Agent 'a' does the same for stage 's' and to undo stage 's'"
+    assert warnings_of(loaded) == [f"2:21: {same}: its script never reads $ORCHESTRATE_TASK"]
+
+
+@pytest.mark.parametrize(
+    ("script", "stages"),
+    [
+        ("make", "{name: s, agent: a, task: t}, {name: r, agent: a, task: t}"),
+        ("make", "{name: s, agent: a, task: t, env: {x: y}}, {name: r, agent: a, task: u}"),
+        ("make", "{name: s, agent: a, task: t, rollback: {agent: b, task: u}}"),
+        ("make $ORCHESTRATE_TASK", "{name: s, agent: a, task: t, rollback: {task: u}}"),
+        ("make $ORCHESTRATE_STAGE", "{name: s, agent: a, task: t}, {name: r, agent: a, task: u}"),
+        ("task=1; make $task", "{name: s, agent: a, task: t}"),
+    ],
+)
+def test_a_script_that_has_to_know_nothing_or_something_else_is_not(
+    load: Load, warnings_of: Warnings, script: str, stages: str
+) -> None:
+    agents = f"{{a: {{shell: {script}}}, b: {{shell: x}}}}"
+    assert warnings_of(load(f"name: p\nagents: {agents}\nstages: [{stages}]\n")) == []
+
+
+@pytest.mark.parametrize("script", ["make $task", "make ${task:-all}"])
+def test_a_script_that_takes_its_task_for_a_variable_is_warned_about(
+    load: Load, warnings_of: Warnings, script: str
+) -> None:
+    text = (
+        f"name: p\nagents: {{a: {{shell: '{script}'}}}}\nstages: [{{name: s, agent: a, task: t}}]\n"
+    )
+    message = "2:21: Agent 'a' reads a variable 'task', which its script does not have"
+    assert warnings_of(load(text)) == [message]
+    assert warnings_of(load(text.replace("task: t", "task: t, env: {task: x}"))) == []

@@ -118,7 +118,7 @@ def test_a_value_of_the_previous_release_is_known_in_an_undo(
 ) -> None:
     loaded = load("""\
         name: p
-        agents: {a: {shell: x}}
+        agents: {a: {command: [x, "${task}"]}}
         stages:
         - name: s
           agent: a
