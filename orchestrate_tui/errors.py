@@ -11,7 +11,8 @@ OrchestrateError
 │   └── StaleTransition
 │       └── Fenced         another executor took over what this one worked on
 └── StoreError             the database cannot be used as it is
-    └── Unrecorded         the operator did not wait until a full disk could be written
+    ├── NoRoom             the disk did not take what was to be written
+    └── Unrecorded         something was done, or ended, that a full disk kept from being written
 
 Each error carries what happened and the next step, both one sentence, and the exit code of the
 command that meets it.
@@ -142,7 +143,11 @@ class StoreError(OrchestrateError):
     """The database cannot be opened or used as it is; it was left untouched."""
 
 
+class NoRoom(StoreError):
+    """The disk is full, or fails: nothing of what was to be written was kept."""
+
+
 class Unrecorded(StoreError):
-    """Work ended that could not be recorded, because its disk was full; 4 is for this alone."""
+    """What was done, or has ended, is not recorded: its disk was full; 4 is for this alone."""
 
     exit_code = 4

@@ -5,8 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from pathlib import Path
 
-from orchestrate_tui.cli.executors import AnyControl, executor_of
+from orchestrate_tui.cli.executors import AnyControl, executor_of, executor_there
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.records import print_json
@@ -18,17 +20,20 @@ Request = Callable[[AnyControl], Future[str]]
 Check = Callable[[History], None]
 """Raises Refused when a request may not be made."""
 
+Executor = Callable[[Path], AbstractContextManager[AnyControl]]
+"""Opens whoever is asked."""
+
 
 def approve(arguments: Namespace) -> int:
     """Approve a waiting stage."""
     run, stage, comment = arguments.run, arguments.stage, arguments.comment
-    return ask(arguments, lambda control: control.approve(run, stage, comment))
+    return decide(arguments, lambda control: control.approve(run, stage, comment))
 
 
 def reject(arguments: Namespace) -> int:
     """Reject a waiting stage."""
     run, stage, comment = arguments.run, arguments.stage, arguments.comment
-    return ask(
+    return decide(
         arguments,
         lambda control: control.reject(run, stage, comment),
         lambda history: confirm_protected(arguments, history, run),
@@ -37,7 +42,7 @@ def reject(arguments: Namespace) -> int:
 
 def cancel(arguments: Namespace) -> int:
     """Stop a run."""
-    return ask(
+    return decide(
         arguments,
         lambda control: control.cancel(arguments.run),
         lambda history: confirm_protected(arguments, history, arguments.run),
@@ -50,10 +55,20 @@ def acknowledge(arguments: Namespace) -> int:
     return ask(arguments, lambda control: control.acknowledge(run, comment))
 
 
-def ask(arguments: Namespace, request: Request, check: Check = lambda _history: None) -> int:
+def decide(arguments: Namespace, request: Request, check: Check = lambda _history: None) -> int:
+    """As `ask`; on a full disk the executor that works on the run is asked without a record."""
+    return ask(arguments, request, check, executor_there)
+
+
+def ask(
+    arguments: Namespace,
+    request: Request,
+    check: Check = lambda _history: None,
+    executor: Executor = executor_of,
+) -> int:
     """Make one request, if `check` raises nothing, and print what it did."""
     path = existing_database_path(arguments)
-    with executor_of(path) as control:
+    with executor(path) as control:
         check(History(path, hands_off=isinstance(control, DistantControl)))
         answer = request(control).result()
     report(arguments, answer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,14 +13,16 @@ from orchestrate_tui.cli.configuration import configuration
 from orchestrate_tui.cli.loading import checked_for_run
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.domain.run import TriggerContext
-from orchestrate_tui.errors import Refused, StoreError
+from orchestrate_tui.errors import NoRoom, Refused, StoreError
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.clerk import Clerk, Starter
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.executor.errands import Start
+from orchestrate_tui.executor.messenger import NobodyListens
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.reception import Reception
+from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.spec.config import UserConfig
 from orchestrate_tui.store.accounts import current_user, is_anothers, owner_of
 from orchestrate_tui.store.database import Database, open_database
@@ -37,6 +39,25 @@ def executor_of(path: Path) -> Iterator[AnyControl]:
             yield control
     else:
         with own_executor(path) as control:
+            yield control
+
+
+@contextmanager
+def executor_there(path: Path) -> Iterator[AnyControl]:
+    """As `executor_of`; where the disk has no room for another one, those that work already.
+
+    Raises NoRoom when there are none.
+    """
+    with ExitStack() as stack:
+        try:
+            control = stack.enter_context(executor_of(path))
+        except NoRoom as no_room:
+            with DistantControl(path) as control:
+                try:
+                    yield control
+                except NobodyListens as nobody:
+                    raise no_room from nobody
+        else:
             yield control
 
 
@@ -64,20 +85,27 @@ def own_executor(path: Path, *, waits: bool = False) -> Iterator[Control]:
         control = stack.enter_context(
             Control(database, people=people, notify=config.notify, waits=waits)
         )
-        if config.access:
-            stack.callback(_reception(control, database, config, people).close)
+        if (reception := _reception(control, database, config, people)) is not None:
+            stack.callback(reception.close)
         yield control
 
 
 def _reception(
     control: Control, database: Database, config: UserConfig, people: People
-) -> Reception:
+) -> Reception | None:
+    """Listens to those who may ask; None where that is only this account, and it cannot."""
     access = Access(granted=config.access, people=people, owner=current_user())
     clerk = Clerk(control, database, access, _starter(config, people))
+    place = database.files.socket(control.epoch)
+    if not config.access:
+        with suppress(OSError, StoreError):
+            make_folder(place.parent)
+            return Reception(place, None, clerk.serve)
+        return None
     group_id = id_of(config.share_group)
     if group_id is None:
         raise StoreError(f"There is no group '{config.share_group}'")
-    return Reception(database.files.socket(control.epoch), group_id, clerk.serve)
+    return Reception(place, group_id, clerk.serve)
 
 
 def _starter(config: UserConfig, people: People) -> Starter:

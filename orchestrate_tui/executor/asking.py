@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import NoRoom, Refused
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.people import told
 from orchestrate_tui.executor.receipts import Receipt
@@ -81,7 +81,8 @@ class Asking:
         """Ask whoever works on the run, or `owner`, who carries out its rollback.
 
         With a key what becomes of it is kept, and the same key again gets the same answer.
-        Raises Refused when nobody does, or with the reason of the one who was asked.
+        Raises Refused when nobody does, or with the reason of the one who was asked, and Unrecorded
+        when its disk has no room for that.
         """
         session = self._runs.sessions.get(run.id)
         if session is not None and not key:
@@ -94,7 +95,21 @@ class Asking:
         is_nobody = owner == self._executor.epoch and not is_ours
         if owner is None or is_nobody or not self._records.is_alive(owner):
             raise self._runs.refusal(run.id)
-        return await ask_owner(
-            self._executor, run_id=run.id, owner=owner, kind=kind, payload=payload, actor=actor,
-            key=key,
-        )  # fmt: skip
+        try:
+            return await ask_owner(
+                self._executor, run_id=run.id, owner=owner, kind=kind, payload=payload, actor=actor,
+                key=key,
+            )  # fmt: skip
+        except NoRoom as no_room:
+            if session is None and key:
+                raise  # who asked for it asks the next executor
+            # seldom needed, and what it takes is loaded slowly
+            from orchestrate_tui.executor.unrecorded import (  # noqa: PLC0415
+                ask_session,
+                ask_through_socket,
+            )
+
+            if session is not None:
+                return await ask_session(session, Request(kind, actor, payload), no_room)
+            path = self._executor.database.path
+            return await ask_through_socket(path, kind, run.id, payload, no_room)

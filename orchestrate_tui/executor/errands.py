@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, TypeAlias, TypeVar
 
 import msgspec
@@ -178,15 +179,23 @@ class Done(Struct, frozen=True, kw_only=True, tag="done", tag_field="reply"):
     plan: RollbackPlan | None = None
 
 
-class Declined(Struct, frozen=True, kw_only=True, tag="declined", tag_field="reply"):
-    """Why it did nothing, and what to do next.
+class Why(StrEnum):
+    """Of what kind the reason is for which an errand is declined."""
 
-    `is_ending` when it might have been done, but for the executor's end: another one may do it.
-    """
+    REFUSED = "refused"
+    """It may not be done."""
+    ELSEWHERE = "elsewhere"
+    """This executor cannot do it; another one may."""
+    UNRECORDED = "unrecorded"
+    """It is taken, and nothing says so that outlives the executor: its disk is full."""
+
+
+class Declined(Struct, frozen=True, kw_only=True, tag="declined", tag_field="reply"):
+    """Why it is not done, and what to do next."""
 
     message: str
     next_step: str = ""
-    is_ending: bool = False
+    why: Why = Why.REFUSED
 
 
 Reply: TypeAlias = Done | Declined

@@ -77,15 +77,18 @@ def address_of(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def listener_at(path: Path, *, group_id: int, backlog: int) -> socket.socket:
-    """A socket at `path` to which its owner and a group may connect. Raises OSError."""
+def listener_at(path: Path, *, group_id: int | None, backlog: int) -> socket.socket:
+    """A socket at `path` to which its owner and a group, if any, may connect. Raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.unlink(missing_ok=True)
         with address_of(path) as address:
             listener.bind(address)
-        os.chown(path, -1, group_id)
-        path.chmod(0o660)
+        if group_id is None:
+            path.chmod(0o600)
+        else:
+            os.chown(path, -1, group_id)
+            path.chmod(0o660)
         listener.listen(backlog)
     except BaseException:
         listener.close()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Refused, Unrecorded
 from orchestrate_tui.executor.errands import (
     LONGEST_REPLY,
     AnyErrand,
@@ -15,6 +15,7 @@ from orchestrate_tui.executor.errands import (
     Done,
     Resume,
     Start,
+    Why,
     line_of,
     reply_of,
 )
@@ -32,8 +33,19 @@ _NO_KEY = (Start, Resume)
 """Errands that an executor would do twice when they are sent twice."""
 
 
-class _Ending(Refused):
-    """An executor did nothing because it is ending; another one may."""
+class NobodyListens(Refused):
+    """There is no executor that could be asked."""
+
+
+class _Elsewhere(Refused):
+    """An executor cannot do it, because it is ending or has no room; another one may."""
+
+
+_ERRORS: dict[Why, type[Refused | Unrecorded]] = {
+    Why.REFUSED: Refused,
+    Why.ELSEWHERE: _Elsewhere,
+    Why.UNRECORDED: Unrecorded,
+}
 
 
 class Messenger:
@@ -46,7 +58,8 @@ class Messenger:
         """Have an errand done by one of the executors that live.
 
         When an executor ends before it answers, the next one is asked: the errand has a key that
-        keeps it from being done twice. Raises Refused with its reason, or when nobody listens.
+        keeps it from being done twice. Raises Refused with its reason, NobodyListens, or Unrecorded
+        when what it does cannot be recorded.
         """
         lost: Refused | None = None
         for path in self._sockets():
@@ -63,8 +76,8 @@ class Messenger:
                     return _exchange(connection, errand)
                 except OSError:
                     lost = self._unanswered()
-                except _Ending as ending:
-                    lost = ending
+                except _Elsewhere as elsewhere:
+                    lost = elsewhere
             if isinstance(errand, _NO_KEY):
                 break
         raise lost or self._nobody_listens()
@@ -111,8 +124,8 @@ class Messenger:
             next_step=f"Ask {self._owner} for the membership of the group that shares them",
         )
 
-    def _nobody_listens(self) -> Refused:
-        return Refused(
+    def _nobody_listens(self) -> NobodyListens:
+        return NobodyListens(
             f"No executor of {self._files.database} listens to other users at present",
             next_step=f"Ask {self._owner} to open a console, with rights for you under 'access'"
             " in their configuration",
@@ -146,6 +159,5 @@ def _exchange(connection: socket.socket, errand: AnyErrand) -> Done:
         raise ConnectionResetError
     reply = reply_of(line)
     if isinstance(reply, Declined):
-        refusal = _Ending if reply.is_ending else Refused
-        raise refusal(reply.message, next_step=reply.next_step)
+        raise _ERRORS[reply.why](reply.message, next_step=reply.next_step)
     return reply

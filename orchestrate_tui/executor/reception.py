@@ -15,13 +15,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 
-from orchestrate_tui.errors import CannotStart, OrchestrateError, Refused, StoreError
+from orchestrate_tui.errors import (
+    CannotStart,
+    NoRoom,
+    OrchestrateError,
+    Refused,
+    StoreError,
+    Unrecorded,
+)
 from orchestrate_tui.executor.errands import (
     LONGEST_ERRAND,
     AnyErrand,
     Declined,
     Done,
     Reply,
+    Why,
     errand_of,
     line_of,
 )
@@ -46,9 +54,12 @@ Serve = Callable[[AnyErrand, Peer], Done]
 
 
 class Reception:
-    """Listens until it is closed. Raises StoreError when it cannot."""
+    """Listens until it is closed; without a group to this account alone.
 
-    def __init__(self, path: Path, group_id: int, serve: Serve) -> None:
+    Raises StoreError when it cannot.
+    """
+
+    def __init__(self, path: Path, group_id: int | None, serve: Serve) -> None:
         self._path = path
         self._serve = serve
         try:
@@ -152,11 +163,23 @@ class Reception:
         except CannotStart as error:
             return Declined(message=str(error))
         except OrchestrateError as error:
-            return Declined(message=error.message, next_step=error.next_step)
+            return Declined(message=error.message, next_step=error.next_step, why=_why(error))
         except (CancelledError, RuntimeError):  # the executor's thread has ended meanwhile
             return Declined(
-                message="The executor is ending", next_step="Ask again in a moment", is_ending=True
+                message="The executor is ending",
+                next_step="Ask again in a moment",
+                why=Why.ELSEWHERE,
             )
+
+
+def _why(error: OrchestrateError) -> Why:
+    match error:
+        case Unrecorded():
+            return Why.UNRECORDED
+        case NoRoom():  # for whom works on the run it may need none
+            return Why.ELSEWHERE
+        case _:
+            return Why.REFUSED
 
 
 def _heard(connection: socket.socket) -> bytes:

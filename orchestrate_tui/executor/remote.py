@@ -27,6 +27,9 @@ from orchestrate_tui.store.fencing import check_carrier, check_owner, read_owner
 from orchestrate_tui.store.history import read_run
 from orchestrate_tui.store.owners import is_alive
 
+SAID_DIRECTLY = frozenset({CommandKind.APPROVE, CommandKind.REJECT, CommandKind.CANCEL})
+"""What an owner is told through its socket when there is no room to leave it in the database."""
+
 POLL_INTERVAL_S = 0.02
 PATIENCE_S = 15.0
 """How long an executor that lives may keep silent; the asking then ends, the request stays."""
@@ -44,7 +47,8 @@ async def ask_owner(
 ) -> str:
     """Ask the owner of a run and wait for its answer; the same key again asks nothing new.
 
-    Raises Refused with its reason, when it died before it answered, or when it keeps silent.
+    Raises Refused with its reason, when it died before it answered, or when it keeps silent, and
+    NoRoom for what may also be said to it directly.
     """
 
     def insert(connection: Connection) -> int:
@@ -62,7 +66,8 @@ async def ask_owner(
             at=executor.clock(),
         )
 
-    command_id = await executor.commit(insert, Change(run_id=run_id))
+    is_patient = kind not in SAID_DIRECTLY
+    command_id = await executor.commit(insert, Change(run_id=run_id), is_patient=is_patient)
     for _ in range(round(PATIENCE_S / POLL_INTERVAL_S)):
         lives = is_alive(executor.database.files, owner)
         command = executor.database.read(partial(read_command, command_id=command_id))

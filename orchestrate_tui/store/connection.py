@@ -6,7 +6,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from orchestrate_tui.errors import StoreError
+from orchestrate_tui.errors import NoRoom, StoreError
 from orchestrate_tui.store.accounts import current_user
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 def cannot_open(path: Path, error: Exception | str) -> StoreError:
     """The error an operator sees when `path` is no database that can be used."""
     if isinstance(error, Exception) and _is_full(path.parent):
-        return StoreError(f"Cannot use the database {path}: the disk is full", next_step=MAKE_ROOM)
+        return NoRoom(f"Cannot use the database {path}: the disk is full", next_step=MAKE_ROOM)
     return StoreError(
         f"Cannot use the database {path}: {error}",
         next_step="Check the path and its permissions, or name another one with --db",

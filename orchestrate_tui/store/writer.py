@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
-from orchestrate_tui.errors import StoreError, Unrecorded
+from orchestrate_tui.errors import NoRoom, StoreError, Unrecorded
 from orchestrate_tui.store.chain import last_event
 from orchestrate_tui.store.connection import MAKE_ROOM
 from orchestrate_tui.store.trouble import Trouble
@@ -253,8 +253,9 @@ class Writer:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _failure(self, error: BaseException) -> StoreError:
-        remedy = MAKE_ROOM if _lacks_room(error) else "Check permissions"
-        failure = StoreError(
+        is_full = _lacks_room(error)
+        remedy = MAKE_ROOM if is_full else "Check permissions"
+        failure = (NoRoom if is_full else StoreError)(
             f"The database {self._path} could not be written: {error}",
             next_step=f"Nothing of this change was kept. {remedy}",
         )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.desk import CTRL_C, Desk, wait_for_end
+from orchestrate_tui.cli.executors import own_executor
+from orchestrate_tui.errors import Unrecorded
+from tests.acceptance.desk import CTRL_C, PATIENCE_S, Desk, wait_for_end
 from tests.small_disk import fill, small_disk
 
 STAGES = """
@@ -95,6 +97,66 @@ def test_ctrl_c_asks_before_it_ends_what_cannot_be_recorded(desk: Desk, disk: Pa
     terminal.until("[y/N] ")
     terminal.type("y\n")
     assert terminal.end() == 4
+
+
+def test_cancel_of_another_process_ends_what_runs_and_is_recorded_later(
+    desk: Desk, disk: Path
+) -> None:
+    job = desk.start("run", desk.pipeline(FOREVER))
+    _, pid = desk.ready.stage()
+    filler = fill(disk, desk.database)
+    said = desk.do("cancel", 1)
+    assert said.code == 4
+    assert "The executor of run 1 ends what runs of it; that is recorded once" in said.err
+    wait_for_end(pid)
+    assert desk.json("show", 1)["status"] == "running"
+    filler.unlink()
+    assert job.end().code == 130
+    assert desk.json("show", 1)["reason"] == f"cancelled by {desk.user}"
+
+
+def test_a_decision_of_another_process_waits_in_the_executor_for_room(
+    desk: Desk, disk: Path
+) -> None:
+    waits = f"requires_approval: true, approvers: [{desk.user}]"
+    stages = f"  - {{name: ship, agent: note, task: t, {waits}}}\n"
+    job = desk.start("run", desk.pipeline(stages))
+    assert "waits for an approval" in job.err_line()
+    filler = fill(disk, desk.database)
+    said = desk.do("approve", 1, "ship")
+    assert said.code == 4
+    assert f"knows that {desk.user} says approve of stage 'ship'; that is recorded" in said.err
+    assert desk.notes() == []
+    filler.unlink()
+    assert job.end().code == 0
+    (approval,) = desk.json("show", 1)["approvals"]
+    assert (approval["actor"], approval["decision"]) == (desk.user, "approved")
+
+
+def test_a_console_that_is_open_reaches_the_executor_of_another_process(
+    desk: Desk, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", desk.environment["XDG_CONFIG_HOME"])
+    job = desk.start("run", desk.pipeline(FOREVER))
+    _, pid = desk.ready.stage()
+    with own_executor(desk.database) as control:
+        filler = fill(disk, desk.database)
+        with pytest.raises(Unrecorded, match="ends what runs of it"):
+            control.cancel(1).result(PATIENCE_S)
+        wait_for_end(pid)
+        filler.unlink()
+        assert job.end().code == 130
+
+
+def test_where_no_executor_works_the_full_disk_is_what_is_told(desk: Desk, disk: Path) -> None:
+    job = desk.start("run", desk.pipeline(FOREVER))
+    desk.ready.stage()
+    job.close()
+    fill(disk, desk.database)
+    said = desk.do("cancel", 1)
+    assert said.code == 2
+    assert "disk is full" in said.err
+    assert "listens" not in said.err
 
 
 def test_a_run_does_not_begin_on_a_full_disk(desk: Desk, disk: Path) -> None:

@@ -12,7 +12,7 @@ from orchestrate_tui.domain.access import Right
 from orchestrate_tui.domain.pipeline import Stage
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RunStatus, StageStatus
-from orchestrate_tui.errors import CannotStart, NotFound, Refused
+from orchestrate_tui.errors import CannotStart, NotFound, Refused, Unrecorded
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.clerk import Clerk
 from orchestrate_tui.executor.control import Control
@@ -24,6 +24,7 @@ from orchestrate_tui.store.commands import CommandStatus, find_command
 from orchestrate_tui.store.history import History
 from tests.executor.scenery import asking, pipeline, stage, undone
 from tests.executor.test_control import Loaded
+from tests.small_disk import fill, small_disk
 
 BOB = Peer(uid=1, name="daemon")
 EVE = Peer(uid=2, name="bin")
@@ -110,6 +111,28 @@ def test_the_outcome_is_kept_with_who_asked(place: Place) -> None:
     command = place.database.read(lambda c: find_command(c, f"{BOB.uid}:{key}"))
     assert command is not None
     assert (command.actor, command.status) == ("daemon", CommandStatus.DONE)
+
+
+@pytest.fixture
+def cramped(tmp_path: Path) -> Iterator[Place]:
+    with small_disk(tmp_path / "disk") as folder:
+        opened = Place(folder / "store.db")
+        yield opened
+        opened.close()
+
+
+def test_on_a_full_disk_who_may_is_heard_and_told_that_it_is_not_recorded(cramped: Place) -> None:
+    run_id, end = cramped.waiting()
+    filler = fill(cramped.database.path.parent, cramped.database.path)
+    errand = Approve(key=cramped.key(), run=run_id, stage="deploy")
+    with pytest.raises(Refused, match="the right 'approve' is missing"):
+        cramped.clerk.serve(errand, EVE)
+    with pytest.raises(Unrecorded, match="knows that daemon says approve of stage 'deploy'"):
+        cramped.clerk.serve(errand, BOB)
+    filler.unlink()
+    assert end.result(PATIENCE_S).status is RunStatus.SUCCEEDED
+    (approval,) = cramped.history.approvals(run_id)
+    assert approval.actor == "daemon"
 
 
 def test_a_rollback_of_an_ended_run_that_is_asked_for_again_is_not_done_again(

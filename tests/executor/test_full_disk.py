@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.errors import NoRoom
 from orchestrate_tui.executor.room import Room
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.trouble import TroubleMark, trouble_at
@@ -55,6 +56,18 @@ async def test_a_cancelled_run_stops_at_once_although_the_disk_is_full(
     assert scene.ended[run_id].status is RunStatus.CANCELLED
     statuses = scene.statuses(run_id)
     assert statuses == {"wait": "succeeded", "serve": "cancelled", "next": "cancelled"}
+
+
+async def test_what_cannot_be_left_for_another_process_is_refused_at_once(
+    scene: Scene, path: Path
+) -> None:
+    scene.other_run(stage("a", FOREVER))  # without a command around it, it listens to nobody
+    await scene.ready.line()
+    filler = fill(path.parent, path)
+    with pytest.raises(NoRoom, match=r"is full.*Nothing of this change was kept"):
+        await scene.executor.cancel(1)
+    filler.unlink()
+    assert await scene.executor.cancel(1) == "Run 1 is being cancelled"
 
 
 async def test_nothing_starts_without_room_for_its_log(tmp_path: Path) -> None:

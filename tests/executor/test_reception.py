@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from orchestrate_tui.domain.access import Right
-from orchestrate_tui.errors import Refused, StoreError
+from orchestrate_tui.errors import NoRoom, Refused, StoreError, Unrecorded
 from orchestrate_tui.executor import lines, reception
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.errands import LONGEST_ERRAND, AnyErrand, Cancel, Done, Resume
@@ -243,6 +243,37 @@ def test_an_executor_that_is_ending_does_not_answer_for_those_that_go_on(
         desk.doing = end
         with pytest.raises(Refused, match=r"The executor is ending\. Ask again in a moment"):
             Messenger(path).ask(Cancel(key=KEY, run=1))
+
+
+def test_an_executor_without_room_leaves_it_to_the_one_who_works_on_the_run(
+    path: Path, desk: Desk, door: Path
+) -> None:
+    del door
+
+    def refuse() -> Done:
+        raise NoRoom("The database is full")
+
+    def take() -> Done:
+        raise Unrecorded("It is done and not recorded", next_step="Free some space")
+
+    full = Desk()
+    full.doing, desk.doing = refuse, take
+    with (
+        closing(Reception(StoreFiles(path).socket(9), None, full.serve)),
+        pytest.raises(Unrecorded, match=r"It is done and not recorded\. Free some space"),
+    ):
+        Messenger(path).ask(Cancel(key=KEY, run=1))
+    assert (len(full.done), len(desk.done)) == (1, 1)
+    desk.doing = refuse
+    with pytest.raises(Refused, match="The database is full"):
+        Messenger(path).ask(Cancel(key=KEY, run=1))
+
+
+def test_without_a_group_the_socket_is_for_its_owner_alone(path: Path, desk: Desk) -> None:
+    door = StoreFiles(path).socket(9)
+    with closing(Reception(door, None, desk.serve)):
+        assert stat.S_IMODE(door.stat().st_mode) == 0o600
+        assert Messenger(path).ask(Cancel(key=KEY, run=1)) == Done(answer="done")
 
 
 def test_where_nobody_listens_that_is_said(path: Path) -> None:
