@@ -117,22 +117,27 @@ def answer_command(
     outcome: str,
     at: datetime,
 ) -> None:
-    """Record what became of a command, in the transaction that carries it out.
+    """Record what became of a command as it was read, in the transaction that carries it out.
 
-    Raises StaleTransition when it was answered before.
+    Raises StaleTransition when it was answered before, or since.
     """
+    if command.status is CommandStatus.DONE:
+        raise _answered(command)
     moment = to_text(at)
     answered = connection.execute(
-        "UPDATE commands SET status = ?, outcome = ?, completed_at = ?"
-        " WHERE id = ? AND status = 'pending'",
-        (status, outcome, moment, command.id),
+        "UPDATE commands SET status = ?, outcome = ?, completed_at = ? WHERE id = ? AND status = ?",
+        (status, outcome, moment, command.id, command.status),
     ).rowcount
     if not answered:
-        raise StaleTransition(f"Command {command.id} was answered before")
+        raise _answered(command)
     record(
         connection, command.run_id, moment, "command", to_status=status, actor=command.actor,
         detail=f"{command.kind}: {outcome}",
     )  # fmt: skip
+
+
+def _answered(command: Command) -> StaleTransition:
+    return StaleTransition(f"Command {command.id} was answered before")
 
 
 def _command_of(row: sqlite3.Row) -> Command:

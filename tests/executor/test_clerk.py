@@ -20,6 +20,7 @@ from orchestrate_tui.executor.errands import Approve, Cancel, Halt, Plan, Reject
 from orchestrate_tui.executor.lines import Peer
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.store import Database, open_database
+from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandStatus, find_command
 from orchestrate_tui.store.history import History
 from tests.executor.scenery import asking, pipeline, stage, undone
@@ -111,6 +112,26 @@ def test_the_outcome_is_kept_with_who_asked(place: Place) -> None:
     command = place.database.read(lambda c: find_command(c, f"{BOB.uid}:{key}"))
     assert command is not None
     assert (command.actor, command.status) == ("daemon", CommandStatus.DONE)
+
+
+def test_a_rollback_that_was_refused_while_the_run_ended_is_made_with_the_same_key(
+    place: Place,
+) -> None:
+    held = asking(current_user(), quorum=1)
+    run_id, end = place.begin(undone("deploy", approval=held))
+    key = f"{BOB.uid}:{place.key()}"
+    with pytest.raises(Refused):  # nothing has started
+        place.control.on_behalf_of(BOB.name, key).rollback(run_id, "deploy").result(PATIENCE_S)
+    while place.history.stages(run_id)[0].status is not StageStatus.WAITING_APPROVAL:
+        pass
+    place.control.approve(run_id, "deploy").result(PATIENCE_S)
+    end.result(PATIENCE_S)
+    again = place.control.on_behalf_of(BOB.name, key).rollback(run_id, "deploy", reason="x")
+    answer = str(again.result(PATIENCE_S))
+    command = place.database.read(lambda c: find_command(c, key))
+    assert command is not None
+    assert (command.status, command.outcome) == (CommandStatus.DONE, answer)
+    place.control.wait()
 
 
 @pytest.fixture
