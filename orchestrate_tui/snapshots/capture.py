@@ -38,6 +38,7 @@ from orchestrate_tui.snapshots.manifest import (
 from orchestrate_tui.snapshots.places import (
     STAGING_PREFIX,
     find_places,
+    mount_points,
     mounts_below,
     parents_of,
     relative_to,
@@ -79,6 +80,7 @@ class Capture:
     checkpoint: Callable[[], None] = lambda: None
     _known: dict[bytes, Entry] = field(default_factory=dict)
     _workdir: bytes = b""
+    _mounted: tuple[bytes, ...] = ()
 
     def take(self, workdir: Path, patterns: Sequence[str]) -> Manifest:
         """Read all that the patterns name in the working folder.
@@ -86,6 +88,7 @@ class Capture:
         Raises Unfit for what cannot be kept, Changing for what does not hold still.
         """
         self._workdir = os.path.realpath(os.fsencode(workdir))
+        self._mounted = mount_points()
         resolved = tuple(resolve(self._workdir, pattern) for pattern in patterns)
         places = find_places(self._workdir, resolved)
         databases: set[bytes] = set()
@@ -113,7 +116,7 @@ class Capture:
         for parent in parents_of(path):
             if os.path.islink(os.path.join(self._workdir, parent)):
                 raise Unfit(f"'{spoken(parent)}' is a link: name where it leads instead")
-        for mount in mounts_below(absolute):
+        for mount in mounts_below(absolute, self._mounted):
             raise Unfit(f"'{spoken(mount)}' is mounted there; name what is in it instead")
 
     def _parents(self, places: Sequence[bytes]) -> Iterator[Entry]:

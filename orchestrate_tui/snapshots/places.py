@@ -130,13 +130,17 @@ def parents_of(path: bytes) -> tuple[bytes, ...]:
     return tuple(b"/".join(parts[: end + 1]) for end in range(len(parts)))
 
 
-def mounts_below(path: bytes, table: str = "/proc/self/mountinfo") -> tuple[bytes, ...]:
-    """Where other file systems are mounted, at the path or below; () where nobody can say."""
+def mount_points(table: str = "/proc/self/mountinfo") -> tuple[bytes, ...]:
+    """Where file systems are mounted; () where nobody can say."""
     try:
         with open(table, "rb") as lines:
-            points = [_unescaped(line.split(b" ")[4]) for line in lines]
+            return tuple(_unescaped(line.split(b" ")[4]) for line in lines)
     except OSError:
         return ()
+
+
+def mounts_below(path: bytes, points: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Which of these file systems are mounted at the path or below."""
     return tuple(point for point in points if point == path or point.startswith(path + b"/"))
 
 

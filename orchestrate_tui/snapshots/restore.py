@@ -15,7 +15,13 @@ from orchestrate_tui.snapshots.errors import InUse, Unfit, spoken, unreadable
 from orchestrate_tui.snapshots.holders import holders_of, named
 from orchestrate_tui.snapshots.journal import Decision, Intent, Journal, Move
 from orchestrate_tui.snapshots.manifest import Entry, Manifest, Place
-from orchestrate_tui.snapshots.places import STAGING_PREFIX, find_places, mounts_below, parents_of
+from orchestrate_tui.snapshots.places import (
+    STAGING_PREFIX,
+    find_places,
+    mount_points,
+    mounts_below,
+    parents_of,
+)
 from orchestrate_tui.snapshots.staging import Builder
 from orchestrate_tui.snapshots.system import lay_apart, sync_file_system
 
@@ -78,15 +84,16 @@ class Restore:
 
     def _check_parents(self, places: Sequence[Place]) -> None:
         """Raise Unfit where a folder on the way leads elsewhere by now, or something is mounted."""
+        parents = {parent for place in places for parent in (b"", *parents_of(place.path))}
+        for parent in sorted(parents):
+            there = os.path.join(self.manifest.workdir, parent).rstrip(b"/")
+            if os.path.lexists(there) and os.path.realpath(there) != there:
+                raise Unfit(f"'{spoken(there)}' has become a link to elsewhere")
+            if os.path.lexists(there) and not os.path.isdir(there):
+                raise Unfit(f"'{spoken(there)}' is no folder any more")
+        mounted = mount_points()
         for place in places:
-            parents = (b"", *parents_of(place.path))
-            for parent in parents:
-                there = os.path.join(self.manifest.workdir, parent).rstrip(b"/")
-                if os.path.lexists(there) and os.path.realpath(there) != there:
-                    raise Unfit(f"'{spoken(there)}' has become a link to elsewhere")
-                if os.path.lexists(there) and not os.path.isdir(there):
-                    raise Unfit(f"'{spoken(there)}' is no folder any more")
-            for mount in mounts_below(self.manifest.absolute(place)):
+            for mount in mounts_below(self.manifest.absolute(place), mounted):
                 raise Unfit(f"'{spoken(mount)}' is mounted there")
 
     def _staged(self, journal: Journal, places: Sequence[Place]) -> Iterator[Move]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.snapshots.errors import Changing, SnapshotError, Unfit
-from orchestrate_tui.snapshots.places import find_places, mounts_below, resolve
+from orchestrate_tui.snapshots.places import find_places, mount_points, mounts_below, resolve
 from tests.unit.snapshots.shelf import Shelf
 
 
@@ -142,9 +142,12 @@ def test_patterns_name_the_outermost_places(work: Path) -> None:
 def test_mounts_are_read_from_the_system(tmp_path: Path) -> None:
     table = tmp_path / "mountinfo"
     table.write_bytes(b"36 35 98:0 / /srv/a\\040b rw - ext4 x rw\n37 35 0:1 / / rw - ext4 y rw\n")
-    assert mounts_below(b"/srv", str(table)) == (b"/srv/a b",)
-    assert mounts_below(b"/srv/a b", str(table)) == (b"/srv/a b",)
-    assert mounts_below(b"/sr", str(table)) == ()
+    points = mount_points(str(table))
+    assert points == (b"/srv/a b", b"/")
+    assert mounts_below(b"/srv", points) == (b"/srv/a b",)
+    assert mounts_below(b"/srv/a b", points) == (b"/srv/a b",)
+    assert mounts_below(b"/sr", points) == ()
+    assert mount_points(str(tmp_path / "none")) == ()
 
 
 def test_every_refusal_is_one_kind_of_error() -> None:
