@@ -183,26 +183,25 @@ def _print_rollbacks(history: History, events: tuple[RollbackEvent, ...]) -> Non
 
 
 def _print_steps(history: History, events: tuple[RollbackEvent, ...]) -> None:
-    """What became of each step, and what was decided of it by whom."""
-    rows = [
-        (
-            str(event.id),
-            step.part,
-            *_mark_and_word(step),
-            str(step.attempt or ""),
-            step.error_message,
-        )
-        for event in events
-        for step in history.steps(event.id or 0)
-    ]
+    """What became of each step, where, and what was decided of it by whom."""
+    rows = [_step_row(step) for event in events for step in history.steps(event.id or 0)]
     if rows:
         say()
-        print_table(("ROLLBACK", "STEP", "", "STATUS", "TRIES", "WHY"), rows)
+        print_table(("ROLLBACK", "STEP", "", "STATUS", "IN", "TOOK", "TRIES", "WHY"), rows)
 
 
-def _mark_and_word(step: RollbackStep) -> tuple[str, str]:
+def _step_row(step: RollbackStep) -> tuple[str, ...]:
     mark = step_mark(step.status)
-    return mark.glyph, mark.word
+    return (
+        str(step.rollback_id),
+        step.part,
+        mark.glyph,
+        mark.word,
+        step.environment or "-",
+        _took(step.started_at, step.completed_at),
+        str(step.attempt or ""),
+        step.error_message,
+    )
 
 
 def _rollback_mark(history: History, event: RollbackEvent) -> Mark:
@@ -227,8 +226,8 @@ def _rollback_row(history: History, event: RollbackEvent) -> tuple[str, ...]:
 
 
 def _only(event: RollbackEvent) -> str:
-    """The components that were undone, where not all of them were."""
-    return f" ({', '.join(event.components)})" if event.components else ""
+    """What it was narrowed to, if it was."""
+    return f" ({event.narrowing})" if event.narrowing else ""
 
 
 def _took(started_at: datetime | None, completed_at: datetime | None) -> str:

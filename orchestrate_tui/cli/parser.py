@@ -278,6 +278,10 @@ def _add_rollbacks(commands: Commands) -> None:
     rollback.add_argument(
         "-C", "--component", action="append", default=[], metavar="NAME", help="only this component"
     )
+    rollback.add_argument(
+        "--no-cascade", dest="cascade", action="store_false",
+        help="undo the stage of --to alone; what came after it stays as it is",
+    )  # fmt: skip
     rehearse = commands.add(
         "rehearse",
         "rehearsing:rehearse",

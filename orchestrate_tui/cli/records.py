@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from orchestrate_tui.domain.headings import environments_among
 from orchestrate_tui.domain.moments import to_text
 
 if TYPE_CHECKING:  # a command that prints other values does not load these
@@ -118,6 +119,7 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
     from orchestrate_tui.cli.interrupted import interrupted_rollbacks  # noqa: PLC0415
     from orchestrate_tui.store.rollback_steps import waits_for  # noqa: PLC0415
 
+    steps = history.steps(event.id or 0)
     return {
         "id": event.id,
         "run_id": event.run_id,
@@ -133,13 +135,15 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
         "actor": event.actor,
         "reason": event.reason,
         "components": event.components,
+        "cascade": event.cascade,
+        "environments": environments_among(step.environment for step in steps),
         "retry_of": event.retry_of,
         "waits": event.waits,
         "waiting_since": _text(event.waiting_since),
         "waits_for": history.query(partial(waits_for, event=event)) or None,
         "release_id": event.release_id,
         "definition_hash": event.definition_hash,
-        "steps": [_step_record(step) for step in history.steps(event.id or 0)],
+        "steps": [_step_record(step) for step in steps],
     }
 
 
@@ -188,6 +192,7 @@ def _step_record(step: RollbackStep) -> JsonObject:
         "position": step.position,
         "stage_name": step.stage_name,
         "component": step.component,
+        "environment": step.environment,
         "agent": step.agent,
         "task": step.task,
         "status": step.status,
@@ -239,6 +244,7 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
             {
                 "stage_name": step.stage_name,
                 "component": step.component,
+                "environment": step.environment,
                 "agent": step.agent,
                 "task": step.task,
                 "restores": step.restores,
@@ -269,6 +275,8 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
         "overwrites": plan.overwrites,
         "newer": plan.newer,
         "components": plan.components,
+        "cascade": plan.cascade,
+        "environments": plan.environments,
         "refusal": plan.refusal,
         "definition": plan.definition or None,
         "differences": plan.differences,

@@ -42,6 +42,7 @@ def rollback(arguments: Namespace) -> int:
             release=arguments.release,
             definition=definition,
             components=tuple(dict.fromkeys(arguments.component)),
+            cascade=arguments.cascade,
         ).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
@@ -112,10 +113,13 @@ def _see_through(
 def plan_lines(plan: RollbackPlan) -> Iterator[str]:
     """The plan as an operator reads it: what is undone, in order, and what is not."""
     only = f", only {', '.join(plan.components)}" if plan.components else ""
-    yield f"Roll back from '{plan.failed_stage}' to '{plan.target}'{only}:"
+    alone = "" if plan.cascade else ", that stage alone"
+    yield f"Roll back from '{plan.failed_stage}' to '{plan.target}'{alone}{only}:"
     for difference in plan.differences:
         yield f"  ±  {difference}"
-    for number, step in enumerate(plan.steps, 1):
+    for number, (step, heading) in enumerate(zip(plan.steps, plan.headings, strict=True), 1):
+        if heading:
+            yield f"  {heading}"
         yield f"  {number}. undo {step.part}: {step.doing}{_versions(step)}"
         yield from (f"       {line}" for line in change_lines(step))
     for skip in plan.skipped:
@@ -213,6 +217,7 @@ def _asked(
         "release": arguments.release,
         "definition": definition,
         "components": plan.components,
+        "cascade": plan.cascade,
     }
 
 

@@ -113,6 +113,7 @@ class ExecutorControl(Protocol):
         release: str = "",
         definition: Runnable | None = None,
         components: tuple[str, ...] = (),
+        cascade: bool = True,
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
         ...
@@ -136,6 +137,7 @@ class ExecutorControl(Protocol):
         release: str = "",
         definition: Runnable | None = None,
         components: tuple[str, ...] = (),
+        cascade: bool = True,
     ) -> Future[int]:
         """Roll a run back; the rollback's id, once it is recorded."""
         ...

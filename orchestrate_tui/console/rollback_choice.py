@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -30,9 +30,13 @@ PROGRAM = "orchestrate-tui"
 
 @dataclass(frozen=True)
 class RollbackChoice:
-    """The stages that a rollback of one run can go from and to."""
+    """The stages that a rollback of one run can go from and to, and what of them it can be for.
+
+    `undone` are the components of stages that were undone before.
+    """
 
     picture: RunPicture
+    undone: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @cached_property
     def graph(self) -> StageGraph:
@@ -54,7 +58,16 @@ class RollbackChoice:
         """The stages to go back to, the nearest first."""
         picture = self.picture
         found = possible_targets(picture.pipeline, self.graph, picture.by_name, source)
-        return tuple(reversed([name for name in found if is_in_scope(picture.by_name[name])]))
+        return tuple(reversed([name for name in found if self._is_left(name)]))
+
+    @cached_property
+    def components(self) -> tuple[str, ...]:
+        """The components of what has effects left, in the order of the file."""
+        stages = [one for one in self.picture.pipeline.stages if self._is_left(one.name)]
+        return tuple(dict.fromkeys(name for stage in stages for name in stage.components))
+
+    def _is_left(self, name: str) -> bool:
+        return is_in_scope(self.picture.by_name[name])
 
     def likely_source(self, wished: str | None) -> str | None:
         """The stage that went wrong, else `wished`, else the last one from which a way leads back.
@@ -93,6 +106,7 @@ class RollbackChoice:
 class RollbackRequest:
     """What the operator put together so far.
 
+    `components` () means all; without `cascade` the target alone is undone.
     `release` "" means the one before, `definition`, the path of a file, "" that of the run.
     `named_database` None means the one that commands use when they name none.
     """
@@ -106,12 +120,17 @@ class RollbackRequest:
     is_retry: bool = False
     release: str = ""
     definition: str = ""
+    components: tuple[str, ...] = ()
+    cascade: bool = True
     named_database: Path | None = None
 
     @property
     def command(self) -> str:
         """The command that does the same."""
         words = [PROGRAM, "rollback", str(self.run_id), "--from", self.source, "--to", self.target]
+        for name in self.components:
+            words += ["--component", name]
+        words += ["--no-cascade"] * (not self.cascade)
         words += ["--reason", self.reason or "…"]
         words += ["--retry"] * self.is_retry + ["--accept-irreversible"] * self.accepts_irreversible
         words += ["--force"] * self.is_forced
@@ -131,7 +150,9 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
         yield f"✗ {visible(plan.refusal)}", Tone.BAD
     for difference in plan.differences:
         yield f"±  {visible(difference)}", Tone.ATTENTION
-    for number, step in enumerate(plan.steps, 1):
+    for number, (step, heading) in enumerate(zip(plan.steps, plan.headings, strict=True), 1):
+        if heading:
+            yield visible(heading), Tone.ACTIVE
         told = f"  {step.agent}: {step.task}" if step.task else ""
         yield visible(f"{number}. {step.part}{told}"), None
         if step.release is not None:

@@ -37,6 +37,7 @@ class RollbackEvent:
 
     `release_id` is the release to return to, None for the one before; `definition_hash` that of
     the definition whose undos are used, None for that of the run.
+    Without `cascade` only the target is undone, of it `components`, () for all.
     `retry_of` names the failed rollback that this one repeats. `waits` says that it waits for the
     operator when a step fails, and `waiting_since` is set while it does. `plan` and `plan_hash`
     are "" until it is planned. `epoch` is the executor that carries it out.
@@ -55,6 +56,7 @@ class RollbackEvent:
     actor: str = ""
     reason: str = ""
     components: tuple[str, ...] = ()
+    cascade: bool = True
     retry_of: int | None = None
     waits: bool = False
     waiting_since: datetime | None = None
@@ -64,6 +66,13 @@ class RollbackEvent:
     epoch: int | None = None
     release_id: int | None = None
     definition_hash: str | None = None
+
+    @property
+    def narrowing(self) -> str:
+        """What it was narrowed to, in a few words; "" when to nothing."""
+        alone = "" if self.cascade else f"{self.rollback_to_stage} alone"
+        only = f"only {', '.join(self.components)}" if self.components else ""
+        return ", ".join(filter(None, (alone, only)))
 
     def mark_running(self, at: datetime | None = None) -> RollbackEvent:
         """The event as it is once its first step may start."""
@@ -93,7 +102,8 @@ class RollbackEvent:
 class RollbackStep:
     """One recorded step of a rollback; `position` counts from 0 in the order of the plan.
 
-    `component` None means the stage as a whole. `attempt` 0 means it has not started.
+    `component` None means the stage as a whole, `environment` None that it has none. `attempt` 0
+    means it has not started.
     """
 
     rollback_id: int
@@ -103,6 +113,7 @@ class RollbackStep:
     task: str
     status: StepStatus = StepStatus.PENDING
     component: str | None = None
+    environment: str | None = None
     attempt: int = 0
     exit_code: int | None = None
     error_message: str = ""

@@ -20,6 +20,7 @@ from orchestrate_tui.domain.components import (
     why_it_stays,
 )
 from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.headings import environments_among, headings
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
 from orchestrate_tui.domain.release import Succession, lacks
 from orchestrate_tui.domain.run import StageRun
@@ -50,7 +51,8 @@ class PlanStep:
     Without a task that is all, and there is no agent. `changes` is what that would change where
     somebody looked, without the last `unlisted` ones.
 
-    `component` is the part of the stage that is undone, None the stage as a whole.
+    `component` is the part of the stage that is undone, None the stage as a whole; `environment`
+    where it is undone, None where the stage names none.
     `from_version` is what the stage brought to its environment, "" without a version; `release`
     what the undo goes back to, with its version, None where there was none before.
     """
@@ -67,6 +69,7 @@ class PlanStep:
     changes: tuple[PathChange, ...] = ()
     unlisted: int = 0
     component: str | None = None
+    environment: str | None = None
 
     @property
     def part(self) -> str:
@@ -105,7 +108,7 @@ class RollbackPlan:
     `refusal` is the sentence that says why it cannot be carried out, "" when it can. A plan has to
     be forced that has `overwrites`, what would be lost that others did since, or where a `newer`
     run has deployed to the same environment, or a `hindrance`: what depends on the `components`
-    that were chosen, () for all, and would stay.
+    that were chosen, () for all, and would stay. Without `cascade` it undoes the target alone.
 
     `irreversible` names the stages in scope whose effects cannot be taken back. `hash` covers
     the target, the components, the started stages in scope and each undo, so that a plan shown
@@ -117,6 +120,7 @@ class RollbackPlan:
     failed_stage: str
     target: str
     components: tuple[str, ...] = ()
+    cascade: bool = True
     steps: tuple[PlanStep, ...] = ()
     skipped: tuple[PlanSkip, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -129,6 +133,16 @@ class RollbackPlan:
     overwrites: tuple[str, ...] = ()
     definition: str = ""
     differences: tuple[str, ...] = ()
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Where it undoes something, in the order of the steps."""
+        return environments_among(step.environment for step in self.steps)
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """For each step what to write above it; see domain.headings."""
+        return headings([step.environment for step in self.steps])
 
     @property
     def must_be_forced(self) -> bool:
@@ -148,6 +162,7 @@ def plan_rollback(
     snapshots: Mapping[str, tuple[str, ...]] = _NO_SNAPSHOTS,
     components: tuple[str, ...] = (),
     undone: Mapping[str, frozenset[str]] = _NOTHING_UNDONE,
+    cascade: bool = True,
 ) -> RollbackPlan:
     """The plan to undo `target` and everything downstream of it; pure.
 
@@ -155,7 +170,8 @@ def plan_rollback(
     undone as if it were the target. In a simulated run every agent exists, the
     rollback agent too. `releases` says of stages with an environment what they brought there,
     `snapshots` which paths were kept before they, or their components, ran. `components` narrows
-    it to these; `undone` are the components of stages that were undone before.
+    it to these; `undone` are the components of stages that were undone before. Without `cascade`
+    the target alone is undone, and what came after it stays.
     Raises KeyError for a stage that the pipeline does not have.
     """
     goal = target or failed_stage
@@ -163,7 +179,8 @@ def plan_rollback(
     there = {name for name, stage in stages.items() if is_in_scope(stage)}
     closure = closure_of(defined, graph, there, (goal, failed_stage) if goal else there)
     order = undo_order(closure, there, defined, graph, stages)
-    begun = tuple(name for name in order if name in there)
+    reached = tuple(name for name in order if name in there)
+    begun = reached if cascade else tuple(name for name in reached if name == goal)
     parts = {name: chosen_parts(defined[name], components, undone.get(name, ())) for name in begun}
     scope = tuple(name for name in begun if parts[name])
     has_rollback_agent = simulated or pipeline.agent(ROLLBACK_AGENT) is not None
@@ -191,6 +208,8 @@ def plan_rollback(
     )
     gone = {name: undone.get(name, frozenset()) for name in begun if not parts[name]}
     staying = {name: why_it_stays(defined[name], before) for name, before in gone.items()}
+    alone = f"stays as it is: only '{goal}' is undone"
+    staying |= dict.fromkeys((name for name in reached if name not in begun), alone)
     hindrance = _hindrance(
         left_dependants(
             defined,
@@ -203,10 +222,11 @@ def plan_rollback(
         failed_stage=failed_stage,
         target=goal,
         components=components,
+        cascade=cascade,
         steps=steps,
         skipped=_skips(
             goal,
-            closure,
+            closure if cascade else frozenset((goal,)),
             scope,
             undos,
             stages,
@@ -346,6 +366,7 @@ def _step(
         to_version=earlier.version if earlier else "",
         release=earlier.id if earlier else None,
         component=component,
+        environment=stage.environment,
     )
 
 

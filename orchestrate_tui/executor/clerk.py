@@ -132,6 +132,7 @@ def _planned(control: Control, errand: Plan) -> Future[RollbackPlan]:
         retry=errand.retry,
         release=errand.release,
         components=errand.components,
+        cascade=errand.cascade,
     )
 
 
@@ -148,6 +149,7 @@ def _rollback(control: Control, errand: Rollback) -> Future[int]:
         waits=errand.waits,
         release=errand.release,
         components=errand.components,
+        cascade=errand.cascade,
     )
 
 

@@ -212,6 +212,7 @@ class Control:
         release: str = "",
         definition: Runnable | None = None,
         components: tuple[str, ...] = (),
+        cascade: bool = True,
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
         plan = partial(
@@ -223,6 +224,7 @@ class Control:
             release=release,
             definition=definition,
             components=components,
+            cascade=cascade,
         )
         return self._thread.ask(plan)
 
@@ -241,6 +243,7 @@ class Control:
         release: str = "",
         definition: Runnable | None = None,
         components: tuple[str, ...] = (),
+        cascade: bool = True,
     ) -> Future[int]:
         """Roll a run back; the future is the rollback's id, once it is recorded.
 
@@ -261,6 +264,7 @@ class Control:
             release=release,
             definition=definition,
             components=components,
+            cascade=cascade,
             accepted=started.set_result,
         )
         self._begin(trigger, started)

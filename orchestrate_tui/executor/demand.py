@@ -33,7 +33,7 @@ class RollbackDemand:
     before, so any plan will do. `release` is the release to return to, as find_release knows it,
     "" for the one before; `definition` the hash of the one whose undos are used, "" for that of
     the run, or for a repetition those of the first. `components` narrows it to these, () means
-    all.
+    all; without `cascade` only the target is undone.
     """
 
     from_stage: str
@@ -47,6 +47,7 @@ class RollbackDemand:
     release: str = ""
     definition: str = ""
     components: tuple[str, ...] = ()
+    cascade: bool = True
 
     def to_payload(self) -> dict[str, str]:
         """The demand as a command to another process carries it."""
@@ -62,6 +63,7 @@ class RollbackDemand:
             "release": self.release,
             "definition": self.definition,
             "components": json.dumps(self.components),
+            "cascade": str(self.cascade),
         }
 
     @classmethod
@@ -79,6 +81,7 @@ class RollbackDemand:
             release=payload.get("release", ""),
             definition=payload.get("definition", ""),
             components=tuple(json.loads(payload.get("components", "[]"))),
+            cascade=payload.get("cascade") != str(False),
         )
 
 
@@ -102,11 +105,32 @@ def accept(
 
     Raises NotFound or RollbackRefused when it may not.
     """
+    event = demanded_event(connection, context, demand, applicant)
+    check_rules(connection, event)
+    plan = plan_event(context, connection, event)
+    if plan.refusal:
+        possible = _what_is_possible(connection, context, demand.from_stage)
+        raise RollbackRefused(plan.refusal, next_step=possible)
+    _check_plan(plan, demand)
+    _check_environments(connection, context, plan, demand, applicant)
+    return event
+
+
+def demanded_event(
+    connection: Connection,
+    context: RunContext,
+    demand: RollbackDemand,
+    applicant: Applicant,
+) -> RollbackEvent:
+    """The event of a demand, of a repetition with what the first was to do; it is not stored.
+
+    Raises NotFound or RollbackRefused for what the run does not have.
+    """
     check_stages(connection, context, demand.from_stage, demand.to_stage)
     check_components(context, demand.components)
     first = _failed_rollback(connection, context, demand) if demand.retry else None
     named = find_release(connection, context.id, demand.release) if demand.release else None
-    event = RollbackEvent(
+    return RollbackEvent(
         run_id=context.id,
         failed_stage_name=demand.from_stage,
         rollback_to_stage=demand.to_stage or demand.from_stage,
@@ -119,17 +143,10 @@ def accept(
         release_id=named.id if named else first.release_id if first else None,
         definition_hash=demand.definition or (first.definition_hash if first else None),
         components=demand.components or (first.components if first else ()),
+        cascade=demand.cascade and (first is None or first.cascade),
         created_at=applicant.at,
         epoch=applicant.epoch,
     )
-    check_rules(connection, event)
-    plan = plan_event(context, connection, event)
-    if plan.refusal:
-        possible = _what_is_possible(connection, context, demand.from_stage)
-        raise RollbackRefused(plan.refusal, next_step=possible)
-    _check_plan(plan, demand)
-    _check_environments(connection, context, plan, demand, applicant)
-    return event
 
 
 def _check_environments(

@@ -183,6 +183,7 @@ class DistantControl:
         release: str = "",
         definition: Runnable | None = None,
         components: tuple[str, ...] = (),
+        cascade: bool = True,
     ) -> Future[RollbackPlan]:
         """What a rollback would do now; raises Refused for another definition."""
         _refuse_definition(definition)
@@ -194,6 +195,7 @@ class DistantControl:
             retry=retry,
             release=release,
             components=components,
+            cascade=cascade,
         )
         return self._threads.submit(self._planned, errand)
 
@@ -212,6 +214,7 @@ class DistantControl:
         release: str = "",
         definition: Runnable | None = None,
         components: tuple[str, ...] = (),
+        cascade: bool = True,
     ) -> Future[int]:
         """Roll a run back; the rollback's id. Raises Refused for another definition."""
         _refuse_definition(definition)
@@ -228,6 +231,7 @@ class DistantControl:
             waits=waits,
             release=release,
             components=components,
+            cascade=cascade,
         )
         return self._number(errand)
 

@@ -91,6 +91,7 @@ class Plan(Errand, frozen=True, tag="plan"):
     retry: bool = False
     release: str = ""
     components: tuple[Name, ...] = ()
+    cascade: bool = True
 
 
 class Rehearse(Errand, frozen=True, tag="rehearse"):
@@ -115,6 +116,7 @@ class Rollback(Errand, frozen=True, tag="rollback"):
     waits: bool = False
     release: str = ""
     components: tuple[Name, ...] = ()
+    cascade: bool = True
 
 
 class Decide(Errand, frozen=True, tag="decide"):

@@ -223,6 +223,7 @@ class PipelineExecutor:
         release: str = "",
         definition: Runnable | None = None,
         components: tuple[str, ...] = (),
+        cascade: bool = True,
     ) -> RollbackPlan:
         """What a rollback would do now; `to_stage` None means the failed stage itself.
 
@@ -230,7 +231,8 @@ class PipelineExecutor:
         request would be refused at present; `retry` asks for the repetition of a failed rollback.
         `release` is the id or the version of the one to return to, or `golden`; "" means the one
         before. Of `definition` the undos and agents are used instead of those of the run.
-        `components` narrows it to these, () means all. Raises NotFound for an unknown run, stage
+        `components` narrows it to these, () means all; without `cascade` `to_stage` alone is
+        undone. Raises NotFound for an unknown run, stage
         or component, RollbackRefused for an impossible target, release or definition.
         """
         demand = RollbackDemand(
@@ -239,6 +241,7 @@ class PipelineExecutor:
             retry=retry,
             release=release,
             components=components,
+            cascade=cascade,
         )
         return await self._planning.previewed(run_id, demand, definition)
 
@@ -258,6 +261,7 @@ class PipelineExecutor:
         release: str = "",
         definition: Runnable | None = None,
         components: tuple[str, ...] = (),
+        cascade: bool = True,
         accepted: Callable[[int], None] = lambda _rollback_id: None,
         key: str = "",
     ) -> RollbackEvent:
@@ -283,6 +287,7 @@ class PipelineExecutor:
             release=release,
             definition=kept,
             components=components,
+            cascade=cascade,
         )
         actor = actor or current_user()
         return await self._rollbacks.trigger(run_id, demand, actor, accepted, key)

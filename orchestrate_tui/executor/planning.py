@@ -17,18 +17,16 @@ from orchestrate_tui.executor.demand import (
     Applicant,
     RollbackDemand,
     accept,
-    check_components,
-    check_stages,
+    demanded_event,
 )
 from orchestrate_tui.executor.environments import places_undone
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.rollback import plan_request
+from orchestrate_tui.executor.rollback import plan_event
 from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.executor.secrets import Secrets
 from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.store.definitions import encode_pipeline, insert_definition
 from orchestrate_tui.store.environments import newer_deployment
-from orchestrate_tui.store.releases import find_release
 
 
 class Planning:
@@ -49,33 +47,18 @@ class Planning:
         own = context = self._records.context(self._records.run(run_id))
         if definition is not None:
             context = replace(own, pipeline=self._redefined(own, definition))
-        source, target = demand.from_stage, demand.to_stage
-        check = partial(check_stages, context=context, from_stage=source, to_stage=target)
-        self._executor.database.read(check)
-        check_components(context, demand.components)
-        stages = self._records.stages(run_id)
-        named = self._named(run_id, demand)
-        plan = self._executor.database.read(
-            lambda reader: plan_request(
-                reader,
-                context,
-                stages,
-                source,
-                target or None,
-                release_id=named,
-                components=demand.components,
-            )
-        )
+        find = partial(demanded_event, context=context, demand=demand, applicant=self._nobody())
+        event = self._executor.database.read(find)
+        if definition is not None:
+            event = replace(event, definition_hash=None)
+        plan = self._executor.database.read(partial(plan_event, context, event=event))
         if definition is not None:
             _, digest = encode_pipeline(context.pipeline)
             plan = marked(plan, digest, own.pipeline, context.pipeline)
         plan = _told(plan, self._records.attempts(context).values_for, context.secrets)
         plan = self._warned(plan, context)
         consenting = replace(demand, accept_irreversible=True, force=True)
-        executor = self._executor
-        applicant = Applicant(
-            actor="", epoch=executor.epoch, at=executor.clock(), files=executor.database.files
-        )
+        applicant = self._nobody()
         try:
             self._executor.database.read(
                 partial(accept, context=context, demand=consenting, applicant=applicant)
@@ -104,12 +87,12 @@ class Planning:
         context = self._records.context(self._records.run(run_id))
         return await Snapshots(self._executor, context).previewed(plan)
 
-    def _named(self, run_id: int, demand: RollbackDemand) -> int | None:
-        """The release to return to, if one is named. Raises RollbackRefused."""
-        if not demand.release:
-            return None
-        find = partial(find_release, run_id=run_id, wanted=demand.release)
-        return self._executor.database.read(find).id
+    def _nobody(self) -> Applicant:
+        """Who would demand it, if it were demanded."""
+        executor = self._executor
+        return Applicant(
+            actor="", epoch=executor.epoch, at=executor.clock(), files=executor.database.files
+        )
 
     def _redefined(self, context: RunContext, definition: Runnable) -> Pipeline:
         """The pipeline of the run with the undos and agents of another. Raises Refused."""

@@ -50,6 +50,7 @@ def plan_event(context: RunContext, connection: Connection, event: RollbackEvent
         event.rollback_to_stage,
         release_id=event.release_id,
         components=event.components,
+        cascade=event.cascade,
     )
     if event.definition_hash is not None:
         plan = marked(plan, event.definition_hash, context.pipeline, used.pipeline)
@@ -79,6 +80,7 @@ def plan_request(
     *,
     release_id: int | None = None,
     components: tuple[str, ...] = (),
+    cascade: bool = True,
 ) -> RollbackPlan:
     """The plan of a rollback of a run whose stages stand as given."""
     known = {stage.stage_name: stage for stage in stages}
@@ -92,6 +94,7 @@ def plan_request(
         releases=releases_of(connection, context, known.values(), release_id),
         snapshots=restorable(connection, context),
         components=components,
+        cascade=cascade,
         undone=rollbacks.undone_components(connection, context.id),
     )
     lost = overwritten(connection, context, plan)

@@ -174,6 +174,10 @@ class History:
         event = self.rollback(rollback_id)
         return tuple(step_as_it_stands(step, event, lost) for step in steps)
 
+    def undone_components(self, run_id: int) -> dict[str, frozenset[str]]:
+        """The components of the stages of a run that rollbacks have undone."""
+        return self._read(lambda reader: rollbacks.undone_components(reader, run_id))
+
     def events(self, run_id: int, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """The events of one run after an id, oldest first."""
         query = "SELECT * FROM events WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?"

@@ -129,8 +129,8 @@ def mark_gone(connection: sqlite3.Connection, run_id: int, rollback_id: int, at:
             AND (component IS NULL OR json_array_length(?3, '$.components') = 0
                 OR component IN (SELECT value FROM json_each(?3, '$.components')))
             AND environment IN
-                (SELECT environment FROM rollback_steps AS step JOIN stages USING (stage_name)
-                WHERE run_id = ?1 AND rollback_id = ?2 AND step.status IN ('succeeded', 'done'))
+                (SELECT environment FROM rollback_steps
+                WHERE rollback_id = ?2 AND status IN ('succeeded', 'done'))
         """,
         (run_id, rollback_id, plan["plan"]),
     ).fetchall()

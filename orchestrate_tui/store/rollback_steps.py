@@ -30,10 +30,19 @@ WAITING = "waiting"
 def insert_steps(connection: sqlite3.Connection, rollback_id: int, plan: RollbackPlan) -> None:
     """Record the steps of a plan, all pending."""
     connection.executemany(
-        "INSERT INTO rollback_steps (rollback_id, position, stage_name, component, agent, task)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO rollback_steps"
+        " (rollback_id, position, stage_name, component, environment, agent, task)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (rollback_id, position, step.stage_name, step.component, step.agent, step.task)
+            (
+                rollback_id,
+                position,
+                step.stage_name,
+                step.component,
+                step.environment,
+                step.agent,
+                step.task,
+            )
             for position, step in enumerate(plan.steps)
         ],
     )

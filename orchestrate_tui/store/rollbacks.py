@@ -38,7 +38,7 @@ _COLUMNS = (
     "run_id", "failed_stage_name", "rollback_to_stage", "trigger_type", "status",
     "error_message", "started_at", "completed_at", "created_at", "actor", "reason",
     "components", "retry_of", "waits", "waiting_since", "accept_irreversible", "plan", "plan_hash",
-    "epoch", "release_id", "definition_hash",
+    "epoch", "release_id", "definition_hash", "cascade",
 )  # fmt: skip
 _INSERT = (
     f"INSERT INTO rollback_events ({', '.join(_COLUMNS)})"  # noqa: S608  (names of our own)
@@ -346,7 +346,7 @@ def _values(event: RollbackEvent) -> tuple[object, ...]:
         to_text(event.created_at), event.actor, event.reason, json.dumps(event.components),
         event.retry_of, event.waits, _text(event.waiting_since), event.accept_irreversible,
         event.plan, event.plan_hash, event.epoch, event.release_id,
-        event.definition_hash,
+        event.definition_hash, event.cascade,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from typing import Any
 
@@ -455,4 +456,37 @@ def test_one_of_two_components_is_undone_and_the_record_says_which(desk: Desk) -
     assert [step["component"] for step in event["steps"]] == ["web"]
     assert desk.do("logs", 1, "deploy[web]", "--rollback", event["id"]).code == 0
     shown = desk.do("rollbacks").out
-    assert "deploy → deploy (web)" in shown
+    assert "deploy → deploy (only web)" in shown
+
+
+def test_the_target_alone_or_in_each_environment_apart(desk: Desk) -> None:
+    stages = "".join(
+        f"  - {{name: {name}, agent: fine, task: t, environment: {place},"
+        f" rollback: {{agent: undo, task: {name} back}}}}\n"
+        for name, place in (("staging", "test"), ("deploy", "production"))
+    )
+    assert desk.do("run", desk.pipeline(stages)).code == 0
+    words = ("rollback", 1, "--from", "deploy", "--to", "staging", *WHY)
+    assert desk.do(*words, "--dry-run").out.splitlines() == [
+        "Roll back from 'deploy' to 'staging':",
+        "  In production:",
+        "  1. undo deploy: deploy back (undo)",
+        "  In test:",
+        "  2. undo staging: staging back (undo)",
+    ]
+    plan = desk.json(*words, "--dry-run")
+    assert plan["environments"] == ["production", "test"]
+    assert [step["environment"] for step in plan["steps"]] == ["production", "test"]
+    alone = desk.do(*words, "--no-cascade", "--dry-run").out.splitlines()
+    assert alone[:2] == [
+        "Roll back from 'deploy' to 'staging', that stage alone:",
+        "  1. undo staging: staging back (undo)",
+    ]
+    assert alone[2] == "  -  deploy: stays as it is: only 'staging' is undone"
+    assert desk.do(*words, "--no-cascade", "--yes").code == 0
+    assert desk.stages() == {"staging": "rolled_back", "deploy": "succeeded"}
+    shown = desk.do("show", 1).out
+    assert "deploy → staging (staging alone)" in shown
+    assert re.search(r"staging +✓ +undone +test", shown)
+    (event,) = desk.json("rollbacks", 1)
+    assert (event["cascade"], event["environments"]) == (False, ["test"])

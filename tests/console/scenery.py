@@ -99,6 +99,26 @@ DELIVERY = Pipeline(
     ),
 )
 
+PARTS = Pipeline(
+    name="parts",
+    stages=(
+        stage(
+            "deploy",
+            environment="data",
+            components=("api", "web"),
+            rollback=Undo(task="Back ${component}"),
+        ),
+        stage(
+            "expose",
+            "deploy",
+            environment="edge",
+            components=("web",),
+            rollback=Undo(task="Hide ${component}"),
+        ),
+    ),
+)
+"""Two environments, and components that are undone by themselves."""
+
 PROTECTED = replace(DELIVERY, environments=(Environment(name="production", protected=True),))
 """The same, with an environment in which a slip would be grave."""
 
@@ -229,9 +249,9 @@ class Story:
         settle = {Ruling.PIN: pin, Ruling.UNPIN: unpin, Ruling.LIFT: lift}[ruling]
         self.database.write(lambda connection: settle(connection, identity, "ben", reason, self.at))
 
-    def undoes(self, run_id: int, rollback_id: int, name: str) -> None:
+    def undoes(self, run_id: int, rollback_id: int, name: str, **details: Any) -> None:
         """The step of a rollback that undoes a stage begins; it is its first."""
-        step = PlanStep(stage_name=name, agent="deployer", task=f"Undo {name}")
+        step = PlanStep(stage_name=name, agent="deployer", task=f"Undo {name}", **details)
         plan = RollbackPlan(failed_stage=name, target=name, steps=(step,))
         self.database.write(lambda connection: insert_steps(connection, rollback_id, plan))
         self.step_becomes(run_id, rollback_id, StepStatus.RUNNING)
@@ -280,6 +300,15 @@ def delivered(story: Story) -> int:
     story.becomes(run_id, "security-scan", S.RUNNING, S.FAILED, reason="exit code 2", exit_code=2)
     for name in ("smoke-staging", "load-test", "deploy-prod", "smoke-prod"):
         story.becomes(run_id, name, S.RUNNING, S.SUCCEEDED)
+    story.ends(run_id, RunStatus.SUCCEEDED)
+    return run_id
+
+
+def deployed(story: Story, pipeline: Pipeline = PARTS) -> int:
+    """A run that succeeded in each of its stages."""
+    run_id = story.run(pipeline)
+    for one in pipeline.stages:
+        story.becomes(run_id, one.name, S.RUNNING, S.SUCCEEDED)
     story.ends(run_id, RunStatus.SUCCEEDED)
     return run_id
 
@@ -350,12 +379,21 @@ class Desk:
 
     def plan_rollback(
         self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
-    ) -> Future[RollbackPlan]:  # whatever the options, it plans the same here
+    ) -> Future[RollbackPlan]:  # releases and other definitions are not looked at
         self.planned.append(options)
         pipeline = self._history.definition(run_id)
         stages = {one.stage_name: one for one in self._history.stages(run_id)}
         graph = StageGraph.of(pipeline.stages)
-        plan = plan_rollback(pipeline, graph, stages, failed_stage=from_stage, target=to_stage)
+        plan = plan_rollback(
+            pipeline,
+            graph,
+            stages,
+            failed_stage=from_stage,
+            target=to_stage,
+            components=options["components"],
+            undone=self._history.undone_components(run_id),
+            cascade=options["cascade"],
+        )
         return _done(replace(plan, newer=self.newer))
 
     def start_run(

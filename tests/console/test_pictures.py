@@ -32,6 +32,7 @@ from tests.console.scenery import (
     Desk,
     Story,
     delivered,
+    deployed,
     failed,
     now,
     released,
@@ -92,6 +93,14 @@ def test_read_only(story: Story, snap_compare: Snap) -> None:
 
 def test_rollback_dialog(app: OrchestrateApp, snap_compare: Snap) -> None:
     keys = ("1", "end", "R", "tab", "down", "down", "down", "down", "enter", *"it", "left")
+    assert snap_compare(app, terminal_size=SMALL, run_before=after(*keys))
+
+
+def test_rollback_dialog_with_components(story: Story, desk: Desk, snap_compare: Snap) -> None:
+    deployed(story)
+    keys = ("R", "enter", "down", "enter", "space", "enter", *"api is fine", "left")
+    app = OrchestrateApp(story.history, desk, clock=now)
+    app.animation_level = "none"
     assert snap_compare(app, terminal_size=SMALL, run_before=after(*keys))
 
 

@@ -13,13 +13,16 @@ from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.domain.pipeline import Pipeline, Undo
-from orchestrate_tui.domain.status import RollbackStatus, RunStatus
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StepStatus
 from orchestrate_tui.errors import Refused, StalePlan
+from orchestrate_tui.store.rollback_steps import insert_steps
+from orchestrate_tui.store.rollbacks import update
 from tests.console.scenery import (
     Desk,
     S,
     Story,
     delivered,
+    deployed,
     failed,
     now,
     settle,
@@ -63,6 +66,12 @@ async def test_the_command_names_a_database_that_is_not_meant_without(
 
 def flat(pilot: Pilot[Any]) -> str:
     return " ".join(shown(pilot).replace("│", " ").split())
+
+
+def told(pilot: Pilot[Any], *texts: str) -> bool:
+    """Whether each of these stands in a line below the one before, whatever is beside it."""
+    lines = iter(shown(pilot).splitlines())
+    return all(any(text in line for line in lines) for text in texts)
 
 
 async def test_the_plan_follows_the_chosen_stages(story: Story, desk: Desk) -> None:
@@ -128,7 +137,7 @@ async def test_a_confirmed_rollback_carries_the_plan_that_was_shown(
         await pilot.press("right", "enter")
         await settle(pilot, lambda: desk.asked)
     [(name, asked_run, source, target, options)] = desk.asked
-    plan = desk.plan_rollback(run_id, source, target).result()
+    plan = desk.plan_rollback(run_id, source, target, components=(), cascade=True).result()
     assert (name, asked_run, source, target) == ("rollback", run_id, "smoke-prod", "deploy-prod")
     assert options["reason"] == "it broke"
     assert options["plan_hash"] == plan.hash
@@ -250,3 +259,131 @@ async def test_a_newer_deployment_has_to_be_forced(story: Story, desk: Desk) -> 
         dialog.query_one("#force", Tick).value = True
         await settle(pilot, lambda: not dialog.query_one("#confirm").disabled)
         assert "--force" in flat(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_the_plan_follows_the_ticks_of_the_components(
+    story: Story, desk: Desk, size: tuple[int, int]
+) -> None:
+    deployed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=size) as pilot:
+        await pilot.press("R", "enter", "down")
+        await settle(pilot, lambda: "3 steps in this order, in edge and data" in flat(pilot))
+        assert "▐✓▌ api" in flat(pilot)
+        await pilot.press("enter", "space")
+        await settle(pilot, lambda: "2 steps in this order" in flat(pilot))
+        assert "▐ ▌ api" in flat(pilot)
+        assert "--component web" in flat(pilot)
+        await pilot.press("down", "space")
+        await settle(pilot, lambda: "Tick a component that is to be undone" in flat(pilot))
+        await pilot.press("space", "enter", *"why", "enter")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: told(pilot, "In edge:", "1. expose[web]", "In data:"))
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    [(*_, options)] = desk.asked
+    assert options["components"] == ("web",)
+
+
+async def test_a_component_others_depend_on_is_undone_only_when_that_is_ticked(
+    story: Story, desk: Desk
+) -> None:
+    api = stage("api", components=("api",), rollback=Undo(task="back"))
+    web = stage("web", "api", components=("web",), rollback=Undo(task="back"))
+    deployed(story, Pipeline(name="two", stages=(api, web)))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
+        await pilot.press("R", "enter", "down", "enter", "down", "space")
+        await settle(pilot, lambda: "Stage 'web' depends on 'api', and would stay" in flat(pilot))
+        await pilot.press("enter", *"why", "enter")
+        assert "Undo it although what depends on it stays" in flat(pilot)
+        assert pilot.app.screen.query_one("#confirm").disabled
+        await pilot.press("space")
+        await armed(pilot)
+        assert "--force" in flat(pilot)
+
+
+async def test_components_that_are_undone_already_are_not_offered(story: Story, desk: Desk) -> None:
+    run_id = deployed(story)
+    rollback_id = story.rollback(
+        run_id,
+        failed_stage_name="deploy",
+        rollback_to_stage="deploy",
+        components=("api",),
+        status=RollbackStatus.RUNNING,
+    )
+    story.undoes(run_id, rollback_id, "deploy", component="api", environment="data")
+    story.step_becomes(run_id, rollback_id, StepStatus.SUCCEEDED)
+    event = story.history.rollback(rollback_id)
+    story.database.write(lambda c: update(c, event.mark_succeeded(story.at)))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("4")
+        await settle(pilot, lambda: "deploy → deploy (only api)" in flat(pilot))
+        await pilot.press("R", "enter", "down")
+        await settle(pilot, lambda: "--to deploy --component web" in flat(pilot))
+        assert "api undone" in flat(pilot)
+        assert desk.planned[-1]["components"] == ("web",)
+
+
+async def test_the_target_alone_is_undone_where_that_is_ticked(story: Story, desk: Desk) -> None:
+    deployed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
+        await pilot.press("R", "enter", "down")
+        await settle(pilot, lambda: "Only that stage" in flat(pilot))
+        pilot.app.screen.query_one("#alone").focus()
+        await pilot.press("space")
+        await settle(pilot, lambda: "2 steps in this order" in flat(pilot))
+        assert "--to deploy --no-cascade" in flat(pilot)
+        assert "expose stays as it is: only 'deploy' is undone" in flat(pilot)
+        assert not desk.planned[-1]["cascade"]
+
+
+async def test_a_repetition_asks_for_no_components(story: Story, desk: Desk) -> None:
+    run_id = deployed(story)
+    story.rollback(
+        run_id,
+        failed_stage_name="deploy",
+        rollback_to_stage="deploy",
+        components=("api",),
+        status=RollbackStatus.FAILED,
+        error_message="no answer",
+    )
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("4", "T")
+        await settle(pilot, lambda: desk.planned)
+        assert desk.planned[-1]["retry"]
+        assert not pilot.app.screen.query_one("#parts").display
+
+
+async def test_the_question_has_room_for_its_buttons_however_much_is_undone(
+    story: Story, desk: Desk
+) -> None:
+    names = [f"s{number}" for number in range(40)]
+    before: list[tuple[str, ...]] = [(), *((name,) for name in names)]
+    chain = [
+        stage(name, *after, rollback=Undo(task="back"))
+        for name, after in zip(names, before, strict=False)
+    ]
+    deployed(story, Pipeline(name="long", stages=tuple(chain)))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
+        await pilot.press("R", "enter", "end", "enter", *"why", "enter")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: "… and 30 more" in flat(pilot))
+        assert "Cancel Roll back" in flat(pilot)
+
+
+async def test_the_steps_of_a_rollback_in_several_environments_are_apart(
+    story: Story, desk: Desk
+) -> None:
+    run_id = deployed(story)
+    rollback_id = story.rollback(run_id, status=RollbackStatus.RUNNING, cascade=False)
+    plan = desk.plan_rollback(run_id, "deploy", "deploy", components=(), cascade=True).result()
+    story.database.write(lambda c: insert_steps(c, rollback_id, plan))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
+        await pilot.press("4", "enter")
+        await settle(pilot, lambda: told(pilot, "In edge:", "1. expose[web]", "In data:"))
+        assert "Undoes deploy-staging alone" in flat(pilot)
+        await pilot.press("down", "enter")
+        await settle(pilot, lambda: "Undo of deploy[api]" in flat(pilot))

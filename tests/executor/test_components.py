@@ -108,3 +108,13 @@ async def test_an_unknown_component_is_named_with_those_that_are_known(scene: Sc
     run = await scene.run(deploy())
     with pytest.raises(NotFound, match=r"no component 'db'. Its components are: api, web"):
         await scene.executor.trigger_rollback(run.id, "deploy", components=("db",))
+
+
+async def test_a_repetition_shows_what_is_left_of_the_chosen_components(scene: Scene) -> None:
+    run = await scene.run(deploy(undo="test -e fixed && " + SAY))
+    await scene.executor.trigger_rollback(run.id, "deploy", components=("web",))
+    (scene.folder / "fixed").touch()
+    plan = await scene.executor.plan_rollback(run.id, "deploy", retry=True)
+    assert [step.part for step in plan.steps] == ["deploy[web]"]
+    again = await scene.executor.trigger_rollback(run.id, "deploy", retry=True, plan_hash=plan.hash)
+    assert (again.status, again.components) == ("succeeded", ("web",))

@@ -3,39 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.marks import Tone, stage_mark
-from orchestrate_tui.console.rollback_choice import RollbackChoice, RollbackRequest, plan_lines
+from orchestrate_tui.console.rollback_choice import RollbackChoice, RollbackRequest
+from orchestrate_tui.console.screens.asking_screen import yes_or_no
 from orchestrate_tui.console.screens.dialog import Dialog
-from orchestrate_tui.console.screens.question import Answer, Question
 from orchestrate_tui.console.styled import joined, lines, plain, toned
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.field import Field
+from orchestrate_tui.console.widgets.plan_view import PlanView
 from orchestrate_tui.console.widgets.problem import Problem
 from orchestrate_tui.console.widgets.tick import Tick
+from orchestrate_tui.console.widgets.tick_list import TickList
 from orchestrate_tui.errors import OrchestrateError, StalePlan
 from orchestrate_tui.spec import load_pipeline
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.console.run_picture import RunPicture
+    from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.domain.rollback import RollbackPlan
     from orchestrate_tui.spec.loaded import LoadedPipeline
 
+MOST_STEPS = 10
+"""In the question at the end; with its buttons they fit in 24 lines."""
+
 
 class RollbackDialog(Dialog[int]):
-    """Puts a rollback together, has it confirmed and asks for it; answers with its id."""
+    """Puts a rollback together, has it confirmed and asks for it; answers with its id.
+
+    `source` is the stage to begin with, `repeats` the failed rollback that is tried again, with
+    all that it was to do; `undone` are the components of stages that were undone before. `word`
+    has to be typed at the end; "" asks for none.
+    """
 
     CSS_PATH = "rollback_dialog.tcss"
 
@@ -45,28 +56,28 @@ class RollbackDialog(Dialog[int]):
         picture: RunPicture,
         *,
         source: str | None = None,
-        target: str | None = None,
-        is_retry: bool = False,
+        repeats: RollbackEvent | None = None,
+        undone: Mapping[str, frozenset[str]],
         word: str = "",
         named_database: Path | None = None,
     ) -> None:
         super().__init__()
         self._control = control
         self._picture = picture
-        self._choice = RollbackChoice(picture)
-        self._source = source if is_retry else self._choice.likely_source(source)
-        self._target = target
-        self._is_retry = is_retry
+        self._choice = RollbackChoice(picture, undone)
+        self._repeats = repeats
+        self._source = repeats.failed_stage_name if repeats else self._choice.likely_source(source)
+        self._target = repeats.rollback_to_stage if repeats else None
         self._word = word
         self._named_database = named_database
         self._plan: RollbackPlan | None = None
         self._definition: LoadedPipeline | None = None
 
     def compose(self) -> ComposeResult:
-        """Both stages side by side, the plan, the reason, the command, the buttons."""
+        """What is undone, the plan, why, the command, the buttons."""
         title = f"Roll back run #{self._picture.run.id}"
         with Vertical(classes="frame") as frame:
-            frame.border_subtitle = Content("Tab next · Esc close")
+            frame.border_subtitle = Content("Tab next · Space tick · Esc close")
             frame.border_title = joined([Content(title), plain(self._picture.run.pipeline)], " ")
             with Horizontal(id="stages"):
                 with Vertical():
@@ -75,14 +86,19 @@ class RollbackDialog(Dialog[int]):
                 with Vertical():
                     yield Label("Back to stage (undone too)")
                     yield OptionList(id="targets")
-            with VerticalScroll(id="plan"):
-                yield Static(id="steps")
+                with Vertical(id="parts"):
+                    yield Label("Components")
+                    yield TickList(id="components")
+            yield PlanView(id="plan")
+            yield Tick("Only that stage; what came after it stays", id="alone", compact=True)
             with Horizontal(id="instead"):
                 yield Field("Return to", "the release before", "release")
                 yield Field("Undo as in", "the run's own file", "definition")
             yield Field("Reason", "required", "reason")
-            yield Tick("Undo the rest although some of it is irreversible", compact=True)
-            yield Tick("Undo it although others worked there since", id="force", compact=True)
+            yield Tick(
+                "Undo the rest although some of it is irreversible", id="accept", compact=True
+            )
+            yield Tick("Undo it all the same", id="force", compact=True)
             yield Static(id="command", classes="note")
             yield Problem()
             with Horizontal(classes="buttons"):
@@ -91,12 +107,17 @@ class RollbackDialog(Dialog[int]):
 
     def on_mount(self) -> None:
         """Offer the stages, the likely ones chosen."""
-        self.query_one("#plan").border_title = "Plan"
         for tick in self.query(Tick):
             tick.display = False
-        sources = (self._source,) if self._is_retry and self._source else self._choice.sources
+        self.query_one("#parts").display = self._has_parts
+        sources = (self._source,) if self._repeats and self._source else self._choice.sources
         _offer(self.query_one("#sources", OptionList), sources, self._source, self._prompt)
         self.query_one("#sources").focus()
+
+    @property
+    def _has_parts(self) -> bool:
+        """Whether components are to be chosen; a repetition has those of the first."""
+        return bool(self._choice.components) and self._repeats is None
 
     def _prompt(self, name: str) -> Content:
         mark = stage_mark(self._picture.by_name[name].status)
@@ -108,7 +129,7 @@ class RollbackDialog(Dialog[int]):
 
     @on(OptionList.OptionHighlighted, "#sources")
     def _choose_source(self, event: OptionList.OptionHighlighted) -> None:
-        if not self._is_retry:
+        if self._repeats is None:
             self._source = self._choice.sources[event.option_index]
             self._target = self._choice.likely_target(self._source)
         targets = self.query_one("#targets", OptionList)
@@ -116,13 +137,20 @@ class RollbackDialog(Dialog[int]):
 
     @property
     def _targets(self) -> tuple[str, ...]:
-        if self._is_retry:
+        if self._repeats is not None:
             return (self._target,) if self._target else ()
         return self._choice.targets(self._source) if self._source else ()
 
     @on(OptionList.OptionHighlighted, "#targets")
     def _choose_target(self, event: OptionList.OptionHighlighted) -> None:
         self._target = self._targets[event.option_index]
+        gone = self._choice.undone.get(self._target, frozenset())
+        self.query_one(TickList).offer(self._choice.components, gone)
+        self._plan_anew()
+
+    @on(TickList.Turned)
+    @on(Tick.Changed, "#alone")
+    def _narrow(self) -> None:
         self._plan_anew()
 
     @work(exclusive=True, group="plan")
@@ -130,20 +158,26 @@ class RollbackDialog(Dialog[int]):
         """Show what the executor would do now, and a note with it."""
         if self._source is None:
             return
+        self._plan = None
         request = self._request()
+        if self._has_parts and not self.query_one(TickList).ticked:
+            self._complain("Tick a component that is to be undone")
+            self._check()
+            return
         try:
             self._definition = await asyncio.to_thread(_definition, request.definition)
             asked = self._control.plan_rollback(
                 request.run_id,
                 self._source,
                 self._target,
-                retry=self._is_retry,
+                retry=request.is_retry,
                 release=request.release,
                 definition=self._definition,
+                components=request.components,
+                cascade=request.cascade,
             )
             plan = await outcome(asked)
         except OrchestrateError as error:
-            self._plan = None
             self._complain(str(error))
         else:
             self._plan = plan
@@ -166,14 +200,13 @@ class RollbackDialog(Dialog[int]):
             self._plan_anew()
 
     def _show_plan(self, plan: RollbackPlan) -> None:
-        texts = [toned(text, tone) for text, tone in plan_lines(plan)]
-        self.query_one("#steps", Static).update(lines(texts))
-        count = len(plan.steps)
-        self.query_one(
-            "#plan"
-        ).border_title = f"Plan: {count} step{'s' * (count != 1)} in this order"
-        self.query_one(Tick).display = bool(plan.irreversible)
-        self.query_one("#force").display = plan.must_be_forced
+        self.query_one(PlanView).show(plan)
+        is_narrowable = self._repeats is None and (len(plan.scope) > 1 or not plan.cascade)
+        self.query_one("#alone").display = is_narrowable
+        self.query_one("#accept").display = bool(plan.irreversible)
+        force = self.query_one("#force", Tick)
+        force.display = plan.must_be_forced
+        force.label = plain(_although(plan))
 
     @on(Input.Changed)
     @on(Tick.Changed)
@@ -193,14 +226,29 @@ class RollbackDialog(Dialog[int]):
             run_id=self._picture.run.id,
             source=self._source or "",
             target=self._target or self._source or "",
-            reason=self.query_one("#reason", Input).value.strip(),
-            accepts_irreversible=self.query_one(Tick).value,
-            is_forced=self.query_one("#force", Tick).value,
-            is_retry=self._is_retry,
-            release=self.query_one("#release", Input).value.strip(),
-            definition=self.query_one("#definition", Input).value.strip(),
+            reason=self._text("reason"),
+            accepts_irreversible=self._is_ticked("accept"),
+            is_forced=self._is_ticked("force"),
+            is_retry=self._repeats is not None,
+            release=self._text("release"),
+            definition=self._text("definition"),
+            components=self._components,
+            cascade=not self._is_ticked("alone"),
             named_database=self._named_database,
         )
+
+    def _text(self, field: str) -> str:
+        return self.query_one(f"#{field}", Input).value.strip()
+
+    def _is_ticked(self, name: str) -> bool:
+        tick = self.query_one(f"#{name}", Tick)
+        return tick.value and tick.display
+
+    @property
+    def _components(self) -> tuple[str, ...]:
+        """The chosen ones; none where all are, so that what has none is undone too."""
+        ticked = self.query_one(TickList).ticked
+        return () if ticked == self._choice.components or not self._has_parts else ticked
 
     def _complain(self, text: str) -> None:
         self.query_one(Problem).tell(text)
@@ -210,6 +258,10 @@ class RollbackDialog(Dialog[int]):
         self.query_one("#targets").focus()
 
     @on(OptionList.OptionSelected, "#targets")
+    def _go_to_parts(self) -> None:
+        self.query_one("#components" if self._has_parts else "#reason").focus()
+
+    @on(OptionList.OptionSelected, "#components")
     def _go_to_reason(self) -> None:
         self.query_one("#reason").focus()
 
@@ -220,17 +272,12 @@ class RollbackDialog(Dialog[int]):
     @on(Button.Pressed, "#confirm")
     def _confirm(self) -> None:
         plan = self._plan
-        if plan is None:
-            return
-        request = self._request()
-        body = [
-            plain(f"Undo {len(plan.steps)} step(s) of run #{request.run_id}:"),
-            *(plain(f"  {number}. {step.part}") for number, step in enumerate(plan.steps, 1)),
-            plain(f"Reason: {request.reason}"),
-        ]
-        answers = [Answer("no", "Cancel", is_grave=False), Answer("yes", "Roll back")]
-        question = Question("Really roll back?", lines(body), answers, word=self._word)
-        self.app.push_screen(question, self._answered)
+        if plan is not None:
+            body = lines(_in_short(plan, self._request()))
+            question = yes_or_no(
+                "Really roll back?", body, no="Cancel", yes="Roll back", word=self._word
+            )
+            self.app.push_screen(question, self._answered)
 
     def _answered(self, answer: str | None) -> None:
         if answer == "yes":
@@ -250,6 +297,8 @@ class RollbackDialog(Dialog[int]):
             retry=request.is_retry,
             release=request.release,
             definition=self._definition,
+            components=request.components,
+            cascade=request.cascade,
             waits=True,
             force=request.is_forced,
         )
@@ -261,6 +310,27 @@ class RollbackDialog(Dialog[int]):
             self._complain(str(error))
         else:
             self.dismiss(rollback_id)
+
+
+def _although(plan: RollbackPlan) -> str:
+    """What is accepted where a plan has to be forced."""
+    is_hindered = bool(plan.hindrance) and not plan.newer and not plan.overwrites
+    why = "what depends on it stays" if is_hindered else "others worked there since"
+    return f"Undo it although {why}"
+
+
+def _in_short(plan: RollbackPlan, request: RollbackRequest) -> Iterator[Content]:
+    """What the question at the end says of a plan."""
+    count = len(plan.steps)
+    yield plain(f"Undo {count} step{'s' * (count != 1)} of run #{request.run_id}:")
+    told = list(zip(plan.steps, plan.headings, strict=True))
+    for number, (step, heading) in enumerate(told[:MOST_STEPS], 1):
+        if heading:
+            yield toned(heading, Tone.ACTIVE)
+        yield plain(f"  {number}. {step.part}")
+    if count > MOST_STEPS:
+        yield plain(f"  … and {count - MOST_STEPS} more")
+    yield plain(f"Reason: {request.reason}")
 
 
 def _definition(path: str) -> LoadedPipeline | None:

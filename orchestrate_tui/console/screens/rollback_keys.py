@@ -27,25 +27,25 @@ class RollbackKeys(LatchedScreen):
 
     def action_roll_back(self) -> None:
         """Put a rollback of the chosen run together."""
-        self._open_rollback_dialog(self.stage_name)
+        self._open_rollback_dialog()
 
     def action_retry_rollback(self) -> None:
         """Put the repetition of a failed rollback together."""
         event = self.query_one(RollbackHistory).current
         if event is not None:
             self.choose_run(event.run_id)
-            self._open_rollback_dialog(event.failed_stage_name, event.rollback_to_stage)
+            self._open_rollback_dialog(repeats=event)
 
-    def _open_rollback_dialog(self, source: str | None, repeated_to: str | None = None) -> None:
-        """For the chosen run; `repeated_to` is the target of the one that is tried again."""
+    def _open_rollback_dialog(self, repeats: RollbackEvent | None = None) -> None:
+        """For the chosen run; `repeats` is the failed rollback that is tried again."""
         touched = self._environments
         if self.picture is not None and self._passes_latch(touched):
             dialog = RollbackDialog(
                 self._control,
                 self.picture,
-                source=source,
-                target=repeated_to,
-                is_retry=repeated_to is not None,
+                source=self.stage_name,
+                repeats=repeats,
+                undone=self._history.undone_components(self.picture.run.id),
                 word=confirmation(touched),
                 named_database=self._named_database,
             )

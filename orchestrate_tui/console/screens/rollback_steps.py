@@ -20,6 +20,7 @@ from orchestrate_tui.console.marks import ARROW, Tone, rollback_mark, step_mark
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.styled import joined, lines, plain, toned
+from orchestrate_tui.domain.headings import headings
 from orchestrate_tui.domain.moments import utc_now
 
 if TYPE_CHECKING:
@@ -60,19 +61,18 @@ class RollbackSteps(Dialog[None]):
         event = self._history.rollback(self._rollback_id)
         self._steps = self._history.steps(self._rollback_id)
         self.query_one("#about", Static).update(lines(_about(event, self._clock())))
-        steps, now = self.query_one(OptionList), self._clock()
-        prompts = [_step_line(step, now) for step in self._steps]
-        if steps.option_count != len(prompts):
-            steps.clear_options()
-            steps.add_options([Option(prompt) for prompt in prompts])
-            steps.highlighted = 0 if prompts else None
-        for index, prompt in enumerate(prompts):
-            if steps.get_option_at_index(index).prompt != prompt:
-                steps.replace_option_prompt_at_index(index, prompt)
+        shown, options = self.query_one(OptionList), list(_options(self._steps, self._clock()))
+        if shown.option_count != len(options):
+            shown.clear_options()
+            shown.add_options(options)
+            shown.highlighted = next((n for n, one in enumerate(options) if one.id), None)
+        for index, option in enumerate(options):
+            if shown.get_option_at_index(index).prompt != option.prompt:
+                shown.replace_option_prompt_at_index(index, option.prompt)
 
     @on(OptionList.OptionSelected)
     def _open_log(self, event: OptionList.OptionSelected) -> None:
-        step = self._steps[event.option_index]
+        step = self._steps[int(event.option_id or 0)]
         run_id = self._history.rollback(self._rollback_id).run_id
         path = self._history.undo_log_path(run_id, self._rollback_id, step.part, step.attempt)
         title = plain(f"Undo of {step.part} by rollback {self._rollback_id}")
@@ -96,10 +96,21 @@ def _about(event: RollbackEvent, now: datetime) -> Iterator[Content]:
         + (f", repeats rollback {event.retry_of}" if event.retry_of else ""),
         Tone.QUIET,
     )
+    if event.narrowing:
+        yield plain(f"Undoes {event.narrowing}")
     if event.reason:
         yield plain(f"Reason: {event.reason}")
     if event.error_message:
         yield toned(f"Error: {event.error_message}", Tone.BAD)
+
+
+def _options(steps: Sequence[RollbackStep], now: datetime) -> Iterator[Option]:
+    """A line for each step, those in different environments apart."""
+    places = headings([step.environment for step in steps])
+    for index, (step, heading) in enumerate(zip(steps, places, strict=True)):
+        if heading:
+            yield Option(toned(heading, Tone.ACTIVE), disabled=True)
+        yield Option(_step_line(step, now), id=str(index))
 
 
 def _step_line(step: RollbackStep, now: datetime) -> Content:

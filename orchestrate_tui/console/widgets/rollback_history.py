@@ -132,4 +132,5 @@ class RollbackHistory(RowView):
 
 
 def _route(event: RollbackEvent) -> str:
-    return f"{visible(event.failed_stage_name)} {ARROW} {visible(event.rollback_to_stage)}"
+    route = f"{event.failed_stage_name} {ARROW} {event.rollback_to_stage}"
+    return visible(f"{route} ({event.narrowing})" if event.narrowing else route)
