@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # a command that prints other values does not load these
     from orchestrate_tui.domain.notification import Delivery, Notification
     from orchestrate_tui.domain.rehearsal import Rehearsal
     from orchestrate_tui.domain.release import Quarantine, Release
-    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
     from orchestrate_tui.store.history import History
 

@@ -19,7 +19,7 @@ from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused, RollbackRefused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrate_tui.domain.rollback import PlanStep
+from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.snapshot import Fate, PathChange
 
 _SIGNS = {Fate.ADDED: "+", Fate.CHANGED: "~", Fate.REMOVED: "-"}

@@ -25,7 +25,7 @@ from orchestrate_tui.errors import Refused
 if TYPE_CHECKING:
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.domain.pipeline import Pipeline
-    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.domain.run import Run, TriggerContext
     from orchestrate_tui.domain.step_decision import StepAction
     from orchestrate_tui.executor.hub import Subscription

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from orchestrate_tui.domain.presence import Person
     from orchestrate_tui.domain.release import Ruling
-    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.domain.run import TriggerContext
     from orchestrate_tui.domain.step_decision import StepAction
     from orchestrate_tui.executor.hub import Subscription

@@ -12,12 +12,8 @@ from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.console.marks import ARROW, Tone
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.graph import StageGraph
-from orchestrate_tui.domain.rollback import (
-    RollbackPlan,
-    is_in_scope,
-    is_undone_as_target,
-    possible_targets,
-)
+from orchestrate_tui.domain.rollback import is_in_scope, is_undone_as_target, possible_targets
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.status import StageStatus
 
 if TYPE_CHECKING:
@@ -26,6 +22,8 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.run_picture import RunPicture
 
 PROGRAM = "orchestrate-tui"
+MOST_STEPS = 10
+"""In the question at the end; with its buttons they fit in 24 lines."""
 
 
 @dataclass(frozen=True)
@@ -167,3 +165,24 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
         yield visible(f"-  {skip.part}  {skip.reason}"), Tone.QUIET
     for warning in plan.warnings:
         yield f"!  {visible(warning)}", Tone.ATTENTION
+
+
+def although(plan: RollbackPlan) -> str:
+    """What is accepted where a plan has to be forced."""
+    is_hindered = bool(plan.hindrance) and not plan.newer and not plan.overwrites
+    why = "what depends on it stays" if is_hindered else "others worked there since"
+    return f"Undo it although {why}"
+
+
+def question_lines(plan: RollbackPlan, request: RollbackRequest) -> Iterator[PlanLine]:
+    """What is said of a plan in the question at the end."""
+    count = len(plan.steps)
+    yield f"Undo {count} step{'s' * (count != 1)} of run #{request.run_id}:", None
+    told = list(zip(plan.steps, plan.headings, strict=True))
+    for number, (step, heading) in enumerate(told[:MOST_STEPS], 1):
+        if heading:
+            yield visible(heading), Tone.ACTIVE
+        yield visible(f"  {number}. {step.part}"), None
+    if count > MOST_STEPS:
+        yield f"  … and {count - MOST_STEPS} more", None
+    yield visible(f"Reason: {request.reason}"), None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Agent, AgentKind, Pipeline, Undo
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 
 _NOTHING = "nothing"
 

@@ -27,7 +27,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.keys import CHECK, attempt_key, run_key, work_key
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Snapshot, Stage, Undo
 from orchestrate_tui.domain.release import PREVIOUS
-from orchestrate_tui.domain.rollback import PlanStep
+from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import RunContext

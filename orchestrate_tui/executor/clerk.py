@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.control import Control

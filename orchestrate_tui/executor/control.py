@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.executor.executor import PipelineExecutor

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.rollback import RollbackPlan, is_undone_as_target, possible_targets
+from orchestrate_tui.domain.rollback import is_undone_as_target, possible_targets
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, standing
 from orchestrate_tui.errors import NotFound, RollbackRefused, StalePlan
 from orchestrate_tui.executor.context import RunContext

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS
 from orchestrate_tui.domain.step_decision import StepAction

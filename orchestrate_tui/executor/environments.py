@@ -9,7 +9,7 @@ import anyio
 
 from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.domain.pipeline import Stage
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.store.connection import Connection

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
 

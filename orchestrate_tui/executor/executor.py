@@ -19,7 +19,7 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.domain.step_decision import StepAction, StepDecision

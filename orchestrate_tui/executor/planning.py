@@ -9,7 +9,7 @@ from functools import partial
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.redefinition import marked, mismatch, redefined
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.errors import RollbackRefused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext

@@ -27,7 +27,8 @@ from orchestrate_tui.domain.rehearsal import (
     RehearsedStep,
     WrittenUndo,
 )
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan, undo_of
+from orchestrate_tui.domain.rollback import undo_of
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.errors import Refused, RollbackLoop

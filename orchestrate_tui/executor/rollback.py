@@ -10,7 +10,8 @@ import anyio
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.redefinition import marked
-from orchestrate_tui.domain.rollback import RollbackPlan, narrowed, plan_rollback
+from orchestrate_tui.domain.rollback import narrowed, plan_rollback
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
 from orchestrate_tui.domain.step_decision import StepDecision

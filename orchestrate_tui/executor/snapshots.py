@@ -18,7 +18,7 @@ from anyio.from_thread import check_cancelled
 
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.pipeline import Pairs, Stage
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change

@@ -11,7 +11,8 @@ import anyio
 from orchestrate_tui.agents.contract import Outcome
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.pipeline import Stage, Undo
-from orchestrate_tui.domain.rollback import PlanStep, step_predecessors, undo_of
+from orchestrate_tui.domain.rollback import step_predecessors, undo_of
+from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.status import SETTLED_STEPS, StepStatus
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts

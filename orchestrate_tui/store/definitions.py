@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrate_tui.domain.pipeline import Pipeline
-from orchestrate_tui.domain.rollback import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 
 if TYPE_CHECKING:
     import sqlite3

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
-    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.domain.step_decision import StepDecision
 
 

@@ -26,7 +26,8 @@ from orchestrate_tui.domain.pipeline import (
 )
 from orchestrate_tui.domain.rehearsal import RehearsalReport
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan, plan_rollback
+from orchestrate_tui.domain.rollback import plan_rollback
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import (
     RollbackStatus,

@@ -22,7 +22,7 @@ from orchestrate_tui.domain.rehearsal import (
     RehearsedStep,
     WrittenUndo,
 )
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.executor.left_work import LeftStage
 from orchestrate_tui.store.rollback_steps import insert_steps

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.store import get_rollback_event, insert_rollback_event, rollback_steps
 from orchestrate_tui.store.database import StoreFiles

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import (
     ROLLBACK_TRANSITIONS,
     STEP_TRANSITIONS,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
-from orchestrate_tui.domain.rollback import PlanStep, RollbackPlan
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import ApprovalRecord, Decision
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.errors import OrchestrateError

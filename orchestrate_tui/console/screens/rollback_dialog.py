@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,12 @@ from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.marks import Tone, stage_mark
-from orchestrate_tui.console.rollback_choice import RollbackChoice, RollbackRequest
+from orchestrate_tui.console.rollback_choice import (
+    RollbackChoice,
+    RollbackRequest,
+    although,
+    question_lines,
+)
 from orchestrate_tui.console.screens.asking_screen import yes_or_no
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, lines, plain, toned
@@ -33,11 +38,8 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.console.run_picture import RunPicture
     from orchestrate_tui.domain.events import RollbackEvent
-    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.spec.loaded import LoadedPipeline
-
-MOST_STEPS = 10
-"""In the question at the end; with its buttons they fit in 24 lines."""
 
 
 class RollbackDialog(Dialog[int]):
@@ -206,7 +208,7 @@ class RollbackDialog(Dialog[int]):
         self.query_one("#accept").display = bool(plan.irreversible)
         force = self.query_one("#force", Tick)
         force.display = plan.must_be_forced
-        force.label = plain(_although(plan))
+        force.label = plain(although(plan))
 
     @on(Input.Changed)
     @on(Tick.Changed)
@@ -273,7 +275,8 @@ class RollbackDialog(Dialog[int]):
     def _confirm(self) -> None:
         plan = self._plan
         if plan is not None:
-            body = lines(_in_short(plan, self._request()))
+            request = self._request()
+            body = lines(toned(text, tone) for text, tone in question_lines(plan, request))
             question = yes_or_no(
                 "Really roll back?", body, no="Cancel", yes="Roll back", word=self._word
             )
@@ -310,27 +313,6 @@ class RollbackDialog(Dialog[int]):
             self._complain(str(error))
         else:
             self.dismiss(rollback_id)
-
-
-def _although(plan: RollbackPlan) -> str:
-    """What is accepted where a plan has to be forced."""
-    is_hindered = bool(plan.hindrance) and not plan.newer and not plan.overwrites
-    why = "what depends on it stays" if is_hindered else "others worked there since"
-    return f"Undo it although {why}"
-
-
-def _in_short(plan: RollbackPlan, request: RollbackRequest) -> Iterator[Content]:
-    """What the question at the end says of a plan."""
-    count = len(plan.steps)
-    yield plain(f"Undo {count} step{'s' * (count != 1)} of run #{request.run_id}:")
-    told = list(zip(plan.steps, plan.headings, strict=True))
-    for number, (step, heading) in enumerate(told[:MOST_STEPS], 1):
-        if heading:
-            yield toned(heading, Tone.ACTIVE)
-        yield plain(f"  {number}. {step.part}")
-    if count > MOST_STEPS:
-        yield plain(f"  … and {count - MOST_STEPS} more")
-    yield plain(f"Reason: {request.reason}")
 
 
 def _definition(path: str) -> LoadedPipeline | None:

@@ -12,7 +12,7 @@ from orchestrate_tui.console.rollback_choice import plan_lines
 from orchestrate_tui.console.styled import lines, plain, toned
 
 if TYPE_CHECKING:
-    from orchestrate_tui.domain.rollback import RollbackPlan
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
 
 
 class PlanView(VerticalScroll):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrate_tui.console.changes import change_lines, size_of
-from orchestrate_tui.domain.rollback import PlanStep
+from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.snapshot import Fate, PathChange
 
 

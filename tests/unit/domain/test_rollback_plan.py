@@ -20,14 +20,12 @@ from orchestrate_tui.domain.pipeline import (
 from orchestrate_tui.domain.rollback import (
     IRREVERSIBLE,
     NOTHING_TO_UNDO,
-    PlanSkip,
-    PlanStep,
-    RollbackPlan,
     narrowed,
     plan_rollback,
     possible_targets,
     step_predecessors,
 )
+from orchestrate_tui.domain.rollback_plan import PlanSkip, PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.domain.undo_order import undo_cycles

@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline, Stage, Undo
-from orchestrate_tui.domain.rollback import (
-    RollbackPlan,
-    plan_rollback,
-    possible_targets,
-    step_predecessors,
-)
+from orchestrate_tui.domain.rollback import plan_rollback, possible_targets, step_predecessors
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.domain.undo_order import undo_cycles
