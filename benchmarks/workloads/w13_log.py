@@ -22,7 +22,9 @@ TARGETS: Sequence[Limit] = (
            against=(SMALL,), of="peak_memory_mb", title=SHOWN),
     GrowthTarget(text="a page of it costs the same at any length", limit=0.1),
 )  # fmt: skip
-SHORT: Sequence[Limit] = ()
+SHORT: Sequence[Limit] = (
+    GrowthTarget(text="a page costs at most the power of 0.3 of the length", limit=0.3),
+)
 MEGABYTE = 1 << 20
 _LINE = b"%09d compiling a module of the service, which takes its time and says so\n"
 _RARE = "a needle"

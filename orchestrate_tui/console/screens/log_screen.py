@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -74,8 +74,9 @@ class LogScreen(Screen[None]):
         self.query_one(LogView).focus()
         self.action_next(forward=True)
 
-    def action_next(self, forward: bool) -> None:  # noqa: FBT001  (a binding passes it so)
+    @work(exclusive=True, group="search")
+    async def action_next(self, forward: bool) -> None:  # noqa: FBT001  (a binding passes it so)
         """Go to the next or the previous place."""
         wanted = self.query_one(Input).value
-        if wanted and not self.query_one(LogView).search(wanted, forward=forward):
+        if wanted and not await self.query_one(LogView).search(wanted, forward=forward):
             self.notify("Not found", severity="warning")

@@ -5,7 +5,8 @@ Its colours are shown, as far as `sgr` lets them count.
 
 from __future__ import annotations
 
-from functools import lru_cache
+import asyncio
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from orchestrate_tui.console.log_file import LogFile
+from orchestrate_tui.console.log_search import LogSearch
 from orchestrate_tui.console.log_text import pieces_of, plain_text_of
 from orchestrate_tui.console.sgr import Colour, Look, Rgb, legible, rgb
 from orchestrate_tui.console.text import cell_width, visible
@@ -72,17 +74,24 @@ class LogView(LineView):
 
     def catch_up(self) -> None:
         """Take over what was written since."""
+        before = self._log.prepended if self._log else 0
         if self._log is not None and self._log.catch_up():
-            self._forget()
+            self._forget(max(self._log.prepended - before, 0))
 
-    def _forget(self) -> None:
-        """Read the visible lines again, at the end of the file while following."""
+    def _forget(self, prepended: int = 0) -> None:
+        """Read the visible lines again, at the end of the file while following.
+
+        `prepended` lines became known before those that were; at the very start it stays there.
+        """
         follows = self.is_following
         self._lines = []
+        self._found = None if self._found is None else self._found + prepended
         self._measure()
         if follows:
             self.scroll_to(y=self.line_count, animate=False, force=True)
             self.is_following = True
+        elif prepended and self.scroll_offset.y:
+            self.scroll_to(y=self.scroll_offset.y + prepended, animate=False, force=True)
         self.refresh()
 
     def _measure(self) -> None:
@@ -98,20 +107,33 @@ class LogView(LineView):
         if self.is_following:
             self.call_after_refresh(self._forget)
 
-    def search(self, text: str, *, forward: bool = True) -> bool:
+    async def search(self, text: str, *, forward: bool = True) -> bool:
         """Go to the next line that contains `text`, from the last found one or what is visible."""
-        if self._log is None or not text:
+        log = self._log
+        if log is None or not text:
             return False
         step = 1 if forward else -1
         start = self.scroll_offset.y if self._found is None else self._found + step
-        line = self._log.find(text, start, forward=forward)
+        search = LogSearch(log.path, text)
+        look = partial(search.find, log.place(start), log.size_bytes, forward=forward)
+        try:
+            place = await asyncio.to_thread(look)
+        finally:
+            search.stop()
+        while place is not None and place < log.unknown_bytes and self._log is log:
+            self.catch_up()
+            await asyncio.sleep(0)
+        line = None if place is None or self._log is not log else log.line_at(place)
         if line is None:
             return False
+        self._show_found(line)
+        return True
+
+    def _show_found(self, line: int) -> None:
         self._found = line
         self.is_following = False
         self.scroll_to(y=max(line - self.size.height // 2, 0), animate=False, force=True)
         self.refresh()
-        return True
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""

@@ -87,10 +87,45 @@ def test_colours_are_left_out_and_other_sequences_are_shown(path: Path) -> None:
     assert opened(path).lines(0, 1) == ["red     a ␛]52;c;eA==␇ \\xff"]
 
 
-def test_searching_finds_the_nearest_line_in_both_directions(path: Path) -> None:
-    path.write_text("".join(f"{n} {'ERROR' if n in (3, 1500) else 'ok'}\n" for n in range(2000)))
-    log = opened(path)
-    assert log.find("error", 4) == 1500
-    assert log.find("error", 1499, forward=False) == 3
-    assert log.find("error", 1501) is None
-    assert log.find("error", 2, forward=False) is None
+def test_a_long_log_is_known_from_its_end_and_its_beginning_follows(path: Path) -> None:
+    lines = [f"line {number} {'x' * (number % 97)}" for number in range(60_000)]
+    path.write_text("\n".join(lines))
+    log = LogFile(path)
+    log.catch_up()
+    first = len(lines) - log.line_count
+    assert first > 0
+    assert log.lines(0, 3) == lines[first : first + 3]
+    assert log.lines(log.line_count - 3, 5) == lines[-3:]
+    while log.unknown_bytes:
+        log.catch_up(most_bytes=3 * BLOCK_BYTES)
+        first = len(lines) - log.line_count
+        assert log.lines(0, 3) == lines[first : first + 3]
+    assert log.line_count == len(lines)
+    assert log.prepended == len(lines) - first or first == 0
+    for number in (0, 1, 33_333, 59_999):
+        assert log.line_at(log.place(number)) == number
+
+
+def test_a_long_log_that_grows_keeps_its_numbers(path: Path) -> None:
+    path.write_bytes(b"".join(b"%08d\n" % number for number in range(200_000)))
+    log = LogFile(path)
+    log.catch_up()
+    first = int(log.lines(0, 1)[0])
+    with path.open("ab") as file:
+        file.write(b"more\n")
+    while log.catch_up():
+        pass
+    assert log.prepended == first
+    assert log.lines(200_000, 2) == ["more"]
+    assert log.lines(first, 1) == [f"{first:08}"]
+
+
+def test_a_line_longer_than_what_is_known_appears_with_its_beginning(path: Path) -> None:
+    path.write_bytes(b"first\n" + b"x" * (40 * BLOCK_BYTES))
+    log = LogFile(path)
+    log.catch_up()
+    assert log.line_count == 0
+    while log.catch_up():
+        pass
+    assert log.line_count == 2
+    assert log.lines(0, 1) == ["first"]
