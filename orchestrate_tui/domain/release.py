@@ -156,10 +156,12 @@ def lacks(undo: Undo, agent: Agent | None, succession: Succession) -> str:
 def _wanted(undo: Undo, agent: Agent | None) -> Iterator[str]:
     """The keys of the earlier release that the texts of an undo name."""
     for text in chain((undo.task,), _texts(agent) if agent else ()):
-        for name in references(text):
-            if name.startswith(PREVIOUS):
-                yield name.removeprefix(PREVIOUS)
-        yield from _VARIABLE.findall(text)
+        if "${" in text:
+            for name in references(text):
+                if name.startswith(PREVIOUS):
+                    yield name.removeprefix(PREVIOUS)
+        if PREVIOUS_VARIABLE in text:
+            yield from _VARIABLE.findall(text)
 
 
 def _texts(agent: Agent) -> Iterator[str]:

@@ -23,7 +23,10 @@ def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...],
 
 def undone_after(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
     """The stages whose undo comes after that of `stage`, if those of `undone` are undone."""
-    return graph.dependencies[stage.name] + _chained(stage, graph, undone)
+    before = graph.dependencies[stage.name]
+    if stage.rollback is None or not stage.rollback.then:
+        return before
+    return before + _chained(stage, graph, undone)
 
 
 def _chained(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
@@ -40,15 +43,18 @@ def closure_of(
     starts: Iterable[str],
 ) -> frozenset[str]:
     """`starts`, everything downstream, what `then` adds to these, and so on."""
-    closed: set[str] = set()
-    waiting = list(starts)
+    chains = {name for name, one in defined.items() if one.rollback and one.rollback.then}
+    closed = set(starts)
+    waiting = list(closed)
     while waiting:
         name = waiting.pop()
-        if name in closed:
-            continue
-        closed.add(name)
-        waiting.extend(graph.dependants[name])
-        waiting.extend(_chained(defined[name], graph, there))
+        follow = graph.dependants[name]
+        if name in chains:
+            follow += _chained(defined[name], graph, there)
+        for other in follow:
+            if other not in closed:
+                closed.add(other)
+                waiting.append(other)
     return frozenset(closed)
 
 
