@@ -114,6 +114,7 @@ def environment(folder: Path) -> Mapping[str, str]:
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "HOME": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "",  # an installed program has its bytecode
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "XDG_STATE_HOME": str(folder / "state"),

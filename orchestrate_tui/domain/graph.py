@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -120,6 +121,8 @@ def reachable(edges: Mapping[str, Sequence[str]], starts: Iterable[str]) -> froz
 
 def parallel_groups(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
     """For every stage in a `parallel_with` group the members of its group, in file order."""
+    if not any(stage.parallel_with for stage in stages):
+        return {}
     links: dict[str, list[str]] = {stage.name: [] for stage in stages}
     position = {name: index for index, name in enumerate(links)}
     for stage in stages:
@@ -136,15 +139,23 @@ def parallel_groups(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
     return groups
 
 
+def _named(stage: Stage, known: AbstractSet[str]) -> tuple[str, ...]:
+    """What the stage itself says that it waits for, each once."""
+    named = dict.fromkeys(stage.depends_on or ())
+    return tuple(named) if named.keys() <= known else tuple(n for n in named if n in known)
+
+
 def _dependencies(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
     known = {stage.name for stage in stages}
     groups = parallel_groups(stages)
+    if not groups and all(stage.depends_on is not None for stage in stages):
+        return {stage.name: _named(stage, known) for stage in stages}
     found: dict[str, tuple[str, ...]] = {}
     ends: dict[str, None] = {}  # the stages so far that no stage so far waits for
     waited_for: set[str] = set()
     for stage in stages:
         first = groups.get(stage.name, (stage.name,))[0]
-        own = tuple(name for name in stage.depends_on or () if name in known)
+        own = _named(stage, known)
         if first != stage.name:
             own = tuple(dict.fromkeys((*found[first], *own)))
         elif stage.depends_on is None:

@@ -55,6 +55,8 @@ def substitute(
 
     Raises UnknownVariable, unless `keep_unknown` leaves such names as they were written.
     """
+    if "${" not in text:
+        return text
 
     def value(match: re.Match[str]) -> str:
         escaped, name = match.groups()

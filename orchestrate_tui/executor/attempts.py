@@ -46,6 +46,7 @@ NOT_NEEDED = 1
 """The exit code with which a check says that there is nothing to undo."""
 
 _PRETENCE = Simulation()
+_PRETENDED = Outcome(succeeded=True)
 _LONGEST_QUESTION_S = 60.0
 
 
@@ -124,7 +125,7 @@ class Attempts:
         if stage.snapshot is not None and not self.context.run.simulated:
             return None
         rendered = self._rendered(stage, stage.task, self.values)
-        return rendered if isinstance(rendered, Outcome) else Outcome(succeeded=True)
+        return rendered if isinstance(rendered, Outcome) else _PRETENDED
 
     async def perform_stage(self, stage: Stage, attempt: int) -> Outcome:
         """Do one attempt of a stage; whatever goes wrong is an outcome with its reason."""

@@ -153,8 +153,11 @@ class RunSession:
 
     def _consider(self, stage: Stage) -> None:
         """Skip a stage, ask for its approval, or let it start."""
-        given = self.context.run.trigger.circumstances(self._attempts.values)
-        reason = stage.when.unmet(given) if stage.when else None
+        if stage.when is None:
+            reason = None
+        else:
+            given = self.context.run.trigger.circumstances(self._attempts.values)
+            reason = stage.when.unmet(given)
         if reason is not None:
             self._change(stage, StageStatus.SKIPPED, reason=reason)
             self._scheduler.end_well((stage.name,))
