@@ -120,7 +120,7 @@ class Runs:
             raise Refused(f"Run {run.id} is worked on by this process, that of {who}")
         if not run.simulated:
             check_complete(self._records.secrets(run))
-        self._check_settled(run, settled)
+        self._check_settled(run, settled, takeover)
         async with self.taking_up(run.id, takeover.actor):
             left = await self._take_over(run, takeover)
             self._check_taken(run, left, settled)
@@ -138,12 +138,16 @@ class Runs:
     def _is_ending(self, run: Run, stages: tuple[StageRun, ...]) -> bool:
         return is_ending(self._records.context(run), stages, self._records.rollbacks(run.id))
 
-    def _check_settled(self, run: Run, settled: Mapping[str, Settlement]) -> None:
+    def _check_settled(
+        self, run: Run, settled: Mapping[str, Settlement], takeover: Takeover
+    ) -> None:
         """Raise Refused when something is to be settled, or was ended by who took the run over."""
         try:
             check_settled(run, self.left_stages(run), settled)
         except Refused:
-            self._executor.database.read(partial(check_untaken, run_id=run.id, seen=run.epoch))
+            read = self._executor.database.read
+            read(partial(check_untaken, run_id=run.id, seen=run.epoch))
+            read(partial(self._refuse_taken, run=run, takeover=takeover))
             raise
 
     def _check_taken(self, run: Run, left: LeftWork, settled: Mapping[str, Settlement]) -> None:

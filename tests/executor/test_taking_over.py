@@ -78,9 +78,11 @@ async def test_who_is_late_is_not_asked_what_became_of_stages_that_another_one_e
     seen = scene.executor._runs.marked(1)
     async with PipelineExecutor(scene.executor.database) as faster:
         await faster._runs.stopped(seen, "cancelled by ann", "ann")
-    late = scene.executor._context.takeover("bob")
-    with pytest.raises(StaleTransition, match="Run 1 was taken over by ann at"):
-        await scene.executor._runs.resume(seen, late)
+        late = scene.executor._context.takeover("bob")
+        with pytest.raises(StaleTransition, match="Run 1 was taken over by ann at"):
+            await scene.executor._runs.resume(seen, late)
+        with pytest.raises(StaleTransition, match=rf"is just being taken up by {ME} \(process"):
+            await scene.executor.resume_run(1)
 
 
 async def test_what_is_taken_from_a_stopped_owner_goes_on_once(scene: Scene) -> None:
