@@ -1,15 +1,21 @@
-"""Options and reports of the attacks in tests/torture; docs/torture.md says how to write one."""
+"""How long a test may take, and options and reports of the attacks in tests/torture.
+
+docs/torture.md says how to write an attack.
+"""
 
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 STEADY_SEED = 1
 LONG_TIMEOUT_S = 3 * 3600
+PATIENCE = 0.75
+"""This part of its time a test may wait; the rest is left for its end."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +47,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(
                 mark, append=False
             )  # before one of its own, which is for the short form
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that waits in vain, and only it: pytest-timeout would end its whole process."""
+    patience_s = PATIENCE * _timeout_s(item)
+
+    def lose_patience(*_: object) -> NoReturn:
+        pytest.fail(f"waited in vain for {patience_s:.0f} s, where the traceback ends")
+
+    before = signal.signal(signal.SIGALRM, lose_patience)
+    signal.setitimer(signal.ITIMER_REAL, patience_s)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _timeout_s(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0] if mark else item.config.getini("timeout"))
 
 
 @pytest.hookimpl(wrapper=True)

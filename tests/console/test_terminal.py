@@ -10,6 +10,7 @@ import pytest
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.store.history import History
 from tests.console.terminal import Terminal
+from tests.executor.scenery import end_hosts_in, end_processes_in
 
 GATED = """\
 name: gated
@@ -49,6 +50,8 @@ def console(folder: Path) -> Iterator[Terminal]:
     with Terminal(["open.py"], folder) as terminal:
         terminal.until("No runs yet")
         yield terminal
+    end_hosts_in(folder / "t.db.hosts")
+    end_processes_in(folder)
 
 
 def start_run(console: Terminal) -> None:
