@@ -20,7 +20,7 @@ from benchmarks.shapes import Shape, chain
 from benchmarks.subject import read_work, timed
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline, Undo
-from orchestrate_tui.domain.rollback import plan_rollback
+from orchestrate_tui.domain.planner import plan_rollback
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 

@@ -9,8 +9,9 @@ from functools import partial
 import anyio
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.planner import plan_rollback
 from orchestrate_tui.domain.redefinition import marked
-from orchestrate_tui.domain.rollback import narrowed, plan_rollback
+from orchestrate_tui.domain.rollback import narrowed
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus

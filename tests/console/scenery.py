@@ -24,9 +24,9 @@ from orchestrate_tui.domain.pipeline import (
     Stage,
     Undo,
 )
+from orchestrate_tui.domain.planner import plan_rollback
 from orchestrate_tui.domain.rehearsal import RehearsalReport
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.rollback import plan_rollback
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import (

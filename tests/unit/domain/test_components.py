@@ -6,7 +6,8 @@ from typing import Any
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Stage, Undo
-from orchestrate_tui.domain.rollback import plan_rollback, step_predecessors
+from orchestrate_tui.domain.planner import plan_rollback
+from orchestrate_tui.domain.rollback import step_predecessors
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus

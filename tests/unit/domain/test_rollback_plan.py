@@ -17,11 +17,11 @@ from orchestrate_tui.domain.pipeline import (
     Stage,
     Undo,
 )
+from orchestrate_tui.domain.planner import plan_rollback
 from orchestrate_tui.domain.rollback import (
     IRREVERSIBLE,
     NOTHING_TO_UNDO,
     narrowed,
-    plan_rollback,
     possible_targets,
     step_predecessors,
 )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline, Stage, Undo
-from orchestrate_tui.domain.rollback import plan_rollback, possible_targets, step_predecessors
+from orchestrate_tui.domain.planner import plan_rollback
+from orchestrate_tui.domain.rollback import possible_targets, step_predecessors
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
