@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,11 @@ from orchestrate_tui.domain.variables import environment_of, render_command, sub
 from orchestrate_tui.spec import LoadedPipeline, json_schema, load_pipeline, problems_for_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RUNNABLE = ("cd", "ci", "features", "release", "restore", "secrets", "security", "symlink")
+README = EXAMPLES.parent / "README.md"
+RUNNABLE = (
+    *("cd", "chain", "ci", "components", "features", "release", "restore", "secrets", "security"),
+    "symlink",
+)
 
 
 class Editor(yaml.SafeLoader):
@@ -52,6 +57,12 @@ def test_an_example_is_ready_to_run(name: str) -> None:
     assert loaded.warnings == ()
     assert problems_for_run(loaded, {}, simulate=False) == ()
     assert all(stage.approval is None for stage in loaded.pipeline.stages)
+
+
+def test_the_readme_lists_every_example() -> None:
+    listed = re.findall(r"^\| `examples/(\S+)` \|", README.read_text(), re.MULTILINE)
+    files = {file.name for file in EXAMPLES.glob("*.yaml")}
+    assert sorted(listed) == sorted(files)
 
 
 def test_the_rollback_example_is_the_established_one() -> None:
