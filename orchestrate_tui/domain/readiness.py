@@ -113,6 +113,19 @@ def _idle(run: StageRun | None) -> str:
     return "" if run.started else "it did not run"
 
 
+def at_stake(pipeline: Pipeline) -> frozenset[str]:
+    """The stages of which it matters whether they could be undone.
+
+    They say how, keep something, change an environment, or are the target of a rollback.
+    """
+    targets = {stage.rollback_target for stage in pipeline.stages}
+    return frozenset(
+        stage.name
+        for stage in pipeline.stages
+        if stage.rollback or stage.snapshot or stage.environment or stage.name in targets
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """How much of a pipeline can be undone, in the order of its file.

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.domain.status import RollbackStatus
-from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
 from orchestrate_tui.store.breakers import Breaker, list_breakers, read_breaker
-from orchestrate_tui.store.connection import cannot_open, may_not_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
-from orchestrate_tui.store.migrator import is_current, last_migration
 from orchestrate_tui.store.quarantines import list_quarantines, read_quarantine
+from orchestrate_tui.store.readable import check_current, check_present
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.recovery import (
     left_by,
@@ -43,8 +40,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_RUN_FIRST = "Run a pipeline first, or name another one with --db"
-
 
 class History:
     """Reads a database through a connection that cannot write; it belongs to one thread.
@@ -57,9 +52,13 @@ class History:
 
     def __init__(self, path: Path, *, hands_off: bool = False) -> None:
         self.files = StoreFiles(path)
-        _check_present(path)
-        check = partial(_check_current, path=path)
+        check_present(path)
+        check = partial(check_current, path=path)
         self._reader = Reader(self.files.database, check, hands_off=hands_off)
+
+    def again(self) -> History:
+        """The same for another thread."""
+        return History(self.files.database, hands_off=self._reader.may_not_write)
 
     def close(self) -> None:
         """Give the connection up."""
@@ -225,29 +224,6 @@ class History:
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         return self._reader.read(query)
-
-
-def _check_present(path: Path) -> None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        raise NotFound(f"There is no database {path}", next_step=_RUN_FIRST) from None
-    except PermissionError as error:
-        raise may_not_read(path) from error
-    if S_ISDIR(found.st_mode):
-        raise cannot_open(path, "it is a folder")
-    if S_ISREG(found.st_mode) and not found.st_size:
-        raise NotFound(f"The database {path} is empty", next_step=_RUN_FIRST)
-
-
-def _check_current(connection: sqlite3.Connection, path: Path) -> None:
-    if not is_current(connection, path):
-        if not last_migration(connection):  # whoever made it died before it was made
-            raise NotFound(f"The database {path} is empty", next_step=_RUN_FIRST)
-        raise StoreError(
-            f"The database {path} was made by an earlier version and cannot be read yet",
-            next_step="The next run brings it up to date",
-        )
 
 
 def steps_of(connection: sqlite3.Connection, rollback_id: int) -> tuple[RollbackStep, ...]:

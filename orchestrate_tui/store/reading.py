@@ -87,7 +87,7 @@ class Reader:
     ) -> None:
         self._path = path
         self._check = check
-        self._may_not_write = hands_off or not os.access(path, os.W_OK)
+        self.may_not_write = hands_off or not os.access(path, os.W_OK)
         self._view: _View | None = None
         self._views = 0
         self._version, self._seen = 0, (0, 0)
@@ -148,9 +148,9 @@ class Reader:
         self._views += 1
         if standing.state is State.AT_REST:
             return self._guarded(standing.state, "mode=ro&immutable=1")
-        if is_stuck and self._may_not_write:
+        if is_stuck and self.may_not_write:
             return self._guarded(standing.state, _ALONE)
-        how = "mode=ro&readonly_shm=1" if self._may_not_write else "mode=ro"
+        how = "mode=ro&readonly_shm=1" if self.may_not_write else "mode=ro"
         return _View(connection=connect(self._path, how), standing=standing, is_guarded=False)
 
     def _guarded(self, state: State, how: str) -> _View:

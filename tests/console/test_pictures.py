@@ -58,8 +58,9 @@ def app(story: Story, desk: Desk) -> OrchestrateApp:
 
 
 async def at_rest(pilot: Pilot[Any]) -> None:
-    """Nothing moves any more: no cursor blinks, and every button is armed."""
+    """Nothing moves any more: no cursor blinks, every button is armed, every light is known."""
     await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
     for field in pilot.app.screen.query(Input):
         field.cursor_blink = False
     buttons = pilot.app.screen.query(ArmedButton)

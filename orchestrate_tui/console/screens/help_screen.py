@@ -12,9 +12,18 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from orchestrate_tui.console.marks import ALLOWED_FAILURE, HELD, Mark, Tone, stage_mark
+from orchestrate_tui.console.marks import (
+    ALLOWED_FAILURE,
+    HELD,
+    UNDONE_GLYPH,
+    Mark,
+    Tone,
+    light_mark,
+    stage_mark,
+)
 from orchestrate_tui.console.screens.dialog import Dialog
-from orchestrate_tui.console.styled import lines, toned
+from orchestrate_tui.console.styled import joined, lines, toned
+from orchestrate_tui.domain.readiness import Light
 from orchestrate_tui.domain.status import StageStatus
 
 _MOVING = (
@@ -76,6 +85,10 @@ def _signs() -> Iterator[Content]:
     marks = [*map(stage_mark, StageStatus), ALLOWED_FAILURE, HELD]
     for first, second in zip_longest(marks[::2], marks[1::2]):
         yield _sign(first) + (_sign(second) if second else Content())
+    yield Content()
+    lights = (light_mark(one) for one in (Light.READY, Light.DOUBTFUL, Light.NOT_READY))
+    known = (toned(f"{UNDONE_GLYPH}{mark.glyph} {mark.word}", mark.tone) for mark in lights)
+    yield joined((*known, toned("to be undone", Tone.QUIET)))
 
 
 def _sign(mark: Mark) -> Content:

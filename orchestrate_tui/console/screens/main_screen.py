@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
@@ -12,9 +14,11 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 
+from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
 from orchestrate_tui.console.company import company
 from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.lights import Lights
 from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog, RunFilter
 from orchestrate_tui.console.screens.log_screen import LogScreen
@@ -100,6 +104,7 @@ class MainScreen(Screen[None]):
         self._stage_is_mine = False
         self._filter = RunFilter()
         self._only_this_run = False
+        self._lights = Lights(history)
         self.waiting: tuple[RollbackEvent, ...] = ()
         self.breakers: tuple[Breaker, ...] = ()
 
@@ -134,6 +139,10 @@ class MainScreen(Screen[None]):
         self._tell()
         self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
         self.set_interval(1, self._tick)
+
+    def on_unmount(self) -> None:
+        """Find nothing more out."""
+        self._lights.close()
 
     def on_resize(self) -> None:
         """Say where the rollbacks are when there is no room for them beside the log."""
@@ -179,6 +188,15 @@ class MainScreen(Screen[None]):
         if self._only_this_run:
             self.query_one(RollbackHistory).show(self._fetch_rollbacks)
         self._show_stage()
+        self._show_lights(run_id)
+
+    @work(exclusive=True, group="lights")
+    async def _show_lights(self, run_id: int) -> None:
+        """Show which stages of the chosen run could be undone, as soon as that is known."""
+        with suppress(CancelledError):  # another run was chosen before this one was looked at
+            lights = await outcome(self._lights.look(run_id))
+            if self.picture is not None and self.picture.run.id == run_id:
+                self.query_one(StageGraphView).show_lights(lights)
 
     def _choose_current(self) -> None:
         """Show the run under the cursor; nothing when the list is empty."""
@@ -300,6 +318,8 @@ class MainScreen(Screen[None]):
         else:
             self._tell()
         self.query_one(RollbackHistory).tick()
+        if picture is not None and self._lights.is_due(picture.run.id):
+            self._show_lights(picture.run.id)
 
     def _fetch_rollbacks(self, before: int | None) -> Sequence[RollbackEvent]:
         run_id = self.picture.run.id if self.picture and self._only_this_run else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size, Spacing
@@ -13,27 +14,27 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from orchestrate_tui.console.diagram import steering
-from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Box, Form, lay_out
+from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Box, Form
 from orchestrate_tui.console.diagram.scan import Scan, border
 from orchestrate_tui.console.durations import NARROW, Clock
+from orchestrate_tui.console.graph_boxes import LIGHT_CELLS, scan_of
+from orchestrate_tui.console.lights import LightsByName
+from orchestrate_tui.console.marks import UNDONE_GLYPH, light_mark
 from orchestrate_tui.console.stage_label import (
     COUNTING,
     StageLabel,
     allowed_to_fail,
     label_of,
-    shown_name,
 )
-from orchestrate_tui.console.text import cell_width, fitted
+from orchestrate_tui.console.text import fitted
 from orchestrate_tui.console.widgets.line_view import LineView, Piece
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.readiness import at_stake
 from orchestrate_tui.domain.run import StageRun
 
 FRAMES_PER_SECOND = 2
-MARK_CELLS = 2
-"""The glyph of a status and the space after it."""
-
 MANY_CHANGES = 20
 """From so many changed boxes on, one refresh of everything is cheaper."""
 
@@ -74,8 +75,10 @@ class StageGraphView(LineView):
         self._stages: Mapping[str, StageRun] = {}
         self._undoing: frozenset[str] = frozenset()
         self._labels: dict[str, StageLabel] = {}
+        self._lights: LightsByName = {}
+        self._at_stake: frozenset[str] = frozenset()
         self._form: Form | None = None
-        self._scan = _scan(self._graph, COMPACT)
+        self._scan = scan_of(self._graph, COMPACT, self._at_stake)
         self._tick = 0
         self._pulse: Timer | None = None
 
@@ -87,6 +90,7 @@ class StageGraphView(LineView):
         """Show another run, with a stage chosen."""
         self._graph = StageGraph.of(pipeline.stages)
         self._may_fail = allowed_to_fail(pipeline)
+        self._lights, self._at_stake = {}, at_stake(pipeline)
         self._stages, self._undoing = {stage.stage_name: stage for stage in stages}, frozenset()
         self._labels = {name: self._label(name) for name in self._graph.names}
         self.chosen = chosen if chosen in self._stages else None
@@ -97,7 +101,7 @@ class StageGraphView(LineView):
         """Show no run."""
         self._graph, self._may_fail = StageGraph((), {}), {}
         self._stages, self._labels, self.chosen = {}, {}, None
-        self._undoing = frozenset()
+        self._undoing = self._at_stake = frozenset()
         self._draw()
 
     def update_stages(
@@ -109,6 +113,13 @@ class StageGraphView(LineView):
         changed = {name for name, stage in self._stages.items() if stage != before.get(name)}
         self._relabel([*(changed | touched)])
         self._pace()
+
+    def show_lights(self, lights: LightsByName) -> None:
+        """Show which stages could be undone."""
+        before, self._lights = self._lights, lights
+        for name in {*before, *lights}:
+            if before.get(name) is not lights.get(name):
+                self._refresh_box(name)
 
     def choose(self, stage_name: str) -> None:
         """Put the selection on a stage and bring it into view."""
@@ -166,7 +177,7 @@ class StageGraphView(LineView):
 
     def _draw(self) -> None:
         """Lay the graph out in the form that suits the room there is."""
-        self._scan = self._suitable() if self._form is None else _scan(self._graph, self._form)
+        self._scan = self._suitable() if self._form is None else self._scanned(self._form)
         self.virtual_size = Size(self._scan.layout.width, self._scan.layout.height)
         self._pace()
         self.refresh()
@@ -174,13 +185,16 @@ class StageGraphView(LineView):
 
     def _suitable(self) -> Scan:
         """Boxes if they all fit, or would have to be scrolled sideways in either form."""
-        compact, room = _scan(self._graph, COMPACT), self.size
+        compact, room = self._scanned(COMPACT), self.size
         widest_layer = max(map(len, compact.layout.layers), default=0)
         if widest_layer * BOXED.height > room.height:
             return compact
-        boxed = _scan(self._graph, BOXED)
+        boxed = self._scanned(BOXED)
         fits = boxed.layout.width <= room.width or compact.layout.width > room.width
         return boxed if fits and boxed.layout.height <= room.height else compact
+
+    def _scanned(self, form: Form) -> Scan:
+        return scan_of(self._graph, form, self._at_stake)
 
     def on_resize(self, _: events.Resize) -> None:
         """Another size may suit another form."""
@@ -249,6 +263,13 @@ class StageGraphView(LineView):
         text = f"{label.mark.frame(self._tick * self.may_move)} {label.name}"
         if box.height == 1:
             yield f" {text} {label.elapsed:>{NARROW}} ", style
+            if box.name in self._at_stake:
+                yield self._light(box.name, style)
+        elif line == 0 and box.name in self._lights:
+            light, ink = self._light(box.name, tone)
+            yield "╭ ", tone
+            yield light, ink
+            yield border(box, line)[LIGHT_CELLS + 2 :], tone
         elif line == box.row - box.y:
             yield "│", tone
             yield f" {fitted(text, box.width - 4)} ", style
@@ -256,11 +277,16 @@ class StageGraphView(LineView):
         else:
             yield border(box, line, label.elapsed.strip()), tone
 
-
-def _scan(graph: StageGraph, form: Form) -> Scan:
-    time = NARROW + 1 if form is COMPACT else 0
-    widths = {name: MARK_CELLS + cell_width(shown_name(name)) + time for name in graph.names}
-    return Scan(lay_out(graph, widths, form))
+    def _light(self, name: str, style: Style) -> Piece:
+        """Whether a stage could be undone, in `LIGHT_CELLS`; blank while that is not known."""
+        light = self._lights.get(name)
+        if light is None:
+            return " " * LIGHT_CELLS, style
+        mark = light_mark(light)
+        is_chosen = name == self.chosen
+        return f"{UNDONE_GLYPH}{mark.glyph} ", style if is_chosen else self.look(
+            f"tone--{mark.tone}"
+        )
 
 
 def _region(box: Box) -> Region:
