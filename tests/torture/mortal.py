@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,12 +29,12 @@ from orchestrate_tui.agents import process
 from orchestrate_tui.agents.contract import Launcher, Outcome, Process, Program, Work
 from orchestrate_tui.cli import doctor, history, rollbacks, running
 from orchestrate_tui.domain.moments import utc_now
-from orchestrate_tui.executor import left_work, runs
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandKind, insert_command
 from orchestrate_tui.store.connection import ImmediateConnection, connect_reader
 from orchestrate_tui.store.database import open_database
 from tests.executor.scenery import hosts_in
+from tests.torture.protections import WITHOUT
 
 LOADED = (doctor, history, rollbacks, running)
 DATABASE = "store.db"
@@ -51,7 +52,8 @@ class Job:
     which the point is seems to fail. With `is_late` the database is set back to what it was before
     the last commit, as if the process had acted before that commit was safe. `with_host_after_s`
     is how long after the point it dies together with the stage hosts; None means at the point,
-    without them. `without` names a protection that is off, of WITHOUT.
+    without them. `without` names a protection that is off, of WITHOUT. `decisions` is what as many
+    operators say at once of each rollback that waits.
     """
 
     home: str
@@ -61,6 +63,7 @@ class Job:
     is_late: bool = False
     with_host_after_s: float | None = None
     without: str = ""
+    decisions: tuple[str, ...] = ()
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -217,9 +220,9 @@ class Watched:
         return getattr(self._launcher, name)
 
 
-def approve_all(home: Path, committed: threading.Event) -> None:
-    """Approve whatever waits, as another process would; looks after every commit."""
-    path = home / DATABASE
+def answer_all(job: Job, committed: threading.Event) -> None:
+    """Approve and decide whatever waits, as another process would; looks after every commit."""
+    path = Path(job.home) / DATABASE
     while committed.wait():
         committed.clear()
         reader = connect_reader(path)
@@ -232,6 +235,8 @@ def approve_all(home: Path, committed: threading.Event) -> None:
         reader.close()
         for row in waiting:
             approve(path, row["run_id"], row["stage_name"])
+        if job.decisions:
+            decide(path, tuple(job.decisions))
 
 
 def approve(path: Path, run_id: int, stage: str) -> None:
@@ -245,15 +250,29 @@ def approve(path: Path, run_id: int, stage: str) -> None:
         database.write(ask)
 
 
-async def _leave_them(*_: object) -> int:
-    return 0
+def decide(path: Path, actions: tuple[str, ...]) -> None:
+    """Decide about each rollback that waits, as so many operators at the same moment would."""
+    reader = connect_reader(path)
+    waiting = reader.execute(
+        "SELECT id, run_id FROM rollback_events WHERE waiting_since IS NOT NULL"
+        " AND run_id NOT IN (SELECT run_id FROM commands WHERE status = 'pending')"
+    ).fetchall()
+    reader.close()
 
+    def ask(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+        for action in actions:
+            key = uuid4().hex
+            payload = {
+                "rollback": str(row["id"]), "action": action, "stage": "", "reason": f"says {key}"
+            }  # fmt: skip
+            insert_command(
+                connection, idempotency_key=key, run_id=row["run_id"], kind=CommandKind.STEP,
+                payload=payload, actor=current_user(), at=utc_now(),
+            )  # fmt: skip
 
-WITHOUT = {
-    "asking": (left_work.Survey, "_is_repeatable", lambda *_: True),
-    "ending": (runs, "end_leftovers", _leave_them),
-}
-"""Protections that can be off, and what stands in their place."""
+    for row in waiting:
+        with open_database(path) as database:
+            database.write(partial(ask, row=row))
 
 
 def live(job: Job) -> None:
@@ -267,9 +286,9 @@ def live(job: Job) -> None:
     journal, committed = Journal(job), threading.Event()
     watch_commits(journal, committed)
     watch_processes(journal)
-    if job.without:
-        setattr(*WITHOUT[job.without])
-    threading.Thread(target=approve_all, args=(Path(job.home), committed), daemon=True).start()
+    for place, name, instead in WITHOUT.get(job.without, ()):
+        setattr(place, name, instead)
+    threading.Thread(target=answer_all, args=(job, committed), daemon=True).start()
     for command in job.commands:
         journal.note(f"begin {command[0]}")
         code = cli.main(command)

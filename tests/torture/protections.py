@@ -1,0 +1,77 @@
+"""Protections of the product that a process of an attack's control goes without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from orchestrate_tui.domain.events import RollbackStep
+from orchestrate_tui.domain.moments import to_text
+from orchestrate_tui.domain.status import StepStatus
+from orchestrate_tui.domain.step_decision import StepDecision
+from orchestrate_tui.errors import StaleTransition
+from orchestrate_tui.executor import demand, left_work, quarantine, rollback, runs, taking_up
+from orchestrate_tui.executor import environments as keeping_apart
+from orchestrate_tui.executor.operator_desk import OperatorDesk
+from orchestrate_tui.store import environments, rollback_steps
+from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.record import record
+
+_cases: dict[int, Any] = {}
+_change_step = rollback_steps.change_step
+
+
+def _take_any(
+    desk: OperatorDesk, decision: StepDecision
+) -> tuple[RollbackStep, Callable[[], None]]:
+    """Take a decision, whatever was decided before."""
+    for case in desk._cases.values():
+        _cases[id(desk)] = case
+    case = _cases[id(desk)]
+    case.decision = decision
+    return case.step, case.settled.set
+
+
+def _change_any(
+    connection: Connection,
+    run_id: int,
+    step: RollbackStep,
+    status: StepStatus,
+    at: datetime,
+    **more: Any,
+) -> None:
+    """Change a step, whatever it has become."""
+    try:
+        _change_step(connection, run_id, step, status, at, **more)
+    except StaleTransition:
+        record(
+            connection, run_id, to_text(at), "step", rollback_id=step.rollback_id,
+            from_status=step.status, to_status=status, detail=more["error_message"],
+        )  # fmt: skip
+
+
+async def _leave_them(*_: object) -> int:
+    return 0
+
+
+def _nobody(*_: object, **__: object) -> None:
+    """Find nobody, and do nothing."""
+
+
+WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
+    "asking": ((left_work.Survey, "_is_repeatable", lambda *_: True),),
+    "ending": ((runs, "end_leftovers", _leave_them),),
+    "one decision": (
+        (OperatorDesk, "take", _take_any),
+        (rollback_steps, "change_step", _change_any),
+    ),
+    "holders": tuple(
+        (place, "holder_of", _nobody)
+        for place in (environments, keeping_apart, demand, rollback, taking_up)
+    ),
+    "programs that go on": ((environments, "_goes_on", lambda *_: False),),
+    "tripping": ((rollback, "trip", _nobody),),
+    "refusing": ((quarantine, "find_breaker", _nobody),),
+}
+"""What stands in the place of each of them."""
