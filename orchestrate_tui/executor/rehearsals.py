@@ -50,7 +50,7 @@ _GRACE_S = 2.0
 """What a check that is given up has to end by itself."""
 
 _BAD = frozenset({SnapshotState.MISSING, SnapshotState.DAMAGED})
-_AT_WORK = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
+_AT_WORK = frozenset({StageStatus.RUNNING, StageStatus.RETRYING, StageStatus.INTERRUPTED})
 
 
 class Rehearsals:

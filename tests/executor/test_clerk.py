@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,23 @@ from orchestrate_tui.errors import CannotStart, NotFound, Refused, Unrecorded
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.clerk import Clerk
 from orchestrate_tui.executor.control import Control
-from orchestrate_tui.executor.errands import Approve, Cancel, Halt, Plan, Reject, Rollback, Start
+from orchestrate_tui.executor.errands import (
+    Approve,
+    Cancel,
+    Halt,
+    Plan,
+    Rehearse,
+    Reject,
+    Rollback,
+    Start,
+)
 from orchestrate_tui.executor.lines import Peer
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.store import Database, open_database
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandStatus, find_command
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.rehearsals import read_rehearsal
 from tests.executor.scenery import asking, pipeline, stage, undone
 from tests.executor.test_control import Loaded
 from tests.small_disk import fill, small_disk
@@ -101,6 +112,17 @@ def test_nobody_gets_the_answer_to_what_another_asked(place: Place) -> None:
     place.clerk.serve(errand, BOB)
     end.result(PATIENCE_S)
     with pytest.raises(Refused, match="the right 'run' is missing"):
+        place.clerk.serve(errand, EVE)
+
+
+def test_a_rehearsal_is_recorded_with_who_asked(place: Place) -> None:
+    run_id, end = place.begin(undone("deploy", undo="false"))
+    end.result(PATIENCE_S)
+    errand = Rehearse(key=place.key(), run=run_id, to_stage="deploy")
+    assert place.clerk.serve(errand, BOB).answer == "1"
+    found = place.history.query(partial(read_rehearsal, rehearsal_id=1))
+    assert (found.actor, found.rollback_to_stage, found.is_well) == ("daemon", "deploy", True)
+    with pytest.raises(Refused, match="the right 'rollback' is missing"):
         place.clerk.serve(errand, EVE)
 
 

@@ -11,8 +11,9 @@ from orchestrate_tui.domain.pipeline import Agent, AgentKind, Secret, Snapshot, 
 from orchestrate_tui.domain.readiness import SnapshotState
 from orchestrate_tui.domain.rehearsal import CheckAnswer, Rehearsal, RehearsalReport
 from orchestrate_tui.errors import NotFound, Refused
+from orchestrate_tui.store.recovery import mark_interrupted
 from orchestrate_tui.store.rehearsals import last_rehearsal, read_rehearsal, read_report
-from tests.executor.scenery import HOLD, SCRIPT, Scene, after, stage, undone
+from tests.executor.scenery import FOREVER, HOLD, NOON, SCRIPT, Scene, after, stage, undone
 
 pytestmark = pytest.mark.anyio
 
@@ -190,6 +191,18 @@ async def test_a_run_that_goes_on_is_rehearsed_and_left_alone(scene: Scene) -> N
     ]
     assert not (scene.folder / "checked").exists()
     assert scene.history.run(1).status == "succeeded"
+
+
+async def test_of_a_run_whose_executor_died_what_it_left_is_not_asked(scene: Scene) -> None:
+    undo = undo_with("echo asked >>checked")
+    other = scene.other_run(stage("a", FOREVER, rollback=undo))
+    assert (await scene.ready.line()).startswith("a ")
+    other.kill()
+    scene.bury(with_processes=False)
+    mark_interrupted(scene.executor.database, NOON)
+    _, report = await rehearsed(scene)
+    assert [step.check for step in report.steps] == [CheckAnswer.NOT_ASKED]
+    scene.bury()
 
 
 async def test_secrets_are_masked_in_all_that_is_kept(
