@@ -69,11 +69,17 @@ class Rehearsals:
         source, target = from_stage or to_stage, to_stage or from_stage
         read = self._executor.database.read
         read(partial(check_stages, context=context, from_stage=source, to_stage=target))
+        newest = read(partial(_newest_rollback, run_id=run_id))
         plan = read(partial(self._plan, context=context, source=source, target=target))
         report = await self._report(context, plan)
 
         def insert(connection: Connection) -> int:
             self._check_apart(connection, context, plan)
+            if (rollback_id := _newest_rollback(connection, run_id)) != newest:
+                raise Refused(
+                    f"Rollback {rollback_id} of run {run_id} went on meanwhile",
+                    next_step="Rehearse what is left",
+                )
             return insert_rehearsal(
                 connection, run_id, (source, target), actor, report,
                 began_at=began_at, at=self._executor.clock(),
@@ -116,6 +122,10 @@ class Rehearsals:
             warnings=(*plan.warnings, *(f"Secrets: {reason}" for reason in secrets.missing)),
             problems=tuple(_problems(plan)),
         )
+
+
+def _newest_rollback(connection: Connection, run_id: int) -> int | None:
+    return next((event.id for event in rollbacks.list_events(connection, run_id, limit=1)), None)
 
 
 def _loop(connection: Connection, context: RunContext, target: str) -> str:

@@ -176,6 +176,22 @@ async def test_while_a_rollback_works_there_it_is_refused(scene: Scene) -> None:
     assert last(scene) is None
 
 
+async def test_a_rollback_that_went_on_meanwhile_leaves_nothing_to_record(scene: Scene) -> None:
+    only_rehearsed = f'[ -z "$ORCHESTRATE_REHEARSAL" ] || {{ {HOLD}; }}'
+    await scene.run(stage("a", rollback=undo_with(only_rehearsed)))
+
+    async def refused() -> None:
+        with pytest.raises(Refused, match="Rollback 1 of run 1 went on meanwhile"):
+            await scene.executor.rehearse(1)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(refused)
+        assert await scene.ready.line() == "a"
+        await scene.executor.trigger_rollback(1, "a")
+        scene.gate.open()
+    assert last(scene) is None
+
+
 async def test_a_run_that_goes_on_is_rehearsed_and_left_alone(scene: Scene) -> None:
     stages = (
         stage("a", rollback=undo_with("exit 0")),
