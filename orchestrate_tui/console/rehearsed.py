@@ -20,6 +20,10 @@ from orchestrate_tui.domain.rehearsal import (
 Line = tuple[str, Tone | None]
 """A line of outside text, and its tone (None: plain)."""
 
+_OWN = "ORCHESTRATE_"
+_TELLING = tuple(f"{_OWN}{name}" for name in ("COMPONENT", "PREVIOUS_", "SNAPSHOT_"))
+"""How variables of ours begin that are not the same in every undo."""
+
 _CHECKS = {
     CheckAnswer.NEEDED: ("its check says that it is needed", Tone.GOOD),
     CheckAnswer.NOT_NEEDED: ("its check says that there is nothing to undo", Tone.QUIET),
@@ -65,14 +69,16 @@ def _step_lines(number: int, step: RehearsedStep) -> Iterator[Line]:
 
 
 def _written_lines(undo: WrittenUndo) -> Iterator[Line]:
-    """The command of an undo, its folder and its variables, without what it inherits."""
+    """The command of an undo, its folder, and its variables without those that all have."""
     if undo.kind is AgentKind.SIMULATED or not undo.command:
         return
     yield from ((line, None) for line in _command_lines(undo))
     if undo.kind is AgentKind.HTTP:
         return
     yield f"in {undo.workdir}", Tone.QUIET
-    yield from ((f"{name}={text}", Tone.QUIET) for name, text in undo.environment)
+    for name, text in undo.environment:
+        if not name.startswith(_OWN) or name.startswith(_TELLING):
+            yield f"{name}={text}", Tone.QUIET
 
 
 def _command_lines(undo: WrittenUndo) -> Iterator[str]:

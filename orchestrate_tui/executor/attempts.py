@@ -42,6 +42,9 @@ from orchestrate_tui.store.database import StoreFiles
 PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
 """The environment variable with the folder of the pipeline's file."""
 
+REHEARSAL = "-rehearsal"
+"""What the key of an undo has that is only written out."""
+
 NOT_NEEDED = 1
 """The exit code with which a check says that there is nothing to undo."""
 
@@ -176,7 +179,7 @@ class Attempts:
     ) -> Work | Outcome:
         """The work of an undo, or of its check, outside of any rollback; or why there is none."""
         identity = self._identity(stage, step, None, failed_stage)
-        return self._undo_work(stage, undo, step, agent, identity, attempt=1)
+        return self._undo_work(stage, undo, step, agent, identity, attempt=1, kind=REHEARSAL)
 
     def _undo_work(
         self,

@@ -219,7 +219,7 @@ class _Steps:
         if agent is None:
             why = f"agent '{step.agent}', which would undo it, is not defined"
             return WrittenUndo(problems=(why,)), self._masked(step.task)
-        work = self.attempts.rehearsed(stage, undo, step, agent, self.plan.failed_stage)
+        work = self.attempts.rehearsed(stage, undo, step, agent, self._failed(stage))
         if isinstance(work, Outcome):
             why = self._masked(work.reason)
             return WrittenUndo(kind=agent.kind, problems=(why,)), self._masked(step.task)
@@ -241,7 +241,7 @@ class _Steps:
             return CheckAnswer.NONE, [], ""
         if stands.status in _AT_WORK:
             return CheckAnswer.NOT_ASKED, [], ""
-        asked = self.attempts.rehearsed(stage, undo, step, checker(undo), self.plan.failed_stage)
+        asked = self.attempts.rehearsed(stage, undo, step, checker(undo), self._failed(stage))
         if isinstance(asked, Outcome):
             return CheckAnswer.NOT_ASKED, [], self._masked(asked.reason)
         outcome, lines = await self._asked(asked)
@@ -270,6 +270,10 @@ class _Steps:
             log.unlink(missing_ok=True)
             with suppress(OSError):  # there are other logs in it
                 log.parent.rmdir()
+
+    def _failed(self, stage: Stage) -> str:
+        """The stage that failed; one that is rehearsed by itself counts as that."""
+        return self.plan.failed_stage or stage.name
 
     def _masked(self, text: str) -> str:
         return self.context.secrets.masked(text)

@@ -33,7 +33,9 @@ STEP = RehearsedStep(
         kind=AgentKind.COMMAND,
         command=("switch", "to 1.0"),
         workdir="/srv",
-        environment=(("MODE", "safe"),),
+        environment=(
+            *(("MODE", "safe"), ("ORCHESTRATE_STAGE", "x"), ("ORCHESTRATE_SNAPSHOT_PORT", "80")),
+        ),
     ),
     check=CheckAnswer.NEEDED,
 )
@@ -58,6 +60,8 @@ async def test_a_rollback_is_rehearsed_from_the_keyboard(story: Story, desk: Des
         assert "puts back conf (snapshot intact)" in text
         assert "$ switch 'to 1.0'" in text
         assert "MODE=safe" in text
+        assert "ORCHESTRATE_SNAPSHOT_PORT=80" in text
+        assert "ORCHESTRATE_STAGE" not in text
         assert "its check says that it is needed" in text
         assert "-  build: nothing to undo" in text
         assert "ago by ben, all well" in text

@@ -78,6 +78,7 @@ async def test_an_undo_is_written_out_with_its_values(scene: Scene) -> None:
     assert (step.from_version, step.to_version, step.release) == ("2", "1", 1)
     known = dict(step.undo.environment)
     assert (known["MODE"], known["ORCHESTRATE_REHEARSAL"]) == ("red", "1")
+    assert known["ORCHESTRATE_FAILED_STAGE"] == "a"
     assert "ORCHESTRATE_ROLLBACK_ID" not in known
     assert step.undo.workdir == str(scene.folder)
 
