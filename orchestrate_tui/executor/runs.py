@@ -146,7 +146,7 @@ class Runs:
             check_settled(run, self.left_stages(run), settled)
         except Refused:
             read = self._executor.database.read
-            read(partial(check_untaken, run_id=run.id, seen=run.epoch))
+            read(partial(check_untaken, run_id=run.id, seen=run.epoch, status=run.status))
             read(partial(self._refuse_taken, run=run, takeover=takeover))
             raise
 

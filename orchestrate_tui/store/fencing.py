@@ -123,10 +123,12 @@ def take_over(
         _record(connection, run_id, None, takeover)
 
 
-def check_untaken(connection: sqlite3.Connection, run_id: int, seen: int | None) -> None:
-    """Raise StaleTransition, which says who, when the owner of a run is not `seen` any more."""
-    row = connection.execute("SELECT epoch FROM runs WHERE id = ?", (run_id,)).fetchone()
-    if row is None or row["epoch"] != seen:
+def check_untaken(
+    connection: sqlite3.Connection, run_id: int, *, seen: int | None, status: RunStatus
+) -> None:
+    """Raise StaleTransition, which says who, unless `seen` still owns the run, in `status`."""
+    row = connection.execute("SELECT epoch, status FROM runs WHERE id = ?", (run_id,)).fetchone()
+    if tuple(row) != (seen, status):
         raise _taken(connection, run_id, seen)
 
 

@@ -7,15 +7,17 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
+from orchestrate_tui.errors import StaleTransition
 from orchestrate_tui.store import get_rollback_event, insert_rollback_event, rollback_steps
 from orchestrate_tui.store.database import StoreFiles
-from orchestrate_tui.store.fencing import take_over
+from orchestrate_tui.store.fencing import check_untaken, take_over
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.recovery import as_it_stands, mark_interrupted
@@ -297,6 +299,25 @@ def test_a_step_that_ends_while_it_is_read_is_not_shown_as_interrupted(
 
     history.files = Meanwhile(store.path, end)
     assert {step.status for step in history.steps(rollback_id)} == {StepStatus.SUCCEEDED}
+
+
+def test_what_somebody_saw_of_a_run_is_stale_once_its_owner_has_changed_or_ended_it(
+    store: Store,
+) -> None:
+    run_id = store.started_run(epoch=GONE)
+    mark_interrupted(store.database, LATER)
+    interrupted, takeover = RunStatus.INTERRUPTED, taking(store.epoch)
+    seen = partial(check_untaken, run_id=run_id, status=interrupted)
+    store.database.read(partial(seen, seen=GONE))
+    store.database.write(
+        lambda c: take_over(c, run_id, seen=GONE, status=interrupted, takeover=takeover)
+    )
+    with pytest.raises(StaleTransition, match=f"Run {run_id} was taken over by"):
+        store.database.read(partial(seen, seen=GONE))
+    store.database.read(partial(seen, seen=store.epoch))
+    store.change_run(run_id, interrupted, RunStatus.CANCELLED)
+    with pytest.raises(StaleTransition, match=f"Run {run_id} was cancelled by now"):
+        store.database.read(partial(seen, seen=store.epoch))
 
 
 def test_a_resumed_run_goes_on_where_it_stopped(store: Store, history: History) -> None:
