@@ -17,7 +17,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 TOKEN = "t0p-s3cret-t0ken"
 PASSWORD = "p4ssw0rd-of-0ps"
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """How long a test waits for an event that does not come."""
 
 CTRL_C = "\x03"

@@ -273,7 +273,7 @@ def piped(desk: Desk, script: str) -> subprocess.CompletedProcess[str]:
         env=desk.environment | {"O": f"{sys.executable} -m orchestrate_tui"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

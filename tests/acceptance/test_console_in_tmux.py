@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 KEY_INTERVAL_S = 0.2
 """A key may move the focus, and the next one is for what has it then."""
 

@@ -139,7 +139,7 @@ def test_a_run_goes_on_when_its_terminal_is_gone(desk: Desk) -> None:
     assert terminal.process.poll() is None
     assert runs(pid)
     desk.gate.open()
-    assert terminal.process.wait(30) == 0
+    assert terminal.process.wait(60) == 0
     assert desk.stages() == {"wait": "succeeded", "next": "succeeded"}
 
 

@@ -58,7 +58,7 @@ def test_sigterm_gives_the_terminal_back(console: Terminal) -> None:
 
 def test_a_lost_terminal_ends_it(console: Terminal) -> None:
     console.hang_up()
-    assert console.process.wait(20) == -signal.SIGHUP
+    assert console.process.wait(60) == -signal.SIGHUP
 
 
 def test_a_hang_up_that_was_ignored_before_ends_it_too(watched: Desk) -> None:
@@ -67,7 +67,7 @@ def test_a_hang_up_that_was_ignored_before_ends_it_too(watched: Desk) -> None:
     with Terminal(words, watched.folder, program="sh", **environment) as console:
         console.until("READ-ONLY")
         console.hang_up()
-        assert console.process.wait(20) == -signal.SIGHUP
+        assert console.process.wait(60) == -signal.SIGHUP
 
 
 def test_the_end_of_its_input_ends_it_where_nothing_hangs_up(watched: Desk) -> None:
@@ -87,7 +87,7 @@ def test_a_terminal_that_is_not_read_keeps_no_signal_away(
 ) -> None:
     overwhelm(console)
     console.signal(number)
-    console.process.wait(20)
+    console.process.wait(60)
 
 
 def test_a_terminal_that_is_not_read_costs_nothing(console: Terminal) -> None:

@@ -267,7 +267,7 @@ def test_a_rollback_goes_on_when_its_terminal_is_gone(desk: Desk) -> None:
     desk.ready.stage()
     terminal.hang_up()
     desk.gate.open()
-    assert terminal.process.wait(30) == 0
+    assert terminal.process.wait(60) == 0
     assert desk.notes("undone") == ["deploy"]
 
 

@@ -21,7 +21,7 @@ import pyte
 
 ROWS, COLUMNS = 24, 80
 REPOSITORY = Path(__file__).parents[2]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 DIMMED = "a0a0a0"
 """Ink that is not lighter belongs to a button that is disabled."""
 

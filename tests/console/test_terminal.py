@@ -114,7 +114,7 @@ def test_what_runs_goes_on_to_its_end_without_the_console(
     console.signal(signal.SIGHUP)
     assert ended(folder) is RunStatus.RUNNING
     (folder / "gate").write_text("go\n")
-    assert console.process.wait(20) == 0
+    assert console.process.wait(60) == 0
     assert ended(folder) is RunStatus.SUCCEEDED
 
 
@@ -130,7 +130,7 @@ def test_a_terminal_that_stops_reading_stops_nothing(console: Terminal, folder: 
     while ended(folder) is RunStatus.RUNNING:
         assert console.process.poll() is None
     console.signal(signal.SIGTERM)
-    assert console.process.wait(20) == 0
+    assert console.process.wait(60) == 0
 
 
 def test_a_terminal_that_reads_again_is_drawn_anew(console: Terminal, folder: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_terminal_that_stopped_reading_can_be_hung_up(console: Terminal, folde
     overwhelm(console)
     console.hang_up()
     (folder / "gate").write_text("go\n")
-    assert console.process.wait(20) == 0
+    assert console.process.wait(60) == 0
     assert ended(folder) is RunStatus.SUCCEEDED
 
 

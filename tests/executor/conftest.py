@@ -10,7 +10,7 @@ from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.store.history import History
 from tests.executor.scenery import Pipe, Pulse, Scene, end_processes_in
 
-PATIENCE_S = 40
+PATIENCE_S = 100
 
 
 @pytest.fixture

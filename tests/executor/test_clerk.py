@@ -40,7 +40,7 @@ from tests.small_disk import fill, small_disk
 
 BOB = Peer(uid=1, name="daemon")
 EVE = Peer(uid=2, name="bin")
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Place:

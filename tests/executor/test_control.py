@@ -29,7 +29,7 @@ from tests.executor.scenery import (
     undone,
 )
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 HOLDS = "echo $$ >ready; read go <gate"
 
 

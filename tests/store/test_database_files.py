@@ -190,7 +190,7 @@ def test_a_trusted_reader_sees_what_a_living_writer_commits(
         for file in open_folder.glob("store.db*"):
             file.chmod(0o755 if file.is_dir() else 0o644)
         database.files.owner_lock(store.epoch).chmod(0o644)
-        output, complaint = spawn(READ, path, package=open_program).communicate(timeout=30)
+        output, complaint = spawn(READ, path, package=open_program).communicate(timeout=60)
         assert (output, complaint) == ("['running', 'succeeded']\n", "")
         store.owner.release()
 

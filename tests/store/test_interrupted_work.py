@@ -175,7 +175,7 @@ def test_a_killed_executor_leaves_interrupted_work(
     assert history.run(run_id).status is RunStatus.RUNNING
     assert mark_interrupted(store.database, LATER) == ()
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(30)
+    process.wait(60)
     assert history.run(run_id).status is RunStatus.INTERRUPTED
     assert mark_interrupted(store.database, LATER) == (run_id,)
     assert statuses(store, run_id) == ["interrupted", "interrupted", "interrupted"]

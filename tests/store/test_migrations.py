@@ -55,7 +55,7 @@ def opened(spawn: Spawn) -> Outcome:
     """What a program says when it opens a database; "" when all is well."""
 
     def outcome(package: Path, database: Path) -> str:
-        _, complaint = spawn(OPEN, database, package=package).communicate(timeout=30)
+        _, complaint = spawn(OPEN, database, package=package).communicate(timeout=60)
         return complaint
 
     return outcome

@@ -90,12 +90,12 @@ def close_it(path: Path, spawn: Spawn) -> None:
 
 
 def kill_it(path: Path, spawn: Spawn) -> None:
-    spawn(DIE, path, _group(), "").communicate(timeout=30)
+    spawn(DIE, path, _group(), "").communicate(timeout=60)
     assert Path(f"{path}-wal").stat().st_size
 
 
 def kill_it_after_a_checkpoint(path: Path, spawn: Spawn) -> None:
-    spawn(DIE, path, _group(), "checkpoint").communicate(timeout=30)
+    spawn(DIE, path, _group(), "checkpoint").communicate(timeout=60)
     assert not Path(f"{path}-wal").stat().st_size
 
 
@@ -196,7 +196,7 @@ def test_a_reader_follows_through_every_end_and_new_start_of_the_writer(
     assert seen() == "[3, 2, 1] True"
     close_it(path, spawn)
     assert seen() == "[4, 3, 2, 1] True"
-    follower.communicate(timeout=30)
+    follower.communicate(timeout=60)
     assert follower.returncode == 0
 
 
@@ -276,7 +276,7 @@ def test_a_group_that_one_is_no_member_of_is_refused(path: Path, reader: OtherUs
     path.parent.parent.chmod(0o777)
     script = "from orchestrate_tui.store import open_database; import sys; "
     script += "open_database(sys.argv[1], share_group='root')"
-    _, complaints = reader.start(script, path).communicate(timeout=30)
+    _, complaints = reader.start(script, path).communicate(timeout=60)
     assert "only its members can share with it" in complaints
 
 

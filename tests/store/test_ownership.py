@@ -39,7 +39,7 @@ def line(stream: IO[str] | None) -> int:
 
 def kill(process: Process) -> None:
     os.kill(process.pid, signal.SIGKILL)
-    process.wait(30)
+    process.wait(60)
 
 
 def test_an_executor_lives_until_it_lets_go(store: Store) -> None:
@@ -133,5 +133,5 @@ files = StoreFiles(Path(sys.argv[1]))
 os.seteuid(65534)
 print(is_alive(files, int(sys.argv[2])))
 """
-    output, complaint = spawn(look, store.path, store.epoch).communicate(timeout=30)
+    output, complaint = spawn(look, store.path, store.epoch).communicate(timeout=60)
     assert (output, complaint) == ("True\n", "")

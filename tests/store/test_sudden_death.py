@@ -69,7 +69,7 @@ def acknowledged(process: Process, count: int) -> list[int]:
 def kill(process: Process) -> list[int]:
     """Kill it in the middle of its work; what else it had said by then."""
     os.kill(process.pid, signal.SIGKILL)
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=60)
     whole, _, _ = rest.rpartition("\n")
     return [int(line) for line in whole.split()]
 

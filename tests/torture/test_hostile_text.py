@@ -297,7 +297,7 @@ class Wire(Terminal):
     """The console on a terminal that keeps every byte; `is_real` False only keeps them."""
 
     rows, columns = 45, 200
-    patience_s = 40.0
+    patience_s = 60.0
 
     def __init__(
         self, scene: Scene, folder: Path, *kinds: str, off: str = "", is_real: bool = True

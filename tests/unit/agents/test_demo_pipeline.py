@@ -88,7 +88,7 @@ class Demo:
     def ask(self, path: str) -> tuple[int, str]:
         """What the web server answers: the status and the text."""
         record = json.loads((self.root / "service.json").read_text())
-        connection = http.client.HTTPConnection("127.0.0.1", record["port"], timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", record["port"], timeout=60)
         connection.request("GET", path)
         response = connection.getresponse()
         text = response.read().decode()

@@ -160,6 +160,6 @@ def test_pieces_say_the_same_as_the_plain_text_and_steer_nothing(line: bytes) ->
 def test_a_line_of_a_million_bytes_costs_no_more_than_its_start(line: bytes) -> None:
     begun = perf_counter()
     pieces = pieces_of(line[:LINE_BYTES])
-    assert perf_counter() - begun < 0.5
+    assert perf_counter() - begun < 2.0
     assert len(pieces) <= MOST_CHANGES + 2
     assert pieces[-1][0].endswith("not shown)")
