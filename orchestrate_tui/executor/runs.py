@@ -146,8 +146,9 @@ class Runs:
             check_settled(run, self.left_stages(run), settled)
         except Refused:
             read = self._executor.database.read
-            read(partial(check_untaken, run_id=run.id, seen=run.epoch, status=run.status))
             read(partial(self._refuse_taken, run=run, takeover=takeover))
+            # who took it and lives no more had its end recorded before
+            read(partial(check_untaken, run_id=run.id, seen=run.epoch, status=run.status))
             raise
 
     def _check_taken(self, run: Run, left: LeftWork, settled: Mapping[str, Settlement]) -> None:
