@@ -121,6 +121,17 @@ class RollbackStep:
     completed_at: datetime | None = None
 
     @property
+    def failure(self) -> str:
+        """That its undo failed, and at which attempt if not at the first."""
+        again = f", attempt {self.attempt}" if self.attempt > 1 else ""
+        return f"the undo of {self.part} failed{again}"
+
+    @property
     def part(self) -> str:
         """The stage, or the part of it that this undoes, as files, keys and people name it."""
         return part_name(self.stage_name, self.component)
+
+
+def failed_steps(steps: tuple[RollbackStep, ...]) -> tuple[RollbackStep, ...]:
+    """Those that failed; in a rollback that waits, what it waits for."""
+    return tuple(step for step in steps if step.status is StepStatus.FAILED)

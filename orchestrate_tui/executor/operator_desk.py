@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import anyio
 
 from orchestrate_tui.domain.events import RollbackStep
-from orchestrate_tui.domain.status import StepStatus
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused
 
@@ -80,8 +79,3 @@ class OperatorDesk:
         """Wait for no decision any more; those that were made still count."""
         for case in self._cases.values():
             case.settled.set()
-
-
-def failed_steps(steps: tuple[RollbackStep, ...]) -> tuple[RollbackStep, ...]:
-    """Those that failed; in a rollback that waits, what it waits for."""
-    return tuple(step for step in steps if step.status is StepStatus.FAILED)

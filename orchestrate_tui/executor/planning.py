@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.redefinition import marked, mismatch, redefined
-from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
-from orchestrate_tui.domain.variables import substitute
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.errors import RollbackRefused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.demand import (
@@ -21,9 +19,8 @@ from orchestrate_tui.executor.demand import (
 )
 from orchestrate_tui.executor.environments import places_undone
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.rollback import plan_event
+from orchestrate_tui.executor.rollback import plan_event, told_plan
 from orchestrate_tui.executor.runnable import Runnable
-from orchestrate_tui.executor.secrets import Secrets
 from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.store.definitions import encode_pipeline, insert_definition
 from orchestrate_tui.store.environments import newer_deployment
@@ -55,7 +52,9 @@ class Planning:
         if definition is not None:
             _, digest = encode_pipeline(context.pipeline)
             plan = marked(plan, digest, own.pipeline, context.pipeline)
-        plan = _told(plan, self._records.attempts(context).values_for, context.secrets)
+        plan = told_plan(plan, self._records.attempts(context))
+        secrets = (f"Secrets: {reason}" for reason in context.secrets.missing)
+        plan = replace(plan, warnings=(*plan.warnings, *secrets))
         plan = self._warned(plan, context)
         consenting = replace(demand, accept_irreversible=True, force=True)
         applicant = self._nobody()
@@ -113,19 +112,3 @@ class Planning:
         return await self._executor.commit(
             partial(insert_definition, pipeline=pipeline, source=definition.source, at=at)
         )
-
-
-def _told(
-    plan: RollbackPlan, values_for: Callable[[PlanStep], Mapping[str, str]], secrets: Secrets
-) -> RollbackPlan:
-    """The plan with the values that are known in the tasks of its steps; its hash stays.
-
-    A secret that cannot be read stops no rollback: what nobody can read, nothing can show.
-    """
-    tasks = (substitute(step.task, values_for(step), keep_unknown=True) for step in plan.steps)
-    steps = tuple(
-        replace(step, task=secrets.masked(task))
-        for step, task in zip(plan.steps, tasks, strict=True)
-    )
-    warnings = (f"Secrets: {reason}" for reason in secrets.missing)
-    return replace(plan, steps=steps, warnings=(*plan.warnings, *warnings))

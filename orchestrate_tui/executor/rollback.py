@@ -16,6 +16,7 @@ from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
 from orchestrate_tui.domain.step_decision import StepDecision
+from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.errors import Refused, RollbackLoop
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
@@ -103,6 +104,17 @@ def plan_request(
     return replace(plan, overwrites=lost, warnings=(*plan.warnings, *lost))
 
 
+def told_plan(plan: RollbackPlan, attempts: Attempts) -> RollbackPlan:
+    """The plan with the values that are known in the tasks of its steps; its hash stays.
+
+    A secret that cannot be read stops no rollback: what nobody can read, nothing can show.
+    """
+    masked, values_for = attempts.context.secrets.masked, attempts.values_for
+    tasks = (substitute(step.task, values_for(step), keep_unknown=True) for step in plan.steps)
+    steps = (replace(step, task=masked(task)) for step, task in zip(plan.steps, tasks, strict=True))
+    return replace(plan, steps=tuple(steps))
+
+
 def halt_sentence(actor: str, reason: str) -> str:
     """Who stopped a rollback, and why."""
     return f"halted by {actor}" + (f": {reason}" if reason else "")
@@ -176,6 +188,7 @@ class RollbackRunner:
             await self._stop_stages(scope, f"stopped by rollback {event.id}")
             plan = self._plan(event)
         planned = replace(event, plan=encode_plan(plan), plan_hash=plan.hash)
+        told = told_plan(plan, self._attempts)
         places, waited_for = environments_undone(self._context, plan), ""
         limits = [(place, self._context.pipeline.breaker(place)) for place in sorted(places)]
 
@@ -190,7 +203,7 @@ class RollbackRunner:
             begun = planned.mark_failed(obstacle, at) if obstacle else planned.mark_running(at)
             rollbacks.update(connection, begun)
             if not obstacle:
-                rollback_steps.insert_steps(connection, event.id or 0, plan)
+                rollback_steps.insert_steps(connection, event.id or 0, told)
                 if event.trigger_type is RollbackTriggerType.AUTOMATIC:
                     trip(connection, event, self._context.run.pipeline, limits, at)
             return begun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.events import RollbackEvent, failed_steps
 from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import (
@@ -18,7 +18,7 @@ from orchestrate_tui.domain.status import (
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused, StaleTransition
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
-from orchestrate_tui.executor.operator_desk import OperatorDesk, failed_steps
+from orchestrate_tui.executor.operator_desk import OperatorDesk
 from orchestrate_tui.executor.session import NOT_STARTED, RunSession
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection

@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 
 from orchestrate_tui.agents.contract import Outcome
-from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+from orchestrate_tui.domain.events import RollbackEvent, RollbackStep, failed_steps
 from orchestrate_tui.domain.pipeline import Stage, Undo
 from orchestrate_tui.domain.rollback import step_predecessors, undo_of
 from orchestrate_tui.domain.rollback_plan import PlanStep
@@ -18,7 +18,7 @@ from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
-from orchestrate_tui.executor.operator_desk import OperatorDesk, failed_steps
+from orchestrate_tui.executor.operator_desk import OperatorDesk
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import decode_plan

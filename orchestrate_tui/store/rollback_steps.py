@@ -28,7 +28,7 @@ WAITING = "waiting"
 
 
 def insert_steps(connection: sqlite3.Connection, rollback_id: int, plan: RollbackPlan) -> None:
-    """Record the steps of a plan, all pending."""
+    """Record the steps of a plan, all pending, for people to read; the plan is what is done."""
     connection.executemany(
         "INSERT INTO rollback_steps"
         " (rollback_id, position, stage_name, component, environment, agent, task)"

@@ -259,9 +259,11 @@ async def test_a_failed_step_is_decided_with_keys_alone(
 ) -> None:
     stuck(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
-        assert "Rollback 1 of run #1 waits: a step failed  [D: decide" in shown(pilot)
+        waits = "Rollback 1 of run #1 waits: the undo of deploy-staging failed  [D: decide]"
+        assert waits in shown(pilot)
         await pilot.press("D")
         await settle(pilot, lambda: "cannot switch" in shown(pilot))
+        assert "Enter next · ←→ buttons" in shown(pilot)
         await pilot.press(*keys, "enter", *"mended", "enter")
         await armed(pilot)
         assert "Decide" in shown(pilot)
@@ -286,10 +288,10 @@ async def test_a_decision_needs_a_reason(story: Story, desk: Desk) -> None:
 async def test_the_line_goes_when_no_rollback_waits_any_more(story: Story, desk: Desk) -> None:
     rollback_id = stuck(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
-        await settle(pilot, lambda: "waits: a step failed" in shown(pilot))
+        await settle(pilot, lambda: "waits: the undo of" in shown(pilot))
         event = story.history.rollback(rollback_id)
         story.database.write(lambda c: update(c, event.mark_failed("halted", story.at)))
-        await settle(pilot, lambda: "waits: a step failed" not in shown(pilot))
+        await settle(pilot, lambda: "waits: the undo of" not in shown(pilot))
         await pilot.press("D")
         assert not isinstance(pilot.app.screen, StepDialog)
 

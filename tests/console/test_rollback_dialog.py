@@ -330,7 +330,7 @@ async def test_the_target_alone_is_undone_where_that_is_ticked(story: Story, des
     deployed(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
         await pilot.press("R", "enter", "down")
-        await settle(pilot, lambda: "Only that stage" in flat(pilot))
+        await settle(pilot, lambda: "Undo deploy alone" in flat(pilot))
         pilot.app.screen.query_one("#alone").focus()
         await pilot.press("space")
         await settle(pilot, lambda: "2 steps in this order" in flat(pilot))

@@ -26,6 +26,13 @@ async def test_a_stage_knows_its_components_and_each_undo_its_own(scene: Scene) 
     assert scene.statuses(run.id) == {"deploy": "rolled_back"}
 
 
+async def test_the_record_of_a_step_says_what_its_agent_was_told(scene: Scene) -> None:
+    run = await scene.run(deploy(undo="true back ${component}"))
+    event = await scene.executor.trigger_rollback(run.id, "deploy")
+    tasks = [step.task for step in scene.step_rows(event.id)]
+    assert tasks == ["true back api", "true back web"]
+
+
 async def test_one_component_is_undone_and_then_the_other(scene: Scene) -> None:
     run = await scene.run(deploy())
     first = await scene.executor.trigger_rollback(run.id, "deploy", components=("api",))

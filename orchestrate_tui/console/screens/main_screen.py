@@ -38,13 +38,14 @@ from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from orchestrate_tui.console.widgets.status_line import StatusLine
 from orchestrate_tui.console.widgets.trouble_line import TroubleLine
 from orchestrate_tui.console.widgets.waiting_line import WaitingLine
+from orchestrate_tui.domain.events import failed_steps
 from orchestrate_tui.domain.moments import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrate_tui.console.ports import Attendance
-    from orchestrate_tui.domain.events import RollbackEvent
+    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
     from orchestrate_tui.domain.presence import Person
     from orchestrate_tui.store.breakers import Breaker
     from orchestrate_tui.store.history import History
@@ -285,7 +286,11 @@ class MainScreen(Screen[None]):
         self.waiting = self._history.waiting_rollbacks()
         self.breakers = self._history.breakers()
         keys = not self._is_read_only
-        self.query_one(WaitingLine).show(self.waiting, self.breakers, keys=keys)
+        waiting = [(event, self._failed_step(event.id or 0)) for event in self.waiting]
+        self.query_one(WaitingLine).show(waiting, self.breakers, keys=keys)
+
+    def _failed_step(self, rollback_id: int) -> RollbackStep | None:
+        return next(iter(failed_steps(self._history.steps(rollback_id))), None)
 
     def _take_over(self, changes: Changes) -> None:
         self.query_one(Banner).warn(changes.warnings)

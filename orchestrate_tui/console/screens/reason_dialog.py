@@ -36,6 +36,7 @@ class ReasonDialog(Dialog[str]):
     LABEL: ClassVar[str] = "Reason"
     FIRST: ClassVar[str] = "#reason"
     """What has the focus in the beginning."""
+    KEYS: ClassVar[str] = "Enter next · ←→ buttons · Esc close"
     NEXT: ClassVar[str] = "#cancel"
     """Where Enter leads from the reason, if no word is asked for."""
 
@@ -61,6 +62,7 @@ class ReasonDialog(Dialog[str]):
         """What happens, the choice there is, why, the buttons."""
         with Vertical(classes="frame") as frame:
             frame.border_title = plain(self._title)
+            frame.border_subtitle = Content(self.KEYS)
             yield Static(self._body)
             yield from self.compose_choice()
             yield Field(self.LABEL, "required" if self._is_required else "optional", "reason")

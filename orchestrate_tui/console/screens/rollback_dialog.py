@@ -92,7 +92,7 @@ class RollbackDialog(Dialog[int]):
                     yield Label("Components")
                     yield TickList(id="components")
             yield PlanView(id="plan")
-            yield Tick("Only that stage; what came after it stays", id="alone", compact=True)
+            yield Tick("Undo it alone", id="alone", compact=True)
             with Horizontal(id="instead"):
                 yield Field("Return to", "the release before", "release")
                 yield Field("Undo as in", "the run's own file", "definition")
@@ -204,7 +204,9 @@ class RollbackDialog(Dialog[int]):
     def _show_plan(self, plan: RollbackPlan) -> None:
         self.query_one(PlanView).show(plan)
         is_narrowable = self._repeats is None and (len(plan.scope) > 1 or not plan.cascade)
-        self.query_one("#alone").display = is_narrowable
+        alone = self.query_one("#alone", Tick)
+        alone.display = is_narrowable
+        alone.label = plain(f"Undo {plan.target} alone; what came after it stays")
         self.query_one("#accept").display = bool(plan.irreversible)
         force = self.query_one("#force", Tick)
         force.display = plan.must_be_forced

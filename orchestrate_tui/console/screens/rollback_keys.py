@@ -13,10 +13,10 @@ from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.screens.step_dialog import StepDialog
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
+from orchestrate_tui.domain.events import failed_steps
 from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.executor.notices import last_lines
-from orchestrate_tui.executor.operator_desk import failed_steps
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent

@@ -42,6 +42,7 @@ class StepDialog(ReasonDialog):
     """
 
     FIRST: ClassVar[str] = "#choices"
+    KEYS: ClassVar[str] = "↑↓ choose · Enter next · ←→ buttons · Esc close"
 
     def __init__(
         self,
@@ -78,7 +79,8 @@ class StepDialog(ReasonDialog):
 
 
 def _about(step: RollbackStep, log: Sequence[str]) -> Iterator[Content]:
-    yield plain(f"The undo of {step.part} failed: {step.error_message}").stylize("bold")
+    failure = f"{step.failure[:1].upper()}{step.failure[1:]}"
+    yield plain(f"{failure}: {step.error_message}").stylize("bold")
     yield toned(f"{step.agent}: {step.task}", Tone.QUIET)
     for line in log[-MOST_LINES:] or ("It wrote nothing.",):
         yield toned(f"  {line}", Tone.QUIET)

@@ -60,8 +60,15 @@ def _about(picture: RunPicture, now: datetime) -> Content:
 
 
 def _rehearsed(picture: RunPicture, now: datetime) -> Content:
-    """When a rollback was rehearsed last; nothing of a run that has no undo, or only pretends."""
-    if picture.run.simulated or not (picture.rehearsal or picture.can_undo_something):
+    """When a rollback was rehearsed last; nothing where it is no use.
+
+    That is of a run that has no undo, only pretends, or was rolled back in earnest.
+    """
+    if (
+        picture.run.simulated
+        or picture.last_rollback
+        or not (picture.rehearsal or picture.can_undo_something)
+    ):
         return Content()
     is_bad = picture.rehearsal is not None and not picture.rehearsal.is_well
     return toned(last_rehearsed(picture.rehearsal, now), Tone.BAD if is_bad else Tone.QUIET)

@@ -11,8 +11,12 @@ from orchestrate_tui.console.styled import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrate_tui.domain.events import RollbackEvent
+    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
     from orchestrate_tui.store.breakers import Breaker
+
+
+Waiting = tuple["RollbackEvent", "RollbackStep | None"]
+"""A rollback that waits, and the step for which it does, as far as that is known."""
 
 
 class WaitingLine(Static):
@@ -34,9 +38,7 @@ class WaitingLine(Static):
         super().__init__()
         self._said = ""
 
-    def show(
-        self, waiting: Sequence[RollbackEvent], breakers: Sequence[Breaker], *, keys: bool
-    ) -> None:
+    def show(self, waiting: Sequence[Waiting], breakers: Sequence[Breaker], *, keys: bool) -> None:
         """Say what waits and what is tripped, and with `keys` which key decides."""
         said = "\n".join(filter(None, (_waits(waiting, keys=keys), _tripped(breakers, keys=keys))))
         if said != self._said:
@@ -45,13 +47,15 @@ class WaitingLine(Static):
             self.display = bool(said)
 
 
-def _waits(waiting: Sequence[RollbackEvent], *, keys: bool) -> str:
+def _waits(waiting: Sequence[Waiting], *, keys: bool) -> str:
     if not waiting:
         return ""
-    names = ", ".join(f"{one.id} of run #{one.run_id}" for one in waiting)
+    names = ", ".join(f"{event.id} of run #{event.run_id}" for event, _ in waiting)
     verb = "waits" if len(waiting) == 1 else "wait"
-    key = "  [D: decide how it goes on]" if keys else ""
-    return f"Rollback {names} {verb}: a step failed{key}"
+    steps = [step for _, step in waiting]
+    what = steps[0].failure if len(steps) == 1 and steps[0] else "a step failed"
+    key = "  [D: decide]" if keys else ""
+    return f"Rollback {names} {verb}: {what}{key}"
 
 
 def _tripped(breakers: Sequence[Breaker], *, keys: bool) -> str:
