@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.step_decision import StepDecision
-from orchestrate_tui.errors import Fenced, Refused
+from orchestrate_tui.errors import Fenced, OrchestrateError, Refused
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
@@ -83,7 +83,11 @@ class EndedRunRollback:
     async def decide(self, rollback_id: int, decision: StepDecision) -> str:
         """Decide about a step that waits; what that did. Raises Refused when none does."""
         served = self._decided(rollback_id, decision)
-        await self._executor.commit(served.change, self._told)
+        try:
+            await self._executor.commit(served.change, self._told)
+        except OrchestrateError:
+            self._runner.take_back(decision)
+            raise
         served.act()
         return served.answer
 

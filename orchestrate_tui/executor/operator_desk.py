@@ -62,6 +62,12 @@ class OperatorDesk:
         case.decision = decision
         return case.step, case.settled.set
 
+    def take_back(self, decision: StepDecision) -> None:
+        """Wait on where a decision was made that could not be recorded."""
+        for case in self._cases.values():
+            if case.decision is decision:
+                case.decision = None
+
     def _case(self, stage_name: str) -> _Case:
         waiting = {case.step.part: case for case in self._cases.values()}
         if stage_name in waiting:

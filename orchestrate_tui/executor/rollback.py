@@ -155,6 +155,11 @@ class RollbackRunner:
             raise Refused(f"Rollback {rollback_id} waits for no decision")
         return self._steps.decide(decision)
 
+    def take_back(self, decision: StepDecision) -> None:
+        """Wait on where a decision was made that could not be recorded."""
+        if self._steps is not None:
+            self._steps.take_back(decision)
+
     async def carry_out(self, rollback_id: int) -> RollbackEvent:
         """Carry a pending rollback out, or one that another executor left.
 

@@ -80,6 +80,10 @@ class StepRunner:
         )
         return commit, go_on
 
+    def take_back(self, decision: StepDecision) -> None:
+        """Wait on where a decision was made that could not be recorded."""
+        self._desk.take_back(decision)
+
     async def run(self) -> str:
         """Run the steps; returns "" when all are settled, else the sentence that names the step.
 

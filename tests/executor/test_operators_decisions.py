@@ -13,7 +13,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Retry
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.domain.step_decision import StepAction
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.store.attendance import Attendance
 from tests.executor.scenery import ROLLBACK, Scene, after, undone
 
@@ -146,6 +146,22 @@ async def test_of_two_who_decide_at_once_one_wins(scene: Scene) -> None:
     assert len(refused) == 1
     assert "passed over by" in refused[0] or "waits for a decision" in refused[0]
     assert scene.rollback(run_id).status is SUCCEEDED
+
+
+async def test_a_decision_that_could_not_be_recorded_can_be_made_again(scene: Scene) -> None:
+    run_id = await broken_run(scene)
+    async with waiting(scene, run_id) as rollback_id:
+        scene.executor.database.write(
+            lambda c: c.execute(
+                "CREATE TRIGGER broken BEFORE UPDATE ON rollback_steps"
+                " BEGIN SELECT RAISE(FAIL, 'disk is full'); END"
+            ).close()
+        )
+        with pytest.raises(StoreError):
+            await scene.executor.decide_step(rollback_id, SKIP, reason="x")
+        scene.executor.database.write(lambda c: c.execute("DROP TRIGGER broken").close())
+        await scene.executor.decide_step(rollback_id, DONE, reason="by hand")
+    assert scene.steps(rollback_id)["b"] == "done"
 
 
 async def test_an_automatic_rollback_waits_within_its_run(scene: Scene) -> None:
