@@ -27,6 +27,18 @@ def checked_for_run(
     return loaded
 
 
+def definition_for_rollback(path: Path) -> LoadedPipeline:
+    """The pipeline by which something is to be undone. Raises CannotStart with every problem."""
+    try:
+        return load_pipeline(path)
+    except PipelineFileError as error:
+        raise CannotStart(
+            f"Cannot roll back as {path} says",
+            problems=error.problems,
+            next_step="Nothing was changed",
+        ) from error
+
+
 def _refused(path: Path, problems: tuple[Problem, ...]) -> CannotStart:
     return CannotStart(f"Cannot start {path}", problems=problems, next_step="Nothing was started")
 

@@ -13,6 +13,7 @@ from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks, rollback_sentence
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
+from orchestrate_tui.cli.loading import definition_for_rollback
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word_for
 from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
@@ -26,7 +27,6 @@ from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.demand import FORCE
 from orchestrate_tui.executor.distant import DistantControl
-from orchestrate_tui.spec import load_pipeline
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.store.history import History
 
@@ -35,7 +35,8 @@ def rollback(arguments: Namespace) -> int:
     """Show the plan, ask, and carry it out; 0 succeeded, 1 failed, 2 refused."""
     path = existing_database_path(arguments)
     with executor_of(path) as control:
-        definition = load_pipeline(arguments.definition) if arguments.definition else None
+        file = arguments.definition
+        definition = definition_for_rollback(file) if file else None
         plan = control.plan_rollback(
             *_stages(arguments),
             retry=arguments.retry,

@@ -96,6 +96,10 @@ def test_a_rollback_returns_to_a_named_release_by_another_file(desk: Desk) -> No
     refused = desk.do("rollback", 2, *BACK, "--definition", other, "--yes")
     assert refused.code == 2
     assert "Its stages are not those of the run: it lacks check and it has also look" in refused.err
+    other.write_text("name: p\n")
+    broken = desk.do("rollback", 2, *BACK, "--definition", other, "--yes")
+    assert broken.code == 2
+    assert f"{other}:1:1: Pipeline must have at least one stage" in broken.err
 
 
 def test_readiness_has_a_light_for_each_stage(desk: Desk) -> None:
