@@ -19,6 +19,7 @@ from orchestrate_tui.console.marks import Mark, Tone
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.executor.companion import unattended
 from orchestrate_tui.executor.snapshot_store import check_snapshots
 from orchestrate_tui.spec.config import load_user_config
 from orchestrate_tui.store.accounts import current_user, is_anothers, owner_of
@@ -95,6 +96,7 @@ def _findings(path: Path) -> Iterator[Finding]:
         if StoreFiles(path).snapshots.is_dir():
             yield _tried("snapshots", partial(check_snapshots, path))
         yield _tried("sharing", partial(_shared, path))
+        yield _tried("notifications", partial(_told, path))
     yield _writable(path)
 
 
@@ -136,6 +138,19 @@ def _interrupted(path: Path) -> str:
         return "none is interrupted"
     numbers = ", ".join(map(str, lost))
     return f"interrupted: {numbers}; go on with: orchestrate-tui resume RUN{database_option(path)}"
+
+
+def _told(path: Path) -> str:
+    """Whether somebody sees to what people are to be told. Raises Refused when nobody does."""
+    left = unattended(History(path, hands_off=True))
+    if left:
+        numbers = ", ".join(map(str, left))
+        raise Refused(
+            f"Nobody tells people of run(s) {numbers} any more",
+            next_step="The next command that works on a run goes on with it, if it has the"
+            f" variables; or say: orchestrate-tui acknowledge RUN{database_option(path)}",
+        )
+    return "somebody sees to what is to be told"
 
 
 def _writable(path: Path) -> Finding:

@@ -14,8 +14,9 @@ from threading import Event, Lock, Thread
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.store.database import Database, StoreFiles
+from orchestrate_tui.store.history import History
 from orchestrate_tui.store.locks import is_held
-from orchestrate_tui.store.occasions import are_open, epochs_telling
+from orchestrate_tui.store.occasions import are_open, epochs_telling, runs_told_of
 from orchestrate_tui.store.owners import is_alive
 
 _ROOT = Path(__file__).parents[2]
@@ -135,6 +136,13 @@ def take_up(
     from orchestrate_tui.store.notifications import adopt  # noqa: PLC0415
 
     return database.write(partial(adopt, left=left, epoch=epoch, known=environment))
+
+
+def unattended(history: History) -> tuple[int, ...]:
+    """The runs of which somebody is to be told, and nobody sees to it any more."""
+    told = history.query(runs_told_of)
+    left = (run_id for run_id, owner in told if not _sees_to_them(history.files, owner))
+    return tuple(dict.fromkeys(left))
 
 
 def _sees_to_them(files: StoreFiles, owner: int | None) -> bool:

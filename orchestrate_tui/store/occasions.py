@@ -157,6 +157,15 @@ def epochs_telling(connection: sqlite3.Connection) -> frozenset[int | None]:
     return frozenset(row["epoch"] for row in connection.execute(query))
 
 
+def runs_told_of(connection: sqlite3.Connection) -> tuple[tuple[int, int | None], ...]:
+    """The runs of which not all is told, each with the executor that sees to it, None nobody."""
+    query = """
+        SELECT DISTINCT run_id, epoch FROM notifications INDEXED BY notifications_under_way
+        WHERE ended_at IS NULL ORDER BY run_id
+    """
+    return tuple((row["run_id"], row["epoch"]) for row in connection.execute(query))
+
+
 def are_open(connection: sqlite3.Connection, epoch: int) -> bool:
     """Whether something has not ended that this executor sees to."""
     query = "SELECT EXISTS (SELECT 1 FROM notifications WHERE epoch = ? AND ended_at IS NULL)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +55,20 @@ def test_the_example_tells_again_and_again_until_somebody_acknowledges_it(
     kept = b"".join(f.read_bytes() for f in desk.database.parent.rglob("*") if f.is_file())
     assert PASSWORD.encode() not in kept
     assert TOKEN.encode() not in kept
+
+
+def test_doctor_says_when_nobody_goes_on_telling(desk: Desk, receiver: HttpReceiver) -> None:
+    text = (EXAMPLES / "notify.yaml").read_text()
+    assert "every: 1s" in text
+    desk.do("run", desk.write("notify.yaml", text.replace("every: 1s", "every: 1h")))
+    assert receiver.message()
+    for process in desk.processes():
+        os.kill(process, signal.SIGKILL)
+    nobody_is_told_any_more(desk)
+    found = desk.do("doctor")
+    assert (found.code, "Nobody tells people of run(s) 1 any more" in found.out) == (1, True)
+    desk.do("acknowledge", 1)
+    assert desk.do("doctor").code == 0
 
 
 def test_a_configuration_is_tried_before_it_is_needed(desk: Desk, receiver: HttpReceiver) -> None:
