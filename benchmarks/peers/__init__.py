@@ -26,11 +26,11 @@ PEERS = {
     ),
     "prefect": Peer(
         name="Prefect",
-        stores="the states of each task, sent to its server process, which writes SQLite with WAL "
-        "and synchronous=NORMAL",
+        stores="the states of each task as events, which its server process writes some time "
+        "later, SQLite with WAL and synchronous=NORMAL",
     ),
     "luigi": Peer(name="Luigi", stores="an empty file for each task that is done, not synced"),
     "doit": Peer(name="doit", stores="what is done, in SQLite, once when all has ended"),
 }
 
-DURABLE = ("DBOS", "huey", "Prefect")  # those that store what was done before they go on
+DURABLE = ("DBOS", "huey")  # those that store what was done before they go on
