@@ -75,8 +75,8 @@ def _measure(key: str, rounds: int, peers: tuple[str, ...]) -> None:
     print(f"{key}: {module.TITLE}", flush=True)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         scratch = Path(folder)
-        found = module.measure(Options(rounds=rounds, short=False, peers=peers, scratch=scratch))
         machine = this_machine(scratch)
+        found = module.measure(Options(rounds=rounds, short=False, peers=peers, scratch=scratch))
     kept = results.merged(results.read(), key, module.TITLE, found, machine)
     results.write(kept)
     _tell(found, module.TARGETS, kept.workloads[key].measurements)

@@ -19,7 +19,8 @@ class Machine:
     """What figures have to be read with.
 
     `commit` is that of the source tree, marked where that was changed since, "" outside of one.
-    `disk` is the kind of file system that the databases lay on.
+    `disk` is the kind of file system that the databases lay on. `load` is how many processes wanted
+    a core in the minute before.
     """
 
     processor: str
@@ -29,6 +30,7 @@ class Machine:
     disk: str
     versions: dict[str, str]
     commit: str
+    load: float = 0
 
 
 def this_machine(scratch: Path) -> Machine:
@@ -45,6 +47,7 @@ def this_machine(scratch: Path) -> Machine:
             "SQLite": sqlite3.sqlite_version,
             **{name: version(name) for name in PACKAGES},
         },
+        load=round(os.getloadavg()[0], 1),
         commit=_said("git", "describe", "--always", "--dirty", "--abbrev=7"),
     )
 

@@ -17,7 +17,8 @@ HEAD = """\
 
 `make bench` measured this and wrote this page; `results.json` beside it has every sample. A figure
 is the median of at least five rounds, all subjects in turn, so that a busy moment hits them alike;
-a ratio therefore says more than a time. Memory is the peak of the process that does the work.
+a ratio therefore says more than a time. A load above the number of cores means that other work kept
+the machine busy, and that times are too long. Memory is the peak of the process that does the work.
 """
 MARKS = {True: "kept", False: "**missed**", None: "not measured"}
 
@@ -87,7 +88,8 @@ def _section(key: str, record: Record, newest: Machine) -> str:
 
 def _when(record: Record, newest: Machine) -> str:
     commit = f", commit {record.machine.commit}" if record.machine.commit else ""
-    text = f"Measured {record.measured_at:%Y-%m-%d %H:%M} UTC{commit}.\n"
+    load = f", load {record.machine.load:g} before it"
+    text = f"Measured {record.measured_at:%Y-%m-%d %H:%M} UTC{commit}{load}.\n"
     here = (newest.processor, newest.cores, newest.system)
     if (record.machine.processor, record.machine.cores, record.machine.system) != here:
         text += "\nOn another machine: " + _machine(record.machine)
