@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
+from orchestrate_tui.console.diagram.knots import untie
 from orchestrate_tui.console.diagram.wires import Channel, Wire
 
 
@@ -21,18 +22,9 @@ class _Order:
 
 def assign_columns(channel: Channel) -> int:
     """Give every vertical line its column, cutting wires that block each other; the count."""
-    while True:
-        order = _order(channel)
-        sequence = _sequence(order)
-        if len(sequence) == len(order.waiting):
-            return _pack(sequence, order)
-        placed = set(sequence)
-        blocked = [wire for wire in order.waiting if wire not in placed and not wire.is_half]
-        channel.cut(min((wire for wire in blocked if channel.exits(wire)), key=_length))
-
-
-def _length(wire: Wire) -> int:
-    return wire.bottom - wire.top
+    untie(channel)
+    order = _order(channel)
+    return _pack(_sequence(order), order)
 
 
 def _order(channel: Channel) -> _Order:
@@ -47,7 +39,7 @@ def _order(channel: Channel) -> _Order:
 
 
 def _sequence(order: _Order) -> list[Wire]:
-    """The wires from left to right; those that wait for each other are missing."""
+    """The wires from left to right."""
     waiting = dict(order.waiting)
     keys = {wire: (*_preference(wire), number) for number, wire in enumerate(waiting)}
     ready = [(keys[wire], wire) for wire, count in waiting.items() if not count]

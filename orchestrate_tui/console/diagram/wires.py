@@ -96,8 +96,8 @@ class Channel:
             if user.joint is wire or (user.entry is wire and user.pin is not wire)
         }
 
-    def cut(self, wire: Wire) -> None:
-        """Replace a wire by two that a line in a free row connects."""
+    def cut(self, wire: Wire) -> int:
+        """Replace a wire by two that a line in a free row connects; that row."""
         exits = self.exits(wire)
         free = self.free_row(wire.top, wire.bottom)
         left = Wire(wire.lefts, wire.rights - exits | {free}, is_half=True)
@@ -107,6 +107,7 @@ class Channel:
         self.rows[free] = Row(source=left, tap=right)
         self.wires.remove(wire)
         self.wires += [left, right]
+        return free
 
 
 def _hand_over(row: Row, old: Wire, new: Wire) -> None:
