@@ -86,7 +86,7 @@ async def _held_up_ms() -> float:
         longest, before = 0.0, time.perf_counter()
         graph.show(pipeline, stages, stages[0].stage_name)
         while not graph.virtual_size.width:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
             now = time.perf_counter()
             longest, before = max(longest, now - before), now
         await asyncio.sleep(0)

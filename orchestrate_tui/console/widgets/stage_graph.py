@@ -8,30 +8,24 @@ from typing import ClassVar
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size, Spacing
+from textual.geometry import Region, Spacing
 from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 
 from orchestrate_tui.console.diagram import steering
-from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Box, Form
-from orchestrate_tui.console.diagram.scan import Scan, border
+from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Box
+from orchestrate_tui.console.diagram.scan import border
 from orchestrate_tui.console.durations import NARROW, Clock
-from orchestrate_tui.console.graph_boxes import LIGHT_CELLS, scan_of
+from orchestrate_tui.console.graph_boxes import LIGHT_CELLS
 from orchestrate_tui.console.lights import LightsByName
 from orchestrate_tui.console.marks import UNDONE_GLYPH, light_mark
-from orchestrate_tui.console.stage_label import (
-    COUNTING,
-    StageLabel,
-    allowed_to_fail,
-    label_of,
-)
+from orchestrate_tui.console.stage_label import COUNTING, StageLabel, allowed_to_fail, label_of
 from orchestrate_tui.console.text import fitted
-from orchestrate_tui.console.widgets.line_view import LineView, Piece
-from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.console.widgets.graph_canvas import NO_PIPELINE, GraphCanvas
+from orchestrate_tui.console.widgets.line_view import Piece
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import Pipeline
-from orchestrate_tui.domain.readiness import at_stake
 from orchestrate_tui.domain.run import StageRun
 
 FRAMES_PER_SECOND = 2
@@ -42,7 +36,7 @@ SURROUNDINGS = Spacing(0, 6, 0, 6)
 """What is kept in view beside the chosen stage."""
 
 
-class StageGraphView(LineView):
+class StageGraphView(GraphCanvas):
     """Shows a pipeline's graph; `show` gives it a run, `update_stages` what became of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -70,15 +64,11 @@ class StageGraphView(LineView):
         super().__init__(id=id)
         self.chosen: str | None = None
         self._clock = clock
-        self._graph = StageGraph((), {})
         self._may_fail: Mapping[str, bool] = {}
         self._stages: Mapping[str, StageRun] = {}
         self._undoing: frozenset[str] = frozenset()
         self._labels: dict[str, StageLabel] = {}
         self._lights: LightsByName = {}
-        self._at_stake: frozenset[str] = frozenset()
-        self._form: Form | None = None
-        self._scan = scan_of(self._graph, COMPACT, self._at_stake)
         self._tick = 0
         self._pulse: Timer | None = None
 
@@ -88,21 +78,23 @@ class StageGraphView(LineView):
 
     def show(self, pipeline: Pipeline, stages: Sequence[StageRun], chosen: str | None) -> None:
         """Show another run, with a stage chosen."""
-        self._graph = StageGraph.of(pipeline.stages)
+        self.take_pipeline(pipeline)
         self._may_fail = allowed_to_fail(pipeline)
-        self._lights, self._at_stake = {}, at_stake(pipeline)
+        self._lights = {}
         self._stages, self._undoing = {stage.stage_name: stage for stage in stages}, frozenset()
-        self._labels = {name: self._label(name) for name in self._graph.names}
+        self._labels = {}
         self.chosen = chosen if chosen in self._stages else None
-        self._form = None
-        self._draw()
+        self.draw()
+        self._pace()
 
     def clear(self) -> None:
         """Show no run."""
-        self._graph, self._may_fail = StageGraph((), {}), {}
+        self.take_pipeline(NO_PIPELINE)
+        self._may_fail = {}
         self._stages, self._labels, self.chosen = {}, {}, None
-        self._undoing = self._at_stake = frozenset()
-        self._draw()
+        self._undoing = frozenset()
+        self.draw()
+        self._pace()
 
     def update_stages(
         self, stages: Sequence[StageRun], undoing: frozenset[str] = frozenset()
@@ -127,7 +119,7 @@ class StageGraphView(LineView):
         for name in (before, stage_name):
             if name is not None:
                 self._refresh_box(name)
-        self._reveal()
+        self.reveal()
 
     def _label(self, name: str) -> StageLabel:
         return label_of(
@@ -146,11 +138,11 @@ class StageGraphView(LineView):
         ]
 
     def _relabel(self, names: Sequence[str]) -> None:
-        """Draw those boxes anew whose label is no longer the same."""
-        labels = {name: self._label(name) for name in names}
+        """Draw those boxes anew whose label was drawn and is no longer the same."""
+        labels = {name: self._label(name) for name in names if name in self._labels}
         changed = [name for name, label in labels.items() if label != self._labels[name]]
         self._labels.update(labels)
-        if len(changed) > MANY_CHANGES:
+        if len(changed) > MANY_CHANGES and self.is_drawn:
             self.refresh()
         else:
             for name in changed:
@@ -165,44 +157,19 @@ class StageGraphView(LineView):
         self._tick += 1
         counting = self._counting()
         for name in counting:
-            if self._labels[name].mark.moves:
+            if self._drawn_label(name).mark.moves:
                 self._refresh_box(name)
         if self._tick % FRAMES_PER_SECOND == 0:
             self._relabel(counting)
 
     def _refresh_box(self, name: str) -> None:
-        box = self._scan.layout.boxes.get(name)
+        box = self.box(name)
         if box is not None:
             self.refresh(_region(box).translate(-self.scroll_offset))
 
-    def _draw(self) -> None:
-        """Lay the graph out in the form that suits the room there is."""
-        self._scan = self._suitable() if self._form is None else self._scanned(self._form)
-        self.virtual_size = Size(self._scan.layout.width, self._scan.layout.height)
-        self._pace()
-        self.refresh()
-        self.call_after_refresh(self._reveal)
-
-    def _suitable(self) -> Scan:
-        """Boxes if they all fit, or would have to be scrolled sideways in either form."""
-        compact, room = self._scanned(COMPACT), self.size
-        widest_layer = max(map(len, compact.layout.layers), default=0)
-        if widest_layer * BOXED.height > room.height:
-            return compact
-        boxed = self._scanned(BOXED)
-        fits = boxed.layout.width <= room.width or compact.layout.width > room.width
-        return boxed if fits and boxed.layout.height <= room.height else compact
-
-    def _scanned(self, form: Form) -> Scan:
-        return scan_of(self._graph, form, self._at_stake)
-
-    def on_resize(self, _: events.Resize) -> None:
-        """Another size may suit another form."""
-        self._draw()
-
-    def _reveal(self) -> None:
+    def reveal(self) -> None:
         """Scroll the chosen stage and a little of its surroundings into view."""
-        box = self._scan.layout.boxes.get(self.chosen or "")
+        box = self.box(self.chosen)
         if box is not None:
             self.scroll_to_region(_region(box), spacing=SURROUNDINGS, animate=False, force=True)
 
@@ -210,19 +177,20 @@ class StageGraphView(LineView):
         """Choose the next stage in a direction."""
         if self.chosen is None:
             self.action_go_to(0)
-        else:
+        elif self.is_drawn:
             step = steering.STEPS[direction]
-            self._choose(step(self._scan.layout, self._graph, self.chosen))
+            self._choose(step(self.scan.layout, self.drawings.graph, self.chosen))
 
     def action_go_to(self, place: int) -> None:
         """Choose the first stage in the order of the file, or (-1) the last."""
-        if self._graph.names:
-            self._choose(self._graph.names[place])
+        stages = self.drawings.pipeline.stages
+        if stages:
+            self._choose(stages[place].name)
 
     def action_switch_form(self) -> None:
         """Change between boxes and single rows."""
-        self._form = COMPACT if self._scan.layout.form is BOXED else BOXED
-        self._draw()
+        self.form = COMPACT if self.scan.layout.form is BOXED else BOXED
+        self.draw()
 
     def action_open(self) -> None:
         """Tell that more of the chosen stage is wanted."""
@@ -232,9 +200,9 @@ class StageGraphView(LineView):
     def on_click(self, event: events.Click) -> None:
         """Choose the stage that was clicked."""
         place = event.get_content_offset(self)
-        if place is None:
+        if place is None or not self.is_drawn:
             return
-        box = self._scan.box_at(*(place + self.scroll_offset))
+        box = self.scan.box_at(*(place + self.scroll_offset))
         if box is not None:
             self._choose(box.name)
 
@@ -245,25 +213,31 @@ class StageGraphView(LineView):
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
-        return self.strip(self._pieces(y + self.scroll_offset.y))
+        row = y + self.scroll_offset.y
+        return self.strip(self._pieces(row) if self.is_drawn else self.waiting_pieces(y))
 
     def _pieces(self, row: int) -> Iterator[Piece]:
         start = self.scroll_offset.x
         faint = self.look("line--faint")
-        for part in self._scan.row(row, start, start + self.size.width):
+        for part in self.scan.row(row, start, start + self.size.width):
             if isinstance(part, str):
                 yield part, faint
             else:
                 yield from self._box_pieces(part, row - part.y)
 
+    def _drawn_label(self, name: str) -> StageLabel:
+        if name not in self._labels:
+            self._labels[name] = self._label(name)
+        return self._labels[name]
+
     def _box_pieces(self, box: Box, line: int) -> Iterator[Piece]:
-        label = self._labels[box.name]
+        label = self._drawn_label(box.name)
         tone = self.look(f"tone--{label.mark.tone}")
         style = tone + self.ground("line--cursor") if box.name == self.chosen else tone
         text = f"{label.mark.frame(self._tick * self.may_move)} {label.name}"
         if box.height == 1:
             yield f" {text} {label.elapsed:>{NARROW}} ", style
-            if box.name in self._at_stake:
+            if box.name in self.drawings.at_stake:
                 yield self._light(box.name, style)
         elif line == 0 and box.name in self._lights:
             light, ink = self._light(box.name, tone)

@@ -1,0 +1,95 @@
+"""What the graph of stages is drawn on: it has graphs laid out, large ones beside the screen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from textual import events, work
+from textual.geometry import Size
+
+from orchestrate_tui.console.diagram.layout import COMPACT, Box, Form
+from orchestrate_tui.console.diagram.scan import Scan
+from orchestrate_tui.console.drawings import Drawings
+from orchestrate_tui.console.widgets.line_view import LineView, Piece
+from orchestrate_tui.domain.pipeline import Pipeline
+
+MOST_KNOWN = 32
+"""Of how many pipelines the drawings are kept."""
+
+SLOW_S = 0.25
+"""When a layout takes longer, that is said."""
+
+NO_PIPELINE = Pipeline(name="", stages=())
+_LAYING_OUT = "lay out"
+
+
+class GraphCanvas(LineView):
+    """Has the graph of a pipeline in the form that suits the room there is.
+
+    `is_drawn` says whether `scan` is the drawing of that graph; until then the screen keeps what it
+    shows, unless that takes too long. `form` None leaves the choice of it to the room.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.drawings = Drawings(NO_PIPELINE)
+        self.scan = self.drawings.make(COMPACT, 0, 0)
+        self.form: Form | None = None
+        self.is_drawn = True
+        self._known: OrderedDict[int, Drawings] = OrderedDict()
+
+    def take_pipeline(self, pipeline: Pipeline) -> None:
+        """Draw another pipeline from the next `draw` on; the drawings of the last ones are kept."""
+        number = id(pipeline)
+        if number not in self._known:
+            self._known[number] = Drawings(pipeline)  # which keeps it, and with it the number
+        self._known.move_to_end(number)
+        self.drawings = self._known[number]
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+        self.form = None
+
+    def reveal(self) -> None:
+        """Bring into view what matters most; called when the drawing is another one."""
+
+    def box(self, name: str | None) -> Box | None:
+        """Where a stage stands; None until it is known."""
+        return self.scan.layout.boxes.get(name or "") if self.is_drawn else None
+
+    def draw(self) -> None:
+        """Draw the graph, now or when it is laid out."""
+        wanted = (self.form, *self.size)
+        scan = self.drawings.made(*wanted)
+        self.workers.cancel_group(self, _LAYING_OUT)
+        if scan is None:
+            self.is_drawn = False
+            self._lay_out(self.drawings, *wanted)
+        else:
+            self._take_over(scan)
+
+    @work(exclusive=True, group=_LAYING_OUT)
+    async def _lay_out(self, drawings: Drawings, form: Form | None, *room: int) -> None:
+        """Lay the graph out in a thread, because that may take seconds."""
+        slow = self.set_timer(SLOW_S, self.refresh)
+        try:
+            scan = await asyncio.to_thread(drawings.make, form, *room)
+        finally:
+            slow.stop()
+        self._take_over(scan)
+
+    def _take_over(self, scan: Scan) -> None:
+        self.scan, self.is_drawn = scan, True
+        self.virtual_size = Size(scan.layout.width, scan.layout.height)
+        self.refresh()
+        self.call_after_refresh(self.reveal)
+
+    def waiting_pieces(self, y: int) -> Iterator[Piece]:
+        """A visible line of what is shown while the layout takes long."""
+        stages = len(self.drawings.pipeline.stages)
+        yield f" Laying {stages:,} stages out …" if y == 0 else "", self.look("line--faint")
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Another size may suit another form."""
+        self.draw()
