@@ -9,6 +9,7 @@ from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import (
     ENDED_ROLLBACKS,
+    SETTLED_STEPS,
     RollbackStatus,
     RollbackTriggerType,
     RunStatus,
@@ -22,7 +23,7 @@ from orchestrate_tui.executor.operator_desk import OperatorDesk
 from orchestrate_tui.executor.session import NOT_STARTED, RunSession
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.environments import holder_of
+from orchestrate_tui.store.environments import holder_of, newer_deployment
 from orchestrate_tui.store.fencing import Takeover, read_owner, release, take_over_rollback
 from orchestrate_tui.store.history import read_run, stages_of, steps_of
 from orchestrate_tui.store.owners import is_alive
@@ -63,7 +64,7 @@ def adopt(
     would meet another in its environment.
     """
     if goes_on:
-        _check_environments(connection, events, executor)
+        _check_environments(connection, events, executor, is_forced=takeover.is_forced)
     reason = takeover.sentence if takeover.is_forced else "its executor gave it up"
     for event in events:
         identity, seen = event.id or 0, event.epoch
@@ -82,22 +83,47 @@ def adopt(
 
 
 def _check_environments(
-    connection: Connection, events: Iterable[RollbackEvent], executor: ExecutorContext
+    connection: Connection,
+    events: Iterable[RollbackEvent],
+    executor: ExecutorContext,
+    *,
+    is_forced: bool = False,
 ) -> None:
-    """Raise Refused where somebody works in what these rollbacks, which had begun, undo."""
+    """Raise Refused where somebody works in what these rollbacks, which had begun, undo.
+
+    Unless it `is_forced` also where a newer run has deployed since they began.
+    """
     for event in events:
         has_begun = event.status is RollbackStatus.RUNNING
         if not has_begun or read_run(connection, event.run_id).simulated:
             continue
-        names = {step.stage_name for step in steps_of(connection, event.id or 0)}
-        stages = stages_of(connection, event.run_id)
-        places = {one.environment for one in stages if one.environment and one.stage_name in names}
-        holder = holder_of(connection, executor.database.files, places, event.run_id)
+        places = _places_left(connection, event)
+        names = {name for name, _ in places}
+        holder = holder_of(connection, executor.database.files, names, event.run_id)
         if holder is not None:
             raise Refused(
                 f"Rollback {event.id} cannot go on: {holder.sentence}",
                 next_step=f"When that has ended: orchestrate-tui resume {event.run_id}",
             )
+        newer = newer_deployment(connection, event.run_id, places, since=event.started_at)
+        if newer and not is_forced:
+            raise Refused(
+                f"Rollback {event.id} would undo what others did: {newer} it began",
+                next_step=f"End it with: orchestrate-tui rollback-step {event.id} halt --reason"
+                " TEXT; or go on all the same with:"
+                f" orchestrate-tui resume {event.run_id} --take-over --reason TEXT",
+            )
+
+
+def _places_left(connection: Connection, event: RollbackEvent) -> frozenset[tuple[str, str | None]]:
+    """The environments, each with a component or None, in which something is still to be undone."""
+    where = {one.stage_name: one.environment for one in stages_of(connection, event.run_id)}
+    left = (
+        (where[step.stage_name], step.component)
+        for step in steps_of(connection, event.id or 0)
+        if step.status not in SETTLED_STEPS
+    )
+    return frozenset((place, component) for place, component in left if place)
 
 
 def decide_left(

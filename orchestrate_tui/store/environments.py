@@ -52,7 +52,7 @@ _STAGES = """
     ORDER BY runs.id
 """
 _NEWER = """
-    SELECT release.run_id, release.environment, release.component FROM runs
+    SELECT release.run_id, release.environment, release.component, stages.started_at FROM runs
         JOIN releases AS release ON release.pipeline = runs.pipeline AND release.run_id <> runs.id
         JOIN stages ON stages.run_id = release.run_id AND stages.stage_name = release.stage_name
     WHERE runs.id = ?1 AND release.undone_by IS NULL AND stages.started_at > (
@@ -164,14 +164,21 @@ def hold_stage(
 
 
 def newer_deployment(
-    connection: sqlite3.Connection, run_id: int, places: Collection[tuple[str, str | None]]
+    connection: sqlite3.Connection,
+    run_id: int,
+    places: Collection[tuple[str, str | None]],
+    *,
+    since: datetime | None = None,
 ) -> str:
     """That a newer run of the same pipeline has deployed there since; "" when none has.
 
     A place is an environment and a component, None for all of it. A release that was undone again
-    does not count, nor what came of it.
+    does not count, nor what came of it, nor what began before `since`.
     """
+    earliest = to_text(since) if since else ""
     for row in connection.execute(_NEWER, (run_id,)) if places else ():
+        if row["started_at"] <= earliest:
+            continue
         environment, component = row["environment"], row["component"]
         if any(
             place == environment and (None in {part, component} or part == component)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from orchestrate_tui.domain.pipeline import Environment, Snapshot, Stage
@@ -229,6 +231,50 @@ async def test_nobody_decides_about_a_rollback_left_in_an_environment_where_anot
         scene.gate.open()
     await scene.executor.decide_step(1, StepAction.SKIP, reason="x")
     assert scene.rollback(first.id).status is RollbackStatus.SUCCEEDED
+
+
+async def test_what_was_left_of_a_rollback_undoes_no_newer_deployment_unless_it_is_forced(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys(undo="[ -e mended ] && echo $ORCHESTRATE_RUN_ID >>undone"))
+    other = scene.other("waiting", first.id, "deploy")
+    await other.until(lambda: any(one.waiting_since for one in scene.rollbacks(first.id)))
+    other.kill()
+    scene.bury()
+    (scene.folder / "mended").touch()
+    newer = await scene.run(deploys())
+    said = f"would undo what others did: Run {newer.id} has deployed to 'production' since it began"
+    with pytest.raises(Refused, match=said):
+        await scene.executor.resume_run(first.id)
+    with pytest.raises(Refused, match="rollback-step 1 halt --reason TEXT; or go on all the same"):
+        await scene.executor.decide_step(1, StepAction.RETRY, reason="x")
+    assert scene.steps(1) == {"deploy": "failed"}
+    async with anyio.create_task_group() as tasks:
+        resume = scene.executor.resume_run
+        tasks.start_soon(lambda: resume(first.id, take_over="it has to go"))
+        await scene.hub.until(lambda: scene.rollback(first.id).epoch == scene.executor.epoch)
+        while scene.steps(1)["deploy"] == "failed":
+            await anyio.lowlevel.checkpoint()
+            with suppress(Refused):
+                await scene.executor.decide_step(1, StepAction.RETRY, reason="mended")
+    assert scene.undone() == [str(first.id)]
+
+
+async def test_what_was_left_of_a_rollback_can_be_ended_or_goes_on_once_the_newer_is_gone(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys(undo=HELD_UNDO, how={"idempotent": True}))
+    other = scene.other("rollback", first.id, "deploy")
+    await scene.ready.line()
+    other.kill()
+    scene.bury()
+    newer = await scene.run(deploys())
+    with pytest.raises(Refused, match=f"Run {newer.id} has deployed"):
+        await scene.executor.resume_run(first.id)
+    await scene.executor.trigger_rollback(newer.id, "deploy")
+    scene.gate.open()
+    await scene.executor.resume_run(first.id)
+    assert scene.undone() == [str(newer.id), str(first.id)]
 
 
 # The breaker
