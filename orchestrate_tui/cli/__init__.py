@@ -11,6 +11,7 @@ from importlib import import_module
 from orchestrate_tui.cli.parser import parse
 from orchestrate_tui.cli.places import database_option
 from orchestrate_tui.cli.streams import discard, prepare_streams
+from orchestrate_tui.collection import collect_again, load_in_peace
 from orchestrate_tui.domain.text import visible
 from orchestrate_tui.errors import OrchestrateError, PipelineFileError
 
@@ -46,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _carry_out(arguments: Namespace) -> int:
     module, _, function = arguments.handler.partition(":")
+    load_in_peace()
     handler = getattr(import_module(f"orchestrate_tui.cli.{module}"), function)
+    collect_again()
     code: int = handler(arguments)
     return code
 

@@ -14,6 +14,7 @@ from orchestrate_tui.cli.places import check_present, database_option, database_
 from orchestrate_tui.cli.publishing import published
 from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.collection import load_in_peace
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
 
@@ -36,6 +37,7 @@ def console_over(
 ) -> int:
     """Run the app over a database, and wait for what it leaves running."""
     forget_settings_of_textual()
+    load_in_peace()  # until the first picture is drawn
     from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
     from orchestrate_tui.console.latch import Latch  # noqa: PLC0415  (brings Textual)
 

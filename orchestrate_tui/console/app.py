@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import Console
 from rich.text import Text
-from rich.traceback import Traceback
 from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -22,6 +21,7 @@ from textual.screen import Screen
 from textual.theme import ThemeProvider
 from textual.worker import WorkerFailed
 
+from orchestrate_tui.collection import collect_again
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.bridge import Bridge
 from orchestrate_tui.console.driver import ConsoleDriver, TerminalLost, TerminalRecovered
@@ -118,6 +118,7 @@ class OrchestrateApp(App[str]):
         """Show the main screen, and obey a hang-up that came before."""
         self._own_loop = asyncio.get_running_loop()
         self.push_screen(self._main_screen())
+        self.call_after_refresh(self.call_later, collect_again)
         if self._is_hung_up:
             self.leave()
 
@@ -247,6 +248,8 @@ class OrchestrateApp(App[str]):
 
     def _fatal_error(self) -> None:
         """End after a defect, without the values of variables: they may be secrets."""
+        from rich.traceback import Traceback  # noqa: PLC0415  (which takes long, and brings Pygments)
+
         story = self.error_console.render_lines(Traceback(show_locals=False), pad=False)
         lines = ["".join(segment.text for segment in line) for line in story]
         self._exit_renderables.append(Text("\n".join(map(visible, lines))))
