@@ -18,6 +18,7 @@ from benchmarks.figures import Figure, Limit, Measurement, Options
 from benchmarks.machine import this_machine
 from benchmarks.peers import PEERS
 from benchmarks.report import page
+from benchmarks.turns import SubjectFailed
 from benchmarks.workloads import MODULES, workload
 
 SHORT_ROUNDS = 3
@@ -95,7 +96,11 @@ def _is_kept(key: str, rounds: int) -> bool:
     for _ in range(TRIES):
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
             options = Options(rounds=rounds, short=True, peers=(), scratch=Path(folder))
-            found = module.measure(options)
+            try:
+                found = module.measure(options)
+            except SubjectFailed as failure:
+                print(f"  {failure}", flush=True)
+                continue
         _tell(found, module.SHORT, found)
         if all(limit.met(found) for limit in module.SHORT):
             return True

@@ -9,9 +9,13 @@ from dataclasses import replace
 from benchmarks.figures import FLOOR, OURS, Figure, Measurement, Options
 from benchmarks.peers import PEERS
 from benchmarks.peers.venv import NotInstalled, python_of, version_of
+from benchmarks.shapes import shape as shape_of
 from benchmarks.turns import ROOT, Subject, measured_in_turn
 
 SQLITE = "SQLite alone"
+MOST_COMMITS = 2000
+"""With more stages SQLite alone is left out: one commit after the other takes too long."""
+
 DURABLE = "every change of a stage and its event, SQLite, synchronous=FULL"
 
 
@@ -50,7 +54,8 @@ def own_subjects(shape: str, runs: int) -> Iterator[Subject]:
         stores="nothing",
         note="a bare asyncio loop",
     )
-    if not shape.startswith("processes"):
+    work = shape_of(shape.split())
+    if not work.command and len(work.dependencies) <= MOST_COMMITS:
         yield Subject(
             name=SQLITE,
             command=(*command, "sqlite", *words),
