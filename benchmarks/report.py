@@ -16,9 +16,10 @@ HEAD = """\
 # What it costs
 
 `make bench` measured this and wrote this page; `results.json` beside it has every sample. A figure
-is the median of at least five rounds, all subjects in turn, so that a busy moment hits them alike;
-a ratio therefore says more than a time. A load above the number of cores means that other work kept
-the machine busy, and that times are too long. Memory is the peak of the process that does the work.
+is the median of its rounds, in which all subjects take turns, so that a busy moment hits them
+alike; a ratio therefore says more than a time. A load above the number of cores means that other
+work kept the machine busy, and that times are too long. Memory is the peak of the process that does
+the work.
 """
 MARKS = {True: "kept", False: "**missed**", None: "not measured"}
 
