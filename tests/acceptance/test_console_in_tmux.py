@@ -124,6 +124,62 @@ def test_the_demo_shows_the_rollback_and_another_is_made_by_hand(demo: Tmux, fol
     assert history.run(1).status is RunStatus.SUCCEEDED
 
 
+STUCK = """\
+name: stuck
+agents:
+  worker: {shell: "true"}
+  undoer: {shell: 'test -e fixed && echo $ORCHESTRATE_TASK >>undone'}
+stages:
+  - name: deploy
+    agent: worker
+    task: Deploy
+    components: [api, web]
+    rollback: {agent: undoer, task: "back ${component}"}
+"""
+
+
+@pytest.fixture
+def stuck(folder: Path) -> Iterator[Tmux]:
+    """A console at 80x24 on a run whose undo fails until there is a file `fixed`."""
+    (folder / "stuck.yaml").write_text(STUCK)
+    run = [sys.executable, "-m", "orchestrate_tui", "run", "stuck.yaml"]
+    subprocess.run(run, cwd=folder, env=environment(folder), check=True)
+    window = Tmux(folder)
+    yield window
+    window.end()
+
+
+def test_an_undo_that_fails_is_handled_with_keys_alone(stuck: Tmux, folder: Path) -> None:
+    stuck.until("#1", "✓ deploy")
+    stuck.press("R")
+    stuck.until("Roll back run #1", "Plan: 2 steps")
+    stuck.press("Enter", "Enter", "Space")
+    stuck.until("Plan: 1 step", "--component web", "1. deploy[web]")
+    stuck.press("Enter")
+    stuck.type("white pages")
+    stuck.until("--reason 'white pages'")
+    confirm(stuck, "Enter", "Right")
+    stuck.until("Really roll back?")
+    confirm(stuck, "Right")
+    stuck.until("[D: decide]  Rollback 1 of run #1 waits: the undo of deploy[web] failed")
+    decide(stuck, "busy")
+    stuck.until("[D: decide]", "attempt 2")
+    (folder / "fixed").touch()
+    decide(stuck, "freed it")
+    stuck.until("deploy → deploy (only web) manual succeeded")
+    assert (folder / "undone").read_text() == "back web\n"
+
+
+def decide(window: Tmux, reason: str) -> None:
+    """Have the step that failed tried again."""
+    window.press("D")
+    window.until("undoer: back web", "Enter next")
+    window.press("Enter")
+    window.type(reason)
+    window.until(f"Reason          {reason}")
+    confirm(window, "Enter", "Right")
+
+
 def confirm(window: Tmux, *keys: str) -> None:
     """Press `keys` and Enter, after the time in which a confirmation takes no key."""
     time.sleep(ARMED_AFTER_S + 0.5)

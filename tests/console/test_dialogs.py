@@ -259,7 +259,7 @@ async def test_a_failed_step_is_decided_with_keys_alone(
 ) -> None:
     stuck(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
-        waits = "Rollback 1 of run #1 waits: the undo of deploy-staging failed  [D: decide]"
+        waits = "[D: decide]  Rollback 1 of run #1 waits: the undo of deploy-staging failed"
         assert waits in shown(pilot)
         await pilot.press("D")
         await settle(pilot, lambda: "cannot switch" in shown(pilot))

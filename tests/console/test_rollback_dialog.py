@@ -353,6 +353,8 @@ async def test_a_repetition_asks_for_no_components(story: Story, desk: Desk) -> 
         await pilot.press("4", "T")
         await settle(pilot, lambda: desk.planned)
         assert desk.planned[-1]["retry"]
+        assert "Try rollback 1 of run #1 parts again, only api" in flat(pilot)
+        assert pilot.app.screen.focused is pilot.app.screen.query_one("#reason")
         assert not pilot.app.screen.query_one("#parts").display
 
 

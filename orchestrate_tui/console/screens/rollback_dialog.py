@@ -77,10 +77,9 @@ class RollbackDialog(Dialog[int]):
 
     def compose(self) -> ComposeResult:
         """What is undone, the plan, why, the command, the buttons."""
-        title = f"Roll back run #{self._picture.run.id}"
         with Vertical(classes="frame") as frame:
             frame.border_subtitle = Content("Tab next · Space tick · Esc close")
-            frame.border_title = joined([Content(title), plain(self._picture.run.pipeline)], " ")
+            frame.border_title = plain(self._title)
             with Horizontal(id="stages"):
                 with Vertical():
                     yield Label("From stage")
@@ -94,8 +93,9 @@ class RollbackDialog(Dialog[int]):
             yield PlanView(id="plan")
             yield Tick("Undo it alone", id="alone", compact=True)
             with Horizontal(id="instead"):
-                yield Field("Return to", "the release before", "release")
-                yield Field("Undo as in", "the run's own file", "definition")
+                again = "as it was to" if self._repeats else ""
+                yield Field("Return to", again or "the release before", "release")
+                yield Field("Undo as in", again or "the run's own file", "definition")
             yield Field("Reason", "required", "reason")
             yield Tick(
                 "Undo the rest although some of it is irreversible", id="accept", compact=True
@@ -114,7 +114,15 @@ class RollbackDialog(Dialog[int]):
         self.query_one("#parts").display = self._has_parts
         sources = (self._source,) if self._repeats and self._source else self._choice.sources
         _offer(self.query_one("#sources", OptionList), sources, self._source, self._prompt)
-        self.query_one("#sources").focus()
+        self.query_one("#reason" if self._repeats else "#sources").focus()
+
+    @property
+    def _title(self) -> str:
+        run = f"run #{self._picture.run.id} {self._picture.run.pipeline}"
+        if self._repeats is None:
+            return f"Roll back {run}"
+        only = f", {self._repeats.narrowing}" if self._repeats.narrowing else ""
+        return f"Try rollback {self._repeats.id} of {run} again{only}"
 
     @property
     def _has_parts(self) -> bool:

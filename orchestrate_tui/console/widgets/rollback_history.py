@@ -27,7 +27,7 @@ class RollbackHistory(RowView):
 
     ROW_LINES = 2
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Steps", show=False),
+        Binding("enter", "open", "Steps", key_display="↵", tooltip="The steps of a rollback"),
     ]
 
     class RollbackChosen(Message):

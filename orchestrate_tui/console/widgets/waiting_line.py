@@ -54,8 +54,8 @@ def _waits(waiting: Sequence[Waiting], *, keys: bool) -> str:
     verb = "waits" if len(waiting) == 1 else "wait"
     steps = [step for _, step in waiting]
     what = steps[0].failure if len(steps) == 1 and steps[0] else "a step failed"
-    key = "  [D: decide]" if keys else ""
-    return f"Rollback {names} {verb}: {what}{key}"
+    key = "[D: decide]  " if keys else ""
+    return f"{key}Rollback {names} {verb}: {what}"
 
 
 def _tripped(breakers: Sequence[Breaker], *, keys: bool) -> str:
