@@ -18,6 +18,7 @@ COMMANDS = (
     *("reject", "cancel", "rollback", "rollback-step", "runs", "show", "rollbacks", "logs"),
     *("who", "doctor", "publish", "backup", "acknowledge", "notifications", "notify"),
     *("releases", "pin", "unpin", "quarantine", "lift", "readiness", "prune", "breakers", "reset"),
+    "rehearse",
 )
 FINE = "  - {name: a, agent: fine, task: t}\n"
 
