@@ -118,6 +118,7 @@ class Runs:
         if run.id in self.sessions or self.is_unbegun(run):
             who = self._records.owner(self._executor.epoch)
             raise Refused(f"Run {run.id} is worked on by this process, that of {who}")
+        self._refuse_taken_up(run.id)
         if not run.simulated:
             check_complete(self._records.secrets(run))
         self._check_settled(run, settled, takeover)

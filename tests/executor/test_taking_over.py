@@ -83,6 +83,9 @@ async def test_who_is_late_is_not_asked_what_became_of_stages_that_another_one_e
             await scene.executor._runs.resume(seen, late)
         with pytest.raises(StaleTransition, match=rf"is just being taken up by {ME} \(process"):
             await scene.executor.resume_run(1)
+        async with faster._runs.taking_up(1, "ann"):
+            with pytest.raises(Refused, match="Run 1 is just being taken up by ann"):
+                await faster.resume_run(1, actor="bob")
 
 
 async def test_what_is_taken_from_a_stopped_owner_goes_on_once(scene: Scene) -> None:
