@@ -31,7 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed before worker processes take over the options."""
+    """Choose the seed before worker processes take over the options, and hear Ctrl-C.
+
+    What is started in the background may have been told to ignore it, and tests its children.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if config.option.seed is None:
         config.option.seed = secrets.randbelow(10**6) if config.option.long else STEADY_SEED
 

@@ -5,7 +5,6 @@ It writes a line to standard output after everything that it committed, and one 
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,7 +49,6 @@ async def work(*called_with: str) -> object:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored where tests run
     try:
         result = anyio.run(work, *sys.argv[1:])
     except OrchestrateError as error:
