@@ -16,7 +16,7 @@ from tests.acceptance.desk import Desk
 COMMANDS = (
     *("console", "demo", "validate", "graph", "schema", "init", "run", "resume", "approve"),
     *("reject", "cancel", "rollback", "rollback-step", "runs", "show", "rollbacks", "logs"),
-    *("rehearse", "who", "doctor", "publish", "backup", "acknowledge", "notifications", "notify"),
+    *("who", "doctor", "publish", "backup", "acknowledge", "notifications", "notify"),
     *("releases", "pin", "unpin", "quarantine", "lift", "readiness", "prune", "breakers", "reset"),
     "rehearse",
 )
