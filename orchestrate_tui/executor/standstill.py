@@ -36,12 +36,13 @@ async def standstill(
     Raises Refused when it might.
     """
     path = executor.database.files.starting_lock(owner or 0)
-    if not path.exists():
-        yield
-        return
-    descriptor = await _held_soon(path)
+    try:
+        descriptor = await _held_soon(path)
+        if descriptor is None:
+            _check_started(executor, owner, running)
+    except FileNotFoundError:  # that executor has ended, perhaps in this moment
+        descriptor = None
     if descriptor is None:
-        _check_started(executor, owner, running)
         yield
         return
     try:
@@ -51,7 +52,10 @@ async def standstill(
 
 
 async def _held_soon(path: Path) -> int | None:
-    """The lock, with some patience for an executor that starts something just now."""
+    """The lock, with some patience for an executor that starts something just now.
+
+    Raises FileNotFoundError when there is no such executor any more.
+    """
     for _ in range(TRIES):
         if (descriptor := try_hold(path)) is not None:
             return descriptor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from collections.abc import AsyncIterator, Iterable
@@ -23,6 +24,7 @@ from orchestrate_tui.errors import Fenced, Refused, StaleTransition
 from orchestrate_tui.executor import remote
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.standstill import standstill
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.fencing import Takeover, take_over
@@ -86,6 +88,23 @@ async def test_who_is_late_is_not_asked_what_became_of_stages_that_another_one_e
         async with faster._runs.taking_up(1, "ann"):
             with pytest.raises(Refused, match="Run 1 is just being taken up by ann"):
                 await faster.resume_run(1, actor="bob")
+
+
+async def test_an_owner_that_ends_while_it_is_waited_for_starts_nothing_any_more(
+    scene: Scene,
+) -> None:
+    path = scene.executor.database.files.starting_lock(99)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+
+        async def wait() -> None:
+            async with standstill(scene.executor._context, 99, {}):
+                pass
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await anyio.lowlevel.checkpoint()
+            path.unlink()
 
 
 async def test_what_is_taken_from_a_stopped_owner_goes_on_once(scene: Scene) -> None:
