@@ -40,7 +40,7 @@ def page(results: Results) -> str:
     parts = [HEAD]
     if keys:
         newest = max((results.workloads[key] for key in keys), key=lambda one: one.measured_at)
-        parts += [_machine(newest.machine), _summary(results, keys)]
+        parts += [_machine(newest.machine), _summary(results)]
         for key in keys:
             parts.append(_section(key, results.workloads[key], newest.machine))
     return "\n".join(parts)
@@ -67,11 +67,12 @@ def _machine(machine: Machine) -> str:
     )
 
 
-def _summary(results: Results, keys: Sequence[str]) -> str:
+def _summary(results: Results) -> str:
+    """All limits, those of workloads that were never measured too."""
     rows = [
         (key, limit.text, limit.measured(found), MARKS[limit.met(found)])
-        for key in keys
-        for found in [results.workloads[key].measurements]
+        for key in MODULES
+        for found in [results.workloads[key].measurements if key in results.workloads else ()]
         for limit in workload(key).TARGETS
     ]
     return "## What is promised\n\n" + _table(("", "promised", "measured", ""), rows)

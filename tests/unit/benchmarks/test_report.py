@@ -40,6 +40,10 @@ def test_a_missed_target_is_said_to_be_missed(found: Results) -> None:
     assert "| W1 | at most 0.6 s | 8 s | **missed** |" in page(found)
 
 
+def test_a_workload_that_was_never_measured_is_listed_as_such(found: Results) -> None:
+    assert "| W2 | at most 0.1 s |  | not measured |" in page(found)
+
+
 def test_a_row_has_the_median_its_ratio_to_the_floor_and_what_is_stored(found: Results) -> None:
     assert "| **orchestrate-tui** | 8 s | 7 to 9, 3 rounds | 4.00 |  | all |" in page(found)
 
