@@ -97,7 +97,7 @@ async def test_a_stage_that_a_rollback_holds_back_waits_and_names_it(story: Stor
     story.becomes(second, "build", StageStatus.RUNNING, StageStatus.SUCCEEDED)
     story.becomes(second, "deploy-staging", StageStatus.RUNNING)
     async with OrchestrateApp(story.history, None, clock=now).run_test(size=(220, 40)) as pilot:
-        assert "◐ deploy-staging" in shown(pilot)
+        await settle(pilot, lambda: "◐ deploy-staging" in shown(pilot))
         story.waits(second, "deploy-staging", "staging")
         await settle(pilot, lambda: "◌ deploy-staging" in shown(pilot))
         assert "◌ waits" in shown(pilot)

@@ -613,3 +613,8 @@ def test_what_is_irreversible_is_not_put_back_although_it_was_kept() -> None:
     )
     assert undone(found) == ["deploy"]
     assert skipped(found) == {"build": IRREVERSIBLE}
+
+
+def test_of_a_whole_run_of_which_nothing_is_left_to_undo_that_is_said() -> None:
+    found = plan(CHAIN, "", status=dict.fromkeys(("build", "deploy", "smoke"), UNDONE))
+    assert found.refusal == "Nothing to roll back: no stage that ran has a step left to undo"
