@@ -83,21 +83,25 @@ def _findings(path: Path) -> Iterator[Finding]:
         yield _writable(path)
         return
     told: set[str] = set()
-    for check, examine_it in (
-        ("database", check_database),
-        ("record", check_record),
-        ("runs", _interrupted),
-    ):
+    for check, examine_it in _checks(path):
         finding = _tried(check, partial(examine_it, path))
         if finding.text not in told:  # what cannot be read at all is told once
             yield finding
         told.add(finding.text)
-    if not is_anothers(path):
-        if StoreFiles(path).snapshots.is_dir():
-            yield _tried("snapshots", partial(check_snapshots, path))
-        yield _tried("sharing", partial(_shared, path))
-        yield _tried("notifications", partial(_told, path))
     yield _writable(path)
+
+
+def _checks(path: Path) -> Iterator[tuple[str, Callable[[Path], str]]]:
+    """What is examined of a database; some of it only by those to whom it belongs."""
+    yield "database", check_database
+    yield "record", check_record
+    yield "runs", _interrupted
+    if is_anothers(path):
+        return
+    if StoreFiles(path).snapshots.is_dir():
+        yield "snapshots", check_snapshots
+    yield "sharing", _shared
+    yield "notifications", _told
 
 
 def _tried(check: str, examine_it: Callable[[], str]) -> Finding:
