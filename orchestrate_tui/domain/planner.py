@@ -6,7 +6,7 @@ not undone before. Undoing goes against the direction of the dependencies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -27,6 +27,7 @@ from orchestrate_tui.domain.rollback import (
     DID_NOT_RUN,
     IRREVERSIBLE,
     NOTHING_TO_UNDO,
+    PRUNED,
     is_in_scope,
     undo_of,
 )
@@ -57,6 +58,7 @@ def plan_rollback(
     simulated: bool = False,
     releases: Mapping[str, Succession] = _NO_RELEASES,
     snapshots: Mapping[str, tuple[str, ...]] = _NO_SNAPSHOTS,
+    pruned: Collection[str] = (),
     components: tuple[str, ...] = (),
     undone: Mapping[str, frozenset[str]] = _NOTHING_UNDONE,
     cascade: bool = True,
@@ -66,9 +68,10 @@ def plan_rollback(
     `target` None means the failed stage itself; `failed_stage` "" every stage that ran, each
     undone as if it were the target. In a simulated run every agent exists, the
     rollback agent too. `releases` says of stages with an environment what they brought there,
-    `snapshots` which paths were kept before they, or their components, ran. `components` narrows
-    it to these; `undone` are the components of stages that were undone before. Without `cascade`
-    the target alone is undone, and what came after it stays.
+    `snapshots` which paths were kept before they, or their components, ran, and `pruned` of which
+    of them that is gone. `components` narrows it to these; `undone` are the components of stages
+    that were undone before. Without `cascade` the target alone is undone, and what came after it
+    stays.
     Raises KeyError for a stage that the pipeline does not have.
     """
     draft = _Draft(
@@ -80,6 +83,7 @@ def plan_rollback(
         simulated=simulated,
         releases=releases,
         snapshots=snapshots,
+        pruned=pruned,
         components=components,
         undone=undone,
         cascade=cascade,
@@ -99,6 +103,7 @@ class _Draft:
     simulated: bool
     releases: Mapping[str, Succession]
     snapshots: Mapping[str, tuple[str, ...]]
+    pruned: Collection[str]
     components: tuple[str, ...]
     undone: Mapping[str, frozenset[str]]
     cascade: bool
@@ -177,7 +182,7 @@ class _Draft:
 
     @cached_property
     def stuck(self) -> dict[_Part, str]:
-        """The parts whose undo needs what no earlier release has, and why."""
+        """The parts whose undo needs what no earlier release has, or what was pruned, and why."""
         return {} if self.simulated else dict(self._stuck())
 
     @cached_property
@@ -210,13 +215,18 @@ class _Draft:
     def _stuck(self) -> Iterator[tuple[_Part, str]]:
         agents = {agent.name: agent for agent in self.pipeline.agents}
         for name in self.scope:
-            undo = self.declared[name]
-            if undo is None or not undo.task:
-                continue
-            agent = agents.get(undo.agent or self.defined[name].agent)
+            stage, undo = self.defined[name], self.declared[name]
             for part in self.parts[name]:
-                if reason := lacks(undo, agent, self._succession(name, part)):
-                    yield (name, part), reason
+                if self.pruned and self._is_pruned(stage, part):
+                    yield (name, part), PRUNED
+                elif undo is not None and undo.task:
+                    agent = agents.get(undo.agent or stage.agent)
+                    if reason := lacks(undo, agent, self._succession(name, part)):
+                        yield (name, part), reason
+
+    def _is_pruned(self, stage: Stage, part: str | None) -> bool:
+        is_kept = stage.snapshot is not None and bool(stage.snapshot.paths)
+        return is_kept and part_name(stage.name, part) in self.pruned
 
     def _kept(self, name: str, part: str | None) -> tuple[str, ...]:
         return self.snapshots.get(part_name(name, part), ())

@@ -15,6 +15,7 @@ from orchestrate_tui.domain.undo_order import undone_after
 NOTHING_TO_UNDO = "nothing to undo"
 DID_NOT_RUN = "did not run"
 IRREVERSIBLE = "irreversible, stays as it is"
+PRUNED = "what was kept before it was pruned"
 
 
 def narrowed(plan: RollbackPlan, parts: Iterable[str]) -> RollbackPlan:

@@ -33,6 +33,7 @@ from orchestrate_tui.domain.variables import UnknownVariable, environment_of, su
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.environments import until_free
 from orchestrate_tui.executor.permission import StartPermission
+from orchestrate_tui.executor.quarantine import Guard
 from orchestrate_tui.executor.releases import previous_values
 from orchestrate_tui.executor.secrets import LostSecret
 from orchestrate_tui.executor.snapshots import Snapshots
@@ -137,7 +138,11 @@ class Attempts:
             return agent
         if stage.environment is not None and not self.is_left(stage.name, attempt):
             log = StageLog(self._log_path(stage.name, attempt), self.context.secrets.masker)
-            await until_free(self.permission.executor, self.context, stage, log)
+            executor = self.permission.executor
+            await until_free(executor, self.context, stage, log)
+            guard = Guard(executor.database, self.context)
+            if refusal := guard.refusal(stage, self.outputs):  # what the rollback has taken back
+                return Outcome(succeeded=False, reason=f"may not start: {refusal}")
         if problem := await self._keep(stage, attempt):
             return Outcome(succeeded=False, reason=self.context.secrets.masked(problem))
         timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s

@@ -23,7 +23,7 @@ from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.environments import LOOK_INTERVAL_S, environments_undone
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.releases import releases_of
-from orchestrate_tui.executor.snapshots import overwritten, restorable
+from orchestrate_tui.executor.snapshots import overwritten, pruned_parts, restorable
 from orchestrate_tui.executor.undo import Decided, StepRunner
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.breakers import trip
@@ -96,6 +96,7 @@ def plan_request(
         simulated=context.run.simulated,
         releases=releases_of(connection, context, known.values(), release_id),
         snapshots=restorable(connection, context),
+        pruned=pruned_parts(connection, context.id),
         components=components,
         cascade=cascade,
         undone=rollbacks.undone_components(connection, context.id),

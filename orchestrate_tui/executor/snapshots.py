@@ -35,6 +35,7 @@ from orchestrate_tui.store.snapshots import (
     later_snapshots,
     locate_blob,
     locate_blobs,
+    pruned_snapshots,
     read_manifest,
     snapshots_of,
 )
@@ -272,6 +273,12 @@ def restorable(connection: Connection, context: RunContext) -> Mapping[str, tupl
         for kept in snapshots_of(connection, context.id)
         if kept.paths
     }
+
+
+def pruned_parts(connection: Connection, run_id: int) -> frozenset[str]:
+    """The stages of a run, or components of them, that cannot be put back any more."""
+    pruned = pruned_snapshots(connection, run_id)
+    return frozenset(part_name(name, component or None) for name, component in pruned)
 
 
 def overwritten(connection: Connection, context: RunContext, plan: RollbackPlan) -> tuple[str, ...]:

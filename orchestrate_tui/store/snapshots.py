@@ -93,6 +93,13 @@ def snapshots_of(connection: sqlite3.Connection, run_id: int) -> tuple[KeptSnaps
     return tuple(_kept(connection, row) for row in rows.fetchall())
 
 
+def pruned_snapshots(connection: sqlite3.Connection, run_id: int) -> tuple[tuple[str, str], ...]:
+    """The stages of a run, each with its component or "", whose snapshots are there no more."""
+    query = "SELECT stage_name, component FROM snapshots WHERE run_id = ? AND length(manifest) = 0"
+    rows = connection.execute(query, (run_id,))
+    return tuple((row["stage_name"], row["component"]) for row in rows)
+
+
 def find_snapshot(
     connection: sqlite3.Connection, run_id: int, stage_name: str, component: str = ""
 ) -> KeptSnapshot | None:

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrate_tui.domain.pipeline import Environment, Snapshot, Stage
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.status import RollbackStatus, RunStatus
+from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import CannotStart, Refused, RollbackRefused
 from tests.executor.scenery import HOLD, ROLLBACK, Scene, after, undone
@@ -124,6 +124,22 @@ async def test_a_stage_that_has_waited_keeps_what_the_rollback_has_left(scene: S
             scene.gate.open()
     await scene.executor.trigger_rollback(run_id, "deploy")
     assert scene.noted("content") == ["old"]
+
+
+async def test_a_stage_that_has_waited_does_not_bring_back_the_version_that_was_undone(
+    scene: Scene,
+) -> None:
+    first = await scene.run(deploys(undo=HELD_UNDO), variables=(("version", "1.3"),))
+    again = deploys("echo deployed >>undone")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: scene.executor.trigger_rollback(first.id, "deploy"))
+        await scene.ready.line()
+        async with scene.running(again, variables=(("version", "1.3"),)) as run_id:
+            await scene.hub.until(lambda: scene.stage(run_id, "deploy").is_held)
+            scene.gate.open()
+    assert scene.undone() == ["1"]
+    assert scene.stage(run_id, "deploy").status is StageStatus.FAILED
+    assert "may not start: version 1.3 was taken back" in scene.stage(run_id, "deploy").reason
 
 
 async def test_an_automatic_rollback_waits_for_who_works_there(scene: Scene) -> None:

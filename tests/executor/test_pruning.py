@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from orchestrate_tui.domain.moments import utc_now
-from orchestrate_tui.domain.pipeline import Undo
+from orchestrate_tui.domain.pipeline import Snapshot, Undo
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.errors import RollbackRefused
+from orchestrate_tui.executor.snapshot_space import free_snapshots
 from orchestrate_tui.store.pruning import Limits, Pruning, needed_runs, plan_pruning, prune
 from tests.executor.scenery import HOLD, Scene, stage
 
@@ -118,6 +119,19 @@ async def test_a_release_that_was_pruned_is_not_returned_to(scene: Scene) -> Non
     do(scene)
     with pytest.raises(RollbackRefused, match="no earlier release"):
         await scene.executor.trigger_rollback(3, "deploy", reason="x", force=True)
+
+
+async def test_what_was_kept_of_a_stage_and_pruned_is_not_said_to_be_put_back(scene: Scene) -> None:
+    for content in ("one", "two", "three"):
+        task = f"echo {content} >content"
+        undo = Undo(task="echo undone >>undone")
+        await scene.run(stage("deploy", task, rollback=undo, snapshot=Snapshot(paths=("content",))))
+    assert 2 in pruned(scene)
+    assert free_snapshots(scene.executor.database) > 0
+    with pytest.raises(RollbackRefused, match="nothing to go back to: what was kept before it was"):
+        await scene.executor.trigger_rollback(2, "deploy")
+    assert scene.undone() == []
+    assert scene.noted("content") == ["three"]
 
 
 async def test_a_look_takes_nothing(scene: Scene) -> None:
