@@ -55,7 +55,7 @@ async def test_what_only_pruned_runs_kept_is_freed(scene: Scene) -> None:
     assert free_snapshots(database) > 0
     assert len(packs(scene)) == 1
     assert check_snapshots(database.path).startswith("1 snapshot(s)")
-    with pytest.raises(RollbackRefused, match="has nothing to undo it"):
+    with pytest.raises(RollbackRefused, match="what was kept before it was pruned"):
         await scene.executor.trigger_rollback(first, "deploy", reason="too late")
     (scene.folder / "kept/file").write_text("z")
     await scene.executor.trigger_rollback(second, "deploy", reason="bad")
