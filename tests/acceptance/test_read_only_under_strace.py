@@ -47,6 +47,8 @@ DRAG = ["\x1b[<0;3;4M\x1b[<32;60;20M\x1b[<0;60;20m"]
 EVERYTHING = [*LETTERS, *CONTROLS, *FUNCTION_KEYS, *ARROWS, *KITTY, *PASTE, *CLICKS, *DRAG]
 
 CALL = re.compile(r"^\d+ +(\w+)\((.*)$")
+BEGUN = re.compile(r"^(?P<call>(?P<thread>\d+) .*) <unfinished \.\.\.>$")
+ENDED = re.compile(r"^(?P<thread>\d+) +<\.\.\. \w+ resumed>(?P<end>.*)$")
 CHANGES = re.compile(
     r"(unlink|rename|mkdir|rmdir|link|symlink|mknod|chmod|chown|truncate|utime|futimesat|fallocate"
     r"|setxattr|removexattr|mount|pivot_root|copy_file_range|sendfile|splice|bpf|ptrace|kill|tkill"
@@ -57,12 +59,25 @@ WHERE_IT_MAY_WRITE = re.compile(r"</dev/(pts/\d+|tty|null)>|<socket:|<pipe:|<ano
 HARMLESS_FAILURE = re.compile(r"= -1 E(ACCES|PERM|ROFS|NOENT|NXIO)")
 
 
+def whole_calls(trace: str) -> Iterator[str]:
+    """The lines of a trace, each call that another thread's cut in two put together again."""
+    begun: dict[str, str] = {}
+    for line in trace.splitlines():
+        if cut := BEGUN.match(line):
+            begun[cut["thread"]] = cut["call"]
+        elif (rest := ENDED.match(line)) and rest["thread"] in begun:
+            yield begun.pop(rest["thread"]) + rest["end"]
+        else:
+            yield line
+    yield from begun.values()
+
+
 def offences(trace: str) -> list[str]:
     """The calls that write, start or change anything, or even try to open something for that.
 
     SQLite tries that with its log whatever it is told, and is refused.
     """
-    calls = [line for line in trace.splitlines() if CALL.match(line)]
+    calls = [line for line in whole_calls(trace) if CALL.match(line)]
     programs = [line for line in calls if re.match(r"\d+ +execve", line)]
     return [*programs[1:], *filter(_is_offence, calls)]
 
@@ -144,6 +159,19 @@ def left(desk: Desk) -> Desk:
     os.kill(pid, signal.SIGKILL)
     assert desk.database.with_name("store.db-wal").stat().st_size
     return desk
+
+
+def test_a_call_cut_in_two_by_another_thread_is_judged_by_its_result() -> None:
+    refused = """\
+7  openat(AT_FDCWD</srv>, "/srv/store.db-wal", O_RDWR|O_CREAT <unfinished ...>
+8  read(3</dev/tty>, ""..., 1) = 1
+7  <... openat resumed>) = -1 EACCES (Permission denied)
+"""
+    assert offences(refused) == []
+    opened = refused.replace("-1 EACCES (Permission denied)", "4</srv/store.db-wal>")
+    assert len(offences(opened)) == 1
+    never_ended = refused.rpartition("7  <...")[0]
+    assert len(offences(never_ended)) == 1
 
 
 def test_no_key_and_no_click_writes_opens_or_starts_anything(live: Desk) -> None:
