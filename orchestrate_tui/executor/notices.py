@@ -11,7 +11,7 @@ from pathlib import Path
 from shlex import quote
 
 from orchestrate_tui.domain.moments import spoken
-from orchestrate_tui.domain.notification import Notification
+from orchestrate_tui.domain.notification import Delivery, Notification
 from orchestrate_tui.domain.notifying import Occasion
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import RollbackStatus
@@ -19,9 +19,11 @@ from orchestrate_tui.domain.text import visible
 from orchestrate_tui.executor.secrets import Secrets, secrets_of_pipeline
 from orchestrate_tui.executor.sending import Message
 from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.breakers import breakers_of
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.history import read_run, stages_of, steps_of
+from orchestrate_tui.store.notifications import was_told
 
 LOG_LINES, LOG_BYTES = 20, 4096
 """So much of the end of a log is told."""
@@ -44,21 +46,29 @@ _KINDS = {
 }
 
 
-def message_of(database: Database, notification: Notification, step: int) -> Message:
-    """What is told in that step, with nothing secret in it, and nothing that is not plain text."""
+def message_of(database: Database, notification: Notification, delivery: Delivery) -> Message:
+    """What a channel is told, with nothing secret in it, and nothing that is not plain text."""
     run = database.read(partial(read_run, run_id=notification.run_id))
     pipeline = database.read(partial(read_definition, digest=run.definition_hash))
     secrets = secrets_of_pipeline(pipeline, run.pipeline_dir or run.workdir)
-    again = f" (told again, step {step + 1})" if step else ""
     is_waiting = _waits_for_a_decision(database, notification)
     title = (_WAITING if is_waiting else _TITLES[notification.occasion]).format(
         run=run.id, pipeline=run.pipeline, stage=notification.stage_name
     )
     return Message(
-        title=_plain(title + again, secrets),
+        title=_plain(title + _escalation(database, delivery), secrets),
         body="\n".join(_plain(line, secrets) for line in _body(database, notification, run)),
         kind=_KINDS.get(notification.occasion, "failure"),
     )
+
+
+def _escalation(database: Database, delivery: Delivery) -> str:
+    """That a message is not the first of its kind, to whom it comes anew and to whom again."""
+    if not delivery.step:
+        return ""
+    if database.read(partial(was_told, delivery=delivery)):
+        return f" (told again, step {delivery.step + 1})"
+    return f" (step {delivery.step + 1}: nobody has seen to it yet)"
 
 
 def _plain(line: str, secrets: Secrets) -> str:
@@ -70,7 +80,8 @@ def _body(database: Database, notification: Notification, run: Run) -> Iterator[
         yield notification.detail
     place = f"{database.path} on {socket.gethostname()}"
     yield f"Since {spoken(notification.created_at)}; started by {run.actor}; recorded in {place}"
-    yield f"{_next_step(database, notification)} --db {quote(str(database.path))}"
+    for step in _next_steps(database, notification):
+        yield f"{step} --db {quote(str(database.path))}"
     stages = database.read(partial(stages_of, run_id=run.id))
     for name, log in _logs(database, notification, stages):
         lines = last_lines(log)
@@ -90,15 +101,21 @@ def _waits_for_a_decision(database: Database, notification: Notification) -> boo
     return event.status is RollbackStatus.RUNNING
 
 
-def _next_step(database: Database, notification: Notification) -> str:
-    run_id = notification.run_id
+def _next_steps(database: Database, notification: Notification) -> Iterator[str]:
+    """The commands that answer it, each with what it is for, without the database."""
+    run_id, rollback_id = notification.run_id, notification.rollback_id
     if notification.occasion is Occasion.APPROVAL_REQUESTED:
         stage = quote(notification.stage_name or "")
-        return f"Decide with: orchestrate-tui approve {run_id} {stage}"
-    if _waits_for_a_decision(database, notification):
-        command = f"orchestrate-tui rollback-step {notification.rollback_id}"
-        return f"Decide with: {command} retry|skip|done|halt --reason TEXT"
-    return f"Say that you see to it: orchestrate-tui acknowledge {run_id}"
+        yield f"Decide with: orchestrate-tui approve {run_id} {stage}"
+    elif notification.occasion is Occasion.BREAKER_TRIPPED:
+        for breaker in database.read(partial(breakers_of, rollback_id=rollback_id or 0)):
+            there = f"When you know why, let new runs go to '{breaker.environment}' again"
+            yield f"{there}: orchestrate-tui reset {breaker.id} --reason TEXT"
+    elif _waits_for_a_decision(database, notification):
+        command = f"orchestrate-tui rollback-step {rollback_id}"
+        yield f"Decide with: {command} retry|skip|done|halt --reason TEXT"
+    else:
+        yield f"Say that you see to it: orchestrate-tui acknowledge {run_id}"
 
 
 def _logs(

@@ -74,7 +74,7 @@ class Notifier:
             return 0
         begun = self._write(partial(take_due, epoch=self._epoch, at=at))
         for notification, delivery in begun:
-            message = message_of(self._database, notification, delivery.step)
+            message = message_of(self._database, notification, delivery)
             self._under_way += 1
             self._threads.submit(self._deliver, notification, delivery, message)
         return len(begun)

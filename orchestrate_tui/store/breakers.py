@@ -120,6 +120,12 @@ def read_breaker(connection: sqlite3.Connection, breaker_id: int) -> Breaker:
     return _breaker(row)
 
 
+def breakers_of(connection: sqlite3.Connection, rollback_id: int) -> tuple[Breaker, ...]:
+    """Those that a rollback has tripped and nobody has reset."""
+    query = "SELECT * FROM breakers WHERE rollback_id = ? AND reset_at IS NULL ORDER BY id"
+    return tuple(map(_breaker, connection.execute(query, (rollback_id,))))
+
+
 def list_breakers(
     connection: sqlite3.Connection, *, reset: bool = False, limit: int = 50
 ) -> tuple[Breaker, ...]:

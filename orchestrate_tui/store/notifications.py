@@ -124,6 +124,16 @@ def _begin_deliveries(
     )
 
 
+def was_told(connection: sqlite3.Connection, delivery: Delivery) -> bool:
+    """Whether the channel of a delivery has taken an earlier step of the same notification."""
+    query = """
+        SELECT EXISTS (SELECT 1 FROM deliveries
+            WHERE notification_id = ? AND channel = ? AND step < ? AND status = 'sent')
+    """
+    given = (delivery.notification_id, delivery.channel, delivery.step)
+    return bool(connection.execute(query, given).fetchone()[0])
+
+
 def is_due(connection: sqlite3.Connection, epoch: int, at: datetime) -> bool:
     """Whether this executor has a step or a delivery to begin."""
     query = """

@@ -14,6 +14,8 @@ import pytest
 from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.notification import DeliveryStatus
 from orchestrate_tui.domain.notifying import EscalationStep, NotifyRule, Occasion
+from orchestrate_tui.domain.pipeline import Environment
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.executor.executor import PipelineExecutor
@@ -175,6 +177,24 @@ async def test_a_rollback_that_is_halted_while_it_waits_is_told_as_failed(
     await scene.executor.acknowledge(run.id, actor="ann")
 
 
+async def test_a_tripped_breaker_is_told_with_the_command_that_resets_it(
+    scene: Scene, receiver: HttpReceiver
+) -> None:
+    rule = NotifyRule(to=("TEAM",), on=(Occasion.BREAKER_TRIPPED,), escalate=AN_HOUR)
+    once = (Environment(name="live", breaker=1),)
+    fails = undone("deploy", "exit 1", on_failure=ROLLBACK, environment="live")
+    await scene.run(fails, notify=(rule,), environments=once)
+    told = await message(receiver)
+    assert told["title"] == "too many rollbacks of shop: new runs are refused"
+    again = "When you know why, let new runs go to 'live' again: orchestrate-tui reset 1"
+    place = scene.executor.database.path
+    assert f"{again} --reason TEXT --db {place}" in told["message"].splitlines()
+    assert "acknowledge" not in told["message"]
+    await scene.executor.rule(Ruling.RESET, 1, reason="the disk", actor="ann")
+    (one,) = scene.history.notifications()
+    assert one.outcome == "the breaker was reset by ann"
+
+
 async def test_neither_a_run_nor_its_rollback_waits_for_a_channel(
     scene: Scene, receiver: HttpReceiver
 ) -> None:
@@ -224,7 +244,7 @@ async def test_an_escalation_survives_its_executor(scene: Scene, receiver: HttpR
     other = scene.other_run(stage("build", "exit 1"), notify=(rule,))
     await message(receiver)
     other.kill()
-    assert (await message(receiver))["title"].endswith("(told again, step 2)")
+    assert (await message(receiver))["title"].endswith("(step 2: nobody has seen to it yet)")
     receiver.answers.set()
 
 

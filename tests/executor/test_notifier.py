@@ -91,7 +91,7 @@ def test_an_escalation_is_told_step_by_step(
     about = f"run {run.run_id} of shop failed"
     assert titles == [
         {about},
-        {f"{about} (told again, step 2)"},
+        {f"{about} (step 2: nobody has seen to it yet)"},
         {f"{about} (told again, step 3)"},
     ]
     run.acknowledge()
