@@ -39,6 +39,12 @@ class SnapshotState(StrEnum):
     """There is no snapshot although the stage started."""
     DAMAGED = "damaged"
     """Some of it is not there any more, or is something else."""
+    PRUNED = "pruned"
+    """It was let go of, because no possible rollback needed it."""
+
+
+BAD_SNAPSHOTS = frozenset({SnapshotState.MISSING, SnapshotState.DAMAGED, SnapshotState.PRUNED})
+"""With these the stage cannot be put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +90,7 @@ def readiness(
         problems.append(f"agent '{name}', which would undo it, is not defined")
     if undo is not None and succession is not None and (why := lacks(undo, agent, succession)):
         (doubts if restores else problems).append(f"nothing to go back to: {why}")
-    if snapshot in {SnapshotState.MISSING, SnapshotState.DAMAGED}:
+    if snapshot in BAD_SNAPSHOTS:
         problems.append(f"its snapshot is {snapshot}")
     if undo is not None and undo.irreversible:
         doubts.append("its effects cannot be taken back")

@@ -11,7 +11,12 @@ from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.readiness import Readiness, SnapshotState, readiness
 from orchestrate_tui.domain.release import VERSION, Succession
 from orchestrate_tui.store.releases import succession
-from orchestrate_tui.store.snapshots import find_snapshot, locate_blob, read_manifest
+from orchestrate_tui.store.snapshots import (
+    find_snapshot,
+    locate_blob,
+    pruned_snapshots,
+    read_manifest,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +89,8 @@ def snapshot_state(
     kept = find_snapshot(connection, stage.run_id, stage.stage_name, component)
     if kept is None:
         return SnapshotState.MISSING if stage.started else SnapshotState.NOT_YET
+    if (stage.stage_name, component) in pruned_snapshots(connection, stage.run_id):
+        return SnapshotState.PRUNED
     # what handles files takes a while to load
     from orchestrate_tui.snapshots.errors import SnapshotError  # noqa: PLC0415
 

@@ -11,8 +11,10 @@ import pytest
 
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import Snapshot, Undo
+from orchestrate_tui.domain.readiness import Light, SnapshotState
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.errors import RollbackRefused
+from orchestrate_tui.executor.readiness import run_readiness
 from orchestrate_tui.executor.snapshot_space import free_snapshots
 from orchestrate_tui.store.pruning import Limits, Pruning, needed_runs, plan_pruning, prune
 from tests.executor.scenery import HOLD, Scene, stage
@@ -128,6 +130,9 @@ async def test_what_was_kept_of_a_stage_and_pruned_is_not_said_to_be_put_back(sc
         await scene.run(stage("deploy", task, rollback=undo, snapshot=Snapshot(paths=("content",))))
     assert 2 in pruned(scene)
     assert free_snapshots(scene.executor.database) > 0
+    (found,) = run_readiness(scene.history, 2)
+    assert (found.light, found.snapshot) == (Light.NOT_READY, SnapshotState.PRUNED)
+    assert found.problems == ("its snapshot is pruned",)
     with pytest.raises(RollbackRefused, match="nothing to go back to: what was kept before it was"):
         await scene.executor.trigger_rollback(2, "deploy")
     assert scene.undone() == []

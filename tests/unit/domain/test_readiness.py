@@ -62,6 +62,7 @@ def run(status: StageStatus = StageStatus.SUCCEEDED, **details: Any) -> StageRun
         ({}, {"snapshot": SnapshotState.INTACT}, Light.READY, ""),
         ({"rollback": AGAIN}, {"snapshot": SnapshotState.DAMAGED}, Light.NOT_READY, "is damaged"),
         ({"rollback": AGAIN}, {"snapshot": SnapshotState.MISSING}, Light.NOT_READY, "is missing"),
+        ({"rollback": AGAIN}, {"snapshot": SnapshotState.PRUNED}, Light.NOT_READY, "is pruned"),
         ({"rollback": Undo(task="x", irreversible=True)}, {}, Light.DOUBTFUL, "cannot be taken"),
         ({}, {"run": run(StageStatus.SKIPPED, started_at=None)}, Light.IDLE, "did not run"),
         ({}, {"run": run(StageStatus.ROLLED_BACK, rolled_back_by=3)}, Light.IDLE, "rollback 3"),
