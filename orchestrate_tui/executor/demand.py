@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.rollback import is_undone_as_target, possible_targets
+from orchestrate_tui.domain.rollback import possible_targets
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, standing
-from orchestrate_tui.errors import NotFound, RollbackRefused, StalePlan
-from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StalePlan
+from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.environments import environments_undone, places_undone
 from orchestrate_tui.executor.rollback import plan_event
 from orchestrate_tui.store import rollbacks
@@ -96,6 +96,13 @@ class Applicant:
     files: StoreFiles
 
 
+def applicant_of(executor: ExecutorContext, actor: str = "") -> Applicant:
+    """Who demands something of an executor now; "" is nobody, who only wants to know."""
+    return Applicant(
+        actor=actor, epoch=executor.epoch, at=executor.clock(), files=executor.database.files
+    )
+
+
 def accept(
     connection: Connection,
     context: RunContext,
@@ -110,8 +117,7 @@ def accept(
     check_rules(connection, event)
     plan = plan_event(context, connection, event)
     if plan.refusal:
-        possible = _what_is_possible(connection, context, demand.from_stage)
-        raise RollbackRefused(plan.refusal, next_step=possible)
+        raise RollbackRefused(plan.refusal, next_step=_what_is_possible(connection, context, event))
     _check_plan(plan, demand)
     _check_environments(connection, context, plan, demand, applicant)
     return event
@@ -127,11 +133,11 @@ def demanded_event(
 
     Raises NotFound or RollbackRefused for what the run does not have.
     """
-    check_stages(connection, context, demand.from_stage, demand.to_stage)
+    check_stages(context, demand.from_stage, demand.to_stage)
     check_components(context, demand.components)
     first = _failed_rollback(connection, context, demand) if demand.retry else None
     named = find_release(connection, context.id, demand.release) if demand.release else None
-    return RollbackEvent(
+    event = RollbackEvent(
         run_id=context.id,
         failed_stage_name=demand.from_stage,
         rollback_to_stage=demand.to_stage or demand.from_stage,
@@ -148,6 +154,8 @@ def demanded_event(
         created_at=applicant.at,
         epoch=applicant.epoch,
     )
+    _check_direction(connection, context, event)
+    return event
 
 
 def _check_environments(
@@ -170,7 +178,12 @@ def check_rules(connection: Connection, event: RollbackEvent) -> None:
     """Raise RollbackRefused while another rollback is under way, or for a loop."""
     rollbacks.check_none_under_way(connection, event.run_id)
     if event.retry_of is None:
-        rollbacks.check_loop(connection, event.run_id, event.rollback_to_stage, event.components)
+        check_loop(connection, event)
+
+
+def check_loop(connection: Connection, event: RollbackEvent) -> None:
+    """Raise RollbackLoop where the target was one before in this run."""
+    rollbacks.check_loop(connection, event.run_id, event.rollback_to_stage, event.components)
 
 
 def check_components(context: RunContext, components: Iterable[str]) -> None:
@@ -184,37 +197,43 @@ def check_components(context: RunContext, components: Iterable[str]) -> None:
             )
 
 
-def check_stages(
-    connection: Connection, context: RunContext, from_stage: str, to_stage: str
-) -> None:
-    """Raise NotFound for an unknown stage, RollbackRefused for a target that is not upstream."""
+def check_stages(context: RunContext, from_stage: str, to_stage: str) -> None:
+    """Raise NotFound for a stage that the run does not have; "" is none."""
     for name in filter(None, (from_stage, to_stage)):
         if name not in context.graph.position:
             raise NotFound(
                 f"Run {context.id} has no stage '{name}'",
                 next_step=f"Its stages are: {', '.join(context.graph.names)}",
             )
-    target = to_stage or from_stage
-    if from_stage != target and from_stage not in context.graph.downstream(target):
+
+
+def _check_direction(connection: Connection, context: RunContext, event: RollbackEvent) -> None:
+    """Raise RollbackRefused for a target that is not upstream of what failed."""
+    failed, target = event.failed_stage_name, event.rollback_to_stage
+    if failed != target and failed not in context.graph.downstream(target):
         raise RollbackRefused(
-            f"Stage '{from_stage}' does not come after stage '{target}'",
-            next_step=_what_is_possible(connection, context, from_stage),
+            f"Stage '{failed}' does not come after stage '{target}'",
+            next_step=_what_is_possible(connection, context, event),
         )
 
 
-def _what_is_possible(connection: Connection, context: RunContext, from_stage: str) -> str:
-    """The targets that a rollback from a stage would be accepted with, as a sentence."""
-    pipeline, simulated = context.pipeline, context.run.simulated
+def _what_is_possible(connection: Connection, context: RunContext, event: RollbackEvent) -> str:
+    """The targets with which a refused rollback would be none, as a sentence."""
     stages = {stage.stage_name: stage for stage in stages_of(connection, context.id)}
-    candidates = set(possible_targets(pipeline, context.graph, stages, from_stage))
+    found = possible_targets(context.pipeline, context.graph, stages, event.failed_stage_name)
+    others = (replace(event, rollback_to_stage=name, retry_of=None) for name in found)
     targets = [
-        stage.name
-        for stage in pipeline.stages
-        if stage.name in candidates
-        and is_undone_as_target(pipeline, stage, simulated=simulated)
-        and not rollbacks.count_for_stage(connection, context.id, stage.name)
+        other.rollback_to_stage for other in others if _is_possible(connection, context, other)
     ]
     return f"Possible targets are: {', '.join(targets) or 'none'}"
+
+
+def _is_possible(connection: Connection, context: RunContext, event: RollbackEvent) -> bool:
+    try:
+        check_loop(connection, event)
+    except RollbackLoop:
+        return False
+    return not plan_event(context, connection, event).refusal
 
 
 def _failed_rollback(

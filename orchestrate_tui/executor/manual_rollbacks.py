@@ -16,7 +16,7 @@ from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
-from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
+from orchestrate_tui.executor.demand import RollbackDemand, accept, applicant_of
 from orchestrate_tui.executor.ended import EndedRunRollback
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.left_work import LeftWork, end_all
@@ -251,7 +251,7 @@ class ManualRollbacks:
     ) -> RollbackEvent:
         self._runs.refuse_lost_rollback(run.id)
         context = self._records.context(run)
-        applicant = self._applicant(receipt.actor)
+        applicant = applicant_of(self._executor, receipt.actor)
 
         def insert(connection: Connection) -> int:
             event = accept(connection, context, demand, applicant)
@@ -270,8 +270,9 @@ class ManualRollbacks:
         self._runs.refuse_lost_rollback(run.id)
         context = self._records.context(run)
         actor = receipt.actor
+        applicant = applicant_of(self._executor, actor)
         event = self._executor.database.read(
-            partial(accept, context=context, demand=demand, applicant=self._applicant(actor))
+            partial(accept, context=context, demand=demand, applicant=applicant)
         )
         session = await self._runs.stopped(run, f"stopped by {actor} for a rollback", actor)
         queued = session.rollbacks.insert(event, session.turns.present)
@@ -298,9 +299,3 @@ class ManualRollbacks:
         if context.secrets.masker is not None:
             self._records.remove_outputs(run.id)
         return event
-
-    def _applicant(self, actor: str) -> Applicant:
-        executor = self._executor
-        return Applicant(
-            actor=actor, epoch=executor.epoch, at=executor.clock(), files=executor.database.files
-        )

@@ -12,9 +12,9 @@ from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.errors import RollbackRefused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.demand import (
-    Applicant,
     RollbackDemand,
     accept,
+    applicant_of,
     demanded_event,
 )
 from orchestrate_tui.executor.environments import places_undone
@@ -42,9 +42,10 @@ class Planning:
         not there, or a definition of other stages.
         """
         own = context = self._records.context(self._records.run(run_id))
+        nobody = applicant_of(self._executor)
         if definition is not None:
             context = replace(own, pipeline=self._redefined(own, definition))
-        find = partial(demanded_event, context=context, demand=demand, applicant=self._nobody())
+        find = partial(demanded_event, context=context, demand=demand, applicant=nobody)
         event = self._executor.database.read(find)
         if definition is not None:
             event = replace(event, definition_hash=None)
@@ -57,10 +58,9 @@ class Planning:
         plan = replace(plan, warnings=(*plan.warnings, *secrets))
         plan = self._warned(plan, context)
         consenting = replace(demand, accept_irreversible=True, force=True)
-        applicant = self._nobody()
         try:
             self._executor.database.read(
-                partial(accept, context=context, demand=consenting, applicant=applicant)
+                partial(accept, context=context, demand=consenting, applicant=nobody)
             )
         except RollbackRefused as refused:
             return replace(plan, refusal=refused.message)
@@ -85,13 +85,6 @@ class Planning:
             return plan
         context = self._records.context(self._records.run(run_id))
         return await Snapshots(self._executor, context).previewed(plan)
-
-    def _nobody(self) -> Applicant:
-        """Who would demand it, if it were demanded."""
-        executor = self._executor
-        return Applicant(
-            actor="", epoch=executor.epoch, at=executor.clock(), files=executor.database.files
-        )
 
     def _redefined(self, context: RunContext, definition: Runnable) -> Pipeline:
         """The pipeline of the run with the undos and agents of another. Raises Refused."""

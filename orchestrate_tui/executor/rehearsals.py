@@ -19,8 +19,9 @@ from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Outcome, Process, Program, Work
 from orchestrate_tui.agents.environment import remove_outputs
 from orchestrate_tui.agents.writing import written
+from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.pipeline import Stage, Undo
-from orchestrate_tui.domain.readiness import SnapshotState
+from orchestrate_tui.domain.readiness import BAD_SNAPSHOTS, SnapshotState
 from orchestrate_tui.domain.rehearsal import (
     CheckAnswer,
     RehearsalReport,
@@ -34,13 +35,18 @@ from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.errors import Refused, RollbackLoop
 from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts, checker
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
-from orchestrate_tui.executor.demand import check_stages
+from orchestrate_tui.executor.demand import (
+    RollbackDemand,
+    applicant_of,
+    check_loop,
+    demanded_event,
+)
 from orchestrate_tui.executor.environments import environments_undone, places_undone
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.notices import last_lines
 from orchestrate_tui.executor.readiness import snapshot_state
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.rollback import plan_request
+from orchestrate_tui.executor.rollback import plan_event
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.environments import holder_of, newer_deployment
@@ -49,7 +55,6 @@ from orchestrate_tui.store.rehearsals import insert_rehearsal
 _GRACE_S = 2.0
 """What a check that is given up has to end by itself."""
 
-_BAD = frozenset({SnapshotState.MISSING, SnapshotState.DAMAGED})
 _AT_WORK = frozenset({StageStatus.RUNNING, StageStatus.RETRYING, StageStatus.INTERRUPTED})
 
 
@@ -68,9 +73,9 @@ class Rehearsals:
         context, began_at = self._records.context(run), self._executor.clock()
         source, target = from_stage or to_stage, to_stage or from_stage
         read = self._executor.database.read
-        read(partial(check_stages, context=context, from_stage=source, to_stage=target))
+        demand = RollbackDemand(from_stage=source, to_stage=target)
         newest = read(partial(_newest_rollback, run_id=run_id))
-        plan = read(partial(self._plan, context=context, source=source, target=target))
+        plan = read(partial(self._plan, context=context, demand=demand))
         report = await self._report(context, plan)
 
         def insert(connection: Connection) -> int:
@@ -88,16 +93,16 @@ class Rehearsals:
         return await self._executor.commit(insert, Change(run_id=run_id))
 
     def _plan(
-        self, connection: Connection, context: RunContext, source: str, target: str
+        self, connection: Connection, context: RunContext, demand: RollbackDemand
     ) -> RollbackPlan:
         """What is rehearsed. Raises Refused where nothing is, or others are at work."""
-        stages = self._records.stages(context.id)
-        plan = plan_request(connection, context, stages, source, target or None)
+        event = demanded_event(connection, context, demand, applicant_of(self._executor))
+        plan = plan_event(context, connection, event)
         self._check_apart(connection, context, plan)
-        if not plan.steps and not plan.skipped and not target:
+        if not plan.steps and not plan.skipped and not plan.target:
             raise Refused(f"There is nothing to rehearse: nothing of run {context.id} has run")
         newer = newer_deployment(connection, context.id, places_undone(context, plan))
-        loop = _loop(connection, context, target)
+        loop = _loop(connection, event)
         return replace(
             plan,
             warnings=(*plan.warnings, *filter(None, (newer,))),
@@ -128,12 +133,10 @@ def _newest_rollback(connection: Connection, run_id: int) -> int | None:
     return next((event.id for event in rollbacks.list_events(connection, run_id, limit=1)), None)
 
 
-def _loop(connection: Connection, context: RunContext, target: str) -> str:
+def _loop(connection: Connection, event: RollbackEvent) -> str:
     """Why the target cannot be one again; "" when it can, or nothing is the target."""
-    if not target:
-        return ""
     try:
-        rollbacks.check_loop(connection, context.id, target)
+        check_loop(connection, event)
     except RollbackLoop as error:
         return error.message
     return ""
@@ -164,7 +167,7 @@ class _Steps:
         stage = next(one for one in self.context.pipeline.stages if one.name == step.stage_name)
         undo = self._undo(stage, step)
         snapshot = await self._snapshot(stage, step, stands)
-        problems = [f"its snapshot is {snapshot}"] if snapshot in _BAD else []
+        problems = [f"its snapshot is {snapshot}"] if snapshot in BAD_SNAPSHOTS else []
         undoing, task = self._written(stage, undo, step)
         problems += undoing.problems
         answer, lines, problem = await self._check(stage, undo, step, stands)

@@ -129,6 +129,20 @@ async def test_targets_are_possible_that_have_an_undo_and_were_none_before(scene
         await scene.executor.trigger_rollback(run.id, "mail", "c")
 
 
+async def test_a_target_that_is_refused_is_not_among_the_possible_ones(scene: Scene) -> None:
+    live = {"environment": "production"}
+    run = await scene.run(
+        undone("a"),
+        undone("first", "", "a", undo="echo ${previous.version}", **live),
+        undone("last", "", "first"),
+    )
+    sentence = (
+        r"'first' has nothing to go back to: no earlier release. Possible targets are: a, last$"
+    )
+    with pytest.raises(RollbackRefused, match=sentence):
+        await scene.executor.trigger_rollback(run.id, "last", "first")
+
+
 async def test_a_plan_that_is_no_longer_true_is_refused(scene: Scene) -> None:
     run = await scene.run(undone("a"), undone("b", "", "a"))
     plan = await scene.executor.plan_rollback(run.id, "b", "a")
