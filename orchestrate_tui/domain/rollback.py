@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
-from orchestrate_tui.domain.rollback_plan import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.domain.undo_order import undone_after
@@ -45,6 +45,19 @@ def step_predecessors(
             for index in positions[follower]:
                 found[index].update(indexes)
     return tuple(map(frozenset, found))
+
+
+def parts_before(
+    pipeline: Pipeline, graph: StageGraph, plan: RollbackPlan, step: PlanStep
+) -> frozenset[str]:
+    """The parts that have been undone when a step starts."""
+    predecessors = step_predecessors(pipeline, graph, plan)
+    waiting, found = [plan.steps.index(step)], set[int]()
+    while waiting:
+        more = predecessors[waiting.pop()] - found
+        found |= more
+        waiting.extend(more)
+    return frozenset(plan.steps[index].part for index in found)
 
 
 def _next(start: str, after: Mapping[str, Iterable[str]], stops: Collection[str]) -> Iterator[str]:

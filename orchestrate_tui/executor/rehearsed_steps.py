@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from anyio import to_thread
 from anyio.from_thread import check_cancelled
@@ -14,10 +15,11 @@ from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Outcome, Process, Program, Work
 from orchestrate_tui.agents.environment import remove_outputs
 from orchestrate_tui.agents.writing import written
+from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.pipeline import Stage, Undo
 from orchestrate_tui.domain.readiness import BAD_SNAPSHOTS, SnapshotState
 from orchestrate_tui.domain.rehearsal import CheckAnswer, RehearsedStep, WrittenUndo
-from orchestrate_tui.domain.rollback import undo_of
+from orchestrate_tui.domain.rollback import parts_before, undo_of
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
@@ -25,6 +27,7 @@ from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts, checker
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.notices import last_lines
 from orchestrate_tui.executor.readiness import snapshot_state
+from orchestrate_tui.store.snapshots import snapshots_of
 
 _GRACE_S = 2.0
 """What a check that is given up has to end by itself."""
@@ -105,7 +108,7 @@ class RehearsedSteps:
         if isinstance(work, Outcome):
             why = self._masked(work.reason)
             return WrittenUndo(kind=agent.kind, problems=(why,)), self._masked(step.task)
-        found = written(work, restores=any(one.restores for one in self.plan.steps))
+        found = written(work, coming=self._coming(step))
         shown = replace(
             found,
             command=tuple(map(self._masked, found.command)),
@@ -114,6 +117,19 @@ class RehearsedSteps:
             problems=tuple(map(self._masked, found.problems)),
         )
         return shown, self._masked(work.task)
+
+    def _coming(self, step: PlanStep) -> tuple[Path, ...]:
+        """What is put back before the agent of a step runs: by it, and by those before it."""
+        before, context = {step.part}, self.context
+        if self.plan.target:
+            before |= parts_before(context.pipeline, context.graph, self.plan, step)
+        read = partial(snapshots_of, run_id=context.id)
+        return tuple(
+            Path(os.fsdecode(path))
+            for kept in self.executor.database.read(read)
+            if part_name(kept.stage_name, kept.component or None) in before
+            for path in kept.paths
+        )
 
     async def _check(
         self, stage: Stage, undo: Undo, step: PlanStep, stands: StageRun

@@ -111,6 +111,22 @@ async def test_what_is_missing_is_told_of_each_step(scene: Scene) -> None:
     assert rehearsal.outcome == "6 problems"
 
 
+async def test_a_program_that_no_restore_brings_back_is_missing(scene: Scene) -> None:
+    back = Agent(name="back", kind=AgentKind.COMMAND, command=("./back", "${task}"))
+    gone = Agent(name="gone", kind=AgentKind.COMMAND, command=("./gone", "${task}"))
+    (scene.folder / "back").touch(mode=0o755)
+    keeping = Snapshot(paths=("back",))
+    await scene.run(
+        stage("a", rollback=Undo(task="again", agent="back")),
+        after("b", "a", task="rm back", snapshot=keeping, rollback=Undo(task="x", agent="gone")),
+        agents=(SCRIPT, back, gone),
+    )
+    missing = "b: there is no program './gone'"
+    assert (await rehearsed(scene, 1, "a"))[1].all_problems == (missing,)
+    by_itself = "a: there is no program './back'"
+    assert (await rehearsed(scene))[1].all_problems == (missing, by_itself)
+
+
 async def test_snapshots_are_read_to_the_last_byte(scene: Scene) -> None:
     (scene.folder / "config").write_text("as it was")
     await scene.run(stage("a", "echo new >config", snapshot=Snapshot(paths=("config",))))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from orchestrate_tui.agents.writing import written
 from orchestrate_tui.domain.pipeline import HttpRequest
 from tests.unit.agents.conftest import MakeWork
@@ -62,8 +64,24 @@ def test_a_program_is_looked_for_where_it_would_be(make_work: MakeWork, tmp_path
     assert written(work).problems == ()
 
 
-def test_what_comes_back_first_need_not_be_there_yet(make_work: MakeWork) -> None:
-    work = make_work(command=("./switch",), agent_workdir="nowhere")
-    assert written(work, restores=True).problems == ()
-    gone = make_work(command=("no-such-program",), agent_workdir="nowhere")
-    assert written(gone, restores=True).problems == ("there is no program 'no-such-program'",)
+@pytest.mark.parametrize(
+    ("coming", "problem"),
+    [
+        ("nowhere", ""),
+        ("nowhere/switch", ""),
+        ("nowhere/other", "there is no program './switch'"),
+        ("elsewhere", "there is no folder "),
+    ],
+)
+def test_only_what_comes_back_first_need_not_be_there_yet(
+    make_work: MakeWork, tmp_path: Path, coming: str, problem: str
+) -> None:
+    work = make_work(command=("./switch",), agent_workdir="nowhere", workdir=tmp_path)
+    found = written(work, coming=(tmp_path / coming,)).problems
+    assert [one.startswith(problem) for one in found] == [True] * bool(problem)
+
+
+def test_a_program_of_the_system_does_not_come_back(make_work: MakeWork, tmp_path: Path) -> None:
+    gone = make_work(command=("no-such-program",), workdir=tmp_path)
+    problems = written(gone, coming=(tmp_path,)).problems
+    assert problems == ("there is no program 'no-such-program'",)
