@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
-from orchestrate_tui.cli.places import database_option, database_path, is_missing
+from orchestrate_tui.cli.places import database_option, database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say, say_marked
 from orchestrate_tui.console.marks import Mark, Tone
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.errors import OrchestrateError, Refused, StoreError
 from orchestrate_tui.executor.companion import unattended
 from orchestrate_tui.executor.snapshot_store import check_snapshots
 from orchestrate_tui.spec.config import load_user_config
@@ -31,6 +31,7 @@ from orchestrate_tui.store.examination import (
     library_version,
 )
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.loss import check_not_lost, is_absent
 from orchestrate_tui.store.sharing import what_hides
 
 _GOOD = Mark("✓", Tone.GOOD, "fine")
@@ -79,8 +80,8 @@ def _findings(path: Path) -> Iterator[Finding]:
     versions = f"Python {platform.python_version()}, SQLite {library_version()}"
     yield Finding(check="versions", is_fine=True, text=versions)
     yield _tried("configuration", _configuration)
-    if is_missing(path):
-        yield _writable(path)
+    if is_absent(path):
+        yield from _absent(path)
         return
     told: set[str] = set()
     for check, examine_it in _checks(path):
@@ -88,6 +89,15 @@ def _findings(path: Path) -> Iterator[Finding]:
         if finding.text not in told:  # what cannot be read at all is told once
             yield finding
         told.add(finding.text)
+    yield _writable(path)
+
+
+def _absent(path: Path) -> Iterator[Finding]:
+    """What is not fine where no database is: only that there was one."""
+    try:
+        check_not_lost(StoreFiles(path))
+    except StoreError as error:
+        yield Finding(check="database", is_fine=False, text=str(error))
     yield _writable(path)
 
 

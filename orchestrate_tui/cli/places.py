@@ -7,7 +7,6 @@ import shlex
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
-from stat import S_ISREG
 
 from orchestrate_tui.errors import NotFound
 
@@ -39,34 +38,29 @@ def database_option(path: Path) -> str:
 
 def check_present(files: Iterable[Path]) -> None:
     """Raise NotFound for the first of these files that is not there."""
+    from orchestrate_tui.store.loss import is_absent  # noqa: PLC0415  (brings SQLite)
+
     for file in files:
-        if is_missing(file):
+        if is_absent(file):
             raise NotFound(f"There is no file {file}", next_step="Check the path")
 
 
 def existing_database_path(arguments: Namespace) -> Path:
-    """The database that a command means. Raises NotFound rather than have an empty one made."""
+    """The database that a command means. Raises NotFound rather than have an empty one made.
+
+    Raises StoreError where there was one.
+    """
+    from orchestrate_tui.store.database import StoreFiles  # noqa: PLC0415  (brings SQLite)
+    from orchestrate_tui.store.loss import check_not_lost, is_absent  # noqa: PLC0415
+
     path = database_path(arguments)
-    if is_missing(path):
+    check_not_lost(StoreFiles(path))
+    if is_absent(path):
         raise NotFound(
             f"There is no database {path}",
             next_step="Run a pipeline first, or name another one with --db",
         )
     return path
-
-
-def is_missing(path: Path) -> bool:
-    """Whether nothing is there, or an empty file that the first run makes a database of.
-
-    What lies where this user may not look counts as there.
-    """
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return True
-    except PermissionError:
-        return False
-    return S_ISREG(found.st_mode) and not found.st_size
 
 
 def example(name: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,9 +12,10 @@ from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.chain import START
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.head import make_head, read_head, sync_folder
+from orchestrate_tui.store.loss import check_not_lost
 from orchestrate_tui.store.migrator import is_current
 from orchestrate_tui.store.reading import Reader, connect
-from orchestrate_tui.store.soundness import verdict_on
+from orchestrate_tui.store.soundness import verdict_with
 from orchestrate_tui.store.vacuum import cannot_copy, vacuum_into
 from orchestrate_tui.store.verification import Verdict
 
@@ -39,30 +40,30 @@ def back_up(source: Path, target: Path, *, replaces: bool = False) -> Backup:
     A file that is there is replaced only if `replaces`. A damaged record is copied as it is; the
     copy's verdict says so. Logs are not copied. Raises StoreError, NotFound or Refused.
     """
+    files, copy = StoreFiles(source), StoreFiles(target)
+    check_not_lost(files)
     if not source.exists():
         raise NotFound(f"There is no database {source}", next_step="Name another one with --db")
     _check_target(source, target, replaces=replaces)
-    files, copy = StoreFiles(source), StoreFiles(target)
-    partial_copy = StoreFiles(target.with_name(f"{target.name}.partial"))
+    draft = target.with_name(f"{target.name}.partial")
     head = read_head(files.head)
     try:
         reader = Reader(files.database, partial(_check, path=source), hands_off=True)
         try:
-            reader.read(partial(_copy, target=partial_copy.database))
+            reader.read(partial(_copy, target=draft))
         finally:
             reader.close()
-        verdict = _verdict(partial_copy, head)
+        verdict = _verdict(draft, files, head)
         copy.head.unlink(missing_ok=True)
         if head is not None:
             make_head(copy.head, head if verdict.damage else verdict.end)
-        partial_copy.database.replace(copy.database)
+        draft.replace(copy.database)
         sync_folder(copy.database.parent)
     except (OSError, sqlite3.Error) as error:
         raise cannot_copy(target, error) from error
     finally:
-        for left in (partial_copy.database, partial_copy.head):
-            with suppress(OSError):
-                left.unlink()
+        with suppress(OSError):
+            draft.unlink()
     return Backup(path=target, size_bytes=copy.database.stat().st_size, verdict=verdict)
 
 
@@ -92,12 +93,7 @@ def _check_target(source: Path, target: Path, *, replaces: bool) -> None:
         raise Refused(f"{target} is there already", next_step="Name another file, or add --force")
 
 
-def _verdict(copy: StoreFiles, head: Head | None) -> Verdict:
+def _verdict(copy: Path, files: StoreFiles, head: Head | None) -> Verdict:
     """What a complete verification of a copy says; `head` is the one beside what was copied."""
-    if head is not None:
-        make_head(copy.head, head)
-    connection = connect(copy.database, "mode=ro&immutable=1")
-    try:
-        return verdict_on(connection, copy, START)
-    finally:
-        connection.close()
+    with closing(connect(copy, "mode=ro&immutable=1")) as connection:
+        return verdict_with(connection, files, START, head)

@@ -13,6 +13,7 @@ from orchestrate_tui.store.connection import cannot_open, connect_writer
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.head import make_head
 from orchestrate_tui.store.locks import FileLock
+from orchestrate_tui.store.loss import check_not_lost, is_absent
 from orchestrate_tui.store.migrator import is_current
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.soundness import damaged, examine_record
@@ -75,7 +76,8 @@ def accept_damage(path: Path, *, actor: str, reason: str, at: datetime) -> tuple
     or NotFound when there is no database.
     """
     files = StoreFiles(path)
-    if not path.exists() or not path.stat().st_size:
+    check_not_lost(files)
+    if is_absent(path):
         raise NotFound(f"There is no database {path}", next_step="Name another one with --db")
     examine_record(files)
     lock = FileLock(files.write_lock)

@@ -52,8 +52,8 @@ class History:
 
     def __init__(self, path: Path, *, hands_off: bool = False) -> None:
         self.files = StoreFiles(path)
-        check_present(path)
-        check = partial(check_current, path=path)
+        check_present(self.files)
+        check = partial(check_current, files=self.files)
         self._reader = Reader(self.files.database, check, hands_off=hands_off)
 
     def again(self) -> History:

@@ -17,6 +17,7 @@ from orchestrate_tui.store.connection import (
 )
 from orchestrate_tui.store.head import HeadFile, make_head
 from orchestrate_tui.store.locks import FileLock
+from orchestrate_tui.store.loss import check_not_lost
 from orchestrate_tui.store.migrator import is_current, last_migration, migrate
 from orchestrate_tui.store.reading import connect
 from orchestrate_tui.store.soundness import damaged, examine_record, verdict_on
@@ -85,6 +86,7 @@ class Opened:
 
 def open_for_writing(files: StoreFiles) -> Opened:
     """The database, up to date and with a record that is whole. Raises StoreError."""
+    check_not_lost(files)
     _refuse_stranger(files)
     try:
         make_folder(files.database.parent)

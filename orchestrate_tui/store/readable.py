@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store.connection import cannot_open, may_not_read
+from orchestrate_tui.store.head import read_head
+from orchestrate_tui.store.loss import check_none_named, check_not_lost
 from orchestrate_tui.store.migrator import is_current, last_migration
+from orchestrate_tui.store.verification import has_chain
 
 if TYPE_CHECKING:
     import sqlite3
-    from pathlib import Path
+
+    from orchestrate_tui.store.database import StoreFiles
 
 _RUN_FIRST = "Run a pipeline first, or name another one with --db"
 
 
-def check_present(path: Path) -> None:
-    """Raise NotFound where no database is, or an empty one, StoreError where none can be read."""
+def check_present(files: StoreFiles) -> None:
+    """Raise NotFound where no database is, or an empty one, StoreError where none can be read.
+
+    StoreError, too, where there was one.
+    """
+    check_not_lost(files)
+    path = files.database
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -30,9 +39,13 @@ def check_present(path: Path) -> None:
         raise NotFound(f"The database {path} is empty", next_step=_RUN_FIRST)
 
 
-def check_current(connection: sqlite3.Connection, path: Path) -> None:
+def check_current(connection: sqlite3.Connection, files: StoreFiles) -> None:
     """Raise StoreError for a database that an earlier version made, NotFound for an unmade one."""
+    path = files.database
+    head = read_head(files.head)  # before the database: another process may be making it
     if not is_current(connection, path):
+        if not has_chain(connection):
+            check_none_named(files, head)
         if not last_migration(connection):  # whoever made it died before it was made
             raise NotFound(f"The database {path} is empty", next_step=_RUN_FIRST)
         raise StoreError(

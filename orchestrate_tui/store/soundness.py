@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.chain import START, Head
 from orchestrate_tui.store.head import read_head
+from orchestrate_tui.store.loss import check_none_named
 from orchestrate_tui.store.migrator import is_current
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.verification import (
@@ -51,11 +52,20 @@ def verdict_on(connection: sqlite3.Connection, files: StoreFiles, after: Head | 
     """What there is to say of the events after `after`, and of their end.
 
     `after` None means after those that were verified before. A database without a chain yet has
-    an empty one. Raises sqlite3.Error, or StoreError for a database that is not to be used.
+    an empty one, unless the head beside it names an event. Raises sqlite3.Error, or StoreError for
+    a database that is not to be used.
     """
     head = read_head(files.head)  # before the database: it may go on meanwhile
+    return verdict_with(connection, files, after, head)
+
+
+def verdict_with(
+    connection: sqlite3.Connection, files: StoreFiles, after: Head | None, head: Head | None
+) -> Verdict:
+    """The same with the head that was read before; the connection may be one to a copy."""
     is_current(connection, files.database)
     if not has_chain(connection):
+        check_none_named(files, head)
         return Verdict(end=START, count=0)
     connection.execute("BEGIN")
     try:

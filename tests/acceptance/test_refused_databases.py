@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -13,7 +14,12 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.cli import main
+from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store import open_database
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.history import History
+from tests.store.scenery import Store
+from tests.store.test_event_chain import unchained
 
 PIPELINE = """
 name: p
@@ -80,6 +86,55 @@ def cut_off(path: Path) -> None:
     path.write_bytes(content[: len(content) // 2])
 
 
+def with_events(path: Path) -> None:
+    """A database of ours with the events of a run."""
+    with open_database(path) as database:
+        store = Store.of(database)
+        store.ended_run()
+        store.owner.release()
+
+
+def removed(path: Path) -> None:
+    with_events(path)
+    path.unlink()
+
+
+def removed_beside_its_log(path: Path) -> None:
+    removed(path)
+    path.with_name(f"{path.name}-wal").write_bytes(bytes(5000))
+    path.with_name(f"{path.name}-shm").write_bytes(bytes(32768))
+
+
+def emptied(path: Path) -> None:
+    with_events(path)
+    path.write_bytes(b"")
+
+
+def emptied_beside_its_log(path: Path) -> None:
+    removed_beside_its_log(path)
+    path.touch()
+
+
+def made_anew(path: Path) -> None:
+    """Another database in its place, in which nothing was made yet."""
+    removed(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def from_before(path: Path) -> None:
+    """A copy of an earlier version in its place, whose events had no hashes."""
+    with_events(path)
+    head = StoreFiles(path).head.read_bytes()
+    unchained(path)
+    StoreFiles(path).head.write_bytes(head)
+
+
+def removed_beside_a_broken_head(path: Path) -> None:
+    removed(path)
+    StoreFiles(path).head.write_bytes(b"?")
+
+
 FILES: dict[str, tuple[Make, str]] = {
     "a text": (lambda path: path.write_text("my notes\n" * 500), "is not a database of"),
     "a picture": (
@@ -108,6 +163,13 @@ FILES: dict[str, tuple[Make, str]] = {
     "one cut off": (cut_off, "is damaged"),
     "one without its schema": (lambda path: overwritten(path, 100, 4096), "is damaged"),
     "one with another head": (lambda path: overwritten(path, 0, 16), "is not a database of"),
+    "one removed": (removed, "is missing, or empty, though some.db.head beside it names event 5"),
+    "one removed, its log left": (removed_beside_its_log, "is missing, or empty, though some.db"),
+    "one removed, its head broken": (removed_beside_a_broken_head, "names its last event"),
+    "one emptied": (emptied, "is missing, or empty, though some.db.head beside it names event 5"),
+    "one emptied, its log left": (emptied_beside_its_log, "is missing, or empty, though some.db"),
+    "one made anew": (made_anew, "has lost its events, though some.db.head beside it names"),
+    "one from before": (from_before, "has lost its events, though some.db.head beside it names"),
 }
 
 COMMANDS: list[list[str]] = [
@@ -122,6 +184,7 @@ COMMANDS: list[list[str]] = [
     ["approve", "1", "s"],
     ["cancel", "1"],
     ["rollback", "1", "--from", "s", "--to", "s", "--yes"],
+    ["backup", "copy.db"],
 ]
 
 
@@ -155,6 +218,10 @@ def test_it_is_refused_in_one_sentence_and_left_as_it_is(
         assert everything_in(folder) == before, command
         assert code == (1 if command == "doctor" and not arguments else 2), command
         assert (told.out + told.err).count(sentence) == 1, command
+    assert not (tmp_path / "copy.db").exists()
+    with pytest.raises(StoreError, match=re.escape(sentence)):
+        History(path, hands_off=True)
+    assert everything_in(folder) == before
 
 
 def test_an_empty_file_has_no_runs_and_stays_empty(
@@ -193,3 +260,16 @@ def test_doctor_names_a_changed_event_and_goes_on_when_told_why(
     assert "Accepted: event 1 was changed" in told.err
     assert "damage in 1 place(s) was accepted" in told.out
     assert main(["run", "--db", str(path), str(pipeline)]) == 0
+
+
+def test_a_database_that_was_removed_is_made_anew_when_its_head_is_removed_too(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, pipeline = tmp_path / "our.db", tmp_path / "pipeline.yaml"
+    pipeline.write_text(PIPELINE)
+    removed_beside_its_log(path)
+    assert main(["run", "--db", str(path), str(pipeline)]) == 2
+    assert f"remove {path}.head" in capfd.readouterr().err
+    StoreFiles(path).head.unlink()
+    assert main(["run", "--db", str(path), str(pipeline)]) == 0
+    assert main(["doctor", "--db", str(path)]) == 0
