@@ -32,7 +32,7 @@ _LOWEST_PRIORITY = 19
 def publish(arguments: Namespace) -> int:
     """Copy the database and its logs into a folder once."""
     path = existing_database_path(arguments)
-    publication = _publication(path, arguments.folder, public=arguments.public)
+    publication = _publication(path, arguments.folder, public=arguments.public, is_alone=True)
     publication.update()
     if arguments.json:
         print_json({"database": str(publication.path)})
@@ -57,8 +57,11 @@ def published(path: Path, folder: Path | None, tell: Callable[[str], None]) -> I
         live.close()
 
 
-def _publication(path: Path, folder: Path, *, public: bool = False) -> Publication:
-    return Publication(path, folder, group=configuration().share_group, public=public)
+def _publication(
+    path: Path, folder: Path, *, public: bool = False, is_alone: bool = False
+) -> Publication:
+    group = configuration().share_group
+    return Publication(path, folder, group=group, public=public, is_alone=is_alone)
 
 
 class LivePublication:

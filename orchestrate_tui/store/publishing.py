@@ -10,18 +10,20 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.store.chain import Head, last_event
+from orchestrate_tui.store.chain import START, Head
 from orchestrate_tui.store.copying import copy_tree, replace_with, settle
 from orchestrate_tui.store.database import StoreFiles
-from orchestrate_tui.store.head import encoded
+from orchestrate_tui.store.head import encoded, read_head
 from orchestrate_tui.store.owners import is_alive
-from orchestrate_tui.store.reading import Reader
+from orchestrate_tui.store.readable import check_current, check_present
+from orchestrate_tui.store.reading import Reader, connect
 from orchestrate_tui.store.sharing import id_of
+from orchestrate_tui.store.soundness import damaged, verdict_with
 
 _UNDER_WAY = """
     SELECT epoch FROM runs WHERE status IN ('pending', 'running')
@@ -34,13 +36,24 @@ class Publication:
 
     What is copied is what is stored, in which secrets are masked already. A folder that has to be
     made is for its owner, a group (`group`), or with `public` for everybody; one that is there
-    keeps its mode, and what is put into it is for those who may read it. Raises StoreError.
+    keeps its mode, and what is put into it is for those who may read it.
+
+    What was verified at the opening of the database, or for the copy before, is not verified
+    again; with `is_alone`, where this process has not opened it, all of it is. Raises StoreError.
     """
 
     def __init__(
-        self, source: Path, folder: Path, *, group: str = "", public: bool = False
+        self,
+        source: Path,
+        folder: Path,
+        *,
+        group: str = "",
+        public: bool = False,
+        is_alone: bool = False,
     ) -> None:
         self._source = StoreFiles(source)
+        self._is_alone = is_alone
+        self._verified: Head | None = START if is_alone else None
         self._folder = Path(os.path.realpath(folder))
         self._copy = StoreFiles(self._folder / self._source.database.name)
         self.path = self._copy.database
@@ -50,30 +63,51 @@ class Publication:
             self._make_folder(group, public=public)
 
     def update(self, run_ids: Iterable[int] | None = None) -> None:
-        """Copy what is new; only the logs of these runs, unless it is None. Raises StoreError."""
+        """Copy what is new; only the logs of these runs, unless it is None.
+
+        What is no database of ours, or has a damaged record, leaves the copy before as it is.
+        Raises StoreError.
+        """
+        draft = self._copy.database.with_suffix(".draft")
         with self._troubles(), self._alone():
-            copy_tree(self._source.runs, self._copy.runs, _names(run_ids))
-            reader = Reader(self._source.database, lambda _: None)
             try:
-                self._copy_database(reader)
+                living, end = self._draft(draft)
+                copy_tree(self._source.runs, self._copy.runs, _names(run_ids))
+                self._put_in_place(draft, living, end)
             finally:
-                reader.close()
+                draft.unlink(missing_ok=True)
 
     def update_logs(self, run_ids: Iterable[int]) -> None:
         """Copy what the stages of these runs have written. Raises StoreError."""
         with self._troubles(), self._alone():
             copy_tree(self._source.runs, self._copy.runs, _names(run_ids))
 
-    def _copy_database(self, reader: Reader) -> None:
-        draft = self._copy.database.with_suffix(".draft")
+    def _draft(self, draft: Path) -> tuple[frozenset[int], Head]:
+        """Copy the database; the executors of its work that live, and where its events end."""
+        check_present(self._source)
+        head = read_head(self._source.head)  # before the database: it may go on meanwhile
+        check = partial(check_current, files=self._source)
+        reader = Reader(self._source.database, check, hands_off=self._is_alone)
         try:
             living = reader.read(partial(_vacuum_into, draft=draft, files=self._source))
-            head = _end_of(draft)
-            self._mark_living(living)  # before: no run may seem left in between
-            replace_with(draft, self._copy.database)
         finally:
-            draft.unlink(missing_ok=True)
-        replace_with(settle(self._folder, "head", encoded(head)), self._copy.head)
+            reader.close()
+        return living, self._verify(draft, head)
+
+    def _verify(self, draft: Path, head: Head | None) -> Head:
+        """Where the events of the copy end. Raises StoreError unless all of them are as written."""
+        with closing(connect(draft, "mode=ro&immutable=1")) as connection:
+            verdict = verdict_with(connection, self._source, self._verified, head)
+        if verdict.damage:
+            raise damaged(self._source, verdict.damage)
+        if not self._is_alone:
+            self._verified = verdict.end
+        return verdict.end
+
+    def _put_in_place(self, draft: Path, living: frozenset[int], end: Head) -> None:
+        self._mark_living(living)  # before: no run may seem left in between
+        replace_with(draft, self._copy.database)
+        replace_with(settle(self._folder, "head", encoded(end)), self._copy.head)
         self._forget_all_but(living)
 
     def _mark_living(self, epochs: frozenset[int]) -> None:
@@ -166,12 +200,3 @@ def _vacuum_into(connection: sqlite3.Connection, draft: Path, files: StoreFiles)
     finally:
         connection.execute("PRAGMA query_only = ON")
     return living
-
-
-def _end_of(draft: Path) -> Head:
-    """Where the events of the copy end."""
-    connection = sqlite3.connect(f"{draft.as_uri()}?mode=ro", uri=True)
-    try:
-        return last_event(connection)
-    finally:
-        connection.close()

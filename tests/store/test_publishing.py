@@ -24,6 +24,7 @@ from tests.other_user import OtherUser
 from tests.small_disk import fill, small_disk
 from tests.store.conftest import Spawn
 from tests.store.scenery import Store
+from tests.store.test_event_chain import tamper
 
 
 @pytest.fixture
@@ -253,3 +254,36 @@ def test_a_copy_that_cannot_be_made_is_a_store_error(
     shutil.rmtree(place)
     with pytest.raises(StoreError, match="cannot be published to"):
         publication.update()
+
+
+def test_a_damaged_record_leaves_the_copy_before_as_it_is(
+    store: Store, publication: Publication, place: Path
+) -> None:
+    store.ended_run()
+    log = store.database.files.log(1, "build", 1)
+    append(log, b"one\n")
+    publication.update()
+    before = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    store.ended_run()
+    append(log, b"two\n")
+    tamper(store.path, "UPDATE events SET actor = 'x' WHERE id = 7")
+    with pytest.raises(StoreError, match="is damaged: event 7 was changed"):
+        publication.update()
+    tamper(store.path, "DELETE FROM events WHERE id > 6")
+    with pytest.raises(StoreError, match="is damaged: events 7 to 10 are lost"):
+        publication.update()
+    assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == before
+
+
+def test_all_of_a_record_is_verified_that_this_process_has_not_opened(
+    store: Store, place: Path
+) -> None:
+    store.ended_run()
+    Publication(store.path, place).update()
+    store.owner.release()
+    store.database.close()
+    tamper(store.path, "UPDATE verified_events SET event_id = 5, hash = (SELECT hash FROM events"
+           " WHERE id = 5)", "UPDATE events SET actor = 'x' WHERE id = 2")  # fmt: skip
+    Publication(store.path, place).update()
+    with pytest.raises(StoreError, match="is damaged: event 2 was changed"):
+        Publication(store.path, place, is_alone=True).update()
