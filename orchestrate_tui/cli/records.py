@@ -259,6 +259,7 @@ def plan_record(plan: RollbackPlan) -> JsonObject:
                     for one in step.changes
                 ],
                 "unlisted_changes": step.unlisted,
+                "obstacles": step.obstacles,
                 "irreversible": step.irreversible,
                 "from_version": step.from_version or None,
                 "to_version": step.to_version or None,

@@ -19,7 +19,9 @@ def change_lines(step: PlanStep) -> Iterator[str]:
         yield from (f"    {line}" for line in change.diff[2:])
     if step.unlisted:
         yield f"… and {step.unlisted} more"
-    if step.restores and not step.changes:
+    for why in step.obstacles:
+        yield f"✗ it would not be put back: {why}"
+    if step.restores and not step.changes and not step.obstacles:
         yield "nothing of it has changed"
 
 

@@ -14,7 +14,7 @@ class PlanStep:
     """One undo. `restores` names what is put back from a snapshot before the agent runs.
 
     Without a task that is all, and there is no agent. `changes` is what that would change where
-    somebody looked, without the last `unlisted` ones.
+    somebody looked, without the last `unlisted` ones, and `obstacles` why it would be refused then.
 
     `component` is the part of the stage that is undone, None the stage as a whole; `environment`
     where it is undone, None where the stage names none.
@@ -33,6 +33,7 @@ class PlanStep:
     release: int | None = None
     changes: tuple[PathChange, ...] = ()
     unlisted: int = 0
+    obstacles: tuple[str, ...] = ()
     component: str | None = None
     environment: str | None = None
 

@@ -18,10 +18,10 @@ from orchestrate_tui.executor.demand import (
     demanded_event,
 )
 from orchestrate_tui.executor.environments import places_undone
+from orchestrate_tui.executor.previews import Preview
 from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.rollback import plan_event, told_plan
 from orchestrate_tui.executor.runnable import Runnable
-from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.store.definitions import encode_pipeline, insert_definition
 from orchestrate_tui.store.environments import newer_deployment
 
@@ -84,7 +84,7 @@ class Planning:
         if not any(step.restores for step in plan.steps):
             return plan
         context = self._records.context(self._records.run(run_id))
-        return await Snapshots(self._executor, context).previewed(plan)
+        return await Preview(self._executor, context).of(plan)
 
     def _redefined(self, context: RunContext, definition: Runnable) -> Pipeline:
         """The pipeline of the run with the undos and agents of another. Raises Refused."""

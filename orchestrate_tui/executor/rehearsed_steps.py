@@ -26,6 +26,7 @@ from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts, checker
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.notices import last_lines
+from orchestrate_tui.executor.previews import Preview
 from orchestrate_tui.executor.readiness import snapshot_state
 from orchestrate_tui.store.snapshots import snapshots_of
 
@@ -50,6 +51,9 @@ class RehearsedSteps:
         undo = self._undo(stage, step)
         snapshot = await self._snapshot(stage, step, stands)
         problems = [f"its snapshot is {snapshot}"] if snapshot in BAD_SNAPSHOTS else []
+        if snapshot is SnapshotState.INTACT and stands.status not in _AT_WORK:
+            preview = Preview(self.executor, self.context)
+            problems += await preview.obstacles(step.stage_name, step.component)
         undoing, task = self._written(stage, undo, step)
         problems += undoing.problems
         answer, lines, problem = await self._check(stage, undo, step, stands)

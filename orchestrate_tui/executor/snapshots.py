@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -19,7 +19,6 @@ from anyio.from_thread import check_cancelled
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.pipeline import Pairs, Stage
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
-from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.secrets import LostSecret
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_LISTED = 200
-"""Changes of one stage that a preview lists; of the others it tells how many there are."""
-
 # What handles files is loaded only where a pipeline has snapshots: it takes a while.
 
 
@@ -63,7 +59,7 @@ class Snapshots:
         """Whether a snapshot of a stage, or of its component, has to be taken before it starts."""
         if stage.snapshot is None or self.context.run.simulated:
             return False
-        return self._kept(stage.name, component) is None
+        return self.find(stage.name, component) is None
 
     async def take(
         self,
@@ -107,35 +103,17 @@ class Snapshots:
         """Put back what was kept; returns why it could not be, and then nothing was changed."""
         return await to_thread.run_sync(partial(self._restore, stage_name, component))
 
-    async def previewed(self, plan: RollbackPlan) -> RollbackPlan:
-        """The plan with what its restores would change; its hash stays.
-
-        What cannot be looked at is a warning of the plan.
-        """
-        steps, warnings = [], list(plan.warnings)
-        for step in plan.steps:
-            if not step.restores:
-                steps.append(step)
-                continue
-            look = partial(self._preview, step.stage_name, step.component)
-            changes, problem = await to_thread.run_sync(look)
-            if problem:
-                told = self.context.secrets.masked(problem)
-                warnings.append(f"stage '{step.part}': {told}")
-            listed, unlisted = changes[:MOST_LISTED], max(len(changes) - MOST_LISTED, 0)
-            steps.append(replace(step, changes=listed, unlisted=unlisted))
-        return replace(plan, steps=tuple(steps), warnings=tuple(warnings))
-
     def values(self, stage_name: str, component: str | None = None) -> dict[str, str]:
         """The values that were kept; one that needs a secret that is lost is left out."""
-        kept = self._kept(stage_name, component)
+        kept = self.find(stage_name, component)
         known: dict[str, str] = {}
         for name, stored in kept.values if kept else ():
             with suppress(LostSecret):
                 known[name] = self.context.secrets.unsealed(stored)
         return known
 
-    def _kept(self, stage_name: str, component: str | None) -> KeptSnapshot | None:
+    def find(self, stage_name: str, component: str | None) -> KeptSnapshot | None:
+        """What was kept before a stage, or its component, ran; None without."""
         find = partial(
             find_snapshot,
             run_id=self.context.id,
@@ -162,7 +140,7 @@ class Snapshots:
         folder = SnapshotFolder(database.files)
 
         def capture() -> NewSnapshot:
-            writer = PackWriter(folder.packs, partial(_locate, database))
+            writer = PackWriter(folder.packs, partial(locate, database))
             try:
                 manifest = Capture(
                     packs=writer,
@@ -193,7 +171,7 @@ class Snapshots:
                 ),
             )
 
-        return _answered(database, capture)
+        return answered(database, capture)
 
     def _restore(self, stage_name: str, component: str | None) -> str:
         from orchestrate_tui.snapshots.blobs import PackReader  # noqa: PLC0415
@@ -206,7 +184,7 @@ class Snapshots:
         folder = SnapshotFolder(database.files)
 
         def restore() -> None:
-            kept = self._kept(stage_name, component)
+            kept = self.find(stage_name, component)
             if kept is None:
                 part = part_name(stage_name, component)
                 raise SnapshotError(f"there is no snapshot of stage '{part}'")
@@ -214,7 +192,7 @@ class Snapshots:
                 raise SnapshotError("; ".join(problems))
             manifest = unpack(*database.read(partial(read_manifest, snapshot_id=kept.id)))
             with folder.in_use():
-                packs = PackReader(folder.packs, _located(database, manifest).get)
+                packs = PackReader(folder.packs, located(database, manifest).get)
                 try:
                     Restore(
                         manifest=manifest,
@@ -225,40 +203,9 @@ class Snapshots:
                 finally:
                     packs.close()
 
-        _, problem = _answered(database, restore)
+        _, problem = answered(database, restore)
         _tidy(folder)
         return problem
-
-    def _preview(
-        self, stage_name: str, component: str | None
-    ) -> tuple[tuple[PathChange, ...], str]:
-        from orchestrate_tui.snapshots.blobs import PackReader  # noqa: PLC0415
-        from orchestrate_tui.snapshots.differences import differences  # noqa: PLC0415
-        from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
-        from orchestrate_tui.snapshots.restore import created_since  # noqa: PLC0415
-
-        database, masked = self.executor.database, self.context.secrets.masked
-        packs = PackReader(database.files.snapshots / "packs", partial(_locate, database))
-
-        def look() -> tuple[PathChange, ...]:
-            kept = self._kept(stage_name, component)
-            if kept is None:
-                return ()
-            manifest = unpack(*database.read(partial(read_manifest, snapshot_id=kept.id)))
-            places = (*manifest.places, *created_since(manifest))
-            found = differences(
-                manifest, places, lambda entry: b"".join(packs.pieces(entry.sha256))
-            )
-            return tuple(
-                replace(one, path=masked(one.path), diff=tuple(map(masked, one.diff)))
-                for one in found
-            )
-
-        try:
-            found, problem = _answered(database, look)
-        finally:
-            packs.close()
-        return found or (), problem
 
 
 def restorable(connection: Connection, context: RunContext) -> Mapping[str, tuple[str, ...]]:
@@ -398,7 +345,7 @@ def _tidy(folder: SnapshotFolder) -> None:
     Thread(target=folder.tidy, name="snapshot-trash").start()
 
 
-def _answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]:
+def answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]:
     """What the work returns, or the sentence that says why it could not be done."""
     from orchestrate_tui.snapshots.errors import SnapshotError  # noqa: PLC0415
 
@@ -413,14 +360,15 @@ def _answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]
         database.release_reader()
 
 
-def _locate(database: Database, digest: bytes) -> Blob | None:
+def locate(database: Database, digest: bytes) -> Blob | None:
+    """Where the content of that hash lies; None when it is not kept."""
     from orchestrate_tui.snapshots.blobs import Blob  # noqa: PLC0415
 
     row = database.read(partial(locate_blob, digest=digest))
     return Blob(*row) if row else None
 
 
-def _located(database: Database, manifest: Manifest) -> dict[bytes, Blob]:
+def located(database: Database, manifest: Manifest) -> dict[bytes, Blob]:
     """Where all contents of a snapshot lie: for ten thousand that is faster than one by one."""
     from orchestrate_tui.snapshots.blobs import Blob  # noqa: PLC0415
 

@@ -184,6 +184,18 @@ class PackReader:
         if hashing.digest() != digest:
             raise _damaged(blob)
 
+    def check(self, digest: bytes, *, is_read: bool) -> int:
+        """Raise Damaged unless the content is there, and is what it was if it `is_read`.
+
+        Returns its size in bytes.
+        """
+        blob = self._blob(digest)
+        if os.fstat(self._open[blob.pack]).st_size < blob.offset + blob.length:
+            raise Damaged(f"the content {digest.hex()}: {blob.pack} is cut off")
+        for _ in self.pieces(digest) if is_read else ():
+            pass
+        return blob.size
+
     def _blob(self, digest: bytes) -> Blob:
         """Where the content lies, in a pack that is open. Raises Damaged."""
         blob = self._located(digest)

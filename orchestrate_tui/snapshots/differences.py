@@ -27,8 +27,8 @@ LARGEST_DIFF = 64 * 1024
 """Bytes of a file up to which its lines are compared."""
 
 
-Content = Callable[[Entry], bytes]
-"""The content that was kept of a file."""
+Content = Callable[[Entry], bytes | None]
+"""The content that was kept of a file; None when it cannot be read."""
 
 
 def is_as_it_was(manifest: Manifest, place: Place) -> bool:
@@ -162,7 +162,8 @@ def _diff(
         now = _lines(os.pread(descriptor, LARGEST_DIFF + 1, 0))
     finally:
         os.close(descriptor)
-    then = _lines(content(entry))
+    kept = content(entry)
+    then = None if kept is None else _lines(kept)
     if now is None or then is None:
         return ()
     name = spoken(path)

@@ -8,13 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.snapshots.blobs import PackReader, sync_folder
 from orchestrate_tui.snapshots.contents import SIDECARS
-from orchestrate_tui.snapshots.differences import is_as_it_was
-from orchestrate_tui.snapshots.errors import InUse, Unfit, spoken, unreadable
+from orchestrate_tui.snapshots.differences import differences, is_as_it_was
+from orchestrate_tui.snapshots.errors import (
+    Damaged,
+    InUse,
+    SnapshotError,
+    Unfit,
+    spoken,
+    unreadable,
+)
 from orchestrate_tui.snapshots.holders import holders_of, named
 from orchestrate_tui.snapshots.journal import Decision, Intent, Journal, Move
-from orchestrate_tui.snapshots.manifest import Entry, Manifest, Place
+from orchestrate_tui.snapshots.manifest import FILE, Entry, Manifest, Place
 from orchestrate_tui.snapshots.places import (
     STAGING_PREFIX,
     find_places,
@@ -27,6 +35,9 @@ from orchestrate_tui.snapshots.system import lay_apart, sync_file_system
 
 _INHERITED = "system.posix_acl_default"
 """What a folder passes on of its access control list, also to what had none."""
+
+MOST_READ = 512 << 20
+"""So many bytes are read to see what would refuse it; the rest is only looked for."""
 
 _FEW = 64
 """Up to so many files each is synced by itself, which does not wait for what others write."""
@@ -60,8 +71,33 @@ class Restore:
             path = path or os.fsencode(error.filename or "")
             raise unreadable(path, error) from error
 
+    def changes(self) -> Iterator[PathChange]:
+        """What it would change now, in the order of the paths; nothing is changed. Raises OSError.
+
+        Lines are compared only of what is not damaged.
+        """
+        yield from differences(self.manifest, self._places(), self._content)
+
+    def _content(self, entry: Entry) -> bytes | None:
+        try:
+            return b"".join(self.packs.pieces(entry.sha256))
+        except Damaged:
+            return None
+
+    def obstacles(self) -> Iterator[str]:
+        """Why it would be refused now, a sentence each; nothing is changed. Raises OSError."""
+        places = self._changed()
+        for check in (self._check_parents, self._check_contents, self._check_unused):
+            try:
+                check(places)
+            except SnapshotError as error:
+                yield str(error)
+
+    def _changed(self) -> list[Place]:
+        return [place for place in self._places() if not is_as_it_was(self.manifest, place)]
+
     def _run(self) -> int:
-        places = [place for place in self._places() if not is_as_it_was(self.manifest, place)]
+        places = self._changed()
         self._check_parents(places)
         if not places:
             return 0
@@ -141,6 +177,20 @@ class Restore:
             return
         builder.build(place, staged)
         yield Move(target, staged, os.lstat(staged).st_ino)
+
+    def _check_contents(self, places: Sequence[Place]) -> None:
+        """Raise Damaged unless all is there that was kept, and (so far as it is read) as it was."""
+        read = 0
+        for place in places:
+            for entry in place.entries:
+                if entry.kind != FILE:
+                    continue
+                self.checkpoint()
+                try:
+                    read += self.packs.check(entry.sha256, is_read=read <= MOST_READ)
+                except Damaged as error:
+                    path = spoken(os.path.join(place.path, entry.path).rstrip(b"/"))
+                    raise Damaged(f"the snapshot is damaged at '{path}': {error}") from error
 
     def _check_unused(self, places: Sequence[Place]) -> None:
         """Raise InUse while a process has one of the databases open."""

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import sys
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from subprocess import PIPE
 
+import anyio
 import pytest
 
+from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Retry, Snapshot, Undo
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import RollbackRefused
+from orchestrate_tui.store.rehearsals import read_report
 from orchestrate_tui.store.snapshots import KeptSnapshot, snapshots_of
 from tests.executor.scenery import HOLD, NOTHING, ROLLBACK, SCRIPT, Scene, after, stage
 
@@ -74,8 +82,33 @@ async def test_a_plan_warns_of_what_cannot_be_put_back(scene: Scene, conf: Path)
     for pack in scene.executor.database.files.snapshots.glob("packs/*.pack"):
         pack.unlink()
     plan = await scene.executor.plan_rollback(run.id, "deploy")
-    assert any("stage 'deploy': snapshot: the content" in warning for warning in plan.warnings)
+    (step,), (warning,) = plan.steps, plan.warnings
+    (why,) = step.obstacles
+    assert why.startswith("the snapshot is damaged at 'conf/app': the content ")
+    assert warning == f"stage 'deploy' cannot be undone as things stand: {why}"
+    assert "nothing of it has changed" not in list(change_lines(step))
+    assert len(step.changes) == 3
     assert (conf / "app").read_text() == "new\n"
+
+
+async def test_a_plan_and_a_rehearsal_tell_who_has_a_database_open(scene: Scene) -> None:
+    with closing(sqlite3.connect(scene.folder / "app.db")) as database:
+        database.execute("CREATE TABLE t (a)")
+    run = await scene.run(stage("deploy", snapshot=Snapshot(paths=("app.db",))))
+    script = "import sys; f = open('app.db'); print('open', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script]
+    async with await anyio.open_process(command, cwd=scene.folder, stdin=PIPE) as holder:
+        assert holder.stdout is not None
+        assert await holder.stdout.receive()
+        (step,) = (await scene.executor.plan_rollback(run.id, "deploy")).steps
+        (why,) = step.obstacles
+        assert why.endswith(f"(process {holder.pid}): end it, then try again")
+        rehearsal_id = await scene.executor.rehearse(run.id)
+        report = scene.history.query(partial(read_report, rehearsal_id=rehearsal_id))
+        assert report.all_problems == (f"deploy: {why}",)
+        holder.kill()
+    (step,) = (await scene.executor.plan_rollback(run.id, "deploy")).steps
+    assert step.obstacles == ()
 
 
 async def test_the_undo_runs_after_the_files_are_back(scene: Scene, conf: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrate_tui.console.changes import change_lines, size_of
@@ -41,6 +43,8 @@ def test_each_change_is_a_line_with_its_sizes() -> None:
 
 def test_nothing_to_change_is_said() -> None:
     assert list(change_lines(step())) == ["nothing of it has changed"]
+    refused = replace(step(), obstacles=("the snapshot is damaged",))
+    assert list(change_lines(refused)) == ["✗ it would not be put back: the snapshot is damaged"]
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.snapshots.blobs import Blob, PackReader, PackWriter
 from orchestrate_tui.snapshots.capture import Capture
-from orchestrate_tui.snapshots.differences import differences
 from orchestrate_tui.snapshots.manifest import Manifest, pack, unpack
-from orchestrate_tui.snapshots.restore import Restore, created_since
+from orchestrate_tui.snapshots.restore import Restore
 from orchestrate_tui.store.foreign import copy_database
 
 
@@ -71,11 +71,17 @@ class Shelf:
             reader.close()
 
     def preview(self, manifest: Manifest) -> list[PathChange]:
+        with self.looking(manifest) as restore:
+            return list(restore.changes())
+
+    def obstacles(self, manifest: Manifest) -> list[str]:
+        with self.looking(manifest) as restore:
+            return list(restore.obstacles())
+
+    @contextmanager
+    def looking(self, manifest: Manifest) -> Iterator[Restore]:
         reader = PackReader(self.packs, self.index.get)
-        places = (*manifest.places, *created_since(manifest))
         try:
-            return list(
-                differences(manifest, places, lambda one: b"".join(reader.pieces(one.sha256)))
-            )
+            yield Restore(manifest=manifest, packs=reader, journals=self.journals)
         finally:
             reader.close()

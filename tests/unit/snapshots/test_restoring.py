@@ -349,8 +349,11 @@ def test_a_database_is_not_put_back_while_a_process_has_it_open(work: Path, shel
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"open\n"
-        with pytest.raises(InUse, match=rf"is in use by .*{holder.pid}"):
+        (why,) = shelf.obstacles(manifest)
+        with pytest.raises(InUse, match=rf"is in use by .*{holder.pid}") as refused:
             shelf.restore(manifest)
+        assert str(refused.value) == why
+    assert shelf.obstacles(manifest) == []
     shelf.restore(manifest)
     assert os.listdir(work) == ["app.db"]
 
