@@ -34,8 +34,9 @@ class Release:
     `component` None means the stage as a whole. `version` is the output of that name of the
     stage, else the variable of that name, "" without either. `undone_by` is the rollback that
     took it back. `outputs` are those of the stage, as they are stored. `pinned_by` is who vouches
-    for it as golden, None for nobody. `is_current` says that the stage has brought nothing there
-    since that was not undone; `quarantine` is that of its version there, None without one.
+    for it as golden, None for nobody. `is_current` says that it is in place: neither did the
+    stage bring anything there since that was not undone, nor did a rollback pass it over;
+    `quarantine` is that of its version there, None without one.
     One that was pruned, at `pruned_at`, is not returned to any more.
     """
 

@@ -136,7 +136,8 @@ def demanded_event(
     check_stages(context, demand.from_stage, demand.to_stage)
     check_components(context, demand.components)
     first = _failed_rollback(connection, context, demand) if demand.retry else None
-    named = find_release(connection, context.id, demand.release) if demand.release else None
+    wanted = demand.release or (str(first.release_id) if first and first.release_id else "")
+    named = find_release(connection, context.id, wanted) if wanted else None
     event = RollbackEvent(
         run_id=context.id,
         failed_stage_name=demand.from_stage,
@@ -147,7 +148,7 @@ def demanded_event(
         accept_irreversible=demand.accept_irreversible,
         waits=demand.waits,
         retry_of=first.id if first else None,
-        release_id=named.id if named else first.release_id if first else None,
+        release_id=named.id if named else None,
         definition_hash=demand.definition or (first.definition_hash if first else None),
         components=demand.components or (first.components if first else ()),
         cascade=demand.cascade and (first is None or first.cascade),

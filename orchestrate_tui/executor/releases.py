@@ -8,14 +8,16 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrate_tui.domain.components import Parts, part_name, parts_of
-from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline
 from orchestrate_tui.domain.release import VERSION, Succession
+from orchestrate_tui.domain.rollback import undo_of
 from orchestrate_tui.domain.run import StageRun, TriggerContext
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.secrets import LostSecret, Secrets
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database
-from orchestrate_tui.store.releases import insert_release, read_release, sibling, succession
+from orchestrate_tui.store.placing import sibling_of
+from orchestrate_tui.store.releases import insert_release, read_release, succession
 from orchestrate_tui.store.runs import StageChange
 
 
@@ -28,7 +30,7 @@ def releases_of(
     """What those stages, or their components, brought to their environments.
 
     A simulated run brings nothing. The release of that id takes the place of the one before in
-    its environment.
+    its environment, where there is an undo to tell it to.
     """
     if context.run.simulated:
         return {}
@@ -39,13 +41,22 @@ def releases_of(
         if stage.environment is None or not stage.started:
             continue
         name = stage.stage_name
+        is_about = named is not None and named.environment == stage.environment
+        told = named.id if named and is_about and _is_told(context.pipeline, name) else None
         for part in _parts(context.pipeline, name):
             own = succession(connection, context.id, name, version, component=part)
-            if named is not None and named.environment == stage.environment:
-                of_part = sibling(connection, named, name, part)
-                own = replace(own, earlier=of_part) if of_part else own
+            of_part = told and sibling_of(connection, told, name, part)
+            own = replace(own, earlier=read_release(connection, of_part)) if of_part else own
             found[part_name(name, part)] = own
     return found
+
+
+def _is_told(pipeline: Pipeline, stage_name: str) -> bool:
+    """Whether something is told what an undo of the stage goes back to: a snapshot is not."""
+    stage = pipeline.stage(stage_name)
+    has_agent = pipeline.agent(ROLLBACK_AGENT) is not None
+    undo = stage and undo_of(stage, stage_name, has_rollback_agent=has_agent)
+    return bool(undo and undo.task)
 
 
 def _parts(pipeline: Pipeline, stage_name: str) -> Parts:

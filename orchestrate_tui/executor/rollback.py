@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -31,7 +31,7 @@ from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_plan, read_definition
 from orchestrate_tui.store.environments import holder_of
 from orchestrate_tui.store.history import stages_of, steps_of
-from orchestrate_tui.store.releases import mark_gone
+from orchestrate_tui.store.releases import mark_gone, read_release
 from orchestrate_tui.store.rollback_steps import note_wait
 
 StopStages = Callable[[Iterable[str], str], Awaitable[None]]
@@ -102,7 +102,19 @@ def plan_request(
         undone=rollbacks.undone_components(connection, context.id),
     )
     lost = overwritten(connection, context, plan)
-    return replace(plan, overwrites=lost, warnings=(*plan.warnings, *lost))
+    untold = _untold(connection, plan, release_id) if release_id is not None else ()
+    return replace(plan, overwrites=lost, warnings=(*plan.warnings, *lost, *untold))
+
+
+def _untold(connection: Connection, plan: RollbackPlan, release_id: int) -> Iterator[str]:
+    """Which steps in the environment of the release that was named cannot return to it."""
+    environment = read_release(connection, release_id).environment
+    for step in plan.steps:
+        if step.environment == environment and not step.task:
+            yield (
+                f"stage '{step.part}' is only put back as it was before it ran:"
+                f" nothing returns it to release {release_id}"
+            )
 
 
 def told_plan(plan: RollbackPlan, attempts: Attempts) -> RollbackPlan:

@@ -17,6 +17,7 @@ from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.stagehost.journal import running
 from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.placing import Line, in_place
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rollbacks import how_it_ends as how_rollback_ends
 
@@ -52,13 +53,13 @@ _STAGES = """
     ORDER BY runs.id
 """
 _NEWER = """
-    SELECT release.run_id, release.environment, release.component, stages.started_at FROM runs
+    SELECT release.*, stages.started_at FROM runs
         JOIN releases AS release ON release.pipeline = runs.pipeline AND release.run_id <> runs.id
         JOIN stages ON stages.run_id = release.run_id AND stages.stage_name = release.stage_name
     WHERE runs.id = ?1 AND release.undone_by IS NULL AND stages.started_at > (
         SELECT max(started_at) FROM stages AS own
         WHERE own.run_id = ?1 AND own.environment = release.environment)
-    ORDER BY release.run_id DESC
+    ORDER BY release.run_id DESC, release.id DESC
 """
 
 
@@ -172,17 +173,18 @@ def newer_deployment(
 ) -> str:
     """That a newer run of the same pipeline has deployed there since; "" when none has.
 
-    A place is an environment and a component, None for all of it. A release that was undone again
-    does not count, nor what came of it, nor what began before `since`.
+    A place is an environment and a component, None for all of it. A release that is not
+    in place any more does not count, nor what came of it, nor what began before `since`.
     """
     earliest = to_text(since) if since else ""
     for row in connection.execute(_NEWER, (run_id,)) if places else ():
         if row["started_at"] <= earliest:
             continue
         environment, component = row["environment"], row["component"]
-        if any(
+        is_there = any(
             place == environment and (None in {part, component} or part == component)
             for place, part in places
-        ):
+        )
+        if is_there and in_place(connection, Line.of(row)) == row["id"]:
             return f"Run {row['run_id']} has deployed to '{environment}' since"
     return ""

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.components import parts_of
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.store.definitions import read_definition
+from orchestrate_tui.store.placing import all_in_place, place_before
 from orchestrate_tui.store.record import record
-from orchestrate_tui.store.releases import succession
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from orchestrate_tui.store.database import Database, StoreFiles
@@ -35,20 +35,22 @@ _OPEN = """
 """
 """The runs that are under way, or have a rollback that is, or that may be tried again."""
 
-_IN_PLACE = """
-    SELECT run_id FROM (
-        SELECT run_id, row_number() OVER (
-            PARTITION BY pipeline, environment, component, stage_name ORDER BY id DESC) AS place
-        FROM releases WHERE undone_by IS NULL AND pruned_at IS NULL
-    ) WHERE place <= 2
-    UNION SELECT run_id FROM releases WHERE pinned_at IS NOT NULL
+_VOUCHED = """
+    SELECT run_id FROM releases WHERE pinned_at IS NOT NULL
     UNION SELECT run_id FROM releases WHERE id IN (
         SELECT release_id FROM rollback_events WHERE status <> 'succeeded')
     UNION SELECT max(id) FROM runs WHERE started_at IS NOT NULL AND NOT simulated
         GROUP BY pipeline
 """
-"""The runs of what is in each environment and of what that would be rolled back to, of what is
-golden or was named to be returned to, and the last one of each pipeline."""
+"""The runs of what is golden or was named to be returned to, and the last one of each pipeline."""
+
+_UNDOABLE = """
+    SELECT run_id, stage_name, definition_hash FROM stages JOIN runs ON runs.id = run_id
+    WHERE environment IS NOT NULL AND NOT simulated AND pruned_at IS NULL
+        AND stages.status <> 'rolled_back' AND (
+            stages.started_at IS NOT NULL OR runs.status IN ('pending', 'running', 'interrupted'))
+"""
+"""What a rollback may undo in an environment, now or when it has started."""
 
 _ENDED = """
     SELECT id FROM (
@@ -87,25 +89,41 @@ class Pruning:
     needed: tuple[int, ...] = ()
 
 
-def needed_runs(connection: sqlite3.Connection) -> frozenset[int]:
-    """The runs whose logs, snapshots and releases a possible rollback still needs."""
-    still_open = {row[0] for row in connection.execute(_OPEN)}
-    needed = still_open | {row[0] for row in connection.execute(_IN_PLACE)}
-    for run_id in still_open:
-        row = connection.execute("SELECT definition_hash FROM runs WHERE id = ?", (run_id,))
-        pipeline = read_definition(connection, row.fetchone()["definition_hash"])
-        for stage in (one for one in pipeline.stages if one.environment):
-            for part in parts_of(stage):
-                earlier = succession(connection, run_id, stage.name, component=part).earlier
-                needed |= {earlier.run_id} if earlier else set()
-    return frozenset(needed)
+def needed_runs(connection: sqlite3.Connection, old: Collection[int] = ()) -> frozenset[int]:
+    """The runs whose logs, snapshots and releases a possible rollback still needs.
+
+    Such a rollback is one of what is under way, in place or vouched for, or of any run that is
+    not `old`. What these go back to is needed, not what that itself once replaced.
+    """
+    kept = _runs_of(connection, all_in_place(connection)).union(
+        row[0] for query in (_OPEN, _VOUCHED) for row in connection.execute(query)
+    )
+    aged = frozenset(old) - kept
+    return kept | _runs_of(connection, frozenset(_gone_back_to(connection, aged)))
+
+
+def _gone_back_to(connection: sqlite3.Connection, aged: Collection[int]) -> Iterator[int]:
+    """The releases to which rollbacks of the runs would go that are not `aged`."""
+    for row in connection.execute(_UNDOABLE).fetchall():
+        if row["run_id"] in aged:
+            continue
+        stage = read_definition(connection, row["definition_hash"]).stage(row["stage_name"])
+        for part in parts_of(stage) if stage else ():
+            earlier = place_before(connection, row["run_id"], row["stage_name"], part)
+            if earlier is not None:
+                yield earlier
+
+
+def _runs_of(connection: sqlite3.Connection, releases: Iterable[int]) -> frozenset[int]:
+    query = "SELECT run_id FROM releases WHERE id = ?"
+    return frozenset(connection.execute(query, (one,)).fetchone()["run_id"] for one in releases)
 
 
 def plan_pruning(connection: sqlite3.Connection, files: StoreFiles, limits: Limits) -> Pruning:
     """What a prune within these limits would take now."""
     before = to_text(limits.before) if limits.before else None
     old = [row["id"] for row in connection.execute(_ENDED, (before, limits.keep))]
-    needed = needed_runs(connection)
+    needed = needed_runs(connection, old)
     return Pruning(
         runs=tuple(_prunable(connection, files, run_id) for run_id in old if run_id not in needed),
         needed=tuple(run_id for run_id in old if run_id in needed),

@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.release import Release, Succession
 from orchestrate_tui.errors import NotFound, RollbackRefused
+from orchestrate_tui.store.placing import Line, in_place, note_return, place_before
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import moment
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
 _STANDING = """
-    SELECT *,
-        undone_by IS NULL AND NOT EXISTS (
-            SELECT 1 FROM releases AS later INDEXED BY releases_by_stage
-            WHERE later.pipeline = releases.pipeline AND later.environment = releases.environment
-                AND later.stage_name = releases.stage_name AND later.id > releases.id
-                AND later.component IS releases.component AND later.undone_by IS NULL
-        ) AS is_current,
-        (
+    SELECT *, (
             SELECT id FROM quarantines INDEXED BY quarantined_versions
             WHERE pipeline = releases.pipeline AND environment = releases.environment
                 AND version = releases.version AND lifted_at IS NULL
@@ -41,20 +35,6 @@ _OF_RUN = """
     ORDER BY CAST(id AS TEXT) = ?2 DESC, undone_by IS NOT NULL, id DESC LIMIT 1
 """
 _NAMED = f"{_STANDING} {_OF_RUN}"
-_EARLIER = """
-    SELECT release.*, FALSE AS is_current, NULL AS quarantine FROM stages
-        JOIN runs ON runs.id = stages.run_id
-        JOIN releases AS release INDEXED BY releases_by_place
-            ON release.pipeline = runs.pipeline AND release.environment = stages.environment
-    WHERE stages.run_id = ?1 AND stages.stage_name = ?2 AND release.run_id <> ?1
-        AND release.undone_by IS NULL AND release.pruned_at IS NULL
-        AND (?3 IS NULL OR release.event_id < ?3)
-        AND (?4 IS NULL OR release.component IS NULL OR release.component = ?4)
-    ORDER BY release.id DESC LIMIT 1
-"""
-_EARLIER_OF_STAGE = _EARLIER.replace("releases_by_place", "releases_by_stage").replace(
-    "WHERE", "WHERE release.stage_name = ?2 AND"
-)
 
 
 def insert_release(
@@ -135,9 +115,11 @@ def mark_gone(connection: sqlite3.Connection, run_id: int, rollback_id: int, at:
         (run_id, rollback_id, plan["plan"]),
     ).fetchall()
     for row in rows:
-        mark_undone(connection, run_id, row["stage_name"], rollback_id, row["component"])
+        name, component = row["stage_name"], row["component"]
+        note_return(connection, run_id, name, rollback_id, component)
+        mark_undone(connection, run_id, name, rollback_id, component)
         record(
-            connection, run_id, to_text(at), "release", stage_name=row["stage_name"],
+            connection, run_id, to_text(at), "release", stage_name=name,
             rollback_id=rollback_id, detail=f"release {row['id']} gone with what it was about",
         )  # fmt: skip
 
@@ -150,7 +132,7 @@ def read_release(connection: sqlite3.Connection, release_id: int) -> Release:
             f"There is no release {release_id}",
             next_step="List them with: orchestrate-tui releases",
         )
-    return _with_outputs(connection, _release(row))
+    return _with_outputs(connection, *_releases(connection, [row]))
 
 
 def find_release(connection: sqlite3.Connection, run_id: int, wanted: str) -> Release:
@@ -165,7 +147,7 @@ def find_release(connection: sqlite3.Connection, run_id: int, wanted: str) -> Re
             f"There is no release '{wanted}' from before run {run_id} in its environments",
             next_step="List them with: orchestrate-tui releases",
         )
-    release = _with_outputs(connection, _release(row))
+    (release,) = _releases(connection, [row])
     if release.undone_by is not None:
         raise RollbackRefused(f"Release {release.id} was undone by rollback {release.undone_by}")
     if release.quarantine is not None:
@@ -173,28 +155,7 @@ def find_release(connection: sqlite3.Connection, run_id: int, wanted: str) -> Re
             f"Version {release.version} is quarantined in {release.environment}",
             next_step=f"Lift that with: orchestrate-tui lift {release.quarantine} --reason TEXT",
         )
-    return release
-
-
-def sibling(
-    connection: sqlite3.Connection,
-    release: Release,
-    stage_name: str,
-    component: str | None = None,
-) -> Release | None:
-    """What a stage brought to the environment in the run of a release; else the release itself.
-
-    None where nothing of the `component` is there any more.
-    """
-    row = connection.execute(
-        f"{_STANDING} WHERE run_id = ?1 AND stage_name = ?2 AND environment = ?3"
-        " AND undone_by IS NULL AND (?4 IS NULL OR component IS NULL OR component = ?4)"
-        " ORDER BY id DESC LIMIT 1",
-        (release.run_id, stage_name, release.environment, component),
-    ).fetchone()
-    if row is not None:
-        return _with_outputs(connection, _release(row))
-    return release if release.component in {None, component} else None
+    return _with_outputs(connection, release)
 
 
 def list_releases(
@@ -211,7 +172,7 @@ def list_releases(
     where = f"WHERE {' AND '.join(given)}" if given else ""
     query = f"{_STANDING} {where} ORDER BY id DESC LIMIT ?"
     rows = connection.execute(query, (*given.values(), limit)).fetchall()
-    return tuple(_with_outputs(connection, _release(row)) for row in rows)
+    return tuple(_with_outputs(connection, one) for one in _releases(connection, rows))
 
 
 def succession(
@@ -222,37 +183,21 @@ def succession(
     *,
     component: str | None = None,
 ) -> Succession:
-    """What a stage of a run brought to its environment, and what was there before it began.
+    """What a stage of a run brought to its environment, and what an undo of it goes back to.
 
-    That is the newest release that was not undone and was recorded before the stage was first
-    started: of the same stage, else of another one in the same environment; where it is about a
-    `component`, of that one, or of a stage as a whole. `version` is as for insert_release.
+    That is what was in place before the stage began, see place_before, unless it was pruned.
+    `version` is as for insert_release.
     """
     own = connection.execute(
         "SELECT version FROM releases WHERE run_id = ? AND stage_name = ? ORDER BY id DESC LIMIT 1",
         (run_id, stage_name),
     ).fetchone()
-    found = _earlier(connection, run_id, stage_name, component)
+    earlier = place_before(connection, run_id, stage_name, component)
+    found = None if earlier is None else read_release(connection, earlier)
     return Succession(
         version=own["version"] if own else _output(connection, run_id, stage_name) or version,
-        earlier=_with_outputs(connection, _release(found)) if found else None,
+        earlier=None if found is None or found.pruned_at else found,
     )
-
-
-def _earlier(
-    connection: sqlite3.Connection, run_id: int, stage_name: str, component: str | None
-) -> sqlite3.Row | None:
-    began = connection.execute(
-        "SELECT min(id) FROM events INDEXED BY events_by_run"
-        " WHERE run_id = ? AND kind = 'stage' AND stage_name = ? AND to_status = 'running'",
-        (run_id, stage_name),
-    ).fetchone()[0]
-    known = (run_id, stage_name, began, component)
-    row: sqlite3.Row | None = (
-        connection.execute(_EARLIER_OF_STAGE, known).fetchone()
-        or connection.execute(_EARLIER, known).fetchone()
-    )
-    return row
 
 
 def _output(connection: sqlite3.Connection, run_id: int, stage_name: str) -> str | None:
@@ -278,7 +223,17 @@ def _with_outputs(connection: sqlite3.Connection, release: Release) -> Release:
     return replace(release, outputs=tuple({row["key"]: row["value"] for row in rows}.items()))
 
 
-def _release(row: sqlite3.Row) -> Release:
+def _releases(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> Iterator[Release]:
+    """The releases of those rows, without their outputs."""
+    present: dict[Line, int | None] = {}
+    for row in rows:
+        line = Line.of(row)
+        if line not in present:
+            present[line] = in_place(connection, line)
+        yield _release(row, is_current=present[line] == row["id"])
+
+
+def _release(row: sqlite3.Row, *, is_current: bool) -> Release:
     return Release(
         id=row["id"],
         pipeline=row["pipeline"],
@@ -293,7 +248,7 @@ def _release(row: sqlite3.Row) -> Release:
         pinned_by=row["pinned_by"],
         pinned_at=moment(row["pinned_at"]),
         pin_reason=row["pin_reason"],
-        is_current=bool(row["is_current"]),
+        is_current=is_current,
         quarantine=row["quarantine"],
         pruned_at=moment(row["pruned_at"]),
     )

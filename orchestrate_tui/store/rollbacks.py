@@ -20,6 +20,7 @@ from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, Stal
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.fencing import check_carrier
+from orchestrate_tui.store.placing import note_return
 from orchestrate_tui.store.quarantines import quarantine
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.releases import mark_undone
@@ -313,6 +314,7 @@ def mark_rolled_back(
     Raises NotFound for an unknown stage, StaleTransition for one that has nothing to undo.
     """
     if component is not None:
+        note_return(connection, run_id, stage_name, rollback_id, component)
         mark_undone(connection, run_id, stage_name, rollback_id, component)
         quarantine(connection, run_id, stage_name, rollback_id, at, component=component)
         if _has_more(connection, run_id, stage_name):
@@ -331,6 +333,7 @@ def mark_rolled_back(
     )
     mark_undone(connection, run_id, stage_name, rollback_id)
     if component is None:
+        note_return(connection, run_id, stage_name, rollback_id)
         quarantine(connection, run_id, stage_name, rollback_id, at)
     record(
         connection, run_id, to_text(at), "stage", stage_name=stage_name, rollback_id=rollback_id,

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Secret, Undo
+from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Secret, Snapshot, Undo
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.errors import CannotStart, RollbackRefused, StalePlan
+from orchestrate_tui.executor.readiness import run_readiness
 from orchestrate_tui.store.definitions import encode_pipeline
 from tests.executor.scenery import HOLD, ROLLBACK, SCRIPT, Scene, after, pipeline, stage
 
@@ -166,3 +167,106 @@ async def test_a_secret_in_another_definition_is_refused(
     with pytest.raises(CannotStart):
         await scene.executor.trigger_rollback(run.id, "a", definition=File(other))
     assert scene.history.rollbacks(run.id) == ()
+
+
+def in_place(scene: Scene) -> list[str]:
+    return [one.version for one in scene.history.releases() if one.is_current]
+
+
+async def goes_back_to(scene: Scene, run_id: int) -> list[str]:
+    plan = await scene.executor.plan_rollback(run_id, "deploy")
+    return [step.to_version for step in plan.steps]
+
+
+async def test_the_release_that_was_returned_to_is_in_place(scene: Scene) -> None:
+    await deployed(scene, "1.0", "1.1", "1.2")
+    await scene.executor.trigger_rollback(3, "deploy", release="1")
+    assert in_place(scene) == ["1.0"]
+
+
+async def test_a_run_after_it_goes_back_to_what_it_found_in_place(scene: Scene) -> None:
+    await deployed(scene, "1.0", "1.1", "1.2")
+    await scene.executor.trigger_rollback(3, "deploy", release="1")
+    await deployed(scene, "1.3")
+    assert in_place(scene) == ["1.3"]
+    assert await goes_back_to(scene, 4) == ["1.0"]
+    assert run_readiness(scene.history, 4)[0].release == 1
+    await scene.executor.trigger_rollback(4, "deploy")
+    assert in_place(scene) == ["1.0"]
+    assert scene.undone() == ["1.0", "1.0"]
+
+
+async def test_what_was_passed_over_still_goes_back_to_what_it_found(scene: Scene) -> None:
+    await deployed(scene, "1.0", "1.1", "1.2", "1.3")
+    await scene.executor.trigger_rollback(4, "deploy", release="1")
+    assert await goes_back_to(scene, 3) == ["1.1"]
+    assert await goes_back_to(scene, 2) == ["1.0"]
+
+
+async def test_what_was_passed_over_is_returned_to_when_it_is_named(scene: Scene) -> None:
+    await deployed(scene, "1.0", "1.1", "1.2")
+    await scene.executor.trigger_rollback(3, "deploy", release="1")
+    await deployed(scene, "1.3")
+    await scene.executor.trigger_rollback(4, "deploy", release="2")
+    assert in_place(scene) == ["1.1"]
+    await deployed(scene, "1.4")
+    assert await goes_back_to(scene, 5) == ["1.1"]
+
+
+async def test_what_was_passed_over_keeps_no_rollback_back(scene: Scene) -> None:
+    await deployed(scene, "0.9", "1.0", "1.1", "1.2")
+    await scene.executor.trigger_rollback(4, "deploy", release="2")
+    plan = await scene.executor.plan_rollback(2, "deploy")
+    assert plan.newer == ""
+    await scene.executor.trigger_rollback(2, "deploy")
+    assert in_place(scene) == ["0.9"]
+
+
+async def test_the_undo_of_an_older_run_leaves_what_it_went_back_to(scene: Scene) -> None:
+    await deployed(scene, "1.0", "1.1", "1.2")
+    await scene.executor.trigger_rollback(2, "deploy", reason="x", force=True)
+    assert in_place(scene) == ["1.0"]
+    assert await goes_back_to(scene, 3) == ["1.0"]
+
+
+async def test_a_run_that_failed_may_leave_an_older_release(scene: Scene) -> None:
+    await deployed(scene, "1.0", "1.1")
+    await scene.run(deploy(task="exit 1"))
+    await scene.executor.trigger_rollback(3, "deploy", release="1")
+    assert in_place(scene) == ["1.0"]
+
+
+async def test_what_tested_a_release_is_in_place_with_it(scene: Scene) -> None:
+    for of in ("1.0", "1.1", "1.2"):
+        trigger = TriggerContext(variables=(("version", of),))
+        await scene.run(
+            deploy(), after("smoke", "deploy", environment="production"), trigger=trigger
+        )
+    await scene.executor.trigger_rollback(3, "smoke", "deploy", release="1.0")
+    assert in_place(scene) == ["1.0", "1.0"]
+
+
+async def test_a_snapshot_returns_to_no_release_that_is_named(scene: Scene) -> None:
+    for of in ("1.0", "1.1", "1.2"):
+        trigger = TriggerContext(variables=(("version", of),))
+        kept = Snapshot(paths=("content",))
+        task = f"echo {of} >content"
+        await scene.run(
+            stage("deploy", task, environment="production", snapshot=kept), trigger=trigger
+        )
+    plan = await scene.executor.plan_rollback(3, "deploy", release="1.0")
+    assert [step.to_version for step in plan.steps] == ["1.1"]
+    assert plan.warnings == (
+        "stage 'deploy' is only put back as it was before it ran: nothing returns it to release 1",
+    )
+    await scene.executor.trigger_rollback(3, "deploy", release="1.0")
+    assert scene.noted("content") == in_place(scene) == ["1.1"]
+
+
+async def test_a_repetition_returns_to_nothing_that_was_undone_meanwhile(scene: Scene) -> None:
+    await deployed(scene, "0.9", "1.0")
+    await scene.run(deploy("exit 1"))
+    await scene.executor.trigger_rollback(3, "deploy", release="1.0")
+    await scene.executor.trigger_rollback(2, "deploy", reason="x", force=True)
+    with pytest.raises(RollbackRefused, match="Release 2 was undone by rollback"):
+        await scene.executor.trigger_rollback(3, "deploy", retry=True)

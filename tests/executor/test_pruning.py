@@ -24,9 +24,9 @@ pytestmark = pytest.mark.anyio
 ALL = Limits(before=utc_now() + timedelta(days=1))
 
 
-def deploy(**settings: Any) -> Any:
+def deploy(task: str = "echo x", **settings: Any) -> Any:
     undo = Undo(task="echo ${previous.run_id} >>undone")
-    return stage("deploy", "echo x", **({"environment": "live", "rollback": undo} | settings))
+    return stage("deploy", task, **({"environment": "live", "rollback": undo} | settings))
 
 
 async def deployed(scene: Scene, times: int, **settings: Any) -> None:
@@ -70,10 +70,45 @@ async def test_it_is_recorded_who_pruned_what(scene: Scene) -> None:
 
 
 async def test_what_is_young_or_among_the_newest_stays(scene: Scene) -> None:
-    await deployed(scene, 4)
+    await deployed(scene, 5)
     assert pruned(scene, Limits(before=utc_now() - timedelta(hours=1))) == []
     assert pruned(scene, Limits(before=ALL.before, keep=3)) == [1]
     assert pruned(scene, Limits(keep=2)) == [2]
+
+
+async def test_what_a_run_that_is_kept_would_go_back_to_stays(scene: Scene) -> None:
+    await deployed(scene, 4)
+    assert do(scene, Limits(keep=3)).needed == (1,)
+    await scene.executor.trigger_rollback(2, "deploy", reason="x", force=True)
+    assert scene.undone() == ["1"]
+
+
+async def test_a_run_that_was_undone_needs_nothing_to_go_back_to(scene: Scene) -> None:
+    await deployed(scene, 3)
+    await scene.executor.trigger_rollback(3, "deploy")
+    await deployed(scene, 1)
+    assert pruned(scene, Limits(keep=2)) == [1]
+
+
+async def test_a_run_that_failed_may_still_go_back(scene: Scene) -> None:
+    await deployed(scene, 2)
+    await deployed(scene, 2, task="exit 1")
+    await deployed(scene, 2)
+    assert pruned(scene, Limits(keep=3)) == [1, 3]
+
+
+async def test_what_was_returned_to_and_what_replaced_it_stay(scene: Scene) -> None:
+    await deployed(scene, 4)
+    await scene.executor.trigger_rollback(4, "deploy", release="2")
+    assert do(scene).needed == (1, 2, 4)
+
+
+async def test_each_component_keeps_what_it_would_go_back_to(scene: Scene) -> None:
+    both = {"components": ("api", "web")}
+    await deployed(scene, 2, **both)
+    await scene.executor.trigger_rollback(2, "deploy", components=("web",))
+    await deployed(scene, 1, **both)
+    assert do(scene).needed == (1, 2, 3)
 
 
 async def test_a_golden_release_stays(scene: Scene) -> None:
