@@ -14,14 +14,18 @@ import pytest
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.locks import FileLock
 
+FILLER = "filler"
+"""The file that takes all the room."""
+
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of two megabytes in a new folder; without the right to one the test skips."""
+def small_disk(folder: Path, *, mebibytes: int = 2) -> Iterator[Path]:
+    """A file system of its own in a new folder; without the right to one the test skips."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     folder.mkdir(mode=0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "small", str(folder)]
+    options = f"size={mebibytes}m,mode=700"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "small", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
@@ -37,7 +41,7 @@ def fill(folder: Path, database: Path | None = None) -> Path:
     """
     if database is not None:
         _empty_log(database)
-    filler = folder / "filler"
+    filler = folder / FILLER
     descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
     try:
         while True:

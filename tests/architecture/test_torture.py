@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 ATTACKS = sorted((Path(__file__).parents[1] / "torture").glob("test_*.py"))
+DOCUMENT = Path(__file__).parents[2] / "docs/torture.md"
 
 
 def marked(path: Path, mark: str) -> list[str]:
@@ -36,3 +38,8 @@ def test_every_attack_has_a_control(path: Path) -> None:
     named = [attack or control for attack, control in zip(attacks, controls, strict=True)]
     assert all(named), "each test is an attack or a control"
     assert set(attacks) == set(controls) != {""}
+
+
+def test_the_attacks_that_are_described_are_those_that_there_are() -> None:
+    rows = re.findall(r"^\| `(test_\w+\.py)`", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    assert sorted(rows) == [path.name for path in ATTACKS]

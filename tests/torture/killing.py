@@ -9,15 +9,17 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus
 from orchestrate_tui.store.accounts import current_user
+from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
+from tests.small_disk import FILLER
 from tests.torture.mortal import DATABASE, HOME, Job
 
 REPOSITORY = Path(__file__).parents[2]
@@ -28,7 +30,7 @@ GOES_ON = ("point after run interrupted running", "point to start")
 WORK = (
     'echo "$ORCHESTRATE_STAGE stage $ORCHESTRATE_ATTEMPT began" >>effects;'
     ' [ "$ORCHESTRATE_TASK" != flaky ] || [ "$ORCHESTRATE_ATTEMPT" -gt 1 ] || exit 3;'
-    ' echo "v=$ORCHESTRATE_ATTEMPT" >>"$ORCHESTRATE_OUTPUT";'
+    ' until echo "v=$ORCHESTRATE_ATTEMPT" >>"$ORCHESTRATE_OUTPUT"; do sleep 0.01; done 2>/dev/null;'
     ' echo "$ORCHESTRATE_STAGE stage $ORCHESTRATE_ATTEMPT done" >>effects;'
     ' [ "$ORCHESTRATE_TASK" != fail ]'
 )
@@ -36,7 +38,9 @@ UNDO = (
     'echo "$ORCHESTRATE_STAGE undo-$ORCHESTRATE_ROLLBACK_ID $ORCHESTRATE_ATTEMPT began" >>effects;'
     ' echo "$ORCHESTRATE_STAGE undo-$ORCHESTRATE_ROLLBACK_ID $ORCHESTRATE_ATTEMPT done" >>effects'
 )
-"""Each effect is a line that is appended, and says which attempt it is of."""
+"""Each effect is a line that is appended, and says which attempt it is of.
+
+What a stage puts out it tries to write until there is room for it."""
 
 PIPELINE = """\
 name: mortal
@@ -81,15 +85,16 @@ UNDONE = ("ship", "warm", "deploy")
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One course of events: its commands, and how its run ends."""
+    """One course of events: its commands, and how its run ends; `text` is its pipeline."""
 
     name: str
     smoke: str
     commands: tuple[tuple[str, ...], ...]
     status: RunStatus
+    text: str = PIPELINE
 
     def write(self, home: Path) -> None:
-        text = PIPELINE.format(work=WORK, undo=UNDO, user=current_user(), smoke=self.smoke)
+        text = self.text.format(work=WORK, undo=UNDO, user=current_user(), smoke=self.smoke)
         (home / "pipeline.yaml").write_text(text)
 
 
@@ -171,6 +176,11 @@ class Grave:
             with suppress(OSError):
                 if entry.name.isdecimal() and mark in (entry / "environ").read_bytes().split(b"\0"):
                     end(int(entry.name))
+
+    def make_room(self) -> None:
+        """Take away what the dead filled disks with."""
+        for folder in (self.home, StoreFiles(self.path).runs):
+            (folder / FILLER).unlink(missing_ok=True)
 
     def rows(self, query: str) -> list[sqlite3.Row]:
         connection = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
@@ -325,22 +335,27 @@ def recovery_s(grave: Grave) -> list[float]:
     return found
 
 
-def survive(
-    nursery: Nursery, home: Path, course: Course, points: Sequence[str], *, lies: bool = False
-) -> Grave:
-    """Take a course whose processes die at the points, one after the other, and check it all.
+Blow = Mapping[str, Any]
+"""What befalls a process: fields of its Job."""
 
-    With `lies` they do not die, but the commits at these points seem to fail.
-    """
+
+def killed_at(points: Iterable[str]) -> list[Blow]:
+    """Processes that die at these points, one after the other."""
+    return [{"point": point} for point in points]
+
+
+def survive(nursery: Nursery, home: Path, course: Course, blows: Sequence[Blow]) -> Grave:
+    """Take a course, a process for each of the blows and a last one, and check it all."""
     course.write(home)
     grave = Grave(home)
     before = 0
-    for point in (*points, ""):
+    for blow in (*blows, {}):
         before = len(grave.noted("exit"))
         commands = _due(grave, course)
-        status = nursery.bear(Job(home=str(home), commands=commands, point=point, lies=lies))
+        status = nursery.bear(Job(home=str(home), commands=commands, **blow))
+        grave.make_room()
         assert status in {KILLED, 0}, grave.output()
-        if (status == KILLED or lies) and grave.has_run():
+        if blow and grave.has_run():
             assert lost(grave) == 0
             check_truth(grave)
     assert {what.partition(" ")[0] for what in grave.noted("exit")[before:]} <= {"0", "1"}
@@ -348,7 +363,7 @@ def survive(
     assert grave.noted("exit")[-1] == "0 doctor", grave.output()
     check_end(grave, course)
     assert (lost(grave), doubled(grave), missing(grave), forgotten(grave)) == (0, [], [], [])
-    assert lies or repeated(grave) == []
+    assert any("lies" in blow for blow in blows) or repeated(grave) == []
     grave.bury()
     return grave
 

@@ -29,17 +29,21 @@ from orchestrate_tui.agents import process
 from orchestrate_tui.agents.contract import Launcher, Outcome, Process, Program, Work
 from orchestrate_tui.cli import doctor, history, rollbacks, running
 from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandKind, insert_command
 from orchestrate_tui.store.connection import ImmediateConnection, connect_reader
-from orchestrate_tui.store.database import open_database
+from orchestrate_tui.store.database import StoreFiles, open_database
+from orchestrate_tui.store.trouble import trouble_at
 from tests.executor.scenery import hosts_in
+from tests.small_disk import fill
 from tests.torture.protections import WITHOUT
 
 LOADED = (doctor, history, rollbacks, running)
 DATABASE = "store.db"
 CANNOT, FAULTY = 2, 70
 KEPT = ".before"
+LONGEST_FULL_S, FULL_AFTER_WORD_S = 0.5, 0.05
 HOME = "TORTURE_HOME"
 """The environment variable that all processes of a job have."""
 
@@ -53,7 +57,9 @@ class Job:
     the last commit, as if the process had acted before that commit was safe. `with_host_after_s`
     is how long after the point it dies together with the stage hosts; None means at the point,
     without them. `without` names a protection that is off, of WITHOUT. `decisions` is what as many
-    operators say at once of each rollback that waits.
+    operators say at once of each rollback that waits. At the points of `full` the disk under the
+    folder `disk` of `home` is filled up; there is room again soon after the process has said that
+    it waits for some, or after a while.
     """
 
     home: str
@@ -64,6 +70,8 @@ class Job:
     with_host_after_s: float | None = None
     without: str = ""
     decisions: tuple[str, ...] = ()
+    full: tuple[str, ...] = ()
+    disk: str = ""
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -85,6 +93,7 @@ class Journal:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._has_come = False
+        self._blown = set[str]()
         self._home = Path(job.home)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(self._home / "journal", flags, 0o600)
@@ -95,6 +104,10 @@ class Journal:
     def come_to(self, *points: str) -> None:
         for point in points:
             self.note(f"point {point}")
+            if point in self._job.full and point not in self._blown:
+                self._blown.add(point)
+                self.note(f"full {point}")
+                self._fill_for_a_while()
         if self._job.point in points and not self._has_come:
             self._has_come = True  # a commit is tried again
             self.note(f"killed {self._job.point}")
@@ -106,6 +119,21 @@ class Journal:
                 os.kill(os.getpid(), signal.SIGKILL)
             else:
                 threading.Timer(after_s, self._die_with_hosts).start()
+
+    def _fill_for_a_while(self) -> None:
+        """Take all the room there is on the disk, and give it back."""
+        filler, files = fill(self._home / self._job.disk), StoreFiles(self._home / DATABASE)
+
+        def give_back() -> None:
+            until = time.monotonic() + LONGEST_FULL_S
+            while time.monotonic() < until and not trouble_at(files):
+                time.sleep(0.002)
+            if trouble_at(files):
+                self.note("waited for room")
+            time.sleep(FULL_AFTER_WORD_S)
+            filler.unlink(missing_ok=True)
+
+        threading.Thread(target=give_back).start()
 
     def _die_with_hosts(self) -> None:
         for host in hosts_in(self._home / f"{DATABASE}.hosts"):
@@ -233,8 +261,13 @@ def answer_all(job: Job, committed: threading.Event) -> None:
             " AND run_id IN (SELECT id FROM runs WHERE status = 'running')"
         ).fetchall()
         reader.close()
-        for row in waiting:
-            approve(path, row["run_id"], row["stage_name"])
+        try:
+            for row in waiting:
+                approve(path, row["run_id"], row["stage_name"])
+        except StoreError:
+            if not job.full:
+                raise
+            committed.set()  # as somebody who tries again
         if job.decisions:
             decide(path, tuple(job.decisions))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,11 @@ from orchestrate_tui.errors import StaleTransition
 from orchestrate_tui.executor import demand, left_work, quarantine, rollback, runs, taking_up
 from orchestrate_tui.executor import environments as keeping_apart
 from orchestrate_tui.executor.operator_desk import OperatorDesk
+from orchestrate_tui.executor.room import Room
 from orchestrate_tui.store import environments, rollback_steps
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.record import record
+from orchestrate_tui.store.writer import Writer
 
 _cases: dict[int, Any] = {}
 _change_step = rollback_steps.change_step
@@ -59,6 +61,24 @@ def _nobody(*_: object, **__: object) -> None:
     """Find nobody, and do nothing."""
 
 
+_submit = Writer.submit
+
+
+def _submit_in_haste(writer: Writer, change: Any, *, is_patient: bool = False) -> Any:
+    """Have a change committed, or not if there is no room."""
+    del is_patient
+    return _submit(writer, change)
+
+
+async def _start_at_once(_: Room, start: Callable[[], Awaitable[Any]]) -> Any:
+    """Start something, room or not."""
+    return await start()
+
+
+async def _wait_for_nothing(_: Room) -> None:
+    """Take it for granted that there is room."""
+
+
 WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "asking": ((left_work.Survey, "_is_repeatable", lambda *_: True),),
     "ending": ((runs, "end_leftovers", _leave_them),),
@@ -72,6 +92,8 @@ WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     ),
     "programs that go on": ((environments, "_goes_on", lambda *_: False),),
     "tripping": ((rollback, "trip", _nobody),),
+    "patience": ((Writer, "submit", _submit_in_haste),),
+    "room": ((Room, "start", _start_at_once), (Room, "wait", _wait_for_nothing)),
     "refusing": ((quarantine, "find_breaker", _nobody),),
 }
 """What stands in the place of each of them."""

@@ -19,6 +19,7 @@ from tests.torture.killing import (
     Grave,
     Nursery,
     doubled,
+    killed_at,
     lost,
     recovery_s,
     survive,
@@ -50,7 +51,7 @@ def test_killed_anywhere_a_run_goes_on_as_if_nobody_had_died(
     points = survive(nursery, next(homes), course, ()).points()
     kills, recoveries = 0, list[float]()
     for died_at in deaths(rng, points, amount(short=12, long=520)):
-        grave = survive(nursery, next(homes), course, died_at)
+        grave = survive(nursery, next(homes), course, killed_at(died_at))
         kills += len(grave.noted("killed"))
         recoveries += recovery_s(grave)
     figure("kills", f"{kills}, at {len(points)} named points")

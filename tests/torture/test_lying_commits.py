@@ -33,7 +33,7 @@ def test_a_commit_that_reports_an_error_changes_nothing_about_the_end(
     points = commits(survive(nursery, next(homes), course, ()))
     errors = amount(short=6, long=300)
     for point in islice(cycle(rng.sample(points, len(points))), errors):
-        survive(nursery, next(homes), course, (point,), lies=True)
+        survive(nursery, next(homes), course, [{"point": point, "lies": True}])
     figure("errors", f"{errors}, at {len(points)} named points")
 
 
