@@ -1,25 +1,19 @@
-"""Finds what is secret in a stream of bytes and puts *** in its place.
-
-A byte-by-byte search for hundreds of texts would be slow. Instead every text lends some of its
-bytes to a set; the aligned words of the data are looked up in that set all at once, and only where
-one of them is met is the text compared.
-"""
+"""Finds what is secret in a stream of bytes and puts *** in its place."""
 
 from __future__ import annotations
 
 import re
-import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+
+from orchestrate_tui.stagehost.searching import WORD, Search, Span
 
 MASK = b"***"
 """What stands for a secret."""
 
-SHORTEST = 4
+SHORTEST = WORD
 """Bytes; a shorter text cannot be searched for, and would be met everywhere."""
 
-_WORD, _LONG_WORD = 4, 8
-_MANY = 60  # forms, above which searching for one after the other takes longer
 _MOST_FILLERS = 64 * 1024  # bytes that may be held between the letters of what may be a secret
 
 _CONTROL = rb"\x1b(?:\[[0-?]{0,255}[ -/]{0,9}(?:[@-~]|\Z)|\Z)"
@@ -37,29 +31,26 @@ _CONTEXT = 42  # bytes that tell such a line break from any other
 
 _SIZE_BYTES = 4  # of the length of an encoded form
 
-Span = tuple[int, int]
-"""Where something begins, and where it has ended."""
+_ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
+"""What stands for a byte in a URL, or for a character in JSON."""
+
+_DIGITS = re.compile(rb"[0-9A-Fa-f]{8,}")
+"""What may be a text in hexadecimal digits: that of the shortest secret has eight."""
 
 
 class Masker:
-    """Knows every form of every secret. It keeps nothing of what it masks."""
+    """Knows every form of every secret. It keeps nothing of what it masks.
+
+    The digits of an escape, and those of a text that is nothing else, may be of any case, each by
+    itself: all is searched in capitals, and what is found there is compared.
+    """
 
     def __init__(self, forms: Iterable[bytes]) -> None:
         self.forms = tuple(sorted({form for form in forms if len(form) >= SHORTEST}))
         self.longest = max(map(len, self.forms), default=0)
         self._has_lines = any(b"\n" in form or b"\r" in form for form in self.forms)
-        of_a_word, of_a_long_word = _surely_holds(_WORD), _surely_holds(_LONG_WORD)
-        long = [form for form in self.forms if len(form) >= of_a_long_word]
-        middling = [form for form in self.forms if of_a_word <= len(form) < of_a_long_word]
-        short = [form for form in self.forms if len(form) < of_a_word]
-        self._filters = (
-            _Filter(long, _LONG_WORD, _in_the_middle),
-            _Filter(middling, _WORD, _in_the_middle),
-            _Filter(short, _WORD, _at_the_head, alignments=_WORD),
-        )
-        self._beginnings = _Filter(long, _LONG_WORD, _at_the_beginning)
-        self._heads = _Filter(self.forms, _WORD, _at_the_head, alignments=_WORD)
-        self._stubs = {form[:size] for form in self.forms for size in range(1, _WORD)}
+        self._canonical = frozenset(map(_canonical, self.forms))
+        self._search = Search({form.upper() for form in self.forms})
 
     def __repr__(self) -> str:
         return f"<Masker of {len(self.forms)} forms>"
@@ -99,21 +90,14 @@ class Masker:
         return self._has_lines or b"\x1b" in data
 
     def _find(self, data: bytes) -> Iterator[Span]:
-        for each in self._filters:
-            yield from each.find(data)
+        for start, end in self._search.find(data.upper()):
+            found = data[start:end]
+            if found in self._canonical or _canonical(found) in self._canonical:
+                yield start, end
 
     def _unfinished(self, data: bytes) -> int:
-        """The first place from which on all of the data is the beginning of a form."""
-        end = len(data)
-        sizes = range(min(_WORD - 1, end), 0, -1)
-        begun = end - next((size for size in sizes if data[end - size :] in self._stubs), 0)
-        near = max(end - _surely_holds(_LONG_WORD), 0)
-        for form in self._heads.suspects(data[near:]):
-            begun = _first_beginning(form, data, near, begun)
-        far = max(end - self.longest + 1, 0)
-        for form in self._beginnings.suspects(data[far:]):
-            begun = _first_beginning(form, data, far, begun)
-        return begun
+        near = max(len(data) - self.longest, 0)
+        return near + self._search.unfinished(data[near:].upper())
 
 
 class MaskedStream:
@@ -176,93 +160,15 @@ class _Views:
         return self._origins[piece] + position - self._starts[piece]
 
 
-class _Filter:
-    """Notices forms by some of their words, looked up among the words of the data.
-
-    `windows` tells where the words of a form begin: one for each alignment that the form may
-    have, or one for all where the words of the data are taken at all `alignments`.
-    """
-
-    def __init__(
-        self, forms: Iterable[bytes], size: int, windows: Windows, *, alignments: int = 1
-    ) -> None:
-        self._size = size
-        self._forms: dict[int, list[tuple[bytes, int]]] = {}
-        for form in forms:
-            for at in windows(form, size):
-                word = int.from_bytes(form[at : at + size], sys.byteorder)
-                self._forms.setdefault(word, []).append((form, at))
-        self._words = frozenset(self._forms)
-        self._offsets = range(alignments if self._words else 0)
-
-    def find(self, data: bytes) -> Iterator[Span]:
-        """Where forms stand in the data."""
-        suspects = self.suspects(data)
-        if len(suspects) > _MANY:
-            yield from self._find_all(data)
-            return
-        for form in suspects:
-            start = data.find(form)
-            while start >= 0:
-                yield start, start + len(form)
-                start = data.find(form, start + 1)
-
-    def suspects(self, data: bytes) -> set[bytes]:
-        """The forms that were noticed; no others can stand in the data."""
-        met: set[int] = set()
-        for offset in self._offsets:
-            met.update(self._words.intersection(_words(data, offset, self._size)))
-        return {form for word in met for form, _ in self._forms[word]}
-
-    def _find_all(self, data: bytes) -> Iterator[Span]:
-        """The same as `find`, at a cost that does not grow with the number of suspects."""
-        known = self._words
-        for offset in self._offsets:
-            words = _words(data, offset, self._size)
-            for place in [place for place, word in enumerate(words) if word in known]:
-                for form, at in self._forms[words[place]]:
-                    start = offset + place * self._size - at
-                    if start >= 0 and data.startswith(form, start):
-                        yield start, start + len(form)
+def _canonical(form: bytes) -> bytes:
+    """The form with those digits as capitals that may be of any case."""
+    if _DIGITS.fullmatch(form):
+        return form.upper()
+    return _ESCAPE.sub(_with_capital_digits, form) if b"%" in form or b"\\u" in form else form
 
 
-def _words(data: bytes, offset: int, size: int) -> memoryview:
-    end = offset + max(len(data) - offset, 0) // size * size
-    return memoryview(data)[offset:end].cast("I" if size == _WORD else "Q")
-
-
-Windows = Callable[[bytes, int], Iterable[int]]
-
-
-def _surely_holds(size: int) -> int:
-    """How long a text must be to have a whole aligned word in it wherever it stands."""
-    return 2 * size - 1
-
-
-def _in_the_middle(form: bytes, size: int) -> Iterable[int]:
-    """How a secret begins and ends it often shares with harmless text."""
-    first = (len(form) - _surely_holds(size)) // 2
-    return range(first, first + size)
-
-
-def _at_the_beginning(form: bytes, size: int) -> Iterable[int]:
-    del form
-    return range(size)
-
-
-def _at_the_head(form: bytes, size: int) -> Iterable[int]:
-    del form, size
-    return (0,)
-
-
-def _first_beginning(form: bytes, data: bytes, start: int, before: int) -> int:
-    """Where from `start` on the data first ends as the form begins; `before` at the latest."""
-    at = data.find(form[:_WORD], start, before + _WORD)
-    while 0 <= at < before:
-        if len(form) > len(data) - at and form.startswith(data[at:]):
-            return at
-        at = data.find(form[:_WORD], at + 1, before + _WORD)
-    return before
+def _with_capital_digits(escape: re.Match[bytes]) -> bytes:
+    return escape[0].upper().replace(b"\\U", b"\\u")
 
 
 def _merged(spans: list[Span]) -> list[Span]:

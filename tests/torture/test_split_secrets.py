@@ -10,6 +10,7 @@ import signal
 import string
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -70,6 +71,7 @@ def encodings(value: str) -> list[bytes]:
         json.dumps(value, ensure_ascii=False)[1:-1],
         data.hex(),
         data.hex().upper(),
+        "".join(f"%{byte:02{case}}" for byte, case in zip(data, cycle("xXX"), strict=False)),
     ]
     return [data, *bases, *(text.encode() for text in texts)]
 

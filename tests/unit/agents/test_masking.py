@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -17,6 +18,7 @@ from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.stagehost import masking
 from orchestrate_tui.stagehost.masking import MaskedStream, Masker, decode_forms, encode_forms
 
+ROOT = Path(__file__).parents[3]
 VALUE = b"p4ss/w+rd \"\xc3\xa4?'x"
 KEY = (
     b"-----BEGIN KEY-----\n" + b"\n".join([b"q" * 64, b"w" * 64, b"e5F="]) + b"\n-----END KEY-----"
@@ -50,10 +52,30 @@ def streamed(of: Masker, pieces: Iterable[bytes]) -> bytes:
         json.dumps(TEXT, ensure_ascii=False)[1:-1].encode(),
         json.dumps(TEXT)[1:-1].replace("/", "\\/").encode(),
         json.dumps(TEXT)[1:-1].replace("\\u00e4", "\\u00E4").encode(),
+        quote(TEXT, safe="").replace("%2F", "%2f", 1).encode(),
+        quote(TEXT, safe="").replace("%2B", "%2b").replace("%C3", "%c3").encode(),
+        quote(TEXT, safe="").replace("%C3", "%cC").replace("%cC", "%C3").replace("%3F", "%3f")
+        .encode(),
+        b"".join(b"%%%02X%%%02x" % pair for pair in zip(VALUE[::2], VALUE[1::2], strict=True)),
+        VALUE.hex().encode().swapcase()[:9] + VALUE.hex().encode()[9:],
     ],
 )  # fmt: skip
 def test_a_secret_is_masked_in_every_form(form: bytes) -> None:
     assert masker(VALUE).mask(b"before " + form + b" after") == b"before *** after"
+
+
+@pytest.mark.parametrize("before", [b"%", b"%2", b"%2f", b"\\u", b"u00"])
+def test_digits_of_an_escape_have_any_case_whatever_stands_before(before: bytes) -> None:
+    value = b"fa/ce\xc3\xa4be\xc3\xbc"
+    for form in (b"fa%2fce%C3%a4be%c3%BC", rb"fa/ce\u00e4be\u00FC", b"66612f6365C3A46265c3bc"):
+        assert masker(value).mask(before + form + b"f") == before + b"***f"
+        pieces = [bytes((byte,)) for byte in before + form + b"f"]
+        assert streamed(masker(value), pieces) == before + b"***f"
+
+
+def test_letters_of_another_case_are_no_secret() -> None:
+    for text in (b"TOK-3F9C1D", b"P4ss%2fw%2brd", b"P4SS/W+RD", b"%2f%2F", b"deadBEEF"):
+        assert masker(TOKEN, VALUE).mask(text) == text
 
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
@@ -203,9 +225,12 @@ def test_forms_are_handed_over_as_they_are() -> None:
 
 
 def test_the_module_needs_nothing_but_the_standard_library() -> None:
-    code = f"import runpy, sys; runpy.run_path({masking.__file__!r}); print(*sys.modules)"
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+        "import orchestrate_tui.stagehost.masking; print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True
     )
     outside = {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names
-    assert outside == {"__main__"}
+    assert outside == {"__main__", "orchestrate_tui"}
