@@ -74,6 +74,7 @@ class Outcome:
     `exit_code` is that of the process, or the status of the HTTP answer; None without either.
     `has_output_file` says that the file of the outputs is there: whoever records the outcome
     removes it then, and not before. Until then it is all that is known of them.
+    `is_refused` says that nothing was begun, because it may not be.
     """
 
     succeeded: bool
@@ -81,6 +82,7 @@ class Outcome:
     reason: str = ""
     outputs: Pairs = ()
     has_output_file: bool = False
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ class StageStatus(StrEnum):
     REJECTED = "rejected"
     """Its approval was rejected or expired; it did not run."""
     SKIPPED = "skipped"
-    """It did not run: its condition was false, or the run ended before its turn."""
+    """It did not run: its condition was false, it may not, or the run ended before its turn."""
     CANCELLED = "cancelled"
     """It was running and was stopped."""
     INTERRUPTED = "interrupted"
@@ -99,7 +99,9 @@ STAGE_TRANSITIONS: Mapping[StageStatus, frozenset[StageStatus]] = MappingProxyTy
     {
         S.PENDING: frozenset({S.WAITING_APPROVAL, S.RUNNING, S.SKIPPED}),
         S.WAITING_APPROVAL: frozenset({S.RUNNING, S.REJECTED, S.SKIPPED}),
-        S.RUNNING: frozenset({S.SUCCEEDED, S.FAILED, S.RETRYING, S.CANCELLED, S.INTERRUPTED}),
+        S.RUNNING: frozenset(
+            {S.SUCCEEDED, S.FAILED, S.RETRYING, S.CANCELLED, S.INTERRUPTED, S.SKIPPED}
+        ),
         S.RETRYING: frozenset({S.RUNNING, S.FAILED, S.CANCELLED}),
         S.INTERRUPTED: frozenset({S.RUNNING, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.ROLLED_BACK}),
         S.SUCCEEDED: frozenset({S.ROLLED_BACK}),

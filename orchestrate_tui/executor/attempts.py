@@ -126,7 +126,8 @@ class Attempts:
         agent = self._agent(stage.agent)
         if isinstance(agent, Outcome) or agent.simulated != _PRETENCE:
             return None
-        if stage.snapshot is not None and not self.context.run.simulated:
+        keeps_or_brings = stage.snapshot is not None or stage.environment is not None
+        if keeps_or_brings and not self.context.run.simulated:
             return None
         rendered = self._rendered(stage, stage.task, self.values)
         return rendered if isinstance(rendered, Outcome) else _PRETENDED
@@ -141,8 +142,8 @@ class Attempts:
             executor = self.permission.executor
             await until_free(executor, self.context, stage, log)
             guard = Guard(executor.database, self.context)
-            if refusal := guard.refusal(stage, self.outputs):  # what the rollback has taken back
-                return Outcome(succeeded=False, reason=f"may not start: {refusal}")
+            if refusal := guard.refusal(stage, self.outputs):
+                return Outcome(succeeded=False, reason=refusal, is_refused=True)
         if problem := await self._keep(stage, attempt):
             return Outcome(succeeded=False, reason=self.context.secrets.masked(problem))
         timeout_s = agent.timeout_s if stage.timeout_s is None else stage.timeout_s

@@ -59,7 +59,7 @@ class Guard:
         self._context = context
 
     def refusal(self, stage: Stage, outputs: dict[tuple[str, str], str]) -> str:
-        """Why a stage may not start: a version that it would bring is quarantined; "" if not.
+        """Why an attempt may not start: a version that it would bring is quarantined; "" if not.
 
         That is `${version}`, or what a stage before it put out under that name.
         """
@@ -84,7 +84,10 @@ class Guard:
 
     def _sentence(self, stage: Stage, versions: Iterable[str]) -> str:
         found = self._find(stage, dict.fromkeys(filter(None, versions)))
-        return f"version {found.version} {found.sentence}" if found else ""
+        if found is None:
+            return ""
+        lift = f"orchestrate-tui lift {found.id} --reason TEXT"
+        return f"version {found.version} {found.sentence}; to let it come back: {lift}"
 
     def _find(self, stage: Stage, versions: Iterable[str]) -> Quarantine | None:
         find = partial(

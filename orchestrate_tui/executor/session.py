@@ -39,6 +39,9 @@ from orchestrate_tui.store.runs import change_run
 NOT_STARTED = "not started: "
 """How the reason of a stage begins that the end of its run skipped, not its condition."""
 
+MAY_NOT_START = "may not start"
+"""How the reason of a stage begins that was refused; that ends the run as a failed one."""
+
 
 class RunSession:
     """Works on one run; `run` returns when its end is committed."""
@@ -161,19 +164,15 @@ class RunSession:
         if reason is not None:
             self._change(stage, StageStatus.SKIPPED, reason=reason)
             self._scheduler.end_well((stage.name,))
+        elif stage.approval is None:
+            self._scheduler.make_ready(stage.name)
         elif refusal := self._quarantine.refusal(stage, self._attempts.outputs):
-            self.halt(f"stage '{stage.name}' may not start: {refusal}")
-        elif stage.approval is not None:
+            self._refuse(stage, refusal)  # nobody is asked in vain
+        else:
             self._change(stage, StageStatus.WAITING_APPROVAL)
             self._await_approval(stage)
-        else:
-            self._scheduler.make_ready(stage.name)
 
     def _start(self, stage: Stage) -> None:
-        has_waited = self._book.status(stage.name) is StageStatus.WAITING_APPROVAL
-        if has_waited and (refusal := self._quarantine.refusal(stage, self._attempts.outputs)):
-            self.halt(f"stage '{stage.name}' may not start: {refusal}")
-            return
         self._change(stage, StageStatus.RUNNING)
         self._under_way.begin(stage.name)
         outcome = self._attempts.pretend(stage)
@@ -224,6 +223,8 @@ class RunSession:
             self.turns.present.afterwards.append(forget)
         if outcome is None:
             self._change(stage, StageStatus.CANCELLED, reason=stop_reason)
+        elif outcome.is_refused:
+            self._refuse(stage, outcome.reason)
         elif outcome.succeeded and (problem := self._quarantine.complaint(stage, outcome.outputs)):
             self._fail(stage, replace(outcome, succeeded=False, reason=problem))
         elif outcome.succeeded:
@@ -250,6 +251,18 @@ class RunSession:
         reason = f"stage '{stage.name}' failed: {why}"
         self._queue_automatic(stage, reason)
         self.halt(reason)
+
+    def _refuse(self, stage: Stage, why: str) -> None:
+        """End the run at a stage that may not start: only what had begun before has failed."""
+        attempt = self._book.attempt(stage.name)
+        if attempt <= 1 or self._attempts.is_unstarted(stage.name, attempt - 1):
+            reason = f"{MAY_NOT_START}: {why}"
+            self._change(stage, StageStatus.SKIPPED, reason=reason)
+        else:
+            reason = f"{MAY_NOT_START} again: {why}"
+            self._change(stage, StageStatus.FAILED, reason=reason)
+            self._queue_automatic(stage, f"stage '{stage.name}' failed and {reason}")
+        self.halt(f"stage '{stage.name}' {reason}")
 
     def _retry(self, stage: Stage) -> None:
         if self._delays.pop(stage.name, None) is not None:

@@ -20,7 +20,7 @@ from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused, StaleTransition
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.operator_desk import OperatorDesk
-from orchestrate_tui.executor.session import NOT_STARTED, RunSession
+from orchestrate_tui.executor.session import MAY_NOT_START, NOT_STARTED, RunSession
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.environments import holder_of, newer_deployment
@@ -255,12 +255,19 @@ def _ending(
 
 
 def _failed_the_run(context: RunContext, stage: StageRun) -> bool:
-    if stage.status is StageStatus.REJECTED:
+    if stage.status is StageStatus.REJECTED or _is_refused(stage):
         return True
     definition = context.pipeline.stages[stage.position]
     return stage.status is StageStatus.FAILED and definition.on_failure is not OnFailure.CONTINUE
 
 
+def _is_refused(stage: StageRun) -> bool:
+    is_ended = stage.status in {StageStatus.SKIPPED, StageStatus.FAILED}
+    return is_ended and stage.reason.startswith(MAY_NOT_START)
+
+
 def _told(stage: StageRun) -> str:
+    if _is_refused(stage):
+        return stage.reason
     is_rejected = stage.status is StageStatus.REJECTED
     return f"was not approved: {stage.reason}" if is_rejected else f"failed: {stage.reason}"

@@ -168,7 +168,8 @@ def unknown_run(run_id: int) -> NotFound:
 
 _CHANGE_STAGE = """
     UPDATE stages SET status = ?, attempt = max(attempt, ?), reason = ?, exit_code = ?,
-        requested_at = coalesce(requested_at, ?), started_at = coalesce(started_at, ?),
+        requested_at = coalesce(requested_at, ?),
+        started_at = CASE WHEN ? THEN NULL ELSE coalesce(started_at, ?) END,
         completed_at = ?, waits_for = ''
     WHERE run_id = ? AND position = ? AND status = ?
 """
@@ -220,6 +221,7 @@ def _update_of(run_id: int, change: StageChange, at: str) -> tuple[str | int | N
         change.reason,
         change.exit_code,
         at if change.status is StageStatus.WAITING_APPROVAL else None,
+        change.status is StageStatus.SKIPPED,
         at if change.status is StageStatus.RUNNING else None,
         at if change.status in ENDED_STAGES else None,
         run_id,

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from orchestrate_tui.domain.pipeline import Environment, Snapshot, Stage
+from orchestrate_tui.domain.pipeline import Environment, Retry, Snapshot, Stage
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.domain.step_decision import StepAction
@@ -130,7 +130,7 @@ async def test_a_stage_that_has_waited_does_not_bring_back_the_version_that_was_
     scene: Scene,
 ) -> None:
     first = await scene.run(deploys(undo=HELD_UNDO), variables=(("version", "1.3"),))
-    again = deploys("echo deployed >>undone")
+    again = deploys("echo deployed >>undone", on_failure=ROLLBACK, retry=Retry(attempts=3))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: scene.executor.trigger_rollback(first.id, "deploy"))
         await scene.ready.line()
@@ -138,8 +138,11 @@ async def test_a_stage_that_has_waited_does_not_bring_back_the_version_that_was_
             await scene.hub.until(lambda: scene.stage(run_id, "deploy").is_held)
             scene.gate.open()
     assert scene.undone() == ["1"]
-    assert scene.stage(run_id, "deploy").status is StageStatus.FAILED
-    assert "may not start: version 1.3 was taken back" in scene.stage(run_id, "deploy").reason
+    refused = scene.stage(run_id, "deploy")
+    assert (refused.status, refused.started_at) == (StageStatus.SKIPPED, None)
+    assert refused.reason.startswith("may not start: version 1.3 was taken back in production")
+    assert scene.ended[run_id].reason == f"stage 'deploy' {refused.reason}"
+    assert scene.history.rollbacks(run_id) == ()
 
 
 async def test_an_automatic_rollback_waits_for_who_works_there(scene: Scene) -> None:

@@ -6,16 +6,21 @@ from typing import Any
 
 import pytest
 
-from orchestrate_tui.domain.pipeline import Approval, Undo
+from orchestrate_tui.domain.pipeline import Approval, OnFailure, Retry, Undo
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.errors import CannotStart, NotFound, Refused
-from tests.executor.scenery import ROLLBACK, Scene, after, stage
+from orchestrate_tui.errors import CannotStart, NotFound, Refused, RollbackRefused
+from tests.executor.scenery import CONTINUE, FOREVER, ROLLBACK, Scene, after, stage
 
 pytestmark = pytest.mark.anyio
 
 PUTS_OUT = "echo version=1.3 >>$ORCHESTRATE_OUTPUT"
+REFUSAL = (
+    "may not start:"
+    " version 1.3 was taken back in production by rollback 1 of run 1 and is quarantined there;"
+    " to let it come back: orchestrate-tui lift 1 --reason TEXT"
+)
 
 
 def trigger(version: str = "1.3") -> TriggerContext:
@@ -94,10 +99,9 @@ async def test_a_stage_is_not_started_with_what_an_earlier_one_put_out(scene: Sc
     )
     assert run.status is RunStatus.FAILED
     assert scene.statuses(run.id) == {"build": "succeeded", "deploy": "skipped"}
-    assert run.reason == (
-        "stage 'deploy' may not start:"
-        " version 1.3 was taken back in production by rollback 1 of run 1 and is quarantined there"
-    )
+    assert run.reason == f"stage 'deploy' {REFUSAL}"
+    assert scene.reasons(run.id) == {"deploy": REFUSAL}
+    assert scene.stage(run.id, "deploy").requested_at is None
     assert scene.noted("noted") == []
 
 
@@ -111,6 +115,59 @@ async def test_a_version_that_is_marked_while_an_approval_is_awaited_is_not_star
         await scene.executor.trigger_rollback(other.id, "deploy")
         await scene.executor.approve(run_id, "deploy", actor="root")
     assert scene.statuses(run_id) == {"deploy": "skipped"}
+    assert scene.stage(run_id, "deploy").started_at is None
+
+
+@pytest.mark.parametrize("how", [ROLLBACK, CONTINUE])
+async def test_a_refusal_is_no_failure_and_ends_the_run(scene: Scene, how: OnFailure) -> None:
+    await rolled_back(scene, trigger=trigger())
+    run = await scene.run(
+        stage("build", PUTS_OUT),
+        deploy("build", task="echo no >>noted", on_failure=how, retry=Retry(attempts=3)),
+        after("test", "deploy"),
+    )
+    assert (run.status, run.reason) == (RunStatus.FAILED, f"stage 'deploy' {REFUSAL}")
+    assert scene.statuses(run.id) == {"build": "succeeded", "deploy": "skipped", "test": "skipped"}
+    assert scene.starts(run.id) == ["build", "deploy"]
+    assert (scene.rollbacks(run.id), scene.noted("noted")) == ([], [])
+    with pytest.raises(RollbackRefused, match="did not run"):
+        await scene.executor.trigger_rollback(run.id, "deploy")
+
+
+async def test_a_stage_that_only_pretends_is_refused_too(scene: Scene) -> None:
+    await rolled_back(scene, trigger=trigger())
+    run = await scene.run(stage("build", PUTS_OUT), deploy("build", agent="nothing"))
+    assert scene.reasons(run.id) == {"deploy": REFUSAL}
+
+
+async def test_what_had_begun_is_not_tried_again_and_undone_as_the_file_says(
+    scene: Scene,
+) -> None:
+    known = (("version", "1.3"),)
+    begun = deploy(task=FOREVER, on_failure=ROLLBACK, idempotent=True)
+    other = scene.other_run(begun, variables=known)
+    await scene.ready.line()
+    other.kill()
+    scene.bury()
+    await rolled_back(scene, variables=known)
+    run = await scene.executor.resume_run(1)
+    again = REFUSAL.replace("start", "start again").replace("run 1", "run 2")
+    assert (run.status, run.reason) == (RunStatus.FAILED, f"stage 'deploy' {again}")
+    assert scene.rollback(1).reason == f"stage 'deploy' failed and {again}"
+    assert scene.statuses(1) == {"deploy": "rolled_back"}
+
+
+async def test_a_run_whose_executor_died_after_a_refusal_ends_as_a_failed_one(
+    scene: Scene,
+) -> None:
+    await rolled_back(scene, trigger=trigger())
+    other = scene.other_run(stage("build", PUTS_OUT), deploy("build"), stage("beside", FOREVER))
+    await other.until(lambda: scene.exists(2) and "deploy" in scene.reasons(2))
+    await scene.ready.line()
+    other.kill()
+    scene.bury()
+    run = await scene.executor.resume_run(2)
+    assert (run.status, run.reason) == (RunStatus.FAILED, f"stage 'deploy' {REFUSAL}")
 
 
 async def test_a_stage_that_puts_out_a_quarantined_version_has_failed(scene: Scene) -> None:
