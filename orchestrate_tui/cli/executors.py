@@ -125,7 +125,8 @@ def _starter(config: UserConfig, people: People) -> Starter:
             changed=errand.changed,
             variables=errand.variables,
         )
-        loaded = checked_for_run(path, trigger, people, simulated=errand.simulated)
-        return control.start_run(loaded, trigger, simulated=errand.simulated, workdir=path.parent)
+        folder, is_simulated = path.parent, errand.simulated
+        loaded = checked_for_run(path, trigger, people, simulated=is_simulated, folder=folder)
+        return control.start_run(loaded, trigger, simulated=is_simulated, workdir=folder)
 
     return start

@@ -12,11 +12,19 @@ from orchestrate_tui.spec.loaded import LoadedPipeline
 
 
 def checked_for_run(
-    path: Path, trigger: TriggerContext, people: People, *, simulated: bool
+    path: Path,
+    trigger: TriggerContext,
+    people: People,
+    *,
+    simulated: bool,
+    folder: Path | None = None,
 ) -> LoadedPipeline:
-    """The pipeline, if a run of it can start. Raises CannotStart with every problem, by line."""
+    """The pipeline, if a run of it can start in the `folder`, None means the present one.
+
+    Raises CannotStart with every problem, by line.
+    """
     try:
-        loaded = load_pipeline(path)
+        loaded = load_pipeline(path, folder=folder)
     except PipelineFileError as error:
         raise _refused(path, error.problems) from error
     problems = list(problems_for_run(loaded, dict(trigger.variables), simulate=simulated))

@@ -22,9 +22,11 @@ from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.secrets import LostSecret
+from orchestrate_tui.executor.shared_paths import check_unshared, lie_together, shared
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database, StoreFiles
 from orchestrate_tui.store.fencing import check_owner
+from orchestrate_tui.store.rollbacks import undone_components
 from orchestrate_tui.store.snapshots import (
     KeptSnapshot,
     NewSnapshot,
@@ -93,11 +95,10 @@ class Snapshots:
         if new is None:
             return problem
         sealed = self.context.secrets.sealed_pairs(values)
-        await self.executor.commit(
+        return await self.executor.commit(
             partial(self._record, new=new, values=sealed),
             Change(run_id=self.context.id, stage_name=stage.name),
         )
-        return ""
 
     async def restore(self, stage_name: str, component: str | None = None) -> str:
         """Put back what was kept; returns why it could not be, and then nothing was changed."""
@@ -122,9 +123,12 @@ class Snapshots:
         )
         return self.executor.database.read(find)
 
-    def _record(self, connection: Connection, new: NewSnapshot, values: Pairs) -> None:
+    def _record(self, connection: Connection, new: NewSnapshot, values: Pairs) -> str:
         check_owner(connection, self.context.id, self.executor.epoch)
-        insert_snapshot(connection, new, values, self.executor.clock())
+        problem = shared(connection, self.context, new)
+        if not problem:
+            insert_snapshot(connection, new, values, self.executor.clock())
+        return problem
 
     # In threads
 
@@ -140,6 +144,7 @@ class Snapshots:
         folder = SnapshotFolder(database.files)
 
         def capture() -> NewSnapshot:
+            check_unshared(database, self.context, stage_name, workdir, patterns)
             writer = PackWriter(folder.packs, partial(locate, database))
             try:
                 manifest = Capture(
@@ -231,7 +236,8 @@ def pruned_parts(connection: Connection, run_id: int) -> frozenset[str]:
 def overwritten(connection: Connection, context: RunContext, plan: RollbackPlan) -> tuple[str, ...]:
     """What stages outside the rollback may have changed since, and would be lost by it.
 
-    Whoever kept the same later on went on to change it, unless that was undone.
+    Whoever kept the same later on went on to change it, unless that was undone; so did a stage
+    for each of its components.
     """
     scope = {(context.id, name) for name in plan.scope}
     found: list[str] = []
@@ -244,15 +250,27 @@ def overwritten(connection: Connection, context: RunContext, plan: RollbackPlan)
             for later in (later_snapshots(connection, kept.id) if kept else ())
             if (later.run_id, later.stage_name) not in scope and _share(kept, later)
         )
+        found += (
+            f"what stage '{step.part}' would put back was changed for '{other}' too"
+            for other in (_staying(connection, kept, plan) if kept else ())
+        )
     return tuple(dict.fromkeys(found))
+
+
+def _staying(connection: Connection, kept: KeptSnapshot, plan: RollbackPlan) -> Iterator[str]:
+    """The other components of a stage that have kept the same, and are not undone with it."""
+    gone = undone_components(connection, kept.run_id).get(kept.stage_name, frozenset())
+    undone = {step.part for step in plan.steps} | {part_name(kept.stage_name, c) for c in gone}
+    for other in snapshots_of(connection, kept.run_id):
+        part = part_name(other.stage_name, other.component or None)
+        if other.stage_name == kept.stage_name and part not in undone and _share(kept, other):
+            yield part
 
 
 def _share(kept: KeptSnapshot | None, later: KeptSnapshot) -> bool:
     """Whether a path of one lies at, in or above a path of the other."""
     return any(
-        one == other or one.startswith(other + b"/") or other.startswith(one + b"/")
-        for one in (kept.paths if kept else ())
-        for other in later.paths
+        lie_together(one, other) for one in (kept.paths if kept else ()) for other in later.paths
     )
 
 

@@ -33,10 +33,13 @@ class Source:
     text: str
 
 
-def load_pipeline(path: Path, *, user_agents: Path | None = None) -> LoadedPipeline:
+def load_pipeline(
+    path: Path, *, user_agents: Path | None = None, folder: Path | None = None
+) -> LoadedPipeline:
     """The pipeline in the file at `path`, with the agents that stand beside it and the user's.
 
     `user_agents` None means the file in the user's configuration; either may be missing.
+    `folder` is the one in which it is to run, None the present one.
     Raises PipelineFileError with every problem of these files.
     """
     beside = path.parent / AGENTS_FILE_NAME
@@ -44,7 +47,7 @@ def load_pipeline(path: Path, *, user_agents: Path | None = None) -> LoadedPipel
     report = Report(str(path), str(beside), str(users))
     source = _read(path, report)
     agents = [_read(file, report, may_be_missing=True) for file in (beside, users)]
-    return _load(source, agents, report)
+    return _load(source, agents, report, folder or Path.cwd())
 
 
 def parse_pipeline(
@@ -105,14 +108,19 @@ def _decoded(content: bytes, place: Place, report: Report) -> Source | None:
         return None
 
 
-def _load(source: Source | None, agents: Iterable[Source | None], report: Report) -> LoadedPipeline:
+def _load(
+    source: Source | None,
+    agents: Iterable[Source | None],
+    report: Report,
+    folder: Path | None = None,
+) -> LoadedPipeline:
     document = None if source is None else _document(source, report)
     others = [
         _optional_document(one, "an agents file", report) for one in agents if one is not None
     ]
     loaded = None
     if document is not None:
-        loaded = _assemble(document, [one for one in others if one is not None], report)
+        loaded = _assemble(document, [one for one in others if one is not None], report, folder)
     if report.errors or loaded is None:
         raise PipelineFileError(report.errors)
     advise(loaded, report)
@@ -145,7 +153,7 @@ def _mapping(source: Source, root: Node, what: str, report: Report) -> Document 
 
 
 def _assemble(
-    document: Document, others: Iterable[Document], report: Report
+    document: Document, others: Iterable[Document], report: Report, folder: Path | None
 ) -> LoadedPipeline | None:
     pipeline = PIPELINE.read(document.root, "a pipeline", report)
     if pipeline is None:
@@ -164,5 +172,5 @@ def _assemble(
         agent_documents={name: where for name, (_, where) in found.items()},
     )
     check_variables(loaded, templates(loaded), report)
-    check_snapshots(loaded, report)
+    check_snapshots(loaded, report, folder)
     return loaded

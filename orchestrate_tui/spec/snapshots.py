@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from glob import escape, has_magic
+from itertools import takewhile
+from pathlib import Path
 
 from orchestrate_tui.domain.paths import overlap
 from orchestrate_tui.domain.pipeline import Snapshot, Stage
@@ -56,39 +60,65 @@ SNAPSHOT = Record(
 """What is kept before a stage runs."""
 
 
-def check_snapshots(loaded: LoadedPipeline, report: Report) -> None:
-    """Refuse paths that two stages keep which may run at the same time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """A path of a stage: as it is `written`, seen from the folder of the run, and on the disk.
+
+    `real` has the links on the way to the first sign followed, as far as they are there by now.
+    """
+
+    written: str
+    seen: str
+    real: str
+
+
+def check_snapshots(loaded: LoadedPipeline, report: Report, folder: Path | None = None) -> None:
+    """Refuse paths that two stages keep which may run at the same time.
+
+    `folder` is that of the run; None where nobody knows it, and no link can be followed.
+    """
     known = dict(loaded.pipeline.variables)
     kept = [
-        (index, stage, tuple(_patterns(stage, known)))
+        (index, stage, tuple(_kept(stage, known, folder)))
         for index, stage in loaded.placed_stages()
         if stage.snapshot and stage.snapshot.paths
     ]
-    for number, (index, stage, patterns) in enumerate(kept):
+    for number, (index, stage, paths) in enumerate(kept):
         ordered = loaded.graph.upstream(stage.name) | loaded.graph.downstream(stage.name)
         for _, other, others in kept[:number]:
             if other.name in ordered or other.name == stage.name:
                 continue
-            for path, place in _both(patterns, others):
+            for path, verb in _both(paths, others):
                 report.error(
-                    loaded.document.at("stages", index, "snapshot", "paths", path),
-                    f"'{shown(place)}' is in the snapshot of stage '{other.name}' too,"
+                    loaded.document.at("stages", index, "snapshot", "paths", path.written),
+                    f"'{shown(path.seen)}' {verb} in the snapshot of stage '{other.name}' too,"
                     " which may run at the same time",
                     "let one depend on the other, or name different paths",
                 )
 
 
-def _patterns(stage: Stage, known: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each path as it is written, and as it is seen from the folder of the run."""
-    folder = substitute(stage.workdir or "", known, keep_unknown=True)
+def _kept(stage: Stage, known: dict[str, str], folder: Path | None) -> Iterator[_Kept]:
+    workdir = substitute(stage.workdir or "", known, keep_unknown=True)
     for path in stage.snapshot.paths if stage.snapshot else ():
-        yield path, os.path.normpath(folder + "/" + substitute(path, known, keep_unknown=True))
+        text = substitute(path, known, keep_unknown=True)
+        seen = os.path.normpath(f"{workdir}/{text}")
+        real = seen if folder is None else _real(str(folder / workdir), text)
+        yield _Kept(written=path, seen=seen, real=real)
 
 
-def _both(
-    patterns: Iterable[tuple[str, str]], others: Iterable[tuple[str, str]]
-) -> Iterator[tuple[str, str]]:
-    theirs = tuple(others)
-    for path, pattern in patterns:
-        if any(overlap(pattern, other) for _, other in theirs):
-            yield path, pattern
+def _real(workdir: str, pattern: str) -> str:
+    """The pattern with the links on its way followed; nobody knows where a variable leads."""
+    parts = [part for part in pattern.split("/") if part not in {"", "."}]
+    plain = list(takewhile(lambda part: not has_magic(part) and "${" not in part, parts[:-1]))
+    way = "/".join((workdir, *plain))
+    real = os.path.normpath(way) if "${" in workdir else os.path.realpath(way)
+    return "/".join((escape(real), *parts[len(plain) :]))
+
+
+def _both(paths: Iterable[_Kept], others: Sequence[_Kept]) -> Iterator[tuple[_Kept, str]]:
+    """The paths that are among the others too, and how."""
+    for path in paths:
+        if any(overlap(path.seen, other.seen) for other in others):
+            yield path, "is"
+        elif any(overlap(path.real, other.real) for other in others):
+            yield path, "is, by a link,"

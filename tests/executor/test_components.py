@@ -125,3 +125,18 @@ async def test_a_repetition_shows_what_is_left_of_the_chosen_components(scene: S
     assert [step.part for step in plan.steps] == ["deploy[web]"]
     again = await scene.executor.trigger_rollback(run.id, "deploy", retry=True, plan_hash=plan.hash)
     assert (again.status, again.components) == ("succeeded", ("web",))
+
+
+async def test_what_two_components_kept_is_put_back_for_both_or_by_force(scene: Scene) -> None:
+    kept = Snapshot(paths=("conf", "${component}"))
+    (scene.folder / "conf").write_text("old\n")
+    run = await scene.run(undone("deploy", "echo new >conf", components=BOTH, snapshot=kept))
+    with pytest.raises(RollbackRefused, match=r"was changed for 'deploy\[api\]' too"):
+        await scene.executor.trigger_rollback(run.id, "deploy", components=("web",))
+    assert scene.noted("conf") == ["new"]
+    assert (await scene.executor.plan_rollback(run.id, "deploy")).overwrites == ()
+    await scene.executor.trigger_rollback(
+        run.id, "deploy", components=("web",), force=True, reason="x"
+    )
+    assert scene.noted("conf") == ["old"]
+    assert (await scene.executor.plan_rollback(run.id, "deploy")).overwrites == ()

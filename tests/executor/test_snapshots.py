@@ -163,6 +163,27 @@ async def test_what_cannot_be_kept_is_refused_before_the_stage_starts(
     assert kept(scene) == ()
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("b", "a/current/x"), ("b/*", "a/current/new"), ("a/current/x", "b/**")]
+)
+async def test_a_link_that_came_about_since_leads_no_two_stages_to_the_same(
+    scene: Scene, one: str, other: str
+) -> None:
+    for name in ("a", "b"):
+        (scene.folder / name).mkdir()
+    run = await scene.run(
+        stage("link", "ln -s ../b a/current"),
+        after("one", "link", task="touch one-ran", snapshot=Snapshot(paths=(one,))),
+        after("other", "link", task="touch other-ran", snapshot=Snapshot(paths=(other,))),
+    )
+    assert run.status is RunStatus.FAILED
+    assert sorted(scene.statuses(run.id).values()) == ["failed", "succeeded", "succeeded"]
+    reason = scene.reasons(run.id)
+    (failed,) = (name for name in ("one", "other") if "snapshot" in reason.get(name, ""))
+    assert "which may run at the same time" in reason[failed]
+    assert not (scene.folder / f"{failed}-ran").exists()
+
+
 async def test_values_are_given_to_the_undo(scene: Scene) -> None:
     (scene.folder / "current").symlink_to("v1")
     shell = Agent(
