@@ -72,3 +72,11 @@ def add_confirm(parser: argparse.ArgumentParser) -> None:
         "--confirm", metavar="ENVIRONMENT",
         help="the name of the protected environment, instead of being asked for it",
     )  # fmt: skip
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """The option that lets a rollback wait for whoever typed the command."""
+    parser.add_argument(
+        "--wait", action="store_true",
+        help="let a rollback wait for you when a step of it fails (see rollback-step)",
+    )  # fmt: skip

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrate_tui.cli.commands import Commands, Parser, add_confirm, add_run_id, whole
+from orchestrate_tui.cli.commands import Commands, Parser, add_confirm, add_run_id, add_wait, whole
 from orchestrate_tui.cli.release_commands import add_releases
+from orchestrate_tui.cli.rollback_commands import add_rollbacks
 
 DESCRIPTION = """\
 Run deployment pipelines, watch them, and roll them back.
@@ -51,7 +52,7 @@ def build_parser() -> tuple[argparse.ArgumentParser, frozenset[str]]:
     _add_pipelines(commands)
     _add_runs(commands)
     _add_acknowledge(commands)
-    _add_rollbacks(commands)
+    add_rollbacks(commands)
     _add_history(commands)
     _add_notifications(commands)
     _add_care(commands)
@@ -186,7 +187,7 @@ def _add_runs(commands: Commands) -> None:
         "--changed", action="append", metavar="PATH",
         help="a path that has changed; '' means none; without it they are unknown",
     )  # fmt: skip
-    _add_wait(run)
+    add_wait(run)
     run.add_argument("--event", default="manual", metavar="NAME", help="what triggered the run")
     run.add_argument(
         "--simulate", action="store_true", help="do no work: every agent only pretends"
@@ -213,7 +214,7 @@ def _add_runs(commands: Commands) -> None:
         choices=("rerun", "done", "failed"),
         help="what to do about the --stage before it: run it again, or count it as done or failed",
     )  # fmt: skip
-    _add_wait(resume)
+    add_wait(resume)
     add_confirm(resume)
     for name, summary in (
         ("approve", "approve a stage that waits for it"),
@@ -239,78 +240,6 @@ def _add_acknowledge(commands: Commands) -> None:
     )
     add_run_id(acknowledge)
     acknowledge.add_argument("--comment", default="", metavar="TEXT", help="kept with the run")
-
-
-def _add_rollbacks(commands: Commands) -> None:
-    rollback = commands.add("rollback", "rollbacks:rollback", "roll a run back", json=True)
-    add_run_id(rollback)
-    rollback.add_argument(
-        "--from", dest="from_stage", required=True, metavar="STAGE", help="the stage that failed"
-    )
-    rollback.add_argument(
-        "--to", dest="to_stage", required=True, metavar="STAGE",
-        help="the stage to undo, together with everything that came after it",
-    )  # fmt: skip
-    rollback.add_argument(
-        "--reason", default="", metavar="TEXT", help="why; kept with the rollback"
-    )
-    rollback.add_argument(
-        "--release", default="", metavar="RELEASE",
-        help="return to this release, named by its id or version, or `golden`"
-        " (default: the one before)",
-    )  # fmt: skip
-    rollback.add_argument(
-        "--definition", type=Path, metavar="FILE",
-        help="undo as this pipeline says; only its rollback: and agents: are used",
-    )  # fmt: skip
-    rollback.add_argument("--dry-run", action="store_true", help="only print the plan")
-    rollback.add_argument("--retry", action="store_true", help="repeat a failed rollback")
-    _add_wait(rollback)
-    rollback.add_argument(
-        "--accept-irreversible", action="store_true",
-        help="undo what can be undone although some of it cannot",
-    )  # fmt: skip
-    rollback.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    add_confirm(rollback)
-    rollback.add_argument(
-        "--force", action="store_true", help="override a refusal that says it can be forced"
-    )
-    rollback.add_argument(
-        "-C", "--component", action="append", default=[], metavar="NAME", help="only this component"
-    )
-    rollback.add_argument(
-        "--no-cascade", dest="cascade", action="store_false",
-        help="undo the stage of --to alone; what came after it stays as it is",
-    )  # fmt: skip
-    rehearse = commands.add(
-        "rehearse",
-        "rehearsing:rehearse",
-        "do all of a rollback but its undos, to learn what is missing",
-        json=True,
-    )
-    add_run_id(rehearse)
-    rehearse.add_argument(
-        "--to", dest="to_stage", default="", metavar="STAGE",
-        help="of a rollback to this stage (default: each stage that ran, by itself)",
-    )  # fmt: skip
-    rehearse.add_argument(
-        "--from", dest="from_stage", default="", metavar="STAGE",
-        help="the stage that failed (default: the one that is named with --to)",
-    )  # fmt: skip
-    step = commands.add(
-        "rollback-step", "rollbacks:decide_step", "decide how a rollback goes on", json=True
-    )
-    step.add_argument("rollback", type=whole, metavar="ROLLBACK", help="the id of the rollback")
-    step.add_argument(
-        "action", choices=("halt", "retry", "skip", "done"),
-        help="of a step that failed: try it again, go on without it, or go on because it is undone"
-        " otherwise; halt ends the rollback as failed",
-    )  # fmt: skip
-    step.add_argument(
-        "--stage", default="", metavar="STAGE", help="which step, where more than one waits"
-    )
-    step.add_argument("--reason", required=True, metavar="TEXT", help="kept with the rollback")
-    add_confirm(step)
 
 
 def _add_history(commands: Commands) -> None:
@@ -421,13 +350,6 @@ def _add_publish(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--publish", type=Path, metavar="DIR",
         help="keep a copy up to date there for those who may only look at it",
-    )  # fmt: skip
-
-
-def _add_wait(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--wait", action="store_true",
-        help="let a rollback wait for you when a step of it fails (see rollback-step)",
     )  # fmt: skip
 
 
