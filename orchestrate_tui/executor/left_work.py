@@ -20,7 +20,7 @@ from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.stagehost.files import lives
-from orchestrate_tui.stagehost.journal import read_journal
+from orchestrate_tui.stagehost.journal_reader import read_journal
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.recovery import unended_runs

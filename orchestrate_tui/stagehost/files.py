@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from pathlib import Path
 
 from orchestrate_tui.permissions import make_folder, open_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 JOURNAL, LOCK, SOCKET, ERRORS = "journal", "lock", "socket", "errors"
 
@@ -28,7 +31,7 @@ def open_log(path: Path | str) -> int:
     try:
         return open_file(path, flags)
     except FileNotFoundError:
-        make_folder(Path(path).parent)
+        make_folder(os.path.dirname(path))
         return open_file(path, flags)
 
 

@@ -17,7 +17,6 @@ import sys
 from binascii import a2b_base64
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from orchestrate_tui.stagehost import trees
 from orchestrate_tui.stagehost.files import SOCKET, hold
@@ -25,6 +24,7 @@ from orchestrate_tui.stagehost.journal import Journal, boot_clock
 from orchestrate_tui.stagehost.spawning import spawn
 from orchestrate_tui.stagehost.wire import Lines, Message, encode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orchestrate_tui.stagehost.masked_sink import MaskedSink
 

@@ -9,11 +9,11 @@ import errno
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from orchestrate_tui.stagehost.files import open_log
 from orchestrate_tui.stagehost.trees import marked
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orchestrate_tui.stagehost.masked_sink import MaskedSink
 

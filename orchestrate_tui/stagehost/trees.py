@@ -15,7 +15,6 @@ import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 _PROC = "/proc"
 _ENDED_STATES = b"ZX"
@@ -54,7 +53,6 @@ def marked(mark: int) -> Iterator[bool]:
         resource.setrlimit(resource.RLIMIT_RTTIME, usual)
 
 
-@dataclass(frozen=True, slots=True)
 class Tree:
     """What one program started, with the program itself at its head.
 
@@ -64,11 +62,14 @@ class Tree:
     belong to it though nothing about them says so.
     """
 
-    head: int
-    mark: int | None
-    variable: bytes = b""
-    keeps_services: bool = False
-    orphans: set[int] = field(default_factory=set, compare=False)
+    __slots__ = ("head", "keeps_services", "mark", "orphans", "variable")
+
+    def __init__(
+        self, head: int, mark: int | None, *, variable: bytes = b"", keeps_services: bool = False
+    ) -> None:
+        self.head, self.mark, self.variable = head, mark, variable
+        self.keeps_services = keeps_services
+        self.orphans: set[int] = set()
 
     def members(self) -> list[int]:
         """The processes of it that run; those that only wait to be reaped do not count."""

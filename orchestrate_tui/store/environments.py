@@ -15,7 +15,7 @@ from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.keys import CHECK, run_key, work_key
 from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.status import StageStatus
-from orchestrate_tui.stagehost.journal import running
+from orchestrate_tui.stagehost.journal_reader import running
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.placing import Line, in_place
 from orchestrate_tui.store.record import record

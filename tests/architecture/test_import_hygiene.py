@@ -33,13 +33,22 @@ INTERFACE = {"textual", "rich"}
 HEAVY = INTERFACE | {"apprise", "httpx", "sqlite_utils"}
 
 
-def loaded_by(work: str, *arguments: str, home: Path) -> set[str]:
-    """The top-level modules that a fresh interpreter has loaded after `work`."""
+def loaded_by(work: str, *arguments: str, home: Path, isolated: bool = False) -> set[str]:
+    """The top-level modules that a fresh interpreter has loaded after `work`.
+
+    An `isolated` one has not looked for installed packages.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(home)}
     for name in [name for name in environment if name.startswith(("ORCHESTRATE_", "COVERAGE_"))]:
         del environment[name]  # measuring coverage loads modules of its own
     done = subprocess.run(
-        [sys.executable, "-c", REPORT.format(work=work), *arguments],
+        [
+            sys.executable,
+            *(("-S",) if isolated else ()),
+            "-c",
+            REPORT.format(work=work),
+            *arguments,
+        ],
         cwd=home,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -68,6 +77,13 @@ def test_the_console_loads_its_interface(home: Path) -> None:
 def test_the_package_alone_loads_nothing_but_the_standard_library(home: Path) -> None:
     outside = loaded_by("import orchestrate_tui", home=home) - set(sys.stdlib_module_names)
     assert outside - loaded_by("", home=home) == {"orchestrate_tui"}
+
+
+def test_the_stage_host_loads_nothing_that_takes_long(home: Path) -> None:
+    host = "import orchestrate_tui.stagehost.server"
+    loaded = loaded_by(host, home=home, isolated=True)
+    assert {"orchestrate_tui", "json"} <= loaded
+    assert not loaded & {"typing", "dataclasses", "inspect", "pathlib", "asyncio", "urllib"}
 
 
 def test_importing_the_command_line_loads_nothing_heavy(home: Path) -> None:
