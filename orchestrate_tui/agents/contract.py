@@ -165,6 +165,10 @@ class Launcher(Protocol):
 class OwnLauncher(Launcher, Protocol):
     """A launcher that belongs to one executor, and ends with it."""
 
+    def prepare(self) -> None:
+        """Begin what the first program would wait for; what fails now is tried again then."""
+        ...
+
     def close(self) -> None:
         """Start nothing more. What still runs is left to itself."""
         ...

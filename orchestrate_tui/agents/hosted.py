@@ -35,7 +35,7 @@ _END_PATIENCE_S = 5.0
 
 
 class HostLauncher:
-    """Starts each program through one stage host, which is started with the first of them.
+    """Starts each program through one stage host, which is started at the latest with the first.
 
     `folder` is the host's alone. It belongs to one event loop; `close` ends it.
     """
@@ -47,11 +47,14 @@ class HostLauncher:
         self._inherited: dict[str, str] = {}
         self._known: Mapping[str, str] | None = None
 
+    def prepare(self) -> None:
+        """Start the host already; see OwnLauncher."""
+        with suppress(OSError):
+            self._open_line()
+
     async def start(self, program: Program) -> Process:
         """Start `program`; see Launcher."""
-        line = self._line
-        if line is None or not line.is_open:
-            line = self._line = self._start_host()
+        line = self._open_line()
         try:
             return await line.start(self._request(program))
         except HostLost:  # it may have been started all the same
@@ -93,6 +96,12 @@ class HostLauncher:
                 return whole, [name for name in self._inherited if name not in whole]
             self._known = program.inherited
         return dict(program.environment), []
+
+    def _open_line(self) -> HostLine:
+        """The line to a host, which is started if there is none. Raises OSError."""
+        if self._line is None or not self._line.is_open:
+            self._line = self._start_host()
+        return self._line
 
     def _start_host(self) -> HostLine:
         """Start the host, after one that was lost anew. Raises OSError."""
@@ -157,7 +166,7 @@ class HostLine:
         self._loop = asyncio.get_running_loop()
         self._lines = Lines()
         self._waiting = b""
-        self._is_held_up = False
+        self._is_held_up = self._is_speaking = False
         self._processes: dict[str, HostedProcess] = {}
         self.is_open = True
         self._loop.add_reader(connection, self._receive)
@@ -204,14 +213,18 @@ class HostLine:
         return await self._ask({"do": "claim", "id": key}, leaves=leaves_processes)
 
     def say(self, message: Message) -> None:
-        """Send a message, with all others of this round of the event loop.
+        """Send a message; those that follow in this round of the event loop go together.
 
-        What is said to a host that is gone is lost.
+        The host works on the first while the others are made. What is said to a host that is gone
+        is lost.
         """
-        if self.is_open:
-            if not self._waiting:
-                self._loop.call_soon(self._send)
-            self._waiting += encode(message)
+        if not self.is_open:
+            return
+        self._waiting += encode(message)
+        if not self._is_speaking:
+            self._is_speaking = True
+            self._loop.call_soon(self._end_round)
+            self._send()
 
     def say_at_once(self, message: Message) -> None:
         """Send a message, and what waits, before this returns."""
@@ -231,6 +244,10 @@ class HostLine:
         for process in tuple(self._processes.values()):
             process.note_loss()
         self._processes.clear()
+
+    def _end_round(self) -> None:
+        self._is_speaking = False
+        self._send()
 
     def _send(self) -> None:
         if not self.is_open or not self._waiting:

@@ -17,8 +17,6 @@ from orchestrate_tui.domain.variables import UnknownVariable, UnsafeValue, rende
 
 T = TypeVar("T")
 
-_PROCESSES = frozenset({AgentKind.COMMAND, AgentKind.SHELL, AgentKind.PYTHON})
-
 
 def written(work: Work, *, coming: Collection[Path] = ()) -> WrittenUndo:
     """What doing `work` would start, and every reason why it could not be started.
@@ -29,7 +27,7 @@ def written(work: Work, *, coming: Collection[Path] = ()) -> WrittenUndo:
     command = _tried(problems, lambda: _command(work)) or ()
     environment = _tried(problems, lambda: own_environment(work, output_path(work))) or {}
     workdir = _tried(problems, lambda: workdir_of(work))
-    if workdir is not None and work.agent.kind in _PROCESSES:
+    if workdir is not None and work.agent.kind.is_process:
         searched = environment.get("PATH") or (work.inherited or os.environ).get("PATH")
         problems += _absent_folder(workdir, coming)
         problems += _absent_program(work, command, workdir, searched, coming)

@@ -58,6 +58,11 @@ class AgentKind(StrEnum):
     SIMULATED = "simulated"
     """Nothing; it only waits and answers."""
 
+    @property
+    def is_process(self) -> bool:
+        """Whether it starts a program on this machine."""
+        return self in {AgentKind.COMMAND, AgentKind.SHELL, AgentKind.PYTHON}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
@@ -266,6 +271,12 @@ class Pipeline:
     def channels(self) -> tuple[str, ...]:
         """The environment variables that hold the addresses of who is told, each once."""
         return tuple(dict.fromkeys(name for rule in self.notify for name in rule.channels))
+
+    @property
+    def starts_programs(self) -> bool:
+        """Whether any of its stages does."""
+        agents = {agent.name for agent in self.agents if agent.kind.is_process}
+        return bool(agents) and any(stage.agent in agents for stage in self.stages)
 
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, or None."""

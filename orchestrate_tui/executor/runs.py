@@ -83,6 +83,8 @@ class Runs:
 
         run_id = await self._executor.commit(insert, is_patient=False)
         self._executor.publish((Change(run_id=run_id),))
+        if not new.simulated and new.pipeline.starts_programs:
+            self._executor.launcher.prepare()
         return run_id
 
     async def execute(self, run_id: int) -> Run:

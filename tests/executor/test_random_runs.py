@@ -146,6 +146,9 @@ class FakeLauncher:
             code = int(int(environment["ORCHESTRATE_ATTEMPT"]) <= failures)
         return FakeProcess(code, self._chance.randrange(4))
 
+    def prepare(self) -> None:
+        """Nothing to begin."""
+
     def close(self) -> None:
         """Nothing to let go of."""
 

@@ -22,6 +22,7 @@ from tests.executor.scenery import (
     Scene,
     after,
     end_hosts_in,
+    hosts_in,
     is_running,
     pipeline,
     stage,
@@ -281,3 +282,13 @@ async def test_hosts_are_forgotten_when_nothing_can_ask_for_them(scene: Scene) -
         await anyio.to_thread.run_sync(wait_for_lock, lock)
     PipelineExecutor(scene.executor.database).close()
     assert list(hosts.iterdir()) == []
+
+
+async def test_the_host_is_there_before_the_first_program_is_asked_for(scene: Scene) -> None:
+    await scene.executor.create_run(pipeline(stage("a", agent="nothing")))
+    host = scene.history.files.host(scene.executor.epoch)
+    assert hosts_in(host) == []
+    await scene.executor.create_run(pipeline(stage("a")), simulated=True)
+    assert hosts_in(host) == []
+    await scene.executor.create_run(pipeline(stage("a")))
+    assert len(hosts_in(host)) == 1

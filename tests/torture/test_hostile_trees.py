@@ -134,6 +134,9 @@ class NaiveLauncher:
             )
         )  # fmt: skip
 
+    def prepare(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
