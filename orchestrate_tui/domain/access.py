@@ -15,4 +15,5 @@ class Right(StrEnum):
     APPROVE = "approve"
     """Decide on stages that wait; the stage's approvers still say who may."""
     ROLLBACK = "rollback"
-    """Roll runs back, halt rollbacks, pin releases, and lift quarantines."""
+    """Roll runs back and rehearse that, decide about steps, halt rollbacks, pin releases, lift
+    quarantines and reset breakers."""

@@ -9,13 +9,6 @@ from orchestrate_tui.domain.access import Right
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.people import People
 
-_DEEDS: Mapping[Right, str] = {
-    Right.VIEW: "ask what a rollback would do",
-    Right.RUN: "start, resume or cancel runs",
-    Right.APPROVE: "approve or reject stages",
-    Right.ROLLBACK: "roll runs back",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
@@ -37,10 +30,10 @@ class Access:
         }
         return frozenset(found | {Right.VIEW} if found else found)
 
-    def check(self, user: str, right: Right) -> None:
-        """Raise Refused unless the user has the right."""
+    def check(self, user: str, right: Right, deed: str) -> None:
+        """Raise Refused unless the user has the right, which `deed` asks for."""
         if right not in self.rights_of(user):
             raise Refused(
-                f"You ({user}) may not {_DEEDS[right]} here: the right '{right}' is missing",
+                f"You ({user}) may not {deed} here: the right '{right}' is missing",
                 next_step=f"{self.owner} grants it under 'access' in their configuration",
             )

@@ -13,7 +13,7 @@ from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.errands import (
-    RIGHTS,
+    NEEDED,
     Acknowledge,
     AnyErrand,
     Approve,
@@ -58,7 +58,7 @@ class Clerk:
 
     def serve(self, errand: AnyErrand, peer: Peer) -> Done:
         """Do an errand and say what that did. Raises OrchestrateError."""
-        self._access.check(peer.name, RIGHTS[type(errand)])
+        self._access.check(peer.name, *NEEDED[type(errand)])
         key = f"{peer.uid}:{errand.key}"  # nobody can claim the answer to somebody else's
         try:
             answer = self._answered_before(key)

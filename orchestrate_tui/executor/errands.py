@@ -158,20 +158,21 @@ AnyErrand: TypeAlias = (
     | Rule
 )
 
-RIGHTS: dict[type[Errand], Right] = {
-    Approve: Right.APPROVE,
-    Reject: Right.APPROVE,
-    Cancel: Right.RUN,
-    Acknowledge: Right.RUN,
-    Resume: Right.RUN,
-    Start: Right.RUN,
-    Plan: Right.VIEW,
-    Rehearse: Right.ROLLBACK,
-    Rollback: Right.ROLLBACK,
-    Decide: Right.ROLLBACK,
-    Halt: Right.ROLLBACK,
-    Rule: Right.ROLLBACK,
+NEEDED: dict[type[Errand], tuple[Right, str]] = {
+    Approve: (Right.APPROVE, "approve stages"),
+    Reject: (Right.APPROVE, "reject stages"),
+    Cancel: (Right.RUN, "cancel runs"),
+    Acknowledge: (Right.RUN, "acknowledge runs"),
+    Resume: (Right.RUN, "resume runs"),
+    Start: (Right.RUN, "start runs"),
+    Plan: (Right.VIEW, "ask what a rollback would do"),
+    Rehearse: (Right.ROLLBACK, "rehearse rollbacks"),
+    Rollback: (Right.ROLLBACK, "roll runs back"),
+    Decide: (Right.ROLLBACK, "decide about steps of rollbacks"),
+    Halt: (Right.ROLLBACK, "halt rollbacks"),
+    Rule: (Right.ROLLBACK, "rule on releases, quarantines and breakers"),
 }
+"""The right that each errand asks for, and what it does, as somebody is told who lacks it."""
 
 
 class Done(Struct, frozen=True, kw_only=True, tag="done", tag_field="reply"):

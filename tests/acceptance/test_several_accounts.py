@@ -213,18 +213,19 @@ def test_a_right_that_is_missing_is_named_with_who_grants_it(
     office: Office, control: Control, history: History
 ) -> None:
     run_id = waiting_run(office, control, history)
-    for user, right, command in (
-        ("daemon", "approve", ("approve", run_id, "deploy")),
-        ("daemon", "approve", ("reject", run_id, "deploy")),
-        ("nobody", "run", ("cancel", run_id)),
-        ("nobody", "run", ("run", office.folder / "pipeline.yaml")),
-        ("nobody", "run", ("resume", run_id)),
-        ("games", "run", ("cancel", run_id)),
-        ("bin", "approve", ("approve", run_id, "deploy")),
+    for user, right, deed, command in (
+        ("daemon", "approve", "approve stages", ("approve", run_id, "deploy")),
+        ("daemon", "approve", "reject stages", ("reject", run_id, "deploy")),
+        ("nobody", "run", "cancel runs", ("cancel", run_id)),
+        ("nobody", "run", "start runs", ("run", office.folder / "pipeline.yaml")),
+        ("nobody", "run", "resume runs", ("resume", run_id)),
+        ("nobody", "run", "acknowledge runs", ("acknowledge", run_id)),
+        ("games", "run", "cancel runs", ("cancel", run_id)),
+        ("bin", "approve", "approve stages", ("approve", run_id, "deploy")),
     ):
         code, output, complaints = office.ask(user, *command)
         assert (code, output) == (2, "")
-        assert f"You ({user}) may not" in complaints
+        assert f"You ({user}) may not {deed} here" in complaints
         assert f"the right '{right}' is missing. {current_user()} grants it" in complaints
         assert len(complaints.splitlines()) == 1
     assert history.stages(run_id)[1].status is StageStatus.WAITING_APPROVAL
