@@ -153,7 +153,7 @@ class StepRunner:
         """Undo one stage, with its retries; returns the step as that ended."""
         if step.status is StepStatus.INTERRUPTED and not self._may_repeat(step, planned):
             problem = "it was interrupted and is not marked idempotent"
-            return await self._end(step, Outcome(succeeded=False, reason=problem), waits=True)
+            return await self._end(step, Outcome(succeeded=False, reason=problem))
         stage = self._stages[step.stage_name]
         undo: Undo | None = Undo(task="")
         if planned.task:
@@ -162,19 +162,19 @@ class StepRunner:
             problem = "its undo is not in the definition of the run"
             return replace(step, status=StepStatus.FAILED, error_message=problem)
         step, outcome = await self._try(step, partial(self._perform, stage, undo, planned), undo)
-        return await self._end(step, outcome, waits=self._waits())
+        return await self._end(step, outcome)
 
     def _waits(self) -> bool:
         """Whether there is, or may be, an operator to decide how it goes on."""
         return self._event.waits or self._executor.has_operator()
 
-    async def _end(self, step: RollbackStep, outcome: Outcome, *, waits: bool) -> RollbackStep:
-        """Record how a step ended; one that failed waits for the operator, if it `waits`."""
+    async def _end(self, step: RollbackStep, outcome: Outcome) -> RollbackStep:
+        """Record how a step ended; one that failed waits for the operator, if there is one."""
         status = StepStatus.SUCCEEDED if outcome.succeeded else StepStatus.FAILED
         ended = replace(
             step, status=status, exit_code=outcome.exit_code, error_message=outcome.reason
         )
-        if status is StepStatus.FAILED and waits and not self._halted:
+        if status is StepStatus.FAILED and not self._halted and self._waits():
             self._desk.lay(ended)
         await self._change(step, status, outcome, is_waiting=ended.position in self._desk)
         return ended

@@ -24,6 +24,7 @@ from orchestrate_tui.domain.status import (
 )
 from orchestrate_tui.errors import Refused, StaleTransition, StoreError
 from orchestrate_tui.executor.executor import PipelineExecutor
+from orchestrate_tui.store.attendance import Attendance
 from orchestrate_tui.store.commands import CommandKind, CommandStatus, insert_command, read_command
 from orchestrate_tui.store.recovery import mark_interrupted
 from tests.executor.scenery import (
@@ -294,24 +295,43 @@ async def test_steps_never_started_go_on(scene: Scene) -> None:
     assert scene.undone() == ["c", "b", "a"]
 
 
-async def test_a_step_that_was_under_way_is_repeated_only_if_idempotent(scene: Scene) -> None:
-    other = scene.other_run(
-        undone("a"),
-        undone("b", "exit 1", "a", undo=SLOW_UNDO, on_failure=ROLLBACK, rollback_to="a"),
+async def left_in_an_undo(scene: Scene) -> None:
+    """A run whose executor died while it undid its second stage, which may not be repeated."""
+    await killed(
+        scene,
+        scene.other_run(
+            undone("a"),
+            undone("b", "exit 1", "a", undo=SLOW_UNDO, on_failure=ROLLBACK, rollback_to="a"),
+        ),
     )
-    await killed(scene, other)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(scene.executor.resume_run, 1)
-        await scene.hub.until(lambda: scene.rollback(1).waiting_since)
-        assert scene.steps(1) == {"b": "failed", "a": "pending"}
-        await scene.executor.halt(1, actor="ann")
-    assert scene.history.run(1).status is RunStatus.FAILED
+
+
+async def test_a_step_that_was_under_way_is_repeated_only_if_idempotent(scene: Scene) -> None:
+    await left_in_an_undo(scene)
+    run = await scene.executor.resume_run(1)
+    assert run.status is RunStatus.FAILED
     event = scene.rollback(1)
-    assert (event.status, event.error_message) == (
+    assert (event.status, event.waiting_since, event.error_message) == (
         FAILED,
-        "step 'b' failed: it was interrupted and is not marked idempotent; halted by ann",
+        None,
+        "step 'b' failed: it was interrupted and is not marked idempotent",
     )
     assert scene.steps(1) == {"b": "failed", "a": "pending"}
+    assert scene.undone() == []
+
+
+async def test_it_waits_for_the_operator_while_a_console_is_open(scene: Scene) -> None:
+    await left_in_an_undo(scene)
+    async with anyio.create_task_group() as tasks:
+        with Attendance(scene.executor.database.files):
+            tasks.start_soon(scene.executor.resume_run, 1)
+            await scene.hub.until(lambda: scene.rollback(1).waiting_since)
+        assert scene.steps(1) == {"b": "failed", "a": "pending"}
+        await scene.executor.halt(1, actor="ann")
+    event = scene.rollback(1)
+    assert event.error_message == (
+        "step 'b' failed: it was interrupted and is not marked idempotent; halted by ann"
+    )
     assert scene.undone() == []
 
 
