@@ -1,6 +1,7 @@
 """Every error an operator can meet, in one tree.
 
 OrchestrateError
+├── Senseless              words of a command line that nothing can be made of
 ├── PipelineFileError      a pipeline file has problems (all of them at once)
 ├── CannotStart            a run is refused before anything started
 ├── NotFound               an unknown run, stage or rollback
@@ -79,6 +80,14 @@ class OrchestrateError(Exception):
         if self.problems:
             return tuple(filter(None, (self.message, *map(str, self.problems), self.next_step)))
         return (f"{self.message}. {self.next_step}" if self.next_step else self.message,)
+
+
+class Senseless(OrchestrateError):
+    """Words that nothing can be made of; `command` is the one that they were said to."""
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(f"{message}; see {command} --help")
+        self.command = command
 
 
 class PipelineFileError(OrchestrateError):

@@ -5,43 +5,39 @@ from __future__ import annotations
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 
 from orchestrate_tui.cli.parser import parse
 from orchestrate_tui.cli.places import database_option
 from orchestrate_tui.cli.streams import discard, prepare_streams
+from orchestrate_tui.cli.telling import tell, tell_system_error
 from orchestrate_tui.collection import collect_again, load_in_peace
-from orchestrate_tui.domain.text import visible
-from orchestrate_tui.errors import OrchestrateError, PipelineFileError
+from orchestrate_tui.errors import OrchestrateError, Senseless
 
-PREFIX = "orchestrate-tui: "
 _COMMAND = re.compile("orchestrate-tui [a-z]")
 INTERRUPTED = 130
-CANNOT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error is told on standard error."""
     prepare_streams()
-    arguments = parse(argv)
+    words = sys.argv[1:] if argv is None else argv
+    as_json = "--json" in words
     try:
-        code = _carry_out(arguments)
+        code = _carry_out(parse(words))
         sys.stdout.flush()
-    except PipelineFileError as error:  # its lines begin with the file and the line, for editors
-        return _fail(error.lines, error.exit_code)
+    except Senseless as error:
+        return tell(error, as_json=as_json, prefix=f"{error.command}: ")
     except OrchestrateError as error:
-        _name_database(error, arguments)
-        first, *rest = error.lines
-        return _fail((PREFIX + first, *rest), error.exit_code)
+        return tell(error, as_json=as_json)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output is gone; nothing is left to tell
         discard(sys.stdout)
         return 0
     except OSError as error:  # a full disk, a file that vanished: no fault of this program
-        discard(sys.stdout)
-        return _fail((f"{PREFIX}{error}",), CANNOT)
+        return tell_system_error(error, as_json=as_json)
     return code
 
 
@@ -50,7 +46,11 @@ def _carry_out(arguments: Namespace) -> int:
     load_in_peace()
     handler = getattr(import_module(f"orchestrate_tui.cli.{module}"), function)
     collect_again()
-    code: int = handler(arguments)
+    try:
+        code: int = handler(arguments)
+    except OrchestrateError as error:
+        _name_database(error, arguments)
+        raise
     return code
 
 
@@ -63,8 +63,3 @@ def _name_database(error: OrchestrateError, arguments: Namespace) -> None:
     text = getattr(error, ending)
     if getattr(arguments, "db", None) is not None and _COMMAND.search(text):
         setattr(error, ending, text + database_option(arguments.db))
-
-
-def _fail(lines: Iterable[str], code: int) -> int:
-    print(*map(visible, lines), sep="\n", file=sys.stderr)
-    return code

@@ -6,8 +6,8 @@ import sys
 from argparse import Namespace
 
 from orchestrate_tui.cli.decisions import ask
-from orchestrate_tui.cli.history import history_if_any
 from orchestrate_tui.cli.protection import confirm_protected
+from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import JsonObject, print_json
 from orchestrate_tui.cli.terminal import local, print_table, say
 from orchestrate_tui.domain.moments import to_text

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from orchestrate_tui.domain.text import visible
+from orchestrate_tui.errors import Senseless
 
 _LARGEST = 2**63 - 1  # that the database can hold
 
@@ -15,8 +15,8 @@ class Parser(argparse.ArgumentParser):
     """Tells what makes no sense in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """End the process with 2."""
-        self.exit(2, visible(f"{self.prog}: {message}; see {self.prog} --help") + "\n")
+        """Raise Senseless."""
+        raise Senseless(self.prog, message)
 
 
 class Commands:

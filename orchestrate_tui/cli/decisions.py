@@ -13,12 +13,16 @@ from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
 
 Request = Callable[[AnyControl], Future[str]]
 Check = Callable[[History], None]
 """Raises Refused when a request may not be made."""
+
+Reword = Callable[[Namespace, History, str], str]
+"""Says what was done as it stands once it is printed."""
 
 Executor = Callable[[Path], AbstractContextManager[AnyControl]]
 """Opens whoever is asked."""
@@ -46,7 +50,14 @@ def cancel(arguments: Namespace) -> int:
         arguments,
         lambda control: control.cancel(arguments.run),
         lambda history: confirm_protected(arguments, history, arguments.run),
+        _cancelled_by_now,
     )
+
+
+def _cancelled_by_now(arguments: Namespace, history: History, answer: str) -> str:
+    """The answer, unless the run has ended since: then that."""
+    is_cancelled = history.run(arguments.run).status is RunStatus.CANCELLED
+    return f"Run {arguments.run} is cancelled" if is_cancelled else answer
 
 
 def acknowledge(arguments: Namespace) -> int:
@@ -55,9 +66,14 @@ def acknowledge(arguments: Namespace) -> int:
     return ask(arguments, lambda control: control.acknowledge(run, comment))
 
 
-def decide(arguments: Namespace, request: Request, check: Check = lambda _history: None) -> int:
+def decide(
+    arguments: Namespace,
+    request: Request,
+    check: Check = lambda _history: None,
+    reword: Reword = lambda _arguments, _history, answer: answer,
+) -> int:
     """As `ask`; on a full disk the executor that works on the run is asked without a record."""
-    return ask(arguments, request, check, executor_there)
+    return ask(arguments, request, check, executor_there, reword)
 
 
 def ask(
@@ -65,13 +81,15 @@ def ask(
     request: Request,
     check: Check = lambda _history: None,
     executor: Executor = executor_of,
+    reword: Reword = lambda _arguments, _history, answer: answer,
 ) -> int:
     """Make one request, if `check` raises nothing, and print what it did."""
     path = existing_database_path(arguments)
     with executor(path) as control:
-        check(History(path, hands_off=isinstance(control, DistantControl)))
+        history = History(path, hands_off=isinstance(control, DistantControl))
+        check(history)
         answer = request(control).result()
-    report(arguments, answer)
+        report(arguments, reword(arguments, history, answer))
     return 0
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
 from orchestrate_tui.cli.notifying import print_notifications
 from orchestrate_tui.cli.places import database_option, database_path
+from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.durations import duration, elapsed_s
@@ -22,7 +23,7 @@ from orchestrate_tui.domain.pipeline import OnFailure
 from orchestrate_tui.domain.readiness import coverage
 from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.errors import NotFound, Refused
+from orchestrate_tui.errors import Refused
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.rehearsals import last_rehearsal
 from orchestrate_tui.store.rollback_steps import waits_for
@@ -101,14 +102,6 @@ def rollbacks(arguments: Namespace) -> int:
     else:
         _print_rollbacks(history, events)
     return 0
-
-
-def history_if_any(arguments: Namespace) -> History | None:
-    """The history; None where nothing was recorded yet, or the database was not made to its end."""
-    try:
-        return History(database_path(arguments), hands_off=True)
-    except NotFound:
-        return None
 
 
 def _print_head(run: Run) -> None:
@@ -220,7 +213,7 @@ def _rollback_row(history: History, event: RollbackEvent) -> tuple[str, ...]:
         local(event.started_at or event.created_at),
         f"{event.failed_stage_name} → {event.rollback_to_stage}{_only(event)}",
         event.trigger_type,
-        event.actor or "-",
+        event.instigator,
         "; ".join(filter(None, (event.reason, event.error_message or waits))),
     )
 

@@ -7,12 +7,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from orchestrate_tui.cli.places import database_path
+from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import notification_record, print_json
 from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
 from orchestrate_tui.console.marks import Mark, Tone
 from orchestrate_tui.domain.notification import DeliveryStatus, Notification
 from orchestrate_tui.domain.notifying import NotifyRule
-from orchestrate_tui.errors import NotFound, Refused
+from orchestrate_tui.errors import Refused
 from orchestrate_tui.store.history import History
 
 _SENT = Mark("✓", Tone.GOOD, "sent")
@@ -22,16 +23,12 @@ _HEADS = ("ID", "RUN", "OCCASION", "ABOUT", "STEP", "TO", "STATUS", "WHEN", "TRI
 
 def notifications(arguments: Namespace) -> int:
     """List who was told of what, and what became of it, newest first."""
-    try:
-        history = History(database_path(arguments), hands_off=True)
-    except NotFound:
-        if arguments.run is not None:
-            raise
-        found: tuple[Notification, ...] = ()
+    if arguments.run is None:
+        history = history_if_any(arguments)
     else:
-        if arguments.run is not None:
-            history.run(arguments.run)
-        found = history.notifications(arguments.run, limit=arguments.limit)
+        history = History(database_path(arguments), hands_off=True)
+        history.run(arguments.run)
+    found = history.notifications(arguments.run, limit=arguments.limit) if history else ()
     if arguments.json:
         print_json([notification_record(one) for one in found])
     elif found:

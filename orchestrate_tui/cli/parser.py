@@ -29,7 +29,7 @@ _PIPELINE_FILES = frozenset({".yaml", ".yml"})
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments of one command; `handler` says what carries it out.
 
-    Ends the process with 2 for arguments that make no sense, as every command line does.
+    Raises Senseless for words that nothing can be made of; ends the process after `--help`.
     """
     parser, names = build_parser()
     words = _with_command_first(list(sys.argv[1:] if argv is None else argv))
@@ -81,7 +81,7 @@ def _belongs_to_console(word: str) -> bool:
 def _refuse_senseless(
     parser: argparse.ArgumentParser, words: list[str], names: frozenset[str]
 ) -> None:
-    """End the process for words that nothing can be made of."""
+    """Raise Senseless for words that nothing can be made of."""
     for word in words:
         try:
             word.encode()

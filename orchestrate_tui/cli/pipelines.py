@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrate_tui.cli.places import example
 from orchestrate_tui.cli.records import print_json
+from orchestrate_tui.cli.telling import problem_record
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.readiness import coverage
@@ -63,17 +64,7 @@ def _record(
         "pipeline": loaded.pipeline.name if loaded else None,
         "order": loaded.graph.order if loaded else [],
         "coverage": _coverage_record(loaded.pipeline) if loaded else None,
-        "problems": [
-            {
-                "file": problem.file,
-                "line": problem.line,
-                "column": problem.column,
-                "severity": problem.severity,
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-            for problem in problems
-        ],
+        "problems": [problem_record(problem) for problem in problems],
     }
 
 

@@ -24,6 +24,11 @@ def database_path(arguments: Namespace) -> Path:
     return user_state_path("orchestrate-tui") / "orchestrate.db"
 
 
+def is_named(arguments: Namespace) -> bool:
+    """Whether somebody said which database, and not only that it is the one in the state folder."""
+    return arguments.db is not None or bool(os.environ.get("ORCHESTRATE_DB"))
+
+
 def named_database(path: Path) -> Path | None:
     """The database at `path` as commands have to name it; None when they mean it by themselves."""
     is_meant = path.absolute() == database_path(Namespace(db=None)).absolute()

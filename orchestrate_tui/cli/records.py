@@ -113,7 +113,8 @@ def _approval_record(approval: ApprovalRecord) -> JsonObject:
 def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
     """One rollback with its steps; `interrupted` says that nobody carries it out any more.
 
-    `waits_for` is whom it waits for before it begins, or what it needs a decision about.
+    `waits_for` is whom it waits for before it begins, or what it needs a decision about. The
+    actor of an automatic one is None: nobody asked for it.
     """
     # loads the store, which a command that prints no rollback does not need
     from orchestrate_tui.cli.interrupted import interrupted_rollbacks  # noqa: PLC0415
@@ -132,7 +133,7 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
         "started_at": _text(event.started_at),
         "completed_at": _text(event.completed_at),
         "created_at": to_text(event.created_at),
-        "actor": event.actor,
+        "actor": event.actor or None,
         "reason": event.reason,
         "components": event.components,
         "cascade": event.cascade,

@@ -6,8 +6,8 @@ import sys
 from argparse import Namespace
 
 from orchestrate_tui.cli.decisions import ask
-from orchestrate_tui.cli.history import history_if_any
 from orchestrate_tui.cli.protection import confirm_protected
+from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import print_json, quarantine_record, release_record
 from orchestrate_tui.cli.terminal import local, print_table, say
 from orchestrate_tui.console.marks import release_mark

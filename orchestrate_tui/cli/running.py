@@ -243,6 +243,7 @@ class Session:
             or not can_ask()
             or self._is_confirmed(f"Cancel run {run_id}?", run_id, work)
         ):
+            say(f"Run {run_id} is being cancelled", to=sys.stderr)
             self._cancellation = self.control.cancel(run_id)
 
     def _tell_trouble(self) -> None:
@@ -273,7 +274,7 @@ class Session:
         return False
 
     def _tell_cancellation(self) -> None:
-        """Say what became of it; one that a full disk holds up ends the run unrecorded."""
+        """Say why it was refused; one that a full disk holds up ends the run unrecorded."""
         asked = self._cancellation
         if asked is None:
             return
@@ -282,5 +283,5 @@ class Session:
                 self.control.lose_patience()
             return
         self._cancellation = None
-        error = asked.exception()
-        say(f"orchestrate-tui: {error}" if error else asked.result(), to=sys.stderr)
+        if error := asked.exception():
+            say(f"orchestrate-tui: {error}", to=sys.stderr)

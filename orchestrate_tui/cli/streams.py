@@ -49,6 +49,11 @@ def guarded(text: str) -> str:
     return "".join(parts)
 
 
+def has_printed() -> bool:
+    """Whether this process has printed anything on standard output since it was prepared."""
+    return isinstance(sys.stdout, _Guarded) and sys.stdout.is_used
+
+
 def discard(stream: TextIO) -> None:
     """Let what is still printed there go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -84,10 +89,17 @@ class _Guarded(_Over):
     @classmethod
     def over(cls, stream: TextIO) -> TextIO:
         """The stream with a guard; one is enough."""
-        return stream if isinstance(stream, cls) else cast("TextIO", cls(stream))
+        guard = stream if isinstance(stream, cls) else cls(stream)
+        guard.is_used = False
+        return cast("TextIO", guard)
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.is_used = False
 
     def write(self, text: str) -> int:
         """Write what is harmless of `text`, and the rest as signs."""
+        self.is_used = True
         self._stream.write(guarded(text))
         return len(text)
 

@@ -74,6 +74,11 @@ class RollbackEvent:
         only = f"only {', '.join(self.components)}" if self.components else ""
         return ", ".join(filter(None, (alone, only)))
 
+    @property
+    def instigator(self) -> str:
+        """Who has it carried out, in a few words."""
+        return self.actor or "the executor"
+
     def mark_running(self, at: datetime | None = None) -> RollbackEvent:
         """The event as it is once its first step may start."""
         return replace(self, status=RollbackStatus.RUNNING, started_at=at or utc_now())

@@ -30,13 +30,14 @@ class _Ancestors:
                 bits |= self._before[dependency] | self._bit[dependency]
             self._before[name] = bits
 
-    def has(self, stage: str, ancestor: str) -> bool:
-        """Whether `ancestor` ends before `stage` starts."""
-        return bool(self._before[stage] & self._bit[ancestor])
+    def lacks(self, stage: str, ancestor: str) -> bool:
+        """Whether `ancestor` does not end before `stage` starts; not known on or after a cycle."""
+        before = self._before.get(stage)
+        return before is not None and not before & self._bit[ancestor]
 
 
 def advise(loaded: LoadedPipeline, report: Report) -> None:
-    """Add the warnings about `loaded` to `report`."""
+    """Add the warnings about `loaded` to `report`; it may have errors, and then they lack in it."""
     used = tuple(templates(loaded))
     ancestors = _Ancestors(loaded.graph)
     _about_agents(loaded, report)
@@ -87,7 +88,7 @@ def _about_agents(loaded: LoadedPipeline, report: Report) -> None:
 
 
 def _undefined(loaded: LoadedPipeline) -> Iterator[Assignment]:
-    known = loaded.agents()
+    known = {*loaded.agents(), ""}  # that a stage names none is an error of its own
     return (one for one in assignments(loaded) if one.named and one.agent not in known)
 
 
@@ -100,7 +101,7 @@ def _about_rollback_targets(loaded: LoadedPipeline, ancestors: _Ancestors, repor
     defined = {stage.name: stage for stage in loaded.pipeline.stages}
     for index, stage in loaded.placed_stages():
         target = stage.rollback_target
-        if target is None:
+        if target not in defined:  # none, or one that nobody can go back to
             continue
         place = loaded.document.at(
             "stages", index, "rollback_to" if stage.rollback_to else "on_failure"
@@ -111,7 +112,7 @@ def _about_rollback_targets(loaded: LoadedPipeline, ancestors: _Ancestors, repor
                 f"Stage '{target}' is a rollback target but has nothing to undo it",
                 f"give it rollback: or define an agent named {ROLLBACK_AGENT}",
             )
-        if target != stage.name and not ancestors.has(stage.name, target):
+        if target != stage.name and ancestors.lacks(stage.name, target):
             report.warning(
                 place,
                 f"Stage '{stage.name}' rolls back to '{target}', which does not run before it",
@@ -128,7 +129,7 @@ def _about_outputs(
                 continue
             for user in template.users:
                 own = user.undo and user.stage.name == source
-                if not own and not ancestors.has(user.stage.name, source):
+                if not own and ancestors.lacks(user.stage.name, source):
                     report.warning(
                         template.place,
                         f"Stage '{user.stage.name}' reads '${{{name}}}',"
@@ -141,7 +142,7 @@ def _about_names(loaded: LoadedPipeline, report: Report) -> None:
     seen: dict[str, Stage] = {}
     for index, stage in loaded.placed_stages():
         first = seen.setdefault(output_name(stage.name, ""), stage)
-        if first is not stage:
+        if first.name != stage.name:
             report.warning(
                 loaded.document.at("stages", index, "name"),
                 f"Outputs of '{stage.name}' and '{first.name}' have the same environment variables",

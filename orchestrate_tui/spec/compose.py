@@ -44,8 +44,10 @@ def compose(text: str, file: str, report: Report) -> Node | None:
 
     None when it cannot be read; then `report` says why.
     """
-    if len(text.encode(errors="replace")) > LONGEST_FILE:
-        report.error(Place(file=file), TOO_LONG)
+    content = text.encode(errors="replace")
+    if len(content) > LONGEST_FILE:
+        line = content.count(b"\n", 0, LONGEST_FILE) + 1
+        report.error(Place(file=file, line=line, column=1), TOO_LONG)
         return None
     try:
         loader = _StrictLoader(text, file, report)

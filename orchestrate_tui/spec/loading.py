@@ -92,7 +92,7 @@ def _read(path: Path, report: Report, *, may_be_missing: bool = False) -> Source
         report.error(place, f"the file cannot be read: {error.strerror}")
         return None
     if len(content) > LONGEST_FILE:
-        report.error(place, TOO_LONG)
+        report.error(_after(content[:LONGEST_FILE], place), TOO_LONG)
         return None
     return _decoded(content, place, report)
 
@@ -101,11 +101,15 @@ def _decoded(content: bytes, place: Place, report: Report) -> Source | None:
     try:
         return Source(file=place.file, text=content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        here = replace(place, line=line, column=column)
+        here = _after(content[: error.start], place)
         report.error(here, "the file is not UTF-8 text", "save it as UTF-8")
         return None
+
+
+def _after(before: bytes, place: Place) -> Place:
+    """Where in a file the byte stands that comes after those `before` it."""
+    line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+    return replace(place, line=line, column=column)
 
 
 def _load(
@@ -121,9 +125,10 @@ def _load(
     loaded = None
     if document is not None:
         loaded = _assemble(document, [one for one in others if one is not None], report, folder)
+    if loaded is not None:
+        advise(loaded, report)
     if report.errors or loaded is None:
-        raise PipelineFileError(report.errors)
-    advise(loaded, report)
+        raise PipelineFileError(report.problems)
     return replace(loaded, warnings=report.warnings)
 
 

@@ -63,6 +63,11 @@ class Report:
         return at in self._blamed
 
     @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Errors and warnings, by file and line."""
+        return tuple(sorted(self._problems, key=self._order))
+
+    @property
     def errors(self) -> tuple[Problem, ...]:
         """What makes the files unusable, by file and line."""
         return self._sorted(Severity.ERROR)

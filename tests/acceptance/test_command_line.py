@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrate_tui.cli import main
 from orchestrate_tui.cli.parser import build_parser
 from tests.acceptance.desk import Desk
 
@@ -140,22 +142,69 @@ def test_a_run_that_is_not_there_is_said_so(desk: Desk, words: list[str]) -> Non
 
 @pytest.mark.parametrize("words", ABOUT_RUNS, ids=" ".join)
 def test_without_a_database_nothing_is_made(desk: Desk, words: list[str]) -> None:
-    result = desk.do(*words)
-    assert (result.code, result.out) == ((0, "") if words[0] == "rollbacks" else (2, ""))
-    assert result.err.count("\n") == 1
+    assert "There is no database" in assert_refused(desk, *words)
     assert not desk.database.exists()
 
 
 @pytest.mark.parametrize("is_unmade", [False, True])
 def test_lists_are_empty_without_a_database(desk: Desk, *, is_unmade: bool) -> None:
+    default = Path(desk.environment["XDG_STATE_HOME"]) / "orchestrate-tui" / "orchestrate.db"
     if is_unmade:  # its maker died first
-        desk.database.parent.mkdir()
-        with contextlib.closing(sqlite3.connect(desk.database)) as connection:
+        default.parent.mkdir(parents=True)
+        with contextlib.closing(sqlite3.connect(default)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
     for command, words in (("runs", "No runs yet\n"), ("rollbacks", "No rollbacks yet\n")):
-        result = desk.do(command)
+        result = desk.do(command, ORCHESTRATE_DB="")
         assert (result.code, result.out, result.err) == (0, "", words)
-        assert desk.do(command, "--json").json() == []
+        assert desk.do(command, "--json", ORCHESTRATE_DB="").json() == []
+
+
+LISTS = ("runs", "rollbacks", "releases", "quarantine", "breakers", "notifications", "who")
+
+
+@pytest.mark.parametrize("command", LISTS)
+def test_a_database_that_was_named_and_is_not_there_is_no_empty_list(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], command: str
+) -> None:
+    path = tmp_path / "misspelt.db"
+    assert main([command, "--db", str(path)]) == 2
+    said = f"There is no database {path}. Run a pipeline first, or name another one with --db"
+    assert capfd.readouterr() == ("", f"orchestrate-tui: {said}\n")
+    assert not path.exists()
+
+
+def test_a_database_that_the_environment_names_has_to_be_there(desk: Desk) -> None:
+    assert f"There is no database {desk.database}." in assert_refused(desk, "runs")
+
+
+def test_with_json_an_error_is_one_object(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: p\nstages:\n  - {name: a, task: t}\n")
+    for words, kind, code in (
+        (["show", "7", "--db", str(tmp_path / "none.db")], "not_found", 2),
+        (["show", "--frob"], "senseless", 2),
+        (["runs", "--status", "fine"], "refused", 2),
+        (["graph", str(bad)], "pipeline_file_error", 1),
+        (["run", "--db", str(tmp_path / "none.db"), str(bad)], "cannot_start", 2),
+    ):
+        assert main([*words, "--json"]) == code
+        told = capfd.readouterr()
+        error = json.loads(told.out)["error"]
+        assert (error["kind"], error["exit_code"]) == (kind, code)
+        assert error["message"]
+        assert main(words) == code
+        assert capfd.readouterr() == ("", told.err)
+        found = [(one["line"], one["message"]) for one in error["problems"]]
+        assert (3, "Stage 'a' must specify an agent") in found or str(bad) not in words
+
+
+def test_after_a_plan_a_refusal_is_no_second_value(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(FINE))
+    result = desk.do("rollback", 1, "--from", "a", "--to", "a", "--dry-run", "--json")
+    assert result.code == 2
+    assert result.json()["refusal"] in result.err
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_ctrl_c_without_a_terminal_cancels_at_once(desk: Desk) -> None:
     job.signal(signal.SIGINT)
     result = job.end()
     assert result.code == 130
-    assert result.err == "Run 1 is being cancelled\n"
+    assert result.err == "Run 1 is being cancelled\n"  # said before it is done
     assert result.out.endswith("Run 1 cancelled: cancelled by " + desk.user + "\n")
     assert not runs(pid)
 

@@ -101,5 +101,5 @@ def test_where_nobody_is_named_there_is_nothing_to_try(desk: Desk) -> None:
 
 
 def test_before_anything_ran_nobody_was_told(desk: Desk) -> None:
-    assert desk.json("notifications") == []
+    assert desk.do("notifications", "--json", ORCHESTRATE_DB="").json() == []
     assert desk.do("notifications", 7).code == 2

@@ -52,6 +52,34 @@ def test_every_problem_is_told_with_its_line_and_column(desk: Desk) -> None:
     assert "Stage 'check' has rollback_to but on_failure is not 'rollback'" in result.err
 
 
+def test_warnings_are_told_with_the_errors(desk: Desk) -> None:
+    desk.write(
+        "both.yaml",
+        """
+name: p
+agents: {a: {command: ['true']}}
+stages:
+  - {name: one, agent: nobody, task: t}
+  - {name: two, agent: a, task: "${what}", depends_on: [onee]}
+  - {name: three, agent: a, task: t, depends_on: [four], on_failure: rollback, rollback_to: one}
+  - {name: four, agent: a, task: t, depends_on: [three]}
+  - {name: five, task: t, on_failure: rollback, rollback_to: six}
+""",
+    )
+    result = desk.do("validate", "both.yaml")
+    told = [line.removeprefix("both.yaml:") for line in result.err.splitlines()]
+    assert result.code == 1
+    assert [line.partition(" (")[0] for line in told] == [
+        "5:24: warning: Stage 'one' uses agent 'nobody', which nobody defines",
+        "6:33: warning: unknown variable '${what}'",
+        "6:57: Stage 'two' depends on non-existent stage 'onee'",
+        "7:51: Circular dependency detected involving stage 'three'",
+        "7:93: warning: Stage 'one' is a rollback target but has nothing to undo it",
+        "9:5: Stage 'five' must specify an agent",
+        "9:62: Stage 'five' rollback_to non-existent stage 'six'",
+    ]
+
+
 def test_json_lists_files_with_their_problems(desk: Desk) -> None:
     desk.write("bad.yaml", BAD)
     result = desk.do("validate", "bad.yaml", desk.pipeline("  - {name: a, agent: x, task: t}\n"),

@@ -23,7 +23,7 @@ from orchestrate_tui.console.styled import lines, plain, toned
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.field import Field
 from orchestrate_tui.console.widgets.tick import Tick
-from orchestrate_tui.errors import OrchestrateError
+from orchestrate_tui.errors import OrchestrateError, PipelineFileError, Problem, Severity
 from orchestrate_tui.spec import LoadedPipeline, load_pipeline
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class NewRunDialog(Dialog[int]):
         self._check()
         try:
             loaded = await asyncio.to_thread(load_pipeline, path)
-        except OrchestrateError as error:
-            self._say([toned(text, Tone.BAD) for text in error.lines])
+        except PipelineFileError as error:
+            self._say([_told(problem) for problem in sorted(error.problems, key=_is_warning)])
             return
         # as a field shows them; one that is left as it is keeps the value of the file
         self._declared = {name: visible(value) for name, value in loaded.pipeline.variables}
@@ -125,7 +125,7 @@ class NewRunDialog(Dialog[int]):
             pipeline = self._loaded.pipeline
             yield plain(f"{pipeline.name}: {len(pipeline.stages)} stages. {pipeline.description}")
             for warning in self._loaded.warnings:
-                yield toned(str(warning), Tone.ATTENTION)
+                yield _told(warning)
 
     @property
     def _is_simulated(self) -> bool:
@@ -174,3 +174,11 @@ class NewRunDialog(Dialog[int]):
             self._say([toned(text, Tone.BAD) for text in error.lines])
         else:
             self.dismiss(run_id)
+
+
+def _told(problem: Problem) -> Content:
+    return toned(str(problem), Tone.ATTENTION if _is_warning(problem) else Tone.BAD)
+
+
+def _is_warning(problem: Problem) -> bool:
+    return problem.severity is Severity.WARNING

@@ -124,7 +124,7 @@ class RollbackHistory(RowView):
         yield took, faint
 
     def _reason(self, event: RollbackEvent) -> Iterator[Piece]:
-        actor = visible(event.actor) or "the executor"
+        actor = visible(event.instigator)
         reason = f": {visible(event.reason)}" if event.reason else ""
         yield f"   by {actor}{reason}", self.look("line--faint")
         if event.error_message:

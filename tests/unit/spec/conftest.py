@@ -5,7 +5,7 @@ from textwrap import dedent
 
 import pytest
 
-from orchestrate_tui.errors import PipelineFileError
+from orchestrate_tui.errors import PipelineFileError, Severity
 from orchestrate_tui.spec import LoadedPipeline, parse_pipeline
 
 Problems = Callable[[str], list[str]]
@@ -16,12 +16,13 @@ HEAD = "name: p\nagents:\n  a: {command: ['true']}\n"
 def line_column_message(text: str) -> list[str]:
     with pytest.raises(PipelineFileError) as caught:
         parse_pipeline(text)
-    return [f"{p.line}:{p.column}: {p.message}" for p in caught.value.problems]
+    errors = [p for p in caught.value.problems if p.severity is Severity.ERROR]
+    return [f"{p.line}:{p.column}: {p.message}" for p in errors]
 
 
 @pytest.fixture
 def problems() -> Problems:
-    """Line, column and message of everything that is wrong in a text."""
+    """Line, column and message of each error in a text."""
     return lambda text: line_column_message(dedent(text))
 
 

@@ -392,7 +392,7 @@ def test_an_unknown_key_suggests_the_known_one(text: str, place: str, hint: str)
 def test_a_small_mapping_lists_its_keys_when_none_is_like_it() -> None:
     with pytest.raises(PipelineFileError) as caught:
         parse_pipeline("name: p\nstages: [{name: s, agent: a, task: t, retry: {xyzzy: 1}}]\n")
-    assert caught.value.problems[0].hint == "known: attempts, delay or backoff"
+    assert caught.value.problems[-1].hint == "known: attempts, delay or backoff"
 
 
 def test_all_problems_are_told_at_once_by_line(problems: Problems) -> None:

@@ -111,13 +111,14 @@ def test_text_that_is_not_utf8_is_refused_with_its_place(tmp_path: Path) -> None
 def test_a_file_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     with path.open("wb") as file:
+        file.write(b"name: p\n")
         file.truncate(1 << 40)
-    assert problems_of(path) == ["p.yaml: the file is larger than 1 MiB"]
+    assert problems_of(path) == ["p.yaml:2:1048569: the file is larger than 1 MiB"]
 
 
 def test_a_text_beyond_the_limit_is_refused() -> None:
-    with pytest.raises(PipelineFileError, match="larger than 1 MiB"):
-        parse_pipeline("#" * (4 * 1024 * 1024 + 1))
+    with pytest.raises(PipelineFileError, match=r"^p:1024:1: the file is larger than 1 MiB$"):
+        parse_pipeline(("#" * 1023 + "\n") * 1023 + "#" * 2000, file="p")
 
 
 def test_a_text_can_bring_agents_along() -> None:

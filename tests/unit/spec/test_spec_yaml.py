@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate_tui.errors import PipelineFileError, Problem
+from orchestrate_tui.errors import PipelineFileError, Problem, Severity
 from orchestrate_tui.spec import LoadedPipeline, compose, load_pipeline, parse_pipeline
 
 Problems = Callable[[str], list[str]]
@@ -30,7 +30,8 @@ def test_a_pipeline_is_a_mapping(problems: Problems, text: str, kind: str) -> No
 def test_a_duplicate_key_is_refused_with_the_first_ones_line() -> None:
     with pytest.raises(PipelineFileError) as caught:
         parse_pipeline("name: p\nname: q\n" + STAGE)
-    (problem,) = caught.value.problems
+    problem, *warnings = caught.value.problems
+    assert {one.severity for one in warnings} == {Severity.WARNING}
     assert str(problem) == "<pipeline>:2:1: duplicate key 'name' (it stands in line 1 already)"
 
 
