@@ -11,6 +11,7 @@ from orchestrate_tui.cli.records import JsonObject, print_json, rehearsal_record
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.console.rehearsed import report_lines
 from orchestrate_tui.domain.rehearsal import Rehearsal, RehearsalReport, RehearsedStep
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.rehearsals import read_rehearsal, read_report
@@ -20,8 +21,8 @@ def rehearse(arguments: Namespace) -> int:
     """Rehearse a rollback and tell what is missing; 0 all well, 1 something is, 2 refused."""
     path = existing_database_path(arguments)
     with executor_of(path) as control:
-        asked = control.rehearse(arguments.run, arguments.to_stage, from_stage=arguments.from_stage)
-        rehearsal_id = asked.result()
+        demand = RollbackDemand(from_stage=arguments.from_stage, to_stage=arguments.to_stage)
+        rehearsal_id = control.rehearse(arguments.run, demand).result()
         history = History(path, hands_off=isinstance(control, DistantControl))
         rehearsal = history.query(partial(read_rehearsal, rehearsal_id=rehearsal_id))
         report = history.query(partial(read_report, rehearsal_id=rehearsal_id))
@@ -35,6 +36,7 @@ def rehearse(arguments: Namespace) -> int:
 def _print(rehearsal: Rehearsal, report: RehearsalReport) -> None:
     target = rehearsal.rollback_to_stage
     what = f"from '{rehearsal.failed_stage_name}' to '{target}'" if target else "of each stage"
+    what += f", {report.narrowing}" if report.narrowing else ""
     say(f"Rehearsal {rehearsal.id} of a rollback of run {rehearsal.run_id} {what}:")
     for line, _ in report_lines(report):
         say(f"  {line}")
@@ -44,6 +46,11 @@ def _print(rehearsal: Rehearsal, report: RehearsalReport) -> None:
 def _record(rehearsal: Rehearsal, report: RehearsalReport) -> JsonObject:
     return {
         **rehearsal_record(rehearsal),
+        "components": report.components,
+        "cascade": report.cascade,
+        "named_release": report.release,
+        "definition": report.definition or None,
+        "differences": report.differences,
         "steps": [_step_record(step) for step in report.steps],
         "skipped": [{"stage_name": name, "reason": reason} for name, reason in report.skipped],
         "warnings": report.warnings,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
 from orchestrate_tui.cli.decisions import report
 from orchestrate_tui.cli.executors import AnyControl, executor_of
@@ -20,6 +21,7 @@ from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.domain.step_decision import StepAction
@@ -27,7 +29,6 @@ from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.demand import FORCE
 from orchestrate_tui.executor.distant import DistantControl
-from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.store.history import History
 
 
@@ -37,21 +38,16 @@ def rollback(arguments: Namespace) -> int:
     with executor_of(path) as control:
         file = arguments.definition
         definition = definition_for_rollback(file) if file else None
-        plan = control.plan_rollback(
-            *_stages(arguments),
-            retry=arguments.retry,
-            release=arguments.release,
-            definition=definition,
-            components=tuple(dict.fromkeys(arguments.component)),
-            cascade=arguments.cascade,
-        ).result()
+        demand = _demand(arguments)
+        plan = control.plan_rollback(arguments.run, demand, definition).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
         history = History(path, hands_off=isinstance(control, DistantControl))
         _check_permission(arguments, plan, word_for(history, arguments.run))
         with undisturbed() as interrupts:
-            asked = _asked(arguments, plan, definition)
-            event = _carry_out(arguments, control, history, asked, interrupts)
+            accepted = replace(demand, plan_hash=plan.hash, components=plan.components)
+            ask = partial(control.rollback, arguments.run, accepted, definition)
+            event = _carry_out(arguments, control, history, ask, interrupts)
             return _report(arguments, history, event)
 
 
@@ -187,13 +183,12 @@ def _carry_out(
     arguments: Namespace,
     control: AnyControl,
     history: History,
-    asked: dict[str, Any],
+    ask: Callable[[], Future[int]],
     interrupts: Interrupts,
 ) -> RollbackEvent:
     """Have the plan carried out and show it; nothing that happens here stops it."""
     after = history.last_event_id()
-    started = control.rollback(*_stages(arguments), **asked)
-    end = control.follow_rollback(started.result())
+    end = control.follow_rollback(ask().result())
 
     def heed_interrupts() -> None:
         if interrupts.take() and (doing := rollback_under_way(history, arguments.run)):
@@ -204,26 +199,20 @@ def _carry_out(
     return follower.until(end, heed_interrupts)
 
 
-def _asked(
-    arguments: Namespace, plan: RollbackPlan, definition: LoadedPipeline | None
-) -> dict[str, Any]:
-    """What the executor is told beside the stages."""
-    return {
-        "reason": arguments.reason,
-        "plan_hash": plan.hash,
-        "accept_irreversible": arguments.accept_irreversible,
-        "retry": arguments.retry,
-        "force": arguments.force,
-        "waits": arguments.wait,
-        "release": arguments.release,
-        "definition": definition,
-        "components": plan.components,
-        "cascade": plan.cascade,
-    }
-
-
-def _stages(arguments: Namespace) -> tuple[int, str, str]:
-    return arguments.run, arguments.from_stage, arguments.to_stage
+def _demand(arguments: Namespace) -> RollbackDemand:
+    """What is asked of the executor."""
+    return RollbackDemand(
+        from_stage=arguments.from_stage,
+        to_stage=arguments.to_stage,
+        reason=arguments.reason,
+        accept_irreversible=arguments.accept_irreversible,
+        retry=arguments.retry,
+        force=arguments.force,
+        waits=arguments.wait,
+        release=arguments.release,
+        components=tuple(dict.fromkeys(arguments.component)),
+        cascade=arguments.cascade,
+    )
 
 
 def _report(arguments: Namespace, history: History, event: RollbackEvent) -> int:

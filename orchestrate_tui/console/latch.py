@@ -25,6 +25,7 @@ from orchestrate_tui.errors import Refused
 if TYPE_CHECKING:
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.domain.pipeline import Pipeline
+    from orchestrate_tui.domain.rollback_demand import RollbackDemand
     from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.domain.run import Run, TriggerContext
     from orchestrate_tui.domain.step_decision import StepAction
@@ -185,23 +186,23 @@ class LatchedControl:
         return self._past(self.environments(run_id), lambda: rule(ruling, identity, reason))
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[RollbackPlan]:
         """What a rollback would do now; that changes nothing."""
-        return self._control.plan_rollback(run_id, from_stage, to_stage, **options)
+        return self._control.plan_rollback(run_id, demand, definition)
 
-    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
+    def rehearse(
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
+    ) -> Future[int]:
         """Do all of a rollback but its undos; that changes nothing."""
-        return self._control.rehearse(run_id, to_stage, from_stage=from_stage)
+        return self._control.rehearse(run_id, demand, definition)
 
     def rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[int]:
         """Roll a run back, unless its environments are locked."""
-        rollback = self._control.rollback
-        return self._past(
-            self.environments(run_id), lambda: rollback(run_id, from_stage, to_stage, **options)
-        )
+        rollback = partial(self._control.rollback, run_id, demand, definition)
+        return self._past(self.environments(run_id), rollback)
 
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         """Stop a rollback, unless the environments of its run are locked."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from orchestrate_tui.domain.presence import Person
     from orchestrate_tui.domain.release import Ruling
+    from orchestrate_tui.domain.rollback_demand import RollbackDemand
     from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.domain.run import TriggerContext
     from orchestrate_tui.domain.step_decision import StepAction
@@ -104,40 +105,19 @@ class ExecutorControl(Protocol):
         ...
 
     def plan_rollback(
-        self,
-        run_id: int,
-        from_stage: str,
-        to_stage: str | None = None,
-        *,
-        retry: bool = False,
-        release: str = "",
-        definition: Runnable | None = None,
-        components: tuple[str, ...] = (),
-        cascade: bool = True,
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
         ...
 
-    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
+    def rehearse(
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
+    ) -> Future[int]:
         """Do all of a rollback but its undos; the id of the rehearsal."""
         ...
 
     def rollback(
-        self,
-        run_id: int,
-        from_stage: str,
-        to_stage: str | None = None,
-        *,
-        reason: str = "",
-        plan_hash: str = "",
-        accept_irreversible: bool = False,
-        retry: bool = False,
-        force: bool = False,
-        waits: bool = False,
-        release: str = "",
-        definition: Runnable | None = None,
-        components: tuple[str, ...] = (),
-        cascade: bool = True,
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[int]:
         """Roll a run back; the rollback's id, once it is recorded."""
         ...

@@ -41,6 +41,8 @@ def last_rehearsed(rehearsal: Rehearsal | None, now: datetime) -> str:
 
 def report_lines(report: RehearsalReport) -> Iterator[Line]:
     """What would be done in which order, what each step lacks, then what has no step."""
+    for difference in report.differences:
+        yield f"±  {difference}", Tone.ATTENTION
     for problem in report.problems:
         yield f"✗  {problem}", Tone.BAD
     for number, step in enumerate(report.steps, 1):

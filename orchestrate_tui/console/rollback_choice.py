@@ -13,6 +13,7 @@ from orchestrate_tui.console.marks import ARROW, Tone
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.rollback import is_in_scope, is_undone_as_target, possible_targets
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.status import StageStatus
 
@@ -121,6 +122,22 @@ class RollbackRequest:
     components: tuple[str, ...] = ()
     cascade: bool = True
     named_database: Path | None = None
+
+    def demand(self, plan_hash: str = "") -> RollbackDemand:
+        """What the executor is asked; with the hash of the plan that was shown, if one was."""
+        return RollbackDemand(
+            from_stage=self.source,
+            to_stage=self.target,
+            reason=self.reason,
+            plan_hash=plan_hash,
+            accept_irreversible=self.accepts_irreversible,
+            retry=self.is_retry,
+            force=self.is_forced,
+            waits=True,
+            release=self.release,
+            components=self.components,
+            cascade=self.cascade,
+        )
 
     @property
     def command(self) -> str:

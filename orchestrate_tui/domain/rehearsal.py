@@ -77,13 +77,32 @@ class RehearsedStep:
 class RehearsalReport:
     """What a rehearsal found; `skipped` are stages without a step, each with its reason.
 
-    `problems` are those of the rollback as a whole; those of its steps stand there.
+    `problems` are those of the rollback as a whole; those of its steps stand there. It was narrowed
+    to `components`, () for all, and without `cascade` to its target; `release` is the one that was
+    named to return to, None for those before; `definition` the hash of the one whose undos were
+    used, "" for that of the run, and `differences` says where it is another.
     """
 
+    components: tuple[str, ...] = ()
+    cascade: bool = True
+    release: int | None = None
+    definition: str = ""
+    differences: tuple[str, ...] = ()
     steps: tuple[RehearsedStep, ...] = ()
     skipped: Pairs = ()
     warnings: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+    @property
+    def narrowing(self) -> str:
+        """Of what it was not the whole, or not the usual, in a few words; "" of none."""
+        told = (
+            "" if self.cascade else "alone",
+            f"only {', '.join(self.components)}" if self.components else "",
+            f"back to release {self.release}" if self.release else "",
+            "as another file says" if self.definition else "",
+        )
+        return ", ".join(filter(None, told))
 
     @property
     def all_problems(self) -> tuple[str, ...]:

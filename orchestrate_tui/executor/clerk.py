@@ -8,12 +8,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.errands import (
     NEEDED,
+    OTHER_DEFINITION,
+    OWN_DEFINITION,
     Acknowledge,
     AnyErrand,
     Approve,
@@ -79,17 +82,17 @@ class Clerk:
 
     def _do(self, errand: AnyErrand, control: Control) -> Done:
         match errand:
-            case Plan():
-                return Done(plan=_without_contents(_result(_planned(control, errand))))
+            case Plan(run=run, demand=demand):
+                planned = control.plan_rollback(run, _checked(demand))
+                return Done(plan=_without_contents(_result(planned)))
             case Resume(run=run):
                 return Done(answer=_resumed(control, run))
             case Start():
                 return Done(answer=str(_result(self._start(control, errand))))
-            case Rehearse(run=run, to_stage=to_stage, from_stage=from_stage):
-                asked = control.rehearse(run, to_stage, from_stage=from_stage)
-                return Done(answer=str(_result(asked)))
-            case Rollback():
-                return Done(answer=str(_result(_rollback(control, errand))))
+            case Rehearse(run=run, demand=demand):
+                return Done(answer=str(_result(control.rehearse(run, _checked(demand)))))
+            case Rollback(run=run, demand=demand):
+                return Done(answer=str(_result(control.rollback(run, _checked(demand)))))
             case _:
                 return Done(answer=_result(_asked(control, errand)))
 
@@ -124,33 +127,11 @@ def _asked(
             return control.rule(ruling, subject, reason)
 
 
-def _planned(control: Control, errand: Plan) -> Future[RollbackPlan]:
-    return control.plan_rollback(
-        errand.run,
-        errand.from_stage,
-        errand.to_stage,
-        retry=errand.retry,
-        release=errand.release,
-        components=errand.components,
-        cascade=errand.cascade,
-    )
-
-
-def _rollback(control: Control, errand: Rollback) -> Future[int]:
-    return control.rollback(
-        errand.run,
-        errand.from_stage,
-        errand.to_stage,
-        reason=errand.reason,
-        plan_hash=errand.plan_hash,
-        accept_irreversible=errand.accept_irreversible,
-        retry=errand.retry,
-        force=errand.force,
-        waits=errand.waits,
-        release=errand.release,
-        components=errand.components,
-        cascade=errand.cascade,
-    )
+def _checked(demand: RollbackDemand) -> RollbackDemand:
+    """What another account demands. Raises Refused for another definition than the run's own."""
+    if demand.definition:
+        raise Refused(OTHER_DEFINITION, next_step=OWN_DEFINITION)
+    return demand
 
 
 def _resumed(control: Control, run_id: int) -> str:

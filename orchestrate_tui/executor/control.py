@@ -18,6 +18,7 @@ from typing import Any, Self, TypeVar
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.release import Ruling
+from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.step_decision import StepAction
@@ -203,81 +204,34 @@ class Control:
     # Rollbacks
 
     def plan_rollback(
-        self,
-        run_id: int,
-        from_stage: str,
-        to_stage: str | None = None,
-        *,
-        retry: bool = False,
-        release: str = "",
-        definition: Runnable | None = None,
-        components: tuple[str, ...] = (),
-        cascade: bool = True,
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[RollbackPlan]:
         """What a rollback would do now, or why it would be refused."""
-        plan = partial(
-            self._executor.plan_rollback,
-            run_id,
-            from_stage,
-            to_stage,
-            retry=retry,
-            release=release,
-            definition=definition,
-            components=components,
-            cascade=cascade,
-        )
-        return self._thread.ask(plan)
+        return self._thread.ask(partial(self._executor.preview, run_id, demand, definition))
 
     def rollback(
-        self,
-        run_id: int,
-        from_stage: str,
-        to_stage: str | None = None,
-        *,
-        reason: str = "",
-        plan_hash: str = "",
-        accept_irreversible: bool = False,
-        retry: bool = False,
-        force: bool = False,
-        waits: bool = False,
-        release: str = "",
-        definition: Runnable | None = None,
-        components: tuple[str, ...] = (),
-        cascade: bool = True,
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[int]:
-        """Roll a run back; the future is the rollback's id, once it is recorded.
-
-        `waits` lets it wait for the operator when a step fails; `force`: see trigger_rollback.
-        """
+        """Roll a run back; the future is the rollback's id, once it is recorded."""
         started: Future[int] = begun_future()
-        trigger = self._signed(
-            self._executor.trigger_rollback,
-            run_id,
-            from_stage,
-            to_stage,
-            reason=reason,
-            plan_hash=plan_hash,
-            accept_irreversible=accept_irreversible,
-            retry=retry,
-            force=force,
-            waits=waits,
-            release=release,
-            definition=definition,
-            components=components,
-            cascade=cascade,
-            accepted=started.set_result,
+        roll_back = self._signed(
+            self._executor.roll_back, run_id, demand, definition, accepted=started.set_result
         )
-        self._begin(trigger, started)
+        self._begin(roll_back, started)
         return started
 
-    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
+    def rehearse(
+        self,
+        run_id: int,
+        demand: RollbackDemand = EVERYTHING,
+        definition: Runnable | None = None,
+    ) -> Future[int]:
         """Do all of a rollback but its undos; the id of the rehearsal. It is given up at the end.
 
         See PipelineExecutor.rehearse.
         """
         rehearse, actor = self._executor.rehearse, self._signature["actor"]
-        call = partial(rehearse, run_id, to_stage, from_stage=from_stage, actor=actor)
-        return self._thread.ask(call)
+        return self._thread.ask(partial(rehearse, run_id, demand, definition, actor=actor))
 
     def follow_rollback(self, rollback_id: int) -> Future[RollbackEvent]:
         """Wait for the end of a rollback, whoever carries it out."""

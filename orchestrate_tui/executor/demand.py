@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.rollback import possible_targets
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, standing
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StalePlan
@@ -24,66 +24,6 @@ from orchestrate_tui.store.releases import find_release
 
 FORCE = "Roll that run back first, or undo this one all the same with --force"
 """What to do where a newer run has deployed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollbackDemand:
-    """A manual rollback as it was asked for.
-
-    `to_stage` "" means the failed stage itself. `plan_hash` "" means that no plan was shown
-    before, so any plan will do. `release` is the release to return to, as find_release knows it,
-    "" for the one before; `definition` the hash of the one whose undos are used, "" for that of
-    the run, or for a repetition those of the first. `components` narrows it to these, () means
-    all; without `cascade` only the target is undone.
-    """
-
-    from_stage: str
-    to_stage: str = ""
-    reason: str = ""
-    plan_hash: str = ""
-    accept_irreversible: bool = False
-    retry: bool = False
-    force: bool = False
-    waits: bool = False
-    release: str = ""
-    definition: str = ""
-    components: tuple[str, ...] = ()
-    cascade: bool = True
-
-    def to_payload(self) -> dict[str, str]:
-        """The demand as a command to another process carries it."""
-        return {
-            "from": self.from_stage,
-            "to": self.to_stage,
-            "reason": self.reason,
-            "plan_hash": self.plan_hash,
-            "accept_irreversible": str(self.accept_irreversible),
-            "retry": str(self.retry),
-            "force": str(self.force),
-            "waits": str(self.waits),
-            "release": self.release,
-            "definition": self.definition,
-            "components": json.dumps(self.components),
-            "cascade": str(self.cascade),
-        }
-
-    @classmethod
-    def from_payload(cls, payload: Mapping[str, str]) -> RollbackDemand:
-        """The demand that `to_payload` wrote."""
-        return cls(
-            from_stage=payload["from"],
-            to_stage=payload["to"],
-            reason=payload["reason"],
-            plan_hash=payload["plan_hash"],
-            accept_irreversible=payload["accept_irreversible"] == str(True),
-            retry=payload["retry"] == str(True),
-            force=payload.get("force") == str(True),
-            waits=payload["waits"] == str(True),
-            release=payload.get("release", ""),
-            definition=payload.get("definition", ""),
-            components=tuple(json.loads(payload.get("components", "[]"))),
-            cascade=payload.get("cascade") != str(False),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +53,8 @@ def accept(
 
     Raises NotFound or RollbackRefused when it may not.
     """
+    if not demand.from_stage:  # all stages at once are rehearsed, but not undone
+        raise _unknown_stage(context, "")
     event = demanded_event(connection, context, demand, applicant)
     check_rules(connection, event)
     plan = plan_event(context, connection, event)
@@ -202,10 +144,14 @@ def check_stages(context: RunContext, from_stage: str, to_stage: str) -> None:
     """Raise NotFound for a stage that the run does not have; "" is none."""
     for name in filter(None, (from_stage, to_stage)):
         if name not in context.graph.position:
-            raise NotFound(
-                f"Run {context.id} has no stage '{name}'",
-                next_step=f"Its stages are: {', '.join(context.graph.names)}",
-            )
+            raise _unknown_stage(context, name)
+
+
+def _unknown_stage(context: RunContext, name: str) -> NotFound:
+    return NotFound(
+        f"Run {context.id} has no stage '{name}'",
+        next_step=f"Its stages are: {', '.join(context.graph.names)}",
+    )
 
 
 def _check_direction(connection: Connection, context: RunContext, event: RollbackEvent) -> None:

@@ -13,12 +13,15 @@ from uuid import uuid4
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.release import Ruling
+from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.errands import (
+    OTHER_DEFINITION,
+    OWN_DEFINITION,
     Acknowledge,
     AnyErrand,
     Approve,
@@ -174,72 +177,29 @@ class DistantControl:
     # Rollbacks
 
     def plan_rollback(
-        self,
-        run_id: int,
-        from_stage: str,
-        to_stage: str | None = None,
-        *,
-        retry: bool = False,
-        release: str = "",
-        definition: Runnable | None = None,
-        components: tuple[str, ...] = (),
-        cascade: bool = True,
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[RollbackPlan]:
         """What a rollback would do now; raises Refused for another definition."""
         _refuse_definition(definition)
-        errand = Plan(
-            key=_new_key(),
-            run=run_id,
-            from_stage=from_stage,
-            to_stage=to_stage,
-            retry=retry,
-            release=release,
-            components=components,
-            cascade=cascade,
-        )
+        errand = Plan(key=_new_key(), run=run_id, demand=demand)
         return self._threads.submit(self._planned, errand)
 
     def rollback(
-        self,
-        run_id: int,
-        from_stage: str,
-        to_stage: str | None = None,
-        *,
-        reason: str = "",
-        plan_hash: str = "",
-        accept_irreversible: bool = False,
-        retry: bool = False,
-        force: bool = False,
-        waits: bool = False,
-        release: str = "",
-        definition: Runnable | None = None,
-        components: tuple[str, ...] = (),
-        cascade: bool = True,
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[int]:
         """Roll a run back; the rollback's id. Raises Refused for another definition."""
         _refuse_definition(definition)
-        errand = Rollback(
-            key=_new_key(),
-            run=run_id,
-            from_stage=from_stage,
-            to_stage=to_stage,
-            reason=reason,
-            plan_hash=plan_hash,
-            accept_irreversible=accept_irreversible,
-            retry=retry,
-            force=force,
-            waits=waits,
-            release=release,
-            components=components,
-            cascade=cascade,
-        )
-        return self._number(errand)
+        return self._number(Rollback(key=_new_key(), run=run_id, demand=demand))
 
-    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
-        """Do all of a rollback but its undos; the id of the rehearsal."""
-        return self._number(
-            Rehearse(key=_new_key(), run=run_id, to_stage=to_stage, from_stage=from_stage)
-        )
+    def rehearse(
+        self,
+        run_id: int,
+        demand: RollbackDemand = EVERYTHING,
+        definition: Runnable | None = None,
+    ) -> Future[int]:
+        """Do all of a rollback but its undos; its id. Raises Refused for another definition."""
+        _refuse_definition(definition)
+        return self._number(Rehearse(key=_new_key(), run=run_id, demand=demand))
 
     def follow_rollback(self, rollback_id: int) -> Future[RollbackEvent]:
         """Wait for the end of a rollback."""
@@ -300,10 +260,7 @@ class DistantControl:
 
 def _refuse_definition(definition: Runnable | None) -> None:
     if definition is not None:
-        raise Refused(
-            "Only the owner of the database says by which other definition a run is undone",
-            next_step="Leave --definition out: the run's own one is used",
-        )
+        raise Refused(OTHER_DEFINITION, next_step=OWN_DEFINITION)
 
 
 def _new_key() -> str:

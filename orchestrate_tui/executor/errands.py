@@ -10,12 +10,16 @@ from msgspec import Meta, Struct
 
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.domain.release import Ruling
+from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
 
 LONGEST_ERRAND = 64 * 1024  # bytes, with the end of the line
 LONGEST_REPLY = 16 * 1024 * 1024
+
+OTHER_DEFINITION = "Only the owner of the database says by which other definition a run is undone"
+OWN_DEFINITION = "Leave --definition out: the run's own one is used"
 
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -86,37 +90,21 @@ class Plan(Errand, frozen=True, tag="plan"):
     """What a rollback would do."""
 
     run: Id
-    from_stage: Name
-    to_stage: str | None = None
-    retry: bool = False
-    release: str = ""
-    components: tuple[Name, ...] = ()
-    cascade: bool = True
+    demand: RollbackDemand
 
 
 class Rehearse(Errand, frozen=True, tag="rehearse"):
     """Do all of a rollback but its undos; the answer is the rehearsal's id."""
 
     run: Id
-    to_stage: str = ""
-    from_stage: str = ""
+    demand: RollbackDemand = EVERYTHING
 
 
 class Rollback(Errand, frozen=True, tag="rollback"):
     """Roll a run back; the answer is the rollback's id."""
 
     run: Id
-    from_stage: Name
-    to_stage: str | None = None
-    reason: str = ""
-    plan_hash: str = ""
-    accept_irreversible: bool = False
-    retry: bool = False
-    force: bool = False
-    waits: bool = False
-    release: str = ""
-    components: tuple[Name, ...] = ()
-    cascade: bool = True
+    demand: RollbackDemand
 
 
 class Decide(Errand, frozen=True, tag="decide"):

@@ -19,6 +19,7 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.release import Ruling
+from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
@@ -27,7 +28,6 @@ from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.companion import Companion, take_up
 from orchestrate_tui.executor.context import ExecutorContext
-from orchestrate_tui.executor.demand import RollbackDemand
 from orchestrate_tui.executor.hub import Change, Hub
 from orchestrate_tui.executor.left_work import LeftStage, Settlement, forget_hosts
 from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
@@ -243,6 +243,12 @@ class PipelineExecutor:
             components=components,
             cascade=cascade,
         )
+        return await self.preview(run_id, demand, definition)
+
+    async def preview(
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
+    ) -> RollbackPlan:
+        """What a rollback that is demanded would do now; see plan_rollback."""
         return await self._planning.previewed(run_id, demand, definition)
 
     async def trigger_rollback(
@@ -274,7 +280,6 @@ class PipelineExecutor:
         plan_rollback. Raises NotFound, or RollbackRefused when it may not start, and then no event
         is written.
         """
-        kept = "" if definition is None else await self._planning.keep(run_id, definition)
         demand = RollbackDemand(
             from_stage=from_stage,
             to_stage=to_stage or "",
@@ -283,26 +288,47 @@ class PipelineExecutor:
             accept_irreversible=accept_irreversible,
             retry=retry,
             force=force,
-            waits=waits or self._context.waits,
+            waits=waits,
             release=release,
-            definition=kept,
             components=components,
             cascade=cascade,
         )
-        actor = actor or current_user()
-        return await self._rollbacks.trigger(run_id, demand, actor, accepted, key)
+        return await self.roll_back(
+            run_id, demand, definition, actor=actor, accepted=accepted, key=key
+        )
+
+    async def roll_back(
+        self,
+        run_id: int,
+        demand: RollbackDemand,
+        definition: Runnable | None = None,
+        *,
+        actor: str = "",
+        accepted: Callable[[int], None] = lambda _rollback_id: None,
+        key: str = "",
+    ) -> RollbackEvent:
+        """Carry out what is demanded; see trigger_rollback."""
+        kept = "" if definition is None else await self._planning.keep(run_id, definition)
+        waits = demand.waits or self._context.waits
+        demand = replace(demand, definition=kept, waits=waits)
+        return await self._rollbacks.trigger(run_id, demand, actor or current_user(), accepted, key)
 
     async def rehearse(
-        self, run_id: int, to_stage: str = "", *, from_stage: str = "", actor: str = ""
+        self,
+        run_id: int,
+        demand: RollbackDemand = EVERYTHING,
+        definition: Runnable | None = None,
+        *,
+        actor: str = "",
     ) -> int:
         """Do all of a rollback but its undos, and record what is missing; returns its id.
 
-        `to_stage` and `from_stage` are as for plan_rollback, one of them stands for both; without
-        them each stage that ran is rehearsed by itself. Cancelling it ends its checks. Raises
+        One of the stages of `demand` stands for both; without them each stage that ran is
+        rehearsed by itself. Cancelling it ends its checks. Raises
         NotFound, or Refused for a simulated run and while others work in its environments.
         """
         rehearsals = Rehearsals(self._context, self._records)
-        return await rehearsals.rehearse(run_id, from_stage, to_stage, actor or current_user())
+        return await rehearsals.rehearse(run_id, demand, definition, actor or current_user())
 
     async def follow_rollback(self, rollback_id: int) -> RollbackEvent:
         """Wait for the end of a rollback, whoever carries it out.

@@ -10,13 +10,14 @@ from functools import partial
 import anyio
 
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
-from orchestrate_tui.executor.demand import RollbackDemand, accept, applicant_of
+from orchestrate_tui.executor.demand import accept, applicant_of
 from orchestrate_tui.executor.ended import EndedRunRollback
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.left_work import LeftWork, end_all

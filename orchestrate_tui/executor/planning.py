@@ -2,28 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.pipeline import Pipeline
 from orchestrate_tui.domain.redefinition import marked, mismatch, redefined
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.errors import RollbackRefused
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
-from orchestrate_tui.executor.demand import (
-    RollbackDemand,
-    accept,
-    applicant_of,
-    demanded_event,
-)
+from orchestrate_tui.executor.demand import Applicant, accept, applicant_of, demanded_event
 from orchestrate_tui.executor.environments import places_undone
 from orchestrate_tui.executor.previews import Preview
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.rollback import plan_event, told_plan
+from orchestrate_tui.executor.rollback import plan_event, told_plan, under_definition
 from orchestrate_tui.executor.runnable import Runnable
+from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_pipeline, insert_definition
 from orchestrate_tui.store.environments import newer_deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A demand of a run, and the definition that is named for it, None for none."""
+
+    run: RunContext
+    demand: RollbackDemand
+    applicant: Applicant
+    definition: Runnable | None = None
+
+    def plan(self, connection: Connection) -> tuple[RollbackEvent, RunContext, RollbackPlan]:
+        """The event that it would be, the run with the undos that are used, and the plan.
+
+        Raises NotFound, or RollbackRefused for a target that is not upstream, a release that is
+        not there, or a definition of other stages.
+        """
+        own, demand = self.run, self.demand
+        if self.definition is None:
+            event = demanded_event(connection, own, demand, self.applicant)
+            used = under_definition(connection, own, event.definition_hash)
+            return event, used, plan_event(own, connection, event)
+        used = replace(own, pipeline=redefined_pipeline(own, self.definition))
+        event = demanded_event(connection, used, demand, self.applicant)
+        event = replace(event, definition_hash=None)
+        _, digest = encode_pipeline(used.pipeline)
+        plan = plan_event(used, connection, event)
+        return event, used, marked(plan, digest, own.pipeline, used.pipeline)
+
+
+def redefined_pipeline(context: RunContext, definition: Runnable) -> Pipeline:
+    """The pipeline of the run with the undos and agents of another. Raises Refused."""
+    if problem := mismatch(context.pipeline, definition.pipeline):
+        raise RollbackRefused(
+            f"{definition.file} does not fit run {context.id}",
+            next_step=problem,
+        )
+    pipeline = redefined(context.pipeline, definition.pipeline)
+    context.secrets.check_unwritten(encode_pipeline(pipeline)[0], definition.source)
+    return pipeline
 
 
 class Planning:
@@ -41,18 +79,10 @@ class Planning:
         Raises NotFound, or RollbackRefused for a target that is not upstream, a release that is
         not there, or a definition of other stages.
         """
-        own = context = self._records.context(self._records.run(run_id))
+        own = self._records.context(self._records.run(run_id))
         nobody = applicant_of(self._executor)
-        if definition is not None:
-            context = replace(own, pipeline=self._redefined(own, definition))
-        find = partial(demanded_event, context=context, demand=demand, applicant=nobody)
-        event = self._executor.database.read(find)
-        if definition is not None:
-            event = replace(event, definition_hash=None)
-        plan = self._executor.database.read(partial(plan_event, context, event=event))
-        if definition is not None:
-            _, digest = encode_pipeline(context.pipeline)
-            plan = marked(plan, digest, own.pipeline, context.pipeline)
+        draft = Draft(own, demand, nobody, definition)
+        _, context, plan = self._executor.database.read(draft.plan)
         plan = told_plan(plan, self._records.attempts(context))
         secrets = (f"Secrets: {reason}" for reason in context.secrets.missing)
         plan = replace(plan, warnings=(*plan.warnings, *secrets))
@@ -86,21 +116,10 @@ class Planning:
         context = self._records.context(self._records.run(run_id))
         return await Preview(self._executor, context).of(plan)
 
-    def _redefined(self, context: RunContext, definition: Runnable) -> Pipeline:
-        """The pipeline of the run with the undos and agents of another. Raises Refused."""
-        if problem := mismatch(context.pipeline, definition.pipeline):
-            raise RollbackRefused(
-                f"{definition.file} does not fit run {context.id}",
-                next_step=problem,
-            )
-        pipeline = redefined(context.pipeline, definition.pipeline)
-        context.secrets.check_unwritten(encode_pipeline(pipeline)[0], definition.source)
-        return pipeline
-
     async def keep(self, run_id: int, definition: Runnable) -> str:
         """Keep the definition that a rollback is to use; returns its hash. Raises Refused."""
         context = self._records.context(self._records.run(run_id))
-        pipeline = self._redefined(context, definition)
+        pipeline = redefined_pipeline(context, definition)
         at = to_text(self._executor.clock())
         return await self._executor.commit(
             partial(insert_definition, pipeline=pipeline, source=definition.source, at=at)

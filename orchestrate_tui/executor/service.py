@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import Decision
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import OrchestrateError, Refused
-from orchestrate_tui.executor.demand import Applicant, RollbackDemand, accept
+from orchestrate_tui.executor.demand import accept, applicant_of
 from orchestrate_tui.executor.requests import Request, being_rolled_back
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store import rollbacks
@@ -76,12 +77,7 @@ def _rollback(session: RunSession, request: Request) -> Answer:
     """Stop the run and queue the rollback; the answer is its id."""
     executor = session.executor
     demand = RollbackDemand.from_payload(request.payload)
-    applicant = Applicant(
-        actor=request.actor,
-        epoch=executor.epoch,
-        at=executor.clock(),
-        files=executor.database.files,
-    )
+    applicant = applicant_of(executor, request.actor)
     event = executor.database.read(
         lambda connection: accept(connection, session.context, demand, applicant)
     )

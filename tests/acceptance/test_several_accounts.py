@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.cli.executors import own_executor
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.errors import Refused
@@ -275,7 +276,8 @@ def test_another_account_decides_about_a_step_that_failed(
     broken = SHOP.replace("{agent: undo, task: t}", "{agent: broken, task: t}")
     text = broken.partition("  - {name: deploy")[0]
     run = control.begin_run(load_pipeline(office.pipeline(text))).end.result(PATIENCE_S)
-    rollback_id = control.rollback(run.id, "build", waits=True).result(PATIENCE_S)
+    demand = RollbackDemand(from_stage="build", waits=True)
+    rollback_id = control.rollback(run.id, demand).result(PATIENCE_S)
     end = control.follow_rollback(rollback_id)
     while not history.rollback(rollback_id).waiting_since:
         assert not wait([end], timeout=0.02).done

@@ -27,6 +27,7 @@ from orchestrate_tui.domain.pipeline import (
 from orchestrate_tui.domain.planner import plan_rollback
 from orchestrate_tui.domain.rehearsal import RehearsalReport
 from orchestrate_tui.domain.release import Ruling
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import (
@@ -359,7 +360,7 @@ class Desk:
 
     def __init__(self, history: History) -> None:
         self.hub = Hub()
-        self.planned: list[dict[str, Any]] = []
+        self.planned: list[tuple[RollbackDemand, Runnable | None]] = []
         self.asked: list[tuple[Any, ...]] = []
         self.refusal: OrchestrateError | None = None
         self.left: dict[int, tuple[LeftStage, ...]] = {}
@@ -379,9 +380,9 @@ class Desk:
         self.asked.append(("lose_patience",))
 
     def plan_rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[RollbackPlan]:  # releases and other definitions are not looked at
-        self.planned.append(options)
+        self.planned.append((demand, definition))
         pipeline = self._history.definition(run_id)
         stages = {one.stage_name: one for one in self._history.stages(run_id)}
         graph = StageGraph.of(pipeline.stages)
@@ -389,11 +390,11 @@ class Desk:
             pipeline,
             graph,
             stages,
-            failed_stage=from_stage,
-            target=to_stage,
-            components=options["components"],
+            failed_stage=demand.from_stage,
+            target=demand.to_stage,
+            components=demand.components,
             undone=self._history.undone_components(run_id),
-            cascade=options["cascade"],
+            cascade=demand.cascade,
         )
         return _done(replace(plan, newer=self.newer))
 
@@ -426,13 +427,15 @@ class Desk:
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         return self._answer("rejected", "reject", run_id, stage, comment)
 
-    def rehearse(self, run_id: int, to_stage: str = "", *, from_stage: str = "") -> Future[int]:
-        return self._answer(1, "rehearse", run_id, to_stage, from_stage)
+    def rehearse(
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
+    ) -> Future[int]:
+        return self._answer(1, "rehearse", run_id, demand, definition)
 
     def rollback(
-        self, run_id: int, from_stage: str, to_stage: str | None = None, **options: Any
+        self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[int]:
-        return self._answer(1, "rollback", run_id, from_stage, to_stage, options)
+        return self._answer(1, "rollback", run_id, demand, definition)
 
     def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
         return self._answer("It is so", "rule", ruling, identity, reason)

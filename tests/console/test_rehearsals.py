@@ -18,6 +18,7 @@ from orchestrate_tui.domain.rehearsal import (
     RehearsedStep,
     WrittenUndo,
 )
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.errors import Refused
 from tests.console.scenery import Desk, Story, delivered, now, settle, shown
 
@@ -65,7 +66,7 @@ async def test_a_rollback_is_rehearsed_from_the_keyboard(story: Story, desk: Des
         assert "its check says that it is needed" in text
         assert "-  build: nothing to undo" in text
         assert "ago by ben, all well" in text
-    assert desk.asked == [("rehearse", 1, "", "")]
+    assert desk.asked == [("rehearse", 1, RollbackDemand(), None)]
 
 
 async def test_a_target_is_chosen_and_what_is_missing_is_shown(story: Story, desk: Desk) -> None:
@@ -76,7 +77,7 @@ async def test_a_target_is_chosen_and_what_is_missing_is_shown(story: Story, des
         assert "ago by ben, 1 problem" in shown(pilot)
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, MainScreen)
-    assert desk.asked == [("rehearse", 1, "deploy-prod", "")]
+    assert desk.asked == [("rehearse", 1, RollbackDemand(to_stage="deploy-prod"), None)]
 
 
 async def test_a_refusal_is_shown_and_it_can_be_asked_again(story: Story, desk: Desk) -> None:

@@ -13,6 +13,7 @@ from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.domain.pipeline import Pipeline, Undo
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StepStatus
 from orchestrate_tui.errors import Refused, StalePlan
 from orchestrate_tui.store.rollback_steps import insert_steps
@@ -136,11 +137,16 @@ async def test_a_confirmed_rollback_carries_the_plan_that_was_shown(
         await armed(pilot)
         await pilot.press("right", "enter")
         await settle(pilot, lambda: desk.asked)
-    [(name, asked_run, source, target, options)] = desk.asked
-    plan = desk.plan_rollback(run_id, source, target, components=(), cascade=True).result()
-    assert (name, asked_run, source, target) == ("rollback", run_id, "smoke-prod", "deploy-prod")
-    assert options["reason"] == "it broke"
-    assert options["plan_hash"] == plan.hash
+    [(name, asked_run, demand, definition)] = desk.asked
+    plan = desk.plan_rollback(run_id, demand).result()
+    assert (name, asked_run, definition) == ("rollback", run_id, None)
+    assert demand == RollbackDemand(
+        from_stage="smoke-prod",
+        to_stage="deploy-prod",
+        reason="it broke",
+        plan_hash=plan.hash,
+        waits=True,
+    )
 
 
 async def test_typing_ahead_cannot_confirm(story: Story, desk: Desk) -> None:
@@ -231,9 +237,10 @@ async def test_a_release_and_another_file_are_planned_with_before_they_can_be_co
         assert dialog.query_one("#confirm").disabled
         await pilot.press("enter", *str(file), "enter")
         await armed(pilot)
-        last = desk.planned[-1]
-        assert last["release"] == "golden"
-        assert last["definition"].file == str(file)
+        demand, definition = desk.planned[-1]
+        assert demand.release == "golden"
+        assert definition is not None
+        assert definition.file == str(file)
 
 
 async def test_a_file_that_cannot_be_read_is_told_in_the_dialog(story: Story, desk: Desk) -> None:
@@ -283,8 +290,8 @@ async def test_the_plan_follows_the_ticks_of_the_components(
         await armed(pilot)
         await pilot.press("right", "enter")
         await settle(pilot, lambda: desk.asked)
-    [(*_, options)] = desk.asked
-    assert options["components"] == ("web",)
+    [(_, _, demand, _)] = desk.asked
+    assert demand.components == ("web",)
 
 
 async def test_a_component_others_depend_on_is_undone_only_when_that_is_ticked(
@@ -323,7 +330,7 @@ async def test_components_that_are_undone_already_are_not_offered(story: Story, 
         await pilot.press("R", "enter", "down")
         await settle(pilot, lambda: "--to deploy --component web" in flat(pilot))
         assert "api undone" in flat(pilot)
-        assert desk.planned[-1]["components"] == ("web",)
+        assert desk.planned[-1][0].components == ("web",)
 
 
 async def test_the_target_alone_is_undone_where_that_is_ticked(story: Story, desk: Desk) -> None:
@@ -336,7 +343,7 @@ async def test_the_target_alone_is_undone_where_that_is_ticked(story: Story, des
         await settle(pilot, lambda: "2 steps in this order" in flat(pilot))
         assert "--to deploy --no-cascade" in flat(pilot)
         assert "expose stays as it is: only 'deploy' is undone" in flat(pilot)
-        assert not desk.planned[-1]["cascade"]
+        assert not desk.planned[-1][0].cascade
 
 
 async def test_a_repetition_asks_for_no_components(story: Story, desk: Desk) -> None:
@@ -352,7 +359,7 @@ async def test_a_repetition_asks_for_no_components(story: Story, desk: Desk) -> 
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("4", "T")
         await settle(pilot, lambda: desk.planned)
-        assert desk.planned[-1]["retry"]
+        assert desk.planned[-1][0].retry
         assert "Try rollback 1 of run #1 parts again, only api" in flat(pilot)
         assert pilot.app.screen.focused is pilot.app.screen.query_one("#reason")
         assert not pilot.app.screen.query_one("#parts").display
@@ -381,7 +388,7 @@ async def test_the_steps_of_a_rollback_in_several_environments_are_apart(
 ) -> None:
     run_id = deployed(story)
     rollback_id = story.rollback(run_id, status=RollbackStatus.RUNNING, cascade=False)
-    plan = desk.plan_rollback(run_id, "deploy", "deploy", components=(), cascade=True).result()
+    plan = desk.plan_rollback(run_id, RollbackDemand(from_stage="deploy")).result()
     story.database.write(lambda c: insert_steps(c, rollback_id, plan))
     async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
         await pilot.press("4", "enter")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.domain.pipeline import Stage
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 from orchestrate_tui.errors import CannotStart, NotFound, Refused, Unrecorded
@@ -40,6 +42,7 @@ from tests.small_disk import fill, small_disk
 
 BOB = Peer(uid=1, name="daemon")
 EVE = Peer(uid=2, name="bin")
+DEPLOY = RollbackDemand(from_stage="deploy", reason="x")
 PATIENCE_S = 60
 
 
@@ -118,7 +121,7 @@ def test_nobody_gets_the_answer_to_what_another_asked(place: Place) -> None:
 def test_a_rehearsal_is_recorded_with_who_asked(place: Place) -> None:
     run_id, end = place.begin(undone("deploy", undo="false"))
     end.result(PATIENCE_S)
-    errand = Rehearse(key=place.key(), run=run_id, to_stage="deploy")
+    errand = Rehearse(key=place.key(), run=run_id, demand=RollbackDemand(to_stage="deploy"))
     assert place.clerk.serve(errand, BOB).answer == "1"
     found = place.history.query(partial(read_rehearsal, rehearsal_id=1))
     assert (found.actor, found.rollback_to_stage, found.is_well) == ("daemon", "deploy", True)
@@ -143,12 +146,12 @@ def test_a_rollback_that_was_refused_while_the_run_ended_is_made_with_the_same_k
     run_id, end = place.begin(undone("deploy", approval=held))
     key = f"{BOB.uid}:{place.key()}"
     with pytest.raises(Refused):  # nothing has started
-        place.control.on_behalf_of(BOB.name, key).rollback(run_id, "deploy").result(PATIENCE_S)
+        place.control.on_behalf_of(BOB.name, key).rollback(run_id, DEPLOY).result(PATIENCE_S)
     while place.history.stages(run_id)[0].status is not StageStatus.WAITING_APPROVAL:
         pass
     place.control.approve(run_id, "deploy").result(PATIENCE_S)
     end.result(PATIENCE_S)
-    again = place.control.on_behalf_of(BOB.name, key).rollback(run_id, "deploy", reason="x")
+    again = place.control.on_behalf_of(BOB.name, key).rollback(run_id, DEPLOY)
     answer = str(again.result(PATIENCE_S))
     command = place.database.read(lambda c: find_command(c, key))
     assert command is not None
@@ -183,11 +186,10 @@ def test_a_rollback_of_an_ended_run_that_is_asked_for_again_is_not_done_again(
 ) -> None:
     run_id, end = place.begin(undone("deploy"))
     end.result(PATIENCE_S)
-    plan = place.clerk.serve(Plan(key=place.key(), run=run_id, from_stage="deploy"), BOB).plan
+    plan = place.clerk.serve(Plan(key=place.key(), run=run_id, demand=DEPLOY), BOB).plan
     assert plan is not None
-    errand = Rollback(
-        key=place.key(), run=run_id, from_stage="deploy", reason="x", plan_hash=plan.hash
-    )
+    demand = replace(DEPLOY, plan_hash=plan.hash)
+    errand = Rollback(key=place.key(), run=run_id, demand=demand)
     answer = place.clerk.serve(errand, BOB)
     place.control.wait()
     assert place.clerk.serve(errand, BOB) == answer
@@ -195,13 +197,25 @@ def test_a_rollback_of_an_ended_run_that_is_asked_for_again_is_not_done_again(
     assert (str(event.id), event.actor) == (answer.answer, "daemon")
 
 
+@pytest.mark.parametrize("kind", [Plan, Rehearse, Rollback])
+def test_nobody_else_says_by_which_definition_a_run_is_undone(
+    place: Place, kind: type[Plan | Rehearse | Rollback]
+) -> None:
+    run_id, end = place.begin(undone("deploy"))
+    end.result(PATIENCE_S)
+    digest = place.history.run(run_id).definition_hash
+    errand = kind(key=place.key(), run=run_id, demand=replace(DEPLOY, definition=digest))
+    with pytest.raises(Refused, match="Only the owner of the database says by which"):
+        place.clerk.serve(errand, BOB)
+
+
 def test_what_is_not_there_is_said_to_be_so(place: Place) -> None:
     for errand in (
         Approve(key=place.key(), run=99, stage="deploy"),
         Cancel(key=place.key(), run=99),
         Halt(key=place.key(), rollback=99),
-        Plan(key=place.key(), run=99, from_stage="deploy"),
-        Rollback(key=place.key(), run=99, from_stage="deploy"),
+        Plan(key=place.key(), run=99, demand=DEPLOY),
+        Rollback(key=place.key(), run=99, demand=DEPLOY),
     ):
         with pytest.raises(NotFound):
             place.clerk.serve(errand, BOB)

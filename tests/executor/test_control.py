@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 from threading import enumerate as all_threads
@@ -10,6 +10,7 @@ from threading import enumerate as all_threads
 import pytest
 
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import NotFound, Refused, RollbackLoop, StoreError
@@ -95,7 +96,7 @@ def test_what_fails_is_an_error_that_an_operator_can_read(desk: Desk) -> None:
     with pytest.raises(NotFound):
         desk.control.resume(9).result(PATIENCE_S)
     with pytest.raises(NotFound):
-        desk.control.rollback(9, "a").result(PATIENCE_S)
+        desk.control.rollback(9, RollbackDemand(from_stage="a")).result(PATIENCE_S)
     with pytest.raises(NotFound):
         desk.control.halt(9, "").result(PATIENCE_S)
     run_id = desk.begin(stage("a")).end.result(PATIENCE_S).id
@@ -116,13 +117,14 @@ def test_a_run_that_cannot_be_recorded_fails_both_futures(desk: Desk, database: 
 
 def test_a_rollback_is_begun_and_followed(desk: Desk) -> None:
     run = desk.begin(undone("a"), undone("b", "", "a")).end.result(PATIENCE_S)
-    plan = desk.control.plan_rollback(run.id, "b", "a").result(PATIENCE_S)
+    demand = RollbackDemand(from_stage="b", to_stage="a", reason="bad")
+    plan = desk.control.plan_rollback(run.id, demand).result(PATIENCE_S)
     assert [step.stage_name for step in plan.steps] == ["b", "a"]
-    started = desk.control.rollback(run.id, "b", "a", reason="bad", plan_hash=plan.hash)
+    started = desk.control.rollback(run.id, replace(demand, plan_hash=plan.hash))
     event = desk.control.follow_rollback(started.result(PATIENCE_S)).result(PATIENCE_S)
     assert (event.status, event.actor) == (RollbackStatus.SUCCEEDED, current_user())
     with pytest.raises(RollbackLoop):
-        desk.control.rollback(run.id, "b", "a").result(PATIENCE_S)
+        desk.control.rollback(run.id, demand).result(PATIENCE_S)
 
 
 def test_decisions_and_cancellations_reach_the_run(desk: Desk) -> None:

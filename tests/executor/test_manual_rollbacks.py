@@ -101,6 +101,10 @@ async def test_an_unknown_stage_is_not_found_and_the_others_are_named(scene: Sce
             await scene.executor.trigger_rollback(run.id, *stages)
         with pytest.raises(NotFound, match="no stage 'x'"):
             await scene.executor.plan_rollback(run.id, *stages)
+    for nothing in (scene.executor.trigger_rollback, scene.executor.plan_rollback):
+        with pytest.raises(NotFound, match="no stage ''"):
+            await nothing(run.id, "")
+    assert scene.rollbacks(run.id) == []
 
 
 async def test_a_target_that_is_not_upstream_is_refused_with_the_possible_ones(

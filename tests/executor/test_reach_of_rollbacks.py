@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrate_tui.executor.demand import RollbackDemand
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from tests.executor.scenery import Scene, undone
 
 pytestmark = pytest.mark.anyio

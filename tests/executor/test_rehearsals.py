@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import anyio
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Secret, Snapshot, Undo
 from orchestrate_tui.domain.readiness import SnapshotState
 from orchestrate_tui.domain.rehearsal import CheckAnswer, Rehearsal, RehearsalReport
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.recovery import mark_interrupted
 from orchestrate_tui.store.rehearsals import last_rehearsal, read_rehearsal, read_report
@@ -21,9 +23,10 @@ NEEDED, NOT_NEEDED = CheckAnswer.NEEDED, CheckAnswer.NOT_NEEDED
 
 
 async def rehearsed(
-    scene: Scene, run_id: int = 1, *stages: str
+    scene: Scene, run_id: int = 1, to_stage: str = "", **demanded: Any
 ) -> tuple[Rehearsal, RehearsalReport]:
-    rehearsal_id = await scene.executor.rehearse(run_id, *stages, actor="ann")
+    demand = RollbackDemand(to_stage=to_stage, **demanded)
+    rehearsal_id = await scene.executor.rehearse(run_id, demand, actor="ann")
     query = scene.history.query
     return (
         query(partial(read_rehearsal, rehearsal_id=rehearsal_id)),
@@ -147,9 +150,9 @@ async def test_with_a_target_it_is_the_rollback_to_that_stage(scene: Scene) -> N
     assert [step.part for step in report.steps] == ["c", "b"]
     assert (rehearsal.failed_stage_name, rehearsal.rollback_to_stage) == ("b", "b")
     with pytest.raises(NotFound, match="no stage 'ghost'"):
-        await scene.executor.rehearse(1, "ghost")
+        await rehearsed(scene, 1, "ghost")
     with pytest.raises(Refused, match="'a' does not come after stage 'b'"):
-        await scene.executor.rehearse(1, "b", from_stage="a")
+        await rehearsed(scene, 1, "b", from_stage="a")
 
 
 async def test_a_target_that_was_one_before_is_a_problem(scene: Scene) -> None:

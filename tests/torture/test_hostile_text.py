@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.executor.control import BegunRun, Control
@@ -109,7 +110,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
         for kind, run in begun.items():
             run.end.result()
             first = pipelines[kind].pipeline.stages[0].name
-            asked = control.rollback(run.run_id.result(), first, first, reason=marked(kind, "rsn"))
+            demand = RollbackDemand(from_stage=first, reason=marked(kind, "rsn"))
+            asked = control.rollback(run.run_id.result(), demand)
             control.follow_rollback(asked.result()).result()
         runs = {kind: (run.run_id.result(), pipelines[kind]) for kind, run in begun.items()}
     return Scene(folder=folder, runs=runs)

@@ -23,6 +23,7 @@ from orchestrate_tui.console.rollback_choice import RollbackChoice
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, lines, plain, toned
 from orchestrate_tui.console.widgets.problem import Problem
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.store.rehearsals import last_rehearsal, read_rehearsal, read_report
@@ -113,7 +114,8 @@ class RehearsalDialog(Dialog[None]):
 
     @work(exclusive=True)
     async def _rehearse(self, target: str) -> None:
-        self._asked = self._control.rehearse(self._picture.run.id, target)
+        demand = RollbackDemand(to_stage=target)
+        self._asked = self._control.rehearse(self._picture.run.id, demand)
         try:
             rehearsal_id = await outcome(self._asked)
         except CancelledError:  # this page was closed

@@ -176,16 +176,7 @@ class RollbackDialog(Dialog[int]):
             return
         try:
             self._definition = await asyncio.to_thread(_definition, request.definition)
-            asked = self._control.plan_rollback(
-                request.run_id,
-                self._source,
-                self._target,
-                retry=request.is_retry,
-                release=request.release,
-                definition=self._definition,
-                components=request.components,
-                cascade=request.cascade,
-            )
+            asked = self._control.plan_rollback(request.run_id, request.demand(), self._definition)
             plan = await outcome(asked)
         except OrchestrateError as error:
             self._complain(str(error))
@@ -300,23 +291,10 @@ class RollbackDialog(Dialog[int]):
     async def _roll_back(self) -> None:
         """Ask for the rollback; when the plan is out of date, show the new one."""
         request = self._request()
-        future = self._control.rollback(
-            request.run_id,
-            request.source,
-            request.target,
-            reason=request.reason,
-            plan_hash=self._plan.hash if self._plan else "",
-            accept_irreversible=request.accepts_irreversible,
-            retry=request.is_retry,
-            release=request.release,
-            definition=self._definition,
-            components=request.components,
-            cascade=request.cascade,
-            waits=True,
-            force=request.is_forced,
-        )
+        demand = request.demand(self._plan.hash if self._plan else "")
+        asked = self._control.rollback(request.run_id, demand, self._definition)
         try:
-            rollback_id = await outcome(future)
+            rollback_id = await outcome(asked)
         except StalePlan as error:
             self._plan_anew(str(error))
         except OrchestrateError as error:
