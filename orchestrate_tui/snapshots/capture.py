@@ -15,8 +15,10 @@ from pathlib import Path
 
 from orchestrate_tui.snapshots.blobs import AT_ONCE, PackWriter
 from orchestrate_tui.snapshots.contents import (
+    CAPABILITY,
     DATABASE_MARK,
     SIDECARS,
+    Attributes,
     Segments,
     attributes_of,
     is_sidecar,
@@ -116,6 +118,9 @@ class Capture:
         for parent in parents_of(path):
             if os.path.islink(os.path.join(self._workdir, parent)):
                 raise Unfit(f"'{spoken(parent)}' is a link: name where it leads instead")
+        folder = os.path.dirname(absolute)
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            raise Unfit(f"'{spoken(folder)}' may not be written: nothing could be put back there")
         for mount in mounts_below(absolute, self._mounted):
             raise Unfit(f"'{spoken(mount)}' is mounted there; name what is in it instead")
 
@@ -123,11 +128,12 @@ class Capture:
         """The folders on the way to the places, for when they are gone."""
         names = {parent for path in places for parent in parents_of(path)}
         for name in sorted(names):
+            path = os.path.join(self._workdir, name)
             try:
-                found = os.lstat(os.path.join(self._workdir, name))
+                found = os.lstat(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            yield _entry(name, FOLDER, found)
+            yield _entry(name, FOLDER, found, xattrs=attributes_of(path))
 
     def _steadily(self, path: bytes) -> Place:
         """The place, read again when it changed meanwhile."""
@@ -198,17 +204,24 @@ class _Walk:
         self.capture.checkpoint()
         kind = kind_of(item.found.st_mode)
         self._check(kind, item)
-        if kind == FOLDER:
-            return self._folder(item)
-        if kind == SYMLINK:
-            entry = self._symlink(item)
-        elif item.found.st_nlink > 1 and item.found.st_ino in self._first_names:
-            first = self._first_names[item.found.st_ino]
-            entry = _entry(item.path, HARD_LINK, item.found, link=first)
-        else:
-            entry = self._file(item)
-            self._first_names[item.found.st_ino] = item.path
+        try:
+            if kind == FOLDER:  # of all frames of the way down there is only so much room
+                return self._folder(item)
+            entry = self._symlink(item) if kind == SYMLINK else self._linked(item)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise unreadable(self._relative(item), error) from error
         self.entries.append(entry)
+        return entry
+
+    def _linked(self, item: _Item) -> Entry:
+        """A file, which may be one more name of another."""
+        if item.found.st_nlink > 1 and item.found.st_ino in self._first_names:
+            first = self._first_names[item.found.st_ino]
+            return _entry(item.path, HARD_LINK, item.found, link=first)
+        entry = self._file(item)
+        self._first_names[item.found.st_ino] = item.path
         return entry
 
     def _check(self, kind: str, item: _Item) -> None:
@@ -225,7 +238,7 @@ class _Walk:
             raise Unfit(f"'{self._spoken(item)}' is nested more than {_DEEPEST} levels deep")
         with _opened(item.name, _FOLDER_FLAGS, item.folder) as folder:
             before = os.fstat(folder)
-            entry = _entry(item.path, FOLDER, before, xattrs=attributes_of(folder))
+            entry = _entry(item.path, FOLDER, before, xattrs=self._attributes(folder, item))
             self.entries.append(entry)
             databases: set[bytes] = set()
             for name, found in _listed(folder):
@@ -274,7 +287,7 @@ class _Walk:
             data = ((0, before.st_size),) if segments is None else segments
             digest = self.capture.packs.add_pieces(self._pieces(file, data))
             size = before.st_size
-        xattrs = attributes_of(file)
+        xattrs = self._attributes(file, item)
         after = os.fstat(file)
         if size != after.st_size or _times(before) != _times(after):
             return None
@@ -290,6 +303,13 @@ class _Walk:
             seen=(after.st_dev, after.st_ino, after.st_ctime_ns) if is_old else None,
             is_database=is_database,
         )
+
+    def _attributes(self, file: int, item: _Item) -> Attributes:
+        found = attributes_of(file)
+        if os.geteuid() and any(name == CAPABILITY for name, _ in found):
+            what = f"'{self._spoken(item)}' has the attribute '{spoken(CAPABILITY)}'"
+            raise Unfit(f"{what}, which only root could give back")
+        return found
 
     def _pieces(self, file: int, segments: Segments) -> Iterator[bytes]:
         for piece in pieces_of(file, segments):
@@ -324,7 +344,7 @@ def _entry(
     sha256: bytes = b"",
     link: bytes = b"",
     segments: tuple[tuple[int, int], ...] | None = None,
-    xattrs: tuple[tuple[bytes, bytes], ...] = (),
+    xattrs: Attributes = (),
     seen: tuple[int, int, int] | None = None,
     is_database: bool = False,
 ) -> Entry:

@@ -12,6 +12,18 @@ from orchestrate_tui.snapshots.blobs import AT_ONCE
 Segments = tuple[tuple[int, int], ...]
 """Offset and length of each piece of data between holes."""
 
+Attributes = tuple[tuple[bytes, bytes], ...]
+"""Names and values of extended attributes; access control lists are among them."""
+
+CAPABILITY = b"security.capability"
+"""What the program in a file may do although its user may not; only root gives it."""
+
+ACCESS_LISTS = b"system.posix_acl_"
+"""How the names of access control lists begin."""
+
+_GIVEN = (b"user.", b"trusted.", ACCESS_LISTS, CAPABILITY)
+_NO_ATTRIBUTES = frozenset({errno.ENOTSUP, errno.ENOSYS})
+
 DATABASE_MARK = b"SQLite format 3\0"
 SIDECARS = (b"-wal", b"-shm", b"-journal")
 """What the names of the files end in that belong to a database."""
@@ -61,19 +73,35 @@ def hash_of(descriptor: int, found: os.stat_result) -> tuple[bytes, Segments | N
     return hashing.digest(), segments
 
 
-def attributes_of(descriptor: int) -> tuple[tuple[bytes, bytes], ...]:
-    """The extended attributes that may be read, access control lists among them."""
+def attributes_of(file: int | bytes) -> Attributes:
+    """The extended attributes of an open file, or of a folder at a path, sorted by name.
+
+    Raises OSError for one that is promised and cannot be read.
+    """
     try:
-        names = os.listxattr(descriptor)
-    except OSError:
-        return ()
+        names = os.listxattr(file)
+    except OSError as error:
+        if error.errno in _NO_ATTRIBUTES:
+            return ()
+        raise
     found = []
-    for name in sorted(names):
+    for name in sorted(map(os.fsencode, names)):
         try:
-            found.append((os.fsencode(name), os.getxattr(descriptor, name)))
-        except OSError:
-            continue
+            found.append((name, os.getxattr(file, name)))
+        except OSError as error:
+            if is_promised(name) and error.errno != errno.ENODATA:
+                raise
     return tuple(found)
+
+
+def promised(attributes: Attributes) -> Attributes:
+    """Those that are given back exactly, or the whole restore is refused."""
+    return tuple(one for one in attributes if is_promised(one[0]))
+
+
+def is_promised(name: bytes) -> bool:
+    """Whether an attribute is one that its owner gave; the system itself gives the others."""
+    return name.startswith(_GIVEN)
 
 
 def is_sidecar(name: bytes, databases: set[bytes]) -> bool:

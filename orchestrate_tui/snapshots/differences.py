@@ -9,7 +9,7 @@ from contextlib import suppress
 from difflib import unified_diff
 
 from orchestrate_tui.domain.snapshot import Fate, PathChange
-from orchestrate_tui.snapshots.contents import hash_of, is_sidecar
+from orchestrate_tui.snapshots.contents import attributes_of, hash_of, is_sidecar, promised
 from orchestrate_tui.snapshots.errors import spoken
 from orchestrate_tui.snapshots.manifest import (
     FILE,
@@ -110,7 +110,9 @@ def _is_same(target: bytes, entry: Entry, found: os.stat_result) -> bool:
     if entry.kind == HARD_LINK:
         first = os.path.join(target, entry.link)
         return os.path.lexists(first) and os.lstat(first).st_ino == found.st_ino
-    return kind == FOLDER or entry.is_seen_in(found) or _has(path, entry, found)
+    if kind == FOLDER:
+        return promised(attributes_of(path)) == promised(entry.xattrs)
+    return entry.is_seen_in(found) or _has(path, entry, found)
 
 
 def _below(target: bytes, path: bytes) -> bytes:
@@ -118,11 +120,13 @@ def _below(target: bytes, path: bytes) -> bytes:
 
 
 def _has(path: bytes, entry: Entry, found: os.stat_result) -> bool:
-    """Whether a file has the content that was kept."""
+    """Whether a file has the content and the attributes that were kept."""
     if found.st_size != entry.size:
         return False
     descriptor = os.open(path, _OPEN)
     try:
+        if promised(attributes_of(descriptor)) != promised(entry.xattrs):
+            return False
         return hash_of(descriptor, found) == (entry.sha256, entry.segments)
     finally:
         os.close(descriptor)

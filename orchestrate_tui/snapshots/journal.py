@@ -23,6 +23,9 @@ from orchestrate_tui.snapshots.blobs import sync_folder
 from orchestrate_tui.snapshots.system import exchange
 
 _SUFFIX = ".restore"
+OLD = b".old"
+"""What the name ends in that something gets on its way out where two names cannot be exchanged."""
+
 _DIGEST = 32
 _HEADER = _DIGEST + 8  # the hash of a record and its length
 
@@ -40,7 +43,7 @@ class Move(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Intent(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """The folders that are used, and the parents of targets that had to be made."""
+    """The folders and other names that are used, and the parents of targets that had to be made."""
 
     folders: tuple[bytes, ...] = ()
     made: tuple[bytes, ...] = ()
@@ -160,7 +163,7 @@ def _make(move: Move, exchange: Callable[[bytes, bytes], bool]) -> None:
     if _inode(move.target) is None:
         os.rename(move.staged, move.target)
     elif not exchange(move.staged, move.target):
-        os.rename(move.target, move.staged + b".old")
+        os.rename(move.target, move.staged + OLD)
         os.rename(move.staged, move.target)
 
 
@@ -206,7 +209,10 @@ def _throw_away(folder: bytes, trash: Path) -> None:
 
 
 def remove_tree(folder: bytes) -> None:
-    """Remove a folder and all in it, if it is there, also what may not be written."""
+    """Remove a folder and all in it, or a file, if it is there, also what may not be written."""
+    if os.path.lexists(folder) and (os.path.islink(folder) or not os.path.isdir(folder)):
+        os.unlink(folder)
+        return
     if os.geteuid():
         for place, _, _ in os.walk(folder, onerror=None):
             with suppress(OSError):

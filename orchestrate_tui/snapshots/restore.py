@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ from orchestrate_tui.snapshots.errors import (
     unreadable,
 )
 from orchestrate_tui.snapshots.holders import holders_of, named
-from orchestrate_tui.snapshots.journal import Decision, Intent, Journal, Move
-from orchestrate_tui.snapshots.manifest import FILE, Entry, Manifest, Place
+from orchestrate_tui.snapshots.journal import OLD, Decision, Intent, Journal, Move
+from orchestrate_tui.snapshots.manifest import FILE, FOLDER, Entry, Manifest, Place
 from orchestrate_tui.snapshots.places import (
     STAGING_PREFIX,
     find_places,
@@ -30,11 +31,10 @@ from orchestrate_tui.snapshots.places import (
     mounts_below,
     parents_of,
 )
-from orchestrate_tui.snapshots.staging import Builder
+from orchestrate_tui.snapshots.staging import Builder, dress, inherit_nothing
 from orchestrate_tui.snapshots.system import lay_apart, sync_file_system
 
-_INHERITED = "system.posix_acl_default"
-"""What a folder passes on of its access control list, also to what had none."""
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 MOST_READ = 512 << 20
 """So many bytes are read to see what would refuse it; the rest is only looked for."""
@@ -87,7 +87,8 @@ class Restore:
     def obstacles(self) -> Iterator[str]:
         """Why it would be refused now, a sentence each; nothing is changed. Raises OSError."""
         places = self._changed()
-        for check in (self._check_parents, self._check_contents, self._check_unused):
+        checks = (self._check_parents, self._check_owners, self._check_contents, self._check_unused)
+        for check in checks:
             try:
                 check(places)
             except SnapshotError as error:
@@ -99,6 +100,7 @@ class Restore:
     def _run(self) -> int:
         places = self._changed()
         self._check_parents(places)
+        self._check_owners(places)
         if not places:
             return 0
         journal = Journal.begin(self.journals)
@@ -132,17 +134,26 @@ class Restore:
             for mount in mounts_below(self.manifest.absolute(place), mounted):
                 raise Unfit(f"'{spoken(mount)}' is mounted there")
 
+    def _check_owners(self, places: Sequence[Place]) -> None:
+        """Raise Unfit where somebody else has put something that only they may take away."""
+        user = os.geteuid()
+        for place in places if user else ():
+            target = self.manifest.absolute(place)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found, parent = os.lstat(target), os.lstat(os.path.dirname(target))
+                if parent.st_mode & stat.S_ISVTX and user not in {found.st_uid, parent.st_uid}:
+                    raise Unfit(f"'{spoken(place.path)}' belongs to somebody else by now")
+
     def _staged(self, journal: Journal, places: Sequence[Place]) -> Iterator[Move]:
         """Build everything beside its target, and have it on the disk."""
         parents = dict.fromkeys(os.path.dirname(self.manifest.absolute(place)) for place in places)
         missing = tuple(self._missing(parents))
         self._folders = {p: os.path.join(p, STAGING_PREFIX + self._token) for p in parents}
-        journal.write(Intent(tuple(self._folders.values()), tuple(path for path, _ in missing)))
+        beside = tuple(self._beside(places))
+        made = tuple(path for path, _ in missing)
+        journal.write(Intent((*self._folders.values(), *beside), made))
         for path, entry in missing:
-            os.mkdir(path, 0o700)
-            os.chown(path, entry.uid, entry.gid)
-            os.chmod(path, entry.mode)
-            sync_folder(os.path.dirname(path))
+            _make_missing(path, entry)
         for folder in self._folders.values():
             _make_staging(folder)
         is_small = sum(len(place.entries) for place in places) <= _FEW
@@ -151,7 +162,7 @@ class Restore:
             yield from self._build(builder, number, place)
         folders = self._folders.values()
         if is_small:
-            for folder in folders:
+            for folder in (*folders, *parents):
                 sync_folder(folder)
         else:
             for folder in {os.stat(folder).st_dev: folder for folder in folders}.values():
@@ -165,13 +176,27 @@ class Restore:
             if is_needed and not os.path.lexists(path):
                 yield path, entry
 
-    def _build(self, builder: Builder, number: int, place: Place) -> Iterator[Move]:
+    def _beside(self, places: Sequence[Place]) -> Iterator[bytes]:
+        """The names that are used beside a target, and not in the folder for what is built."""
+        for number, place in enumerate(places):
+            if _stays_in_its_folder(self.manifest.absolute(place), place):
+                name = self._staged_name(number, place)
+                yield from (name, name + OLD)
+
+    def _staged_name(self, number: int, place: Place) -> bytes:
+        """Where a place is built, and what is there now goes."""
         target = self.manifest.absolute(place)
         folder = self._folders[os.path.dirname(target)]
-        staged = os.path.join(folder, b"%d-%s" % (number, self._token))
+        if _stays_in_its_folder(target, place):
+            return b"%s-%d" % (folder, number)
+        return os.path.join(folder, b"%d-%s" % (number, self._token))
+
+    def _build(self, builder: Builder, number: int, place: Place) -> Iterator[Move]:
+        target, staged = self.manifest.absolute(place), self._staged_name(number, place)
         if any(entry.is_database for entry in place.entries[:1]):
+            folder = self._folders[os.path.dirname(target)]
             for end in SIDECARS:
-                yield Move(target + end, staged + end)
+                yield Move(target + end, os.path.join(folder, b"%d%s" % (number, end)))
         if not place.entries:
             yield Move(target, staged)
             return
@@ -205,14 +230,39 @@ class Restore:
             raise InUse(f"'{spoken(path)}' is in use by {named(pid)}: end it, then try again")
 
 
+def _stays_in_its_folder(target: bytes, place: Place) -> bool:
+    """Whether only its name may change: a folder that may not be written moves to no other."""
+    if (
+        place.entries
+        and place.entries[0].kind == FOLDER
+        and not place.entries[0].mode & stat.S_IWUSR
+    ):
+        return True
+    try:
+        found = os.lstat(target)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISDIR(found.st_mode) and not found.st_mode & stat.S_IWUSR
+
+
+def _make_missing(path: bytes, entry: Entry) -> None:
+    """Make a folder on the way as it was."""
+    os.mkdir(path, 0o700)
+    folder = os.open(path, _OPEN_FOLDER)
+    try:
+        dress(entry, folder, path)
+    finally:
+        os.close(folder)
+    sync_folder(os.path.dirname(path))
+
+
 def _make_staging(path: bytes) -> None:
     """Make a folder to build in, which passes nothing of its parent on to what is built."""
     os.mkdir(path, 0o700)
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    folder = os.open(path, _OPEN_FOLDER)
     try:
         lay_apart(folder)
-        with suppress(OSError):
-            os.removexattr(folder, _INHERITED)
+        inherit_nothing(folder)
     finally:
         os.close(folder)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from orchestrate_tui.snapshots.blobs import AT_ONCE, PackReader
+from orchestrate_tui.snapshots.contents import ACCESS_LISTS, is_promised
 from orchestrate_tui.snapshots.errors import Damaged, spoken
 from orchestrate_tui.snapshots.manifest import (
     FILE,
@@ -44,7 +45,7 @@ class Builder:
         with the manifest once it is made.
         """
         parent, name = os.path.split(target)
-        with _Site(parent, name, self.packs, self.is_syncing) as site:
+        with _Site(parent, name, place.path, self.packs, self.is_syncing) as site:
             for entry in place.entries:
                 self.checkpoint()
                 site.make(entry)
@@ -61,10 +62,14 @@ class _Folder:
 
 @dataclass(slots=True)
 class _Site:
-    """Where one place is being made: the folders from its top to where work goes on are open."""
+    """Where one place is being made: the folders from its top to where work goes on are open.
+
+    It is made as `name` in `parent`; people know it as `place`.
+    """
 
     parent: bytes
     name: bytes
+    place: bytes
     packs: PackReader
     is_syncing: bool
     _above: int = -1
@@ -101,6 +106,8 @@ class _Site:
         elif entry.kind == FOLDER:
             os.mkdir(name, 0o700, dir_fd=folder)
             self._open.append(_Folder(os.open(name, _OPEN_FOLDER, dir_fd=folder), entry))
+            if not entry.path:
+                inherit_nothing(self._open[-1].descriptor)
         elif entry.kind == HARD_LINK:
             os.link(
                 self._spelt(entry.link),
@@ -121,7 +128,7 @@ class _Site:
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
             found = os.fstat(descriptor)
             if entry.xattrs or not _is_made(entry, found):
-                _dress(entry, descriptor)
+                dress(entry, descriptor, self._path(entry))
                 found = os.fstat(descriptor)
             self._check(entry, found)
             if self.is_syncing:
@@ -152,7 +159,7 @@ class _Site:
         """Give the last folder what it had, now that everything is in it."""
         folder = self._open[-1]
         entry, descriptor = folder.entry, folder.descriptor
-        _dress(entry, descriptor)
+        dress(entry, descriptor, self._path(entry))
         self._check(entry, os.fstat(descriptor))
         if len(os.listdir(descriptor)) != folder.children:
             raise Damaged(f"'{spoken(self._path(entry))}' holds what the snapshot does not")
@@ -169,7 +176,7 @@ class _Site:
         return Damaged(f"'{spoken(self._path(entry))}' could not be made as it was")
 
     def _path(self, entry: Entry) -> bytes:
-        return os.path.join(self.parent, self._spelt(entry.path))
+        return os.path.join(self.place, entry.path).rstrip(b"/")
 
     def _spelt(self, path: bytes) -> bytes:
         """A path in the place, seen from where the place is made."""
@@ -202,14 +209,29 @@ def _is_made(entry: Entry, found: os.stat_result) -> bool:
     )
 
 
-def _dress(entry: Entry, descriptor: int) -> None:
-    """Give a file or folder its owner, attributes, mode and times, in the order that keeps each."""
+def dress(entry: Entry, descriptor: int, path: bytes) -> None:
+    """Give a file or folder its owner, attributes, mode and times, in the order that keeps each.
+
+    Raises OSError, or Damaged for an attribute that cannot be given.
+    """
     os.fchown(descriptor, entry.uid, entry.gid)
-    for name, value in entry.xattrs:
-        with suppress(OSError):  # not every attribute may be set by everybody
+    # an access list takes from the owner what the others need to be given
+    for name, value in sorted(entry.xattrs, key=lambda one: one[0].startswith(ACCESS_LISTS)):
+        try:
             os.setxattr(descriptor, name, value)
+        except OSError as error:
+            if is_promised(name):
+                what = f"'{spoken(path)}' could not be given its attribute '{spoken(name)}'"
+                raise Damaged(f"{what}: {error.strerror}") from error
     os.fchmod(descriptor, entry.mode)
     os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+
+
+def inherit_nothing(folder: int) -> None:
+    """Take from an open folder, which is empty, what the one above has passed on to it."""
+    for name in (ACCESS_LISTS + b"default", ACCESS_LISTS + b"access"):
+        with suppress(OSError):
+            os.removexattr(folder, name)
 
 
 def _write(descriptor: int, content: bytes) -> None:

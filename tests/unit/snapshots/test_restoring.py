@@ -288,6 +288,40 @@ def test_a_restore_that_was_decided_is_finished_by_the_next_start(
     assert not list(shelf.journals.iterdir())
 
 
+def test_folders_that_may_not_be_written_are_finished_by_the_next_start_too(
+    work: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (work / name).mkdir(mode=0o555)
+    (work / "three").touch()
+    before, manifest = picture_of(work), shelf.take(work, "*")
+    for name in ("one", "two"):
+        (work / name).rmdir()
+        (work / name).touch()
+    (work / "three").unlink()
+    (work / "three").mkdir(mode=0o555)
+
+    def die(_one: bytes, _other: bytes) -> bool:
+        if next(moves):
+            raise KeyboardInterrupt
+        return False
+
+    for lived in range(3):
+        moves = iter([*[0] * lived, 1])
+        monkeypatch.setattr("orchestrate_tui.snapshots.journal.carry_out.__defaults__", (die,))
+        with pytest.raises(KeyboardInterrupt):
+            shelf.restore(manifest)
+        monkeypatch.undo()
+        assert finish_left(shelf.journals) == ()
+        assert {path: what for path, what in picture_of(work).items() if path} == {
+            path: what for path, what in before.items() if path
+        }
+        (work / "one").rmdir()
+        (work / "two").chmod(0o700)
+        (work / "three").write_text("now")
+        (work / "one").touch()
+
+
 def _database(path: Path, *, mode: str = "DELETE") -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(f"PRAGMA journal_mode = {mode}")
