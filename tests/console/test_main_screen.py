@@ -354,6 +354,18 @@ async def test_keys_that_there_is_no_room_for_are_scrolled_into_view(
         assert shown(pilot).endswith("q Quit")
 
 
+async def test_keys_that_change_while_their_screen_goes_are_not_looked_for(
+    story: Story, desk: Desk
+) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        keys = pilot.app.screen.query_one(KeyLine)
+        pilot.app.screen.refresh_bindings()
+        await keys.remove()
+        keys._take_over()
+        assert "Quit" not in shown(pilot)
+
+
 async def test_boxes_and_single_rows_are_exchanged(story: Story, desk: Desk) -> None:
     delivered(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:

@@ -83,6 +83,8 @@ class KeyLine(Widget, can_focus=False):
             self.call_after_refresh(self._take_over)
 
     def _take_over(self) -> None:
+        if not self.is_attached:  # its screen has gone meanwhile
+            return
         offers = tuple(self._found())
         if offers != self._offers:
             self._offers, self._pointed = offers, None
