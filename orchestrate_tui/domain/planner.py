@@ -40,6 +40,7 @@ _HASHED = attrgetter("agent", "task", "restores", "irreversible", "release")
 _NO_RELEASES: Mapping[str, Succession] = MappingProxyType({})
 _NOTHING_UNDONE: Mapping[str, frozenset[str]] = MappingProxyType({})
 _NO_SNAPSHOTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_NO_STARTS: Mapping[str, int] = MappingProxyType({})
 _NOTHING_BROUGHT = Succession()
 _RESTORE = Undo(task="", agent="", idempotent=True)
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
@@ -62,6 +63,7 @@ def plan_rollback(
     components: tuple[str, ...] = (),
     undone: Mapping[str, frozenset[str]] = _NOTHING_UNDONE,
     cascade: bool = True,
+    starts: Mapping[str, int] = _NO_STARTS,
 ) -> RollbackPlan:
     """The plan to undo `target` and everything downstream of it; pure.
 
@@ -71,7 +73,7 @@ def plan_rollback(
     `snapshots` which paths were kept before they, or their components, ran, and `pruned` of which
     of them that is gone. `components` narrows it to these; `undone` are the components of stages
     that were undone before. Without `cascade` the target alone is undone, and what came after it
-    stays.
+    stays. `starts` says in which order the stages began; without it their times do.
     Raises KeyError for a stage that the pipeline does not have.
     """
     draft = _Draft(
@@ -87,6 +89,7 @@ def plan_rollback(
         components=components,
         undone=undone,
         cascade=cascade,
+        starts=starts,
     )
     return draft.plan()
 
@@ -107,6 +110,7 @@ class _Draft:
     components: tuple[str, ...]
     undone: Mapping[str, frozenset[str]]
     cascade: bool
+    starts: Mapping[str, int]
 
     def plan(self) -> RollbackPlan:
         """The plan. Raises KeyError for a stage that the pipeline does not have."""
@@ -144,9 +148,17 @@ class _Draft:
         return closure_of(self.defined, self.graph, self.there, starts)
 
     @cached_property
+    def latest_first(self) -> list[str]:
+        """The stages whose effects may be there, in the reverse order of their starts."""
+        begun = [self.stages[name] for name in self.there]
+        by_time = sorted(begun, key=attrgetter("started_at", "position"), reverse=True)
+        names = [stage.stage_name for stage in by_time]
+        return sorted(names, key=lambda name: self.starts.get(name, 0), reverse=True)
+
+    @cached_property
     def reached(self) -> tuple[str, ...]:
         """What of that is there, in the order of undoing."""
-        order = undo_order(self.closure, self.there, self.defined, self.graph, self.stages)
+        order = undo_order(self.closure, self.there, self.defined, self.graph, self.latest_first)
         return tuple(name for name in order if name in self.there)
 
     @cached_property

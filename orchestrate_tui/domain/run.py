@@ -39,7 +39,8 @@ class StageRun:
 
     `reason` says why it was skipped, rejected, cancelled or failed; "" otherwise. `exit_code`
     None means there is none: not started, still running, or no process was involved.
-    `requested_at` is when its approval was asked for. `rolled_back_by` is the rollback that
+    `requested_at` is when its approval was asked for, and `requested_boot` the same by the clock of
+    the system's start; "" is not known. `rolled_back_by` is the rollback that
     undid it. `waits_for` says who has its environment, so that it has not begun to work; "" is
     nobody.
     """
@@ -54,6 +55,7 @@ class StageRun:
     reason: str = ""
     exit_code: int | None = None
     requested_at: datetime | None = None
+    requested_boot: str = ""
     started_at: datetime | None = None
     completed_at: datetime | None = None
     rolled_back_by: int | None = None

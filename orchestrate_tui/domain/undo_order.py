@@ -6,11 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import chain
-from operator import attrgetter
 
 from orchestrate_tui.domain.graph import StageGraph, find_cycles
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
-from orchestrate_tui.domain.run import StageRun
 
 
 def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...], ...]:
@@ -63,21 +61,20 @@ def undo_order(
     there: Collection[str],
     defined: Mapping[str, Stage],
     graph: StageGraph,
-    stages: Mapping[str, StageRun],
+    latest_first: Iterable[str],
 ) -> Iterator[str]:
     """The closure with dependants first, and of independent stages the latest start first.
 
-    Stages whose effects are not `there` are in it, at the earliest place, so that the order of
-    what lies on both sides of a skipped stage is kept.
+    `latest_first` are the stages whose effects are `there`, in the reverse order of their starts.
+    The others of the closure come at the earliest place, so that the order of what lies on both
+    sides of a skipped stage is kept.
     """
     after = {
         name: undone_after(defined[name], graph, there) for name in graph.names if name in closure
     }
     waits_for = dict(Counter(chain.from_iterable(after.values())))
-    begun = [stages[name] for name in after if name in there]
-    latest_first = sorted(begun, key=attrgetter("started_at", "position"), reverse=True)
     idle = [name for name in after if name not in there]
-    names = [*idle, *(stage.stage_name for stage in latest_first)]
+    names = [*idle, *(name for name in latest_first if name in after)]
     rank = {name: index for index, name in enumerate(names)}
     ready = [index for index, name in enumerate(names) if name not in waits_for]
     while ready:

@@ -30,7 +30,7 @@ from orchestrate_tui.store.breakers import trip
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_plan, read_definition
 from orchestrate_tui.store.environments import holder_of
-from orchestrate_tui.store.history import stages_of, steps_of
+from orchestrate_tui.store.history import order_of_starts, stages_of, steps_of
 from orchestrate_tui.store.releases import mark_gone, read_release
 from orchestrate_tui.store.rollback_steps import note_wait
 
@@ -100,6 +100,7 @@ def plan_request(
         components=components,
         cascade=cascade,
         undone=rollbacks.undone_components(connection, context.id),
+        starts=order_of_starts(connection, context.id),
     )
     lost = overwritten(connection, context, plan)
     untold = _untold(connection, plan, release_id) if release_id is not None else ()

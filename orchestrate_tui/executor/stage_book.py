@@ -9,6 +9,7 @@ from orchestrate_tui.agents.contract import Outcome
 from orchestrate_tui.domain.pipeline import Stage
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.executor.boot_time import boot_moment, seconds_since
 from orchestrate_tui.executor.secrets import NO_SECRETS, Secrets
 from orchestrate_tui.store.runs import StageChange
 
@@ -31,6 +32,7 @@ class StageBook:
         self._position = {stage.stage_name: stage.position for stage in known}
         self._attempt = {stage.stage_name: stage.attempt for stage in known}
         self._requested_at = {stage.stage_name: stage.requested_at for stage in known}
+        self._requested_boot = {stage.stage_name: stage.requested_boot for stage in known}
 
     def status(self, name: str) -> StageStatus:
         """Where the stage stands."""
@@ -41,9 +43,18 @@ class StageBook:
         return self._attempt[name]
 
     def waited_s(self, name: str) -> float:
-        """Seconds since its approval was first asked for."""
+        """Seconds since its approval was first asked for.
+
+        The clock of days, which may have been set meanwhile, tells it only after a restart of the
+        system.
+        """
         requested_at = self._requested_at[name]
-        return (self._clock() - requested_at).total_seconds() if requested_at else 0.0
+        if requested_at is None:
+            return 0.0
+        waited_s = seconds_since(self._requested_boot[name])
+        if waited_s is None:
+            waited_s = (self._clock() - requested_at).total_seconds()
+        return max(waited_s, 0.0)
 
     def change(
         self,
@@ -63,7 +74,7 @@ class StageBook:
         if status is StageStatus.RUNNING and not is_taken_back:
             self._attempt[name] += 1
         elif status is StageStatus.WAITING_APPROVAL:
-            self._requested_at[name] = at
+            self._requested_at[name], self._requested_boot[name] = at, boot_moment()
         expected, self._status[name] = self._status[name], status
         return StageChange(
             stage_name=name,
@@ -76,4 +87,5 @@ class StageBook:
             exit_code=outcome.exit_code,
             actor=actor,
             outputs=self._secrets.sealed_pairs(outcome.outputs),
+            requested_boot=self._requested_boot[name],
         )

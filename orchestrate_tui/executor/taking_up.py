@@ -105,7 +105,7 @@ def _check_environments(
                 f"Rollback {event.id} cannot go on: {holder.sentence}",
                 next_step=f"When that has ended: orchestrate-tui resume {event.run_id}",
             )
-        newer = newer_deployment(connection, event.run_id, places, since=event.started_at)
+        newer = newer_deployment(connection, event.run_id, places, since_rollback=event.id)
         if newer and not is_forced:
             raise Refused(
                 f"Rollback {event.id} would undo what others did: {newer} it began",

@@ -30,9 +30,9 @@ _COUNT = """
         JOIN runs ON runs.id = event.run_id
         JOIN rollback_steps AS step ON step.rollback_id = event.id
         JOIN stages ON stages.run_id = event.run_id AND stages.stage_name = step.stage_name
-    WHERE event.created_at > max(:since, coalesce((
-            SELECT max(reset_at) FROM breakers
-            WHERE pipeline = :pipeline AND environment = :environment), ''))
+    WHERE event.created_at > :since AND event.id > coalesce((
+            SELECT max(reset_after) FROM breakers
+            WHERE pipeline = :pipeline AND environment = :environment), 0)
         AND event.trigger_type = 'automatic' AND runs.pipeline = :pipeline
         AND NOT runs.simulated AND stages.environment = :environment
 """
@@ -146,7 +146,8 @@ def reset(
     """
     found = read_breaker(connection, breaker_id)
     changed = connection.execute(
-        "UPDATE breakers SET reset_by = ?, reset_at = ?, reset_reason = ?"
+        "UPDATE breakers SET reset_by = ?, reset_at = ?, reset_reason = ?,"
+        " reset_after = (SELECT coalesce(max(id), 0) FROM rollback_events)"
         " WHERE id = ? AND reset_at IS NULL",
         (actor, to_text(at), reason, breaker_id),
     ).rowcount

@@ -52,15 +52,30 @@ _STAGES = """
         AND stages.waits_for = '' AND runs.id <> ?
     ORDER BY runs.id
 """
-_NEWER = """
-    SELECT release.*, stages.started_at FROM runs
-        JOIN releases AS release ON release.pipeline = runs.pipeline AND release.run_id <> runs.id
-        JOIN stages ON stages.run_id = release.run_id AND stages.stage_name = release.stage_name
-    WHERE runs.id = ?1 AND release.undone_by IS NULL AND stages.started_at > (
-        SELECT max(started_at) FROM stages AS own
-        WHERE own.run_id = ?1 AND own.environment = release.environment)
-    ORDER BY release.run_id DESC, release.id DESC
+_STARTS = """
+    FROM events WHERE run_id = {0}.run_id AND stage_name = {0}.stage_name
+        AND kind = 'stage' AND to_status = 'running'
 """
+"""When a stage began to run, by its place in the order of all events."""
+
+_NEWER = f"""
+    WITH own AS (
+        SELECT environment, max((SELECT min(id) {_STARTS.format("stages")})) AS start FROM stages
+        WHERE run_id = :run AND environment IS NOT NULL GROUP BY environment),
+    since AS (
+        SELECT coalesce(min(id), 0) AS start FROM events
+        WHERE run_id = :run AND rollback_id = :rollback
+            AND kind = 'rollback' AND to_status = 'running')
+    SELECT release.* FROM runs CROSS JOIN own CROSS JOIN since
+        JOIN releases AS release
+            ON release.pipeline = runs.pipeline AND release.environment = own.environment
+    WHERE runs.id = :run AND release.run_id <> :run AND release.undone_by IS NULL
+        AND release.event_id > max(own.start, since.start)
+        AND (SELECT max(id) {_STARTS.format("release")} AND id < release.event_id)
+            > max(own.start, since.start)
+    ORDER BY release.run_id DESC, release.id DESC
+"""  # noqa: S608  (names of our own)
+"""The releases whose stages began after those of the run, and after its rollback, if there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,17 +184,16 @@ def newer_deployment(
     run_id: int,
     places: Collection[tuple[str, str | None]],
     *,
-    since: datetime | None = None,
+    since_rollback: int | None = None,
 ) -> str:
     """That a newer run of the same pipeline has deployed there since; "" when none has.
 
-    A place is an environment and a component, None for all of it. A release that is not
-    in place any more does not count, nor what came of it, nor what began before `since`.
+    A place is an environment and a component, None for all of it. A release that is not in place
+    any more does not count, nor what came of it, nor what began before `since_rollback` did. What
+    is newer the record tells, and no clock.
     """
-    earliest = to_text(since) if since else ""
-    for row in connection.execute(_NEWER, (run_id,)) if places else ():
-        if row["started_at"] <= earliest:
-            continue
+    given = {"run": run_id, "rollback": since_rollback}
+    for row in connection.execute(_NEWER, given) if places else ():
         environment, component = row["environment"], row["component"]
         is_there = any(
             place == environment and (None in {part, component} or part == component)

@@ -255,6 +255,15 @@ def stages_of(connection: sqlite3.Connection, run_id: int) -> tuple[StageRun, ..
     return tuple(stage_of(row) for row in connection.execute(query, (run_id,)))
 
 
+def order_of_starts(connection: sqlite3.Connection, run_id: int) -> dict[str, int]:
+    """When each stage of a run first began to run, by its place in the order of all events."""
+    query = """
+        SELECT stage_name, min(id) AS start FROM events
+        WHERE run_id = ? AND kind = 'stage' AND to_status = 'running' GROUP BY stage_name
+    """
+    return {row["stage_name"]: row["start"] for row in connection.execute(query, (run_id,))}
+
+
 def driven_runs(connection: sqlite3.Connection) -> dict[int | None, tuple[int, ...]]:
     """The runs under way, and those being rolled back, by the executors that own them."""
     query = """

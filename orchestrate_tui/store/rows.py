@@ -80,6 +80,7 @@ def stage_of(row: sqlite3.Row) -> StageRun:
         reason=row["reason"],
         exit_code=row["exit_code"],
         requested_at=moment(row["requested_at"]),
+        requested_boot=row["requested_boot"],
         started_at=moment(row["started_at"]),
         completed_at=moment(row["completed_at"]),
         rolled_back_by=row["rolled_back_by"],

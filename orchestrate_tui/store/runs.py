@@ -51,7 +51,10 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageChange:
-    """One guarded step of one stage. `attempt` is the attempt it is about; see StageRun.reason."""
+    """One guarded step of one stage. `attempt` is the attempt it is about; see StageRun.
+
+    The first `requested_boot` is kept.
+    """
 
     stage_name: str
     position: int
@@ -63,6 +66,7 @@ class StageChange:
     exit_code: int | None = None
     actor: str = ""
     outputs: tuple[tuple[str, str], ...] = ()
+    requested_boot: str = ""
 
 
 def insert_run(connection: sqlite3.Connection, new: NewRun) -> int:
@@ -169,6 +173,7 @@ def unknown_run(run_id: int) -> NotFound:
 _CHANGE_STAGE = """
     UPDATE stages SET status = ?, attempt = max(attempt, ?), reason = ?, exit_code = ?,
         requested_at = coalesce(requested_at, ?),
+        requested_boot = coalesce(nullif(requested_boot, ''), ?),
         started_at = CASE WHEN ? THEN NULL ELSE coalesce(started_at, ?) END,
         completed_at = ?, waits_for = ''
     WHERE run_id = ? AND position = ? AND status = ?
@@ -221,6 +226,7 @@ def _update_of(run_id: int, change: StageChange, at: str) -> tuple[str | int | N
         change.reason,
         change.exit_code,
         at if change.status is StageStatus.WAITING_APPROVAL else None,
+        change.requested_boot,
         change.status is StageStatus.SKIPPED,
         at if change.status is StageStatus.RUNNING else None,
         at if change.status in ENDED_STAGES else None,

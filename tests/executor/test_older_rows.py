@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from orchestrate_tui.domain.pipeline import Undo
+from orchestrate_tui.domain.pipeline import Environment, Undo
+from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.store.migrator import _statements, migration_files
-from tests.executor.scenery import Scene, after, stage
+from tests.executor.scenery import ROLLBACK, Scene, after, stage, undone
 
 pytestmark = pytest.mark.anyio
 
@@ -63,6 +64,22 @@ async def test_what_rollbacks_went_back_to(scene: Scene, tmp_path: Path) -> None
     repeated(copied, "026", "DELETE FROM returns")
     assert rows(copied, RETURNS) == before
     assert [release for *_, release in before] == [8, 5, 5, 6, 1, 2]
+
+
+async def test_which_rollbacks_came_before_a_reset(scene: Scene, tmp_path: Path) -> None:
+    breaker = (Environment(name="live", breaker=1),)
+    fails = after("test", "deploy", task="exit 1", on_failure=ROLLBACK, rollback_to="deploy")
+    for _ in range(2):
+        await scene.run(undone("deploy", environment="live"), fails, environments=breaker)
+        (tripped,) = scene.history.breakers()
+        await scene.executor.rule(Ruling.RESET, tripped.id, reason="x")
+    copied = tmp_path / "copy.db"
+    rows(scene.executor.database.path, f"VACUUM INTO '{copied}'")
+    with closing(sqlite3.connect(copied)) as connection:
+        connection.execute("ALTER TABLE stages DROP COLUMN requested_boot")
+        connection.execute("ALTER TABLE breakers DROP COLUMN reset_after")
+        connection.executescript(dict(migration_files())["027_clocks_that_are_set"])
+    assert rows(copied, "SELECT reset_after FROM breakers ORDER BY id") == [(1,), (2,)]
 
 
 async def test_where_each_step_undid_something(scene: Scene, tmp_path: Path) -> None:

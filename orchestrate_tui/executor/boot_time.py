@@ -1,0 +1,19 @@
+"""Moments by the clock of the system's start: nobody sets it, and it goes on while it sleeps."""
+
+from __future__ import annotations
+
+from orchestrate_tui.stagehost.files import boot_id
+from orchestrate_tui.stagehost.journal import boot_clock
+
+
+def boot_moment() -> str:
+    """The present moment: which start of the system this is, and the seconds since."""
+    return f"{boot_id()} {boot_clock():.3f}"
+
+
+def seconds_since(moment: str) -> float | None:
+    """Seconds since a `boot_moment`; None when it is of another start of the system, or ""."""
+    boot, _, seconds = moment.partition(" ")
+    if not boot or boot != boot_id():
+        return None
+    return boot_clock() - float(seconds)
