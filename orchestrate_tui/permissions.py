@@ -6,6 +6,7 @@ a file there need not know with whom: it is made as its folder is.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -28,9 +29,9 @@ def make_folder(folder: Path | str) -> None:
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
-        if not os.path.isdir(folder):
-            raise
-        return  # somebody was faster
+        if os.path.isdir(folder):  # somebody was faster
+            return
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
     if is_shared(parent):
         os.chmod(folder, 0o2750)  # noqa: S103  (as its parent)
 
