@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from functools import partial
 
+from orchestrate_tui.cli.demands import definition_of, demand_of
 from orchestrate_tui.cli.executors import executor_of
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.records import JsonObject, print_json, rehearsal_record
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.console.rehearsed import report_lines
 from orchestrate_tui.domain.rehearsal import Rehearsal, RehearsalReport, RehearsedStep
-from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.rehearsals import read_rehearsal, read_report
@@ -21,8 +21,9 @@ def rehearse(arguments: Namespace) -> int:
     """Rehearse a rollback and tell what is missing; 0 all well, 1 something is, 2 refused."""
     path = existing_database_path(arguments)
     with executor_of(path) as control:
-        demand = RollbackDemand(from_stage=arguments.from_stage, to_stage=arguments.to_stage)
-        rehearsal_id = control.rehearse(arguments.run, demand).result()
+        definition = definition_of(arguments)
+        asked = control.rehearse(arguments.run, demand_of(arguments), definition)
+        rehearsal_id = asked.result()
         history = History(path, hands_off=isinstance(control, DistantControl))
         rehearsal = history.query(partial(read_rehearsal, rehearsal_id=rehearsal_id))
         report = history.query(partial(read_report, rehearsal_id=rehearsal_id))

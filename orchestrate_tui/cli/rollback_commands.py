@@ -83,6 +83,10 @@ def _add_rehearse(commands: Commands) -> None:
         "--from", dest="from_stage", default="", metavar="STAGE",
         help="the stage that failed (default: the one that is named with --to)",
     )  # fmt: skip
+    _add_reach(rehearse)
+    rehearse.add_argument(
+        "--retry", action="store_true", help="of what a failed rollback has left to do"
+    )
 
 
 def _add_rollback_step(commands: Commands) -> None:

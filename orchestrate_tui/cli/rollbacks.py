@@ -10,11 +10,11 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrate_tui.cli.decisions import report
+from orchestrate_tui.cli.demands import definition_of, demand_of
 from orchestrate_tui.cli.executors import AnyControl, executor_of
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks, rollback_sentence
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
-from orchestrate_tui.cli.loading import definition_for_rollback
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word_for
 from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
@@ -36,9 +36,7 @@ def rollback(arguments: Namespace) -> int:
     """Show the plan, ask, and carry it out; 0 succeeded, 1 failed, 2 refused."""
     path = existing_database_path(arguments)
     with executor_of(path) as control:
-        file = arguments.definition
-        definition = definition_for_rollback(file) if file else None
-        demand = _demand(arguments)
+        definition, demand = definition_of(arguments), _demand(arguments)
         plan = control.plan_rollback(arguments.run, demand, definition).result()
         if arguments.dry_run:
             return _print_plan(arguments, plan)
@@ -201,17 +199,12 @@ def _carry_out(
 
 def _demand(arguments: Namespace) -> RollbackDemand:
     """What is asked of the executor."""
-    return RollbackDemand(
-        from_stage=arguments.from_stage,
-        to_stage=arguments.to_stage,
+    return replace(
+        demand_of(arguments),
         reason=arguments.reason,
         accept_irreversible=arguments.accept_irreversible,
-        retry=arguments.retry,
         force=arguments.force,
         waits=arguments.wait,
-        release=arguments.release,
-        components=tuple(dict.fromkeys(arguments.component)),
-        cascade=arguments.cascade,
     )
 
 

@@ -97,7 +97,7 @@ class RehearsalReport:
     def narrowing(self) -> str:
         """Of what it was not the whole, or not the usual, in a few words; "" of none."""
         told = (
-            "" if self.cascade else "alone",
+            "" if self.cascade else "that stage alone",
             f"only {', '.join(self.components)}" if self.components else "",
             f"back to release {self.release}" if self.release else "",
             "as another file says" if self.definition else "",
