@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
@@ -45,6 +44,8 @@ class StageGraph:
     @cached_property
     def order(self) -> tuple[str, ...]:
         """A topological order, ties in file order; stages on a cycle are missing."""
+        if come_after(self.names, self.dependencies):
+            return self.names
         waiting = {name: len(self.dependencies[name]) for name in self.names}
         ready = [self.position[name] for name, count in waiting.items() if not count]
         heapify(ready)
@@ -69,6 +70,18 @@ class StageGraph:
     def cycles(self) -> tuple[tuple[str, ...], ...]:
         """At least one cycle for each knot of stages that wait for each other; see find_cycles."""
         return find_cycles(self.names, self.dependencies)
+
+
+def come_after(
+    names: Iterable[str], edges: Mapping[str, Iterable[str]], first: Iterable[str] = ()
+) -> bool:
+    """Whether each of `names` comes after all that its `edges` lead to; `first` come before."""
+    seen = set(first)
+    for name in names:
+        if not seen.issuperset(edges[name]):
+            return False
+        seen.add(name)
+    return True
 
 
 def find_cycles(
@@ -139,14 +152,16 @@ def parallel_groups(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
     return groups
 
 
-def _named(stage: Stage, known: AbstractSet[str]) -> tuple[str, ...]:
+def _named(stage: Stage, known: frozenset[str]) -> tuple[str, ...]:
     """What the stage itself says that it waits for, each once."""
-    named = dict.fromkeys(stage.depends_on or ())
-    return tuple(named) if named.keys() <= known else tuple(n for n in named if n in known)
+    named = stage.depends_on or ()
+    if len(named) == len(set(named)) and known.issuperset(named):
+        return named
+    return tuple(name for name in dict.fromkeys(named) if name in known)
 
 
 def _dependencies(stages: Sequence[Stage]) -> dict[str, tuple[str, ...]]:
-    known = {stage.name for stage in stages}
+    known = frozenset(stage.name for stage in stages)
     groups = parallel_groups(stages)
     if not groups and all(stage.depends_on is not None for stage in stages):
         return {stage.name: _named(stage, known) for stage in stages}

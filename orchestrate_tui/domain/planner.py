@@ -12,6 +12,7 @@ from functools import cached_property
 from hashlib import sha256
 from operator import attrgetter
 from types import MappingProxyType
+from typing import NamedTuple
 
 from orchestrate_tui.domain.components import (
     Parts,
@@ -22,7 +23,7 @@ from orchestrate_tui.domain.components import (
 )
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
-from orchestrate_tui.domain.release import Succession, lacks
+from orchestrate_tui.domain.release import Succession, lacking, needs, needs_of
 from orchestrate_tui.domain.rollback import (
     DID_NOT_RUN,
     IRREVERSIBLE,
@@ -34,19 +35,36 @@ from orchestrate_tui.domain.rollback import (
 from orchestrate_tui.domain.rollback_plan import PlanSkip, PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
-from orchestrate_tui.domain.undo_order import closure_of, undo_order
+from orchestrate_tui.domain.undo_order import Edges, chains_of, closure_of, undo_order, undone_after
 
-_HASHED = attrgetter("agent", "task", "restores", "irreversible", "release")
+_HASHED = attrgetter(
+    "stage_name", "component", "agent", "task", "restores", "irreversible", "release"
+)
 _NO_RELEASES: Mapping[str, Succession] = MappingProxyType({})
 _NOTHING_UNDONE: Mapping[str, frozenset[str]] = MappingProxyType({})
 _NO_SNAPSHOTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _NO_STARTS: Mapping[str, int] = MappingProxyType({})
 _NOTHING_BROUGHT = Succession()
+_WHOLE: Parts = (None,)
 _RESTORE = Undo(task="", agent="", idempotent=True)
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.RETRYING})
 
-_Part = tuple[str, str | None]
-"""A stage and one of its components, None for the stage as a whole."""
+
+class _Odd(NamedTuple):
+    """A stage in scope, or a component of it, that a plan has more to say of than its step.
+
+    `undo` None means that nothing undoes it. `why_stuck` says why it is not undone as it is
+    declared, "" if it is.
+    """
+
+    stage_name: str
+    component: str | None
+    undo: Undo | None
+    why_stuck: str
+
+    @property
+    def name(self) -> str:
+        return part_name(self.stage_name, self.component)
 
 
 def plan_rollback(
@@ -122,7 +140,7 @@ class _Draft:
             steps=self.steps,
             skipped=self.skipped,
             warnings=tuple(self._warnings()),
-            irreversible=tuple(self._irreversible()),
+            irreversible=tuple(self.irreversible),
             scope=self.scope,
             refusal=self._refusal(),
             hindrance=self.hindrance,
@@ -142,24 +160,31 @@ class _Draft:
         return frozenset(name for name, stage in self.stages.items() if is_in_scope(stage))
 
     @cached_property
+    def chains(self) -> Edges:
+        """What `then` has follow the undos of these."""
+        return chains_of(self.pipeline.stages, self.graph, self.there)
+
+    @cached_property
     def closure(self) -> frozenset[str]:
         """All that follows from the target, whether it ran or not."""
         starts = (self.target, self.failed_stage) if self.target else self.there
-        return closure_of(self.defined, self.graph, self.there, starts)
+        return closure_of(self.graph, self.chains, starts)
 
     @cached_property
-    def latest_first(self) -> list[str]:
-        """The stages whose effects may be there, in the reverse order of their starts."""
-        begun = [self.stages[name] for name in self.there]
-        by_time = sorted(begun, key=attrgetter("started_at", "position"), reverse=True)
-        names = [stage.stage_name for stage in by_time]
-        return sorted(names, key=lambda name: self.starts.get(name, 0), reverse=True)
+    def oldest_first(self) -> list[str]:
+        """What of that is there, in the order of its starts."""
+        reached = self.closure & self.there
+        begun = [self.stages[name] for name in self.graph.names if name in reached]
+        begun.sort(key=attrgetter("started_at", "position"))
+        names = [stage.stage_name for stage in begun]
+        if self.starts:
+            names.sort(key=lambda name: self.starts.get(name, 0))
+        return names
 
     @cached_property
     def reached(self) -> tuple[str, ...]:
-        """What of that is there, in the order of undoing."""
-        order = undo_order(self.closure, self.there, self.defined, self.graph, self.latest_first)
-        return tuple(name for name in order if name in self.there)
+        """The same in the order of undoing."""
+        return undo_order(self.closure, self.oldest_first, undone_after(self.graph, self.chains))
 
     @cached_property
     def asked_for(self) -> tuple[str, ...]:
@@ -170,96 +195,92 @@ class _Draft:
 
     @cached_property
     def parts(self) -> dict[str, Parts]:
-        """What is undone by itself of each stage that is asked for."""
+        """What is undone by itself of those that are not undone as a whole."""
         return {
             name: chosen_parts(self.defined[name], self.components, self.undone.get(name, ()))
             for name in self.asked_for
+            if self.components or self.defined[name].components
         }
 
     @cached_property
     def scope(self) -> tuple[str, ...]:
         """The stages of which something is undone, in order."""
-        return tuple(name for name in self.asked_for if self.parts[name])
+        return tuple(name for name in self.asked_for if self.parts.get(name, _WHOLE))
 
     # How it is undone
 
-    @cached_property
-    def declared(self) -> dict[str, Undo | None]:
-        """How each stage that is asked for is undone, if all that needs is there."""
-        has_agent = self.simulated or self.pipeline.agent(ROLLBACK_AGENT) is not None
-        return {
-            name: undo_of(self.defined[name], self.target or name, has_rollback_agent=has_agent)
-            for name in self.asked_for
-        }
-
-    @cached_property
-    def stuck(self) -> dict[_Part, str]:
-        """The parts whose undo needs what no earlier release has, or what was pruned, and why."""
-        return {} if self.simulated else dict(self._stuck())
-
-    @cached_property
-    def chosen(self) -> dict[_Part, Undo | None]:
-        """How each part is undone; what has no undo but a snapshot is only put back."""
-        return {
-            (name, part): (None if (name, part) in self.stuck else self.declared[name])
-            or (_RESTORE if self._kept(name, part) else None)
-            for name in self.scope
-            for part in self.parts[name]
-        }
-
-    @cached_property
-    def undos(self) -> dict[str, Undo | None]:
-        """How each stage in scope is undone, by the first of its parts that can be."""
-        return {
-            name: next(filter(None, (self.chosen[name, part] for part in self.parts[name])), None)
-            for name in self.scope
-        }
-
-    @cached_property
+    @property
     def steps(self) -> tuple[PlanStep, ...]:
         """What is done, in order."""
-        return tuple(
-            self._step(self.defined[name], part, undo)
-            for (name, part), undo in self.chosen.items()
-            if undo and not _stays(undo)
-        )
+        return self.drawn[0]
 
-    def _stuck(self) -> Iterator[tuple[_Part, str]]:
-        agents = {agent.name: agent for agent in self.pipeline.agents}
+    @property
+    def odd(self) -> tuple[_Odd, ...]:
+        """What is not undone as it is declared, or of which the operator has to know."""
+        return self.drawn[1]
+
+    @cached_property
+    def drawn(self) -> tuple[tuple[PlanStep, ...], tuple[_Odd, ...]]:
+        """The steps, in order, and the parts that are odd; what is only kept is put back."""
+        steps: list[PlanStep] = []
+        odd: list[_Odd] = []
         for name in self.scope:
-            stage, undo = self.defined[name], self.declared[name]
-            for part in self.parts[name]:
-                if self.pruned and self._is_pruned(stage, part):
-                    yield (name, part), PRUNED
-                elif undo is not None and undo.task:
-                    agent = agents.get(undo.agent or stage.agent)
-                    if reason := lacks(undo, agent, self._succession(name, part)):
-                        yield (name, part), reason
+            stage = self.defined[name]
+            declared = undo_of(stage, self.target or name, has_rollback_agent=self.has_agent)
+            for component in self.parts.get(name, _WHOLE):
+                part = part_name(name, component)
+                why_stuck = self._why_stuck(stage, part, declared)
+                undo = None if why_stuck else declared
+                if undo is None and self.snapshots.get(part):
+                    undo = _RESTORE
+                if undo is not None and not _stays(undo):
+                    steps.append(self._step(stage, component, part, undo))
+                if undo is None or undo.irreversible or why_stuck:
+                    odd.append(_Odd(name, component, undo, why_stuck))
+        return tuple(steps), tuple(odd)
 
-    def _is_pruned(self, stage: Stage, part: str | None) -> bool:
-        is_kept = stage.snapshot is not None and bool(stage.snapshot.paths)
-        return is_kept and part_name(stage.name, part) in self.pruned
+    @cached_property
+    def has_agent(self) -> bool:
+        """Whether the rollback agent undoes the target."""
+        return self.simulated or self.pipeline.agent(ROLLBACK_AGENT) is not None
 
-    def _kept(self, name: str, part: str | None) -> tuple[str, ...]:
-        return self.snapshots.get(part_name(name, part), ())
+    @cached_property
+    def needed(self) -> dict[str, tuple[str, ...]]:
+        """What the texts of those agents need of an earlier release that need something."""
+        found = {agent.name: needs_of(agent) for agent in self.pipeline.agents}
+        return {name: keys for name, keys in found.items() if keys}
 
-    def _succession(self, name: str, part: str | None) -> Succession:
-        return self.releases.get(part_name(name, part), _NOTHING_BROUGHT)
+    def _declared(self, stage: Stage) -> Undo | None:
+        """How a stage is undone, if all that needs is there."""
+        return undo_of(stage, self.target or stage.name, has_rollback_agent=self.has_agent)
 
-    def _step(self, stage: Stage, part: str | None, undo: Undo) -> PlanStep:
-        succession = self._succession(stage.name, part)
+    def _why_stuck(self, stage: Stage, part: str, undo: Undo | None) -> str:
+        """Why a part cannot be undone as it is declared; "" if it can."""
+        if self.simulated:
+            return ""
+        if part in self.pruned and stage.snapshot is not None and stage.snapshot.paths:
+            return PRUNED
+        if undo is None or not undo.task:
+            return ""
+        keys = needs(undo.task)
+        if self.needed:
+            keys += self.needed.get(undo.agent or stage.agent, ())
+        return lacking(keys, self.releases.get(part, _NOTHING_BROUGHT)) if keys else ""
+
+    def _step(self, stage: Stage, component: str | None, part: str, undo: Undo) -> PlanStep:
+        succession = self.releases.get(part, _NOTHING_BROUGHT)
         earlier = succession.earlier
         return PlanStep(
             stage_name=stage.name,
             agent=stage.agent if undo.agent is None else undo.agent,
             task=undo.task,
-            restores=self._kept(stage.name, part),
+            restores=self.snapshots.get(part, ()),
             irreversible=undo.irreversible,
             idempotent=undo.idempotent,
             from_version=succession.version,
             to_version=earlier.version if earlier else "",
             release=earlier.id if earlier else None,
-            component=part,
+            component=component,
             environment=stage.environment,
         )
 
@@ -271,28 +292,31 @@ class _Draft:
         alone = f"stays as it is: only '{self.target}' is undone"
         kept_apart = {
             name: why_it_stays(self.defined[name], self.undone.get(name, frozenset()))
-            for name in self.asked_for
-            if not self.parts[name]
+            for name, parts in self.parts.items()
+            if not parts
         }
-        return kept_apart | {name: alone for name in self.reached if name not in self.parts}
+        return kept_apart | dict.fromkeys(set(self.reached).difference(self.asked_for), alone)
 
     @cached_property
     def skipped(self) -> tuple[PlanSkip, ...]:
         """What belongs to the rollback but has no step, in the order in which it ran."""
         found = [PlanSkip(stage_name=name, reason=why) for name, why in self._unneeded().items()]
         found += (
-            PlanSkip(stage_name=name, component=part, reason=reason, is_stuck=True)
-            for (name, part), reason in self.stuck.items()
-            if self.chosen[name, part] is None
+            PlanSkip(
+                stage_name=part.stage_name,
+                component=part.component,
+                reason=part.why_stuck,
+                is_stuck=True,
+            )
+            for part in self.odd
+            if part.why_stuck and part.undo is None
         )
         return tuple(sorted(found, key=lambda skip: self.stages[skip.stage_name].position))
 
     def _unneeded(self) -> dict[str, str]:
         """The stages that have no step although nothing is missing, and why."""
-        lost = {name for name, _ in self.stuck}
-        bare = (name for name in self.scope if self.undos[name] is None and name not in lost)
-        reasons = dict.fromkeys(bare, NOTHING_TO_UNDO)
-        reasons |= {name: IRREVERSIBLE for name in self.scope if _stays(self.undos[name])}
+        reasons = dict.fromkeys(self.bare, NOTHING_TO_UNDO)
+        reasons |= {part.stage_name: IRREVERSIBLE for part in self.odd if _stays(part.undo)}
         reasons |= self.staying
         named = self.closure if self.cascade else frozenset((self.target,))
         for name in named.difference(self.scope):
@@ -302,21 +326,29 @@ class _Draft:
             reasons[self.target] = DID_NOT_RUN
         return reasons
 
-    def _irreversible(self) -> Iterator[str]:
-        for name in self.scope:
-            undo = self.undos[name]
-            if undo is not None and undo.irreversible:
-                yield name
+    @cached_property
+    def bare(self) -> dict[str, None]:
+        """The stages in scope that nothing undoes although nothing is missing, in order."""
+        found = {part.stage_name: None for part in self.odd if part.undo is None}
+        if found:
+            helped = {step.stage_name for step in self.steps}
+            helped |= {part.stage_name for part in self.odd if part.why_stuck or part.undo}
+            found = {name: None for name in found if name not in helped}
+        return found
+
+    @cached_property
+    def irreversible(self) -> dict[str, None]:
+        """The stages in scope whose effects cannot be taken back, in order."""
+        return {part.stage_name: None for part in self.odd if part.undo and part.undo.irreversible}
 
     def _warnings(self) -> Iterator[str]:
-        for (name, part), reason in self.stuck.items():
-            yield f"stage '{part_name(name, part)}' ran and has nothing to go back to: {reason}"
-        lost = {name for name, _ in self.stuck}
-        for name in self.scope:
-            undo = self.undos[name]
-            if undo is None and name not in lost:
+        for part in self.odd:
+            if part.why_stuck:
+                yield f"stage '{part.name}' ran and has nothing to go back to: {part.why_stuck}"
+        for name in dict.fromkeys(part.stage_name for part in self.odd):
+            if name in self.bare:
                 yield f"stage '{name}' ran and has nothing to undo it"
-            elif undo is not None and undo.irreversible:
+            elif name in self.irreversible:
                 yield f"stage '{name}' is irreversible: its effects cannot be taken back"
         for name in self.scope:
             if self.stages[name].status in _UNDER_WAY:
@@ -329,8 +361,8 @@ class _Draft:
         """The first stage that would stay although it depends on what is undone; "" for none."""
         staying = [
             name
-            for name in self.asked_for
-            if not self.parts[name] and self.declared[name] and not self.undone.get(name)
+            for name, parts in self.parts.items()
+            if not parts and self._declared(self.defined[name]) and not self.undone.get(name)
         ]
         pairs = left_dependants(self.defined, self.graph, self.scope, staying)
         told = (f"Stage '{a}' depends on '{b}', and would stay as it is" for a, b in pairs)
@@ -341,9 +373,10 @@ class _Draft:
         target = self.target
         if target in self.staying and self.stages[target].status is not StageStatus.ROLLED_BACK:
             return f"Stage '{target}' {self.staying[target]}"
-        if target in self.undos and all(step.stage_name != target for step in self.steps):
-            reasons = [reason for (name, _), reason in self.stuck.items() if name == target]
-            if reasons and self.undos[target] is None:
+        if target in self.scope and all(step.stage_name != target for step in self.steps):
+            own = [part for part in self.odd if part.stage_name == target]
+            reasons = [part.why_stuck for part in own if part.why_stuck]
+            if reasons and not any(part.undo for part in own):
                 return f"Stage '{target}' has nothing to go back to: {reasons[0]}"
             return f"Stage '{target}' has nothing to undo it"
         if self.steps:
@@ -354,12 +387,13 @@ class _Draft:
         return f"Nothing to roll back: stage '{target}' {reason}"
 
     def _hash(self) -> str:
-        undos = {step.part: _HASHED(step) for step in self.steps}
-        names = sorted({*self.scope, *undos})
-        content = (self.target, self.components, [(name, undos.get(name)) for name in names])
-        return sha256(repr(content).encode()).hexdigest()
+        position = self.graph.position
+        steps = sorted(self.steps, key=lambda step: position[step.stage_name])
+        idle = sorted(part.name for part in self.odd if part.undo is None or _stays(part.undo))
+        content = (repr((self.target, self.components, idle)), *map(repr, map(_HASHED, steps)))
+        return sha256("".join(content).encode()).hexdigest()
 
 
 def _stays(undo: Undo | None) -> bool:
     """Whether it is said that the effects cannot be taken back, and nothing is to be done."""
-    return undo is not None and undo.irreversible and not undo.task
+    return undo is not None and not undo.task and undo.irreversible

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -141,7 +141,12 @@ def variables_of(values: Mapping[str, str]) -> dict[str, str]:
 
 def lacks(undo: Undo, agent: Agent | None, succession: Succession) -> str:
     """Why the earlier release is not what the undo needs of it; "" when it is, or needs nothing."""
-    wanted = tuple(dict.fromkeys(_wanted(undo, agent)))
+    return lacking((*needs(undo.task), *(needs_of(agent) if agent else ())), succession)
+
+
+def lacking(keys: Iterable[str], succession: Succession) -> str:
+    """Why the earlier release has not all of `keys`; "" when it has, or there are none."""
+    wanted = dict.fromkeys(keys)
     if not wanted:
         return ""
     if succession.earlier is None:
@@ -154,15 +159,17 @@ def lacks(undo: Undo, agent: Agent | None, succession: Succession) -> str:
     return f"release {succession.earlier.id} has no {' and no '.join(map(repr, missing))}"
 
 
-def _wanted(undo: Undo, agent: Agent | None) -> Iterator[str]:
-    """The keys of the earlier release that the texts of an undo name."""
-    for text in chain((undo.task,), _texts(agent) if agent else ()):
-        if "${" in text:
-            for name in references(text):
-                if name.startswith(PREVIOUS):
-                    yield name.removeprefix(PREVIOUS)
-        if PREVIOUS_VARIABLE in text:
-            yield from _VARIABLE.findall(text)
+def needs(text: str) -> tuple[str, ...]:
+    """The keys of the earlier release that a text of an undo names."""
+    if "${" not in text and PREVIOUS_VARIABLE not in text:
+        return ()
+    named = (name for name in references(text) if name.startswith(PREVIOUS))
+    return (*(name.removeprefix(PREVIOUS) for name in named), *_VARIABLE.findall(text))
+
+
+def needs_of(agent: Agent) -> tuple[str, ...]:
+    """The keys of the earlier release that the texts of an agent name."""
+    return tuple(chain.from_iterable(map(needs, _texts(agent))))
 
 
 def _texts(agent: Agent) -> Iterator[str]:

@@ -10,7 +10,7 @@ from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Und
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
-from orchestrate_tui.domain.undo_order import undone_after
+from orchestrate_tui.domain.undo_order import chains_of, undone_after
 
 NOTHING_TO_UNDO = "nothing to undo"
 DID_NOT_RUN = "did not run"
@@ -35,7 +35,7 @@ def step_predecessors(
     if not pipeline.parallel_rollback:
         return tuple(frozenset(range(i - 1, i) if i else ()) for i in range(len(plan.steps)))
     undone = frozenset(plan.scope)
-    after = {stage.name: undone_after(stage, graph, undone) for stage in pipeline.stages}
+    after = undone_after(graph, chains_of(pipeline.stages, graph, undone))
     positions: dict[str, list[int]] = {}
     for index, step in enumerate(plan.steps):
         positions.setdefault(step.stage_name, []).append(index)
@@ -107,4 +107,4 @@ def is_undone_as_target(pipeline: Pipeline, stage: Stage, *, simulated: bool) ->
 
 def is_in_scope(stage: StageRun) -> bool:
     """Whether effects of the stage may be there: it started and was not undone."""
-    return stage.started and stage.status is not StageStatus.ROLLED_BACK
+    return stage.started_at is not None and stage.status is not StageStatus.ROLLED_BACK

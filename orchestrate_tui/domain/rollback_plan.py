@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.headings import environments_among, headings
 from orchestrate_tui.domain.snapshot import PathChange
+from orchestrate_tui.domain.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PlanStep:
     """One undo. `restores` names what is put back from a snapshot before the agent runs.
 

@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
-from itertools import chain
 
-from orchestrate_tui.domain.graph import StageGraph, find_cycles
+from orchestrate_tui.domain.graph import StageGraph, come_after, find_cycles
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
+
+Edges = Mapping[str, tuple[str, ...]]
+"""From each stage to others."""
 
 
 def undo_cycles(pipeline: Pipeline, graph: StageGraph) -> tuple[tuple[str, ...], ...]:
     """The cycles that `rollback.then` makes with the reverse order of the dependencies."""
-    defined = {stage.name: stage for stage in pipeline.stages}
-    return find_cycles(
-        graph.names, {name: undone_after(defined[name], graph, defined) for name in graph.names}
-    )
+    chains = chains_of(pipeline.stages, graph, graph.position)
+    return find_cycles(graph.names, undone_after(graph, chains))
 
 
-def undone_after(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
-    """The stages whose undo comes after that of `stage`, if those of `undone` are undone."""
-    before = graph.dependencies[stage.name]
-    if stage.rollback is None or not stage.rollback.then:
-        return before
-    return before + _chained(stage, graph, undone)
+def chains_of(stages: Iterable[Stage], graph: StageGraph, undone: Collection[str]) -> Edges:
+    """What `then` adds after the undos of those of `stages` that have one and are `undone`.
+
+    It speaks of what follows an undo, so without one it adds nothing.
+    """
+    return {
+        stage.name: tuple(name for name in stage.rollback.then if name in graph.position)
+        for stage in stages
+        if stage.rollback is not None and stage.rollback.then and stage.name in undone
+    }
 
 
-def _chained(stage: Stage, graph: StageGraph, undone: Collection[str]) -> tuple[str, ...]:
-    """What `then` adds; it speaks of what follows an undo, so without one it adds nothing."""
-    if stage.rollback is None or not stage.rollback.then or stage.name not in undone:
-        return ()
-    return tuple(name for name in stage.rollback.then if name in graph.position)
+def undone_after(graph: StageGraph, chains: Edges) -> Edges:
+    """For each stage those whose undo comes after its own."""
+    before = graph.dependencies
+    return {**before, **{name: before[name] + chain for name, chain in chains.items()}}
 
 
-def closure_of(
-    defined: Mapping[str, Stage],
-    graph: StageGraph,
-    there: Collection[str],
-    starts: Iterable[str],
-) -> frozenset[str]:
+def closure_of(graph: StageGraph, chains: Edges, starts: Iterable[str]) -> frozenset[str]:
     """`starts`, everything downstream, what `then` adds to these, and so on."""
-    chains = {name for name, one in defined.items() if one.rollback and one.rollback.then}
     closed = set(starts)
+    if not chains:
+        for name in graph.order:
+            if not closed.isdisjoint(graph.dependencies[name]):
+                closed.add(name)
+        return frozenset(closed)
     waiting = list(closed)
     while waiting:
         name = waiting.pop()
-        follow = graph.dependants[name]
-        if name in chains:
-            follow += _chained(defined[name], graph, there)
-        for other in follow:
+        for other in graph.dependants[name] + chains.get(name, ()):
             if other not in closed:
                 closed.add(other)
                 waiting.append(other)
@@ -57,30 +55,35 @@ def closure_of(
 
 
 def undo_order(
-    closure: Collection[str],
-    there: Collection[str],
-    defined: Mapping[str, Stage],
-    graph: StageGraph,
-    latest_first: Iterable[str],
-) -> Iterator[str]:
-    """The closure with dependants first, and of independent stages the latest start first.
+    closure: Collection[str], oldest_first: Sequence[str], after: Edges
+) -> tuple[str, ...]:
+    """Those of a closure that began, dependants first, and else the latest start first.
 
-    `latest_first` are the stages whose effects are `there`, in the reverse order of their starts.
-    The others of the closure come at the earliest place, so that the order of what lies on both
-    sides of a skipped stage is kept.
+    `oldest_first` has them in the order of their starts. The others of the closure keep the order
+    of what lies on both sides of them. `after` is what undone_after says.
     """
-    after = {
-        name: undone_after(defined[name], graph, there) for name in graph.names if name in closure
-    }
-    waits_for = dict(Counter(chain.from_iterable(after.values())))
-    idle = [name for name in after if name not in there]
-    names = [*idle, *(name for name in latest_first if name in after)]
-    rank = {name: index for index, name in enumerate(names)}
-    ready = [index for index, name in enumerate(names) if name not in waits_for]
+    # a stage that others waited for has started before them, unless one of them was skipped
+    if come_after(oldest_first, after, after.keys() - closure):
+        return tuple(reversed(oldest_first))
+    there = frozenset(oldest_first)
+    idle = [name for name in after if name in closure and name not in there]
+    ranked = [*idle, *reversed(oldest_first)]
+    rank = {name: index for index, name in enumerate(ranked)}
+    follow = [[rank[other] for other in after[name] if other in rank] for name in ranked]
+    return tuple(ranked[number] for number in _least_first(follow) if number >= len(idle))
+
+
+def _least_first(follow: Sequence[Sequence[int]]) -> Iterator[int]:
+    """The numbers from 0, each before those that `follow` it, and else the least first."""
+    waits_for = [0] * len(follow)
+    for others in follow:
+        for other in others:
+            waits_for[other] += 1
+    ready = [number for number, count in enumerate(waits_for) if not count]
     while ready:
-        name = names[heappop(ready)]
-        yield name
-        for other in after[name]:
-            left = waits_for[other] = waits_for[other] - 1
-            if not left and other in after:
-                heappush(ready, rank[other])
+        number = heappop(ready)
+        yield number
+        for other in follow[number]:
+            waits_for[other] -= 1
+            if not waits_for[other]:
+                heappush(ready, other)

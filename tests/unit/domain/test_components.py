@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrate_tui.domain.graph import StageGraph
-from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Stage, Undo
+from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Snapshot, Stage, Undo
 from orchestrate_tui.domain.planner import plan_rollback
-from orchestrate_tui.domain.rollback import step_predecessors
+from orchestrate_tui.domain.rollback import IRREVERSIBLE, step_predecessors
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
@@ -75,6 +75,18 @@ def test_only_the_chosen_component_is_undone() -> None:
     assert [(skip.stage_name, skip.reason) for skip in found.skipped] == [
         ("test", "belongs to no component, stays as it is")
     ]
+
+
+def test_of_a_component_that_is_irreversible_is_told_although_another_one_is_put_back() -> None:
+    gone = Undo(task="", irreversible=True)
+    kept = Snapshot(paths=("conf",))
+    shop = pipeline(stage("deploy", components=BOTH, rollback=gone, snapshot=kept))
+    conf = {"deploy[api]": ("conf",)}
+    found = plan(shop, "deploy", snapshots=conf, pruned=("deploy[api]",))
+    assert parts(found) == ["deploy[api]"]
+    assert found.irreversible == ("deploy",)
+    assert [(skip.stage_name, skip.reason) for skip in found.skipped] == [("deploy", IRREVERSIBLE)]
+    assert "stage 'deploy' is irreversible: its effects cannot be taken back" in found.warnings
 
 
 def test_what_was_undone_before_is_not_undone_again() -> None:
