@@ -40,7 +40,7 @@ def test_the_first_release_has_nothing_to_go_back_to(desk: Desk) -> None:
 
 
 def test_releases_are_listed_newest_first_with_what_became_of_them(desk: Desk) -> None:
-    assert desk.json("releases") == []
+    assert desk.do("releases", "--json", ORCHESTRATE_DB="").json() == []
     deploy(desk, "1.0", "1.1")
     desk.do("rollback", 2, *BACK, "--yes")
     head, newest, oldest = desk.do("releases", "--pipeline", "symlink").out.splitlines()
@@ -52,7 +52,7 @@ def test_releases_are_listed_newest_first_with_what_became_of_them(desk: Desk) -
 
 
 def test_a_version_that_was_rolled_back_is_refused_until_it_is_lifted(desk: Desk) -> None:
-    assert desk.do("quarantine").err == "No version is quarantined\n"
+    assert desk.do("quarantine", ORCHESTRATE_DB="").err == "No version is quarantined\n"
     deploy(desk, "1.0", "1.1")
     desk.do("rollback", 2, *BACK, "--yes")
     again = ("run", SYMLINK, "--var", "version=1.1")
