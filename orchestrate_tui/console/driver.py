@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import selectors
+import termios
 from codecs import getincrementaldecoder
 from concurrent.futures import wait
 from contextlib import suppress
 from queue import Empty, Full
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual._xterm_parser import XTermParser
 from textual.drivers._writer_thread import WriterThread
@@ -35,6 +36,9 @@ STOP_S = 1.0
 KEY_WAIT_S = 0.05
 KEY_PATIENCE = 20
 """How often the next key waits that long for the effect of the one before."""
+
+ALTERNATE_SCREEN = "\x1b[?1049h\x1b[?25l"
+"""And no cursor."""
 
 INPUT_POLL_S = 0.1
 READ_BYTES = 4096
@@ -105,10 +109,14 @@ class ConsoleDriver(LinuxDriver):
     """Textual's driver for terminals, without the waiting."""
 
     _writer_thread: WriterThread | None
+    _modes: list[Any] | None = None
+    """How the terminal is set while it is ours; None while it is not, or no terminal."""
 
     def start_application_mode(self) -> None:
         """Take the terminal over."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        with suppress(termios.error):
+            self._modes = termios.tcgetattr(self.fileno)
         if self._writer_thread is None or self._file is None:
             return
         self._writer_thread.stop()
@@ -119,6 +127,27 @@ class ConsoleDriver(LinuxDriver):
         )
         self._writer_thread.start()
 
+    def _sigcont_application(self, *_: Any) -> None:
+        """Go on after the process was stopped.
+
+        By Ctrl+Z the terminal was given back first. Whoever else stopped it did not ask; Textual
+        would read the keys in a second thread from then on, and wait for one of them at the end.
+        """
+        if self._modes is None:
+            super()._sigcont_application()
+        else:
+            self._loop.call_soon_threadsafe(self._take_terminal_again)
+
+    def _take_terminal_again(self) -> None:
+        """Set the terminal as it was, should somebody have used it meanwhile, and draw anew."""
+        if self._modes is not None:
+            with suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self._modes)
+            self.write(ALTERNATE_SCREEN)
+            self._enable_mouse_support()
+            self._enable_bracketed_paste()
+            self.send_message(TerminalRecovered())
+
     def write(self, data: str) -> None:
         """Write what draws the console; see `guarded` for what nobody gets to write."""
         if data := guarded(data):
@@ -126,6 +155,7 @@ class ConsoleDriver(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         """Give the terminal back; frames that wait are no longer of interest."""
+        self._modes = None
         if isinstance(self._writer_thread, DroppingWriter):
             self._writer_thread.make_room()
         super().stop_application_mode()

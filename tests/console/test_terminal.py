@@ -149,6 +149,20 @@ def test_a_terminal_that_reads_again_is_drawn_anew(console: Terminal, folder: Pa
     assert console.ends() == 0
 
 
+def test_a_console_that_was_stopped_goes_on_as_if_it_had_not_been(console: Terminal) -> None:
+    threads = Path(f"/proc/{console.process.pid}/task")
+    console.type("?")
+    console.until("Keys and signs")
+    before = len(list(threads.iterdir()))
+    console.signal(signal.SIGSTOP)
+    console.type("q")
+    console.signal(signal.SIGCONT)
+    console.wait_for(lambda: "Keys and signs" not in console.text)
+    assert len(list(threads.iterdir())) <= before
+    console.type("q")
+    assert console.ends() == 0
+
+
 def test_a_terminal_that_stopped_reading_can_be_hung_up(console: Terminal, folder: Path) -> None:
     start_run(console)
     overwhelm(console)
