@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrate_tui.cli.configuration import configuration
-from orchestrate_tui.cli.executors import AnyControl, executor_of
+from orchestrate_tui.cli.databases import own_database
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.places import check_present, database_option, database_path, named_database
-from orchestrate_tui.cli.publishing import published
 from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.collection import load_in_peace
-from orchestrate_tui.executor.distant import DistantControl
+from orchestrate_tui.console.opening import Opening
+from orchestrate_tui.store.accounts import is_anothers
 from orchestrate_tui.store.history import History
+
+if TYPE_CHECKING:
+    from orchestrate_tui.cli.executors import AnyControl
 
 
 def open_console(arguments: Namespace) -> int:
@@ -25,33 +30,76 @@ def open_console(arguments: Namespace) -> int:
     check_present(arguments.files)
     path = database_path(arguments)
     troubles: list[str] = []
-    with executor_of(path) as control, published(path, arguments.publish, troubles.append):
-        code = console_over(path, control, files=arguments.files)
+    with _executor_over(path) as opening, _published(path, arguments.publish, troubles):
+        code = console_over(path, opening, files=arguments.files)
     for trouble in troubles:
         say(trouble, to=sys.stderr)
     return code
 
 
+@contextmanager
+def _executor_over(path: Path) -> Iterator[Opening[AnyControl]]:
+    """Opens the executor that may be asked about the runs of a database, when told to.
+
+    The database itself is opened at once: what is wrong with it is told without a console.
+    """
+    is_own = not is_anothers(path)
+    with ExitStack() as stack:
+        config = configuration()
+        database = stack.enter_context(own_database(path, config)) if is_own else None
+
+        def open_it() -> AnyControl:
+            from orchestrate_tui.cli import executors  # noqa: PLC0415  (which takes its time)
+
+            if database is None:
+                return stack.enter_context(executors.executor_of(path))
+            return stack.enter_context(executors.control_over(database, config))
+
+        opening = Opening(open_it)
+        try:
+            yield opening
+        finally:
+            opening.settle()
+
+
+def _published(
+    path: Path, folder: Path | None, troubles: list[str]
+) -> AbstractContextManager[None]:
+    if folder is None:
+        return nullcontext()
+    from orchestrate_tui.cli.publishing import published  # noqa: PLC0415  (which few ask for)
+
+    return published(path, folder, troubles.append)
+
+
 def console_over(
-    path: Path, control: AnyControl, *, files: Sequence[Path] = (), run_id: int | None = None
+    path: Path,
+    opening: Opening[AnyControl],
+    *,
+    files: Sequence[Path] = (),
+    run_id: int | None = None,
 ) -> int:
-    """Run the app over a database, and wait for what it leaves running."""
+    """Run the app over a database, and wait for what it leaves running.
+
+    Raises what kept the executor from being opened.
+    """
     forget_settings_of_textual()
     load_in_peace()  # until the first picture is drawn
     from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
     from orchestrate_tui.console.latch import Latch  # noqa: PLC0415  (brings Textual)
 
     config = configuration()
-    history = History(path, hands_off=isinstance(control, DistantControl))
+    history = History(path, hands_off=is_anothers(path))
     code = run_console(
         history,
-        control,
+        opening,
         files=files,
         run_id=run_id,
         named_database=named_database(path),
         latch=Latch(config.protected, unlocked_for_s=config.unlocked_for_s),
     )
-    if control.active():
+    control = opening.outcome()
+    if control is not None and control.active():
         numbers = ", ".join(map(str, control.active()))
         with undisturbed():
             say(f"Run {numbers} goes on without the console; this process ends with it")

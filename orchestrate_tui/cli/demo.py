@@ -17,6 +17,7 @@ from orchestrate_tui.cli.follow import Follower
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import example
 from orchestrate_tui.cli.terminal import has_screen, say
+from orchestrate_tui.console.opening import opened
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.executor.control import BegunRun, Control
@@ -83,7 +84,8 @@ class _Demo:
         say("Deploying release 1 ...")
         self._deploy_first()
         second = self._begin(BROKEN_VERSION).run_id.result()
-        code = console_over(self._history.files.database, self._control, run_id=second)
+        path = self._history.files.database
+        code = console_over(path, opened(self._control), run_id=second)
         say(f"Live at the end, over HTTP: {self._answer()}")
         return code
 

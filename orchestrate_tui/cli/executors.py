@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from orchestrate_tui.cli.configuration import configuration
+from orchestrate_tui.cli.databases import own_database
 from orchestrate_tui.cli.loading import checked_for_run
-from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.errors import NoRoom, Refused, StoreError
 from orchestrate_tui.executor.access import Access
@@ -23,9 +22,9 @@ from orchestrate_tui.executor.messenger import NobodyListens
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.reception import Reception
 from orchestrate_tui.permissions import make_folder
-from orchestrate_tui.spec.config import UserConfig
-from orchestrate_tui.store.accounts import current_user, is_anothers, owner_of
-from orchestrate_tui.store.database import Database, open_database
+from orchestrate_tui.spec.user_config import UserConfig
+from orchestrate_tui.store.accounts import current_user, is_anothers
+from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.sharing import id_of
 
 AnyControl: TypeAlias = Control | DistantControl
@@ -69,19 +68,18 @@ def own_executor(path: Path, *, waits: bool = False) -> Iterator[Control]:
 
     Raises Refused for a database that belongs to another user.
     """
-    if is_anothers(path):
-        owner = owner_of(path)
-        raise Refused(
-            f"The database {path} belongs to {owner}: only {owner} runs pipelines on it",
-            next_step=f"Name one of yours with --db, or ask {owner} for the right 'run'",
-        )
     config = configuration()
+    with own_database(path, config) as database, control_over(database, config, waits=waits) as own:
+        yield own
+
+
+@contextmanager
+def control_over(
+    database: Database, config: UserConfig, *, waits: bool = False
+) -> Iterator[Control]:
+    """An executor over a database, which listens to others as its user has configured."""
     people = People(config.roles)
     with ExitStack() as stack:
-        database = stack.enter_context(open_database(path, share_group=config.share_group))
-        if database.former is not None:
-            said = f"Brought {path} up to date; as it was before it is kept in {database.former}"
-            say(f"orchestrate-tui: {said}", to=sys.stderr)
         control = stack.enter_context(
             Control(database, people=people, notify=config.notify, waits=waits)
         )

@@ -27,16 +27,11 @@ from orchestrate_tui.console.bridge import Bridge
 from orchestrate_tui.console.driver import ConsoleDriver, TerminalLost, TerminalRecovered
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.latch import Latch, LatchedControl
+from orchestrate_tui.console.leaving import CANCEL, LEAVE
 from orchestrate_tui.console.line_filter import SafeText
-from orchestrate_tui.console.screens.commands import Commands
-from orchestrate_tui.console.screens.help_screen import HelpScreen
+from orchestrate_tui.console.opening import Opening, opened
+from orchestrate_tui.console.screens import dialogs
 from orchestrate_tui.console.screens.main_screen import MainScreen
-from orchestrate_tui.console.screens.quit_question import (
-    CANCEL,
-    LEAVE,
-    cancel_question,
-    quit_question,
-)
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.moments import utc_now
@@ -61,7 +56,10 @@ COLOURLESS_THEME = "ansi-dark"
 
 
 class OrchestrateApp(App[str]):
-    """Shows a history; with a `control` it can change things, without one it is read-only."""
+    """Shows a history; with a `control` it can change things, without one it is read-only.
+
+    One that is still to be opened is opened when the first frame is shown.
+    """
 
     TITLE = "Orchestrate"
     CSS_PATH = "app.tcss"
@@ -77,7 +75,7 @@ class OrchestrateApp(App[str]):
     def __init__(
         self,
         history: History,
-        control: ExecutorControl | None = None,
+        control: ExecutorControl | Opening[ExecutorControl] | None = None,
         *,
         files: Sequence[Path] = (),
         run_id: int | None = None,
@@ -91,7 +89,10 @@ class OrchestrateApp(App[str]):
             markup=False, highlight=False, emoji=False, stderr=True, color_system=None
         )
         self._history = history
-        self._control = LatchedControl(control, latch or Latch(), history) if control else None
+        self._control: LatchedControl | None = None
+        if control is not None:
+            opening = control if isinstance(control, Opening) else opened(control)
+            self._control = LatchedControl(opening, latch or Latch(), history)
         self._files = tuple(files)
         self._first_run_id = run_id
         self._named_database = named_database
@@ -118,9 +119,22 @@ class OrchestrateApp(App[str]):
         """Show the main screen, and obey a hang-up that came before."""
         self._own_loop = asyncio.get_running_loop()
         self.push_screen(self._main_screen())
-        self.call_after_refresh(self.call_later, collect_again)
+        self.call_after_refresh(self.call_later, self._load_the_rest)
         if self._is_hung_up:
             self.leave()
+
+    @work()
+    async def _load_the_rest(self) -> None:
+        """Open the executor, now that the first frame is shown, and load every dialog."""
+        if self._control is not None and not self._control.opening.is_open:
+            try:
+                control = await outcome(self._control.opening.begin())
+            except OrchestrateError:
+                self.exit()  # whoever runs the app asks for the executor too, and is told
+                return
+            self._bridge.listen(control.subscribe())
+        await asyncio.to_thread(dialogs.load, is_read_only=self._control is None)
+        collect_again()
 
     def hang_up(self) -> None:
         """End the console as soon as possible; made to be called in a signal handler."""
@@ -131,7 +145,7 @@ class OrchestrateApp(App[str]):
     @on(TerminalLost)
     def leave(self) -> None:
         """End the console and leave running what runs."""
-        self.exit(LEAVE.id)
+        self.exit(LEAVE)
 
     @on(TerminalRecovered)
     def _draw_anew(self) -> None:
@@ -139,12 +153,13 @@ class OrchestrateApp(App[str]):
 
     def _main_screen(self) -> Screen[None]:
         """The main screen, with or without keys that change things."""
-        subscription = self._control.subscribe() if self._control else None
-        bridge = Bridge(self._history, subscription)
+        is_open = self._control is not None and self._control.opening.is_open
+        subscription = self._control.subscribe() if self._control and is_open else None
+        self._bridge = Bridge(self._history, subscription)
         if self._control is None:
             return MainScreen(
                 self._history,
-                bridge,
+                self._bridge,
                 run_id=self._first_run_id,
                 attendance=self._attendance,
                 clock=self._clock,
@@ -155,7 +170,7 @@ class OrchestrateApp(App[str]):
 
         return OperatorScreen(
             self._history,
-            bridge,
+            self._bridge,
             self._control,
             files=self._files,
             run_id=self._first_run_id,
@@ -174,16 +189,18 @@ class OrchestrateApp(App[str]):
 
     def action_command_palette(self) -> None:
         """Offer what can be done."""
-        if not isinstance(self.screen, Commands):
-            self.push_screen(Commands(id="--command-palette"))
+        if not isinstance(self.screen, dialogs.Commands):
+            self.push_screen(dialogs.Commands(id="--command-palette"))
 
     def search_themes(self) -> None:
         """Offer the colours."""
-        self.push_screen(Commands(providers=[ThemeProvider], placeholder="Search for themes…"))
+        self.push_screen(
+            dialogs.Commands(providers=[ThemeProvider], placeholder="Search for themes…")
+        )
 
     def action_help(self) -> None:
         """Show every key."""
-        self.push_screen(HelpScreen(is_read_only=self._control is None))
+        self.push_screen(dialogs.HelpScreen(is_read_only=self._control is None))
 
     async def action_quit(self) -> None:
         """Quit; while something runs, ask what becomes of it."""
@@ -192,13 +209,13 @@ class OrchestrateApp(App[str]):
             self.exit(IDLE)
         elif not self._is_asking:
             self._is_asking = True
-            self.push_screen(quit_question(active), self._quit_answered)
+            self.push_screen(dialogs.quit_question(active), self._quit_answered)
 
     def _quit_answered(self, answer: str | None) -> None:
         self._is_asking = False
-        if answer == LEAVE.id:
+        if answer == LEAVE:
             self.leave()
-        elif answer == CANCEL.id and self._control is not None:
+        elif answer == CANCEL and self._control is not None:
             self._confirm_cancelling(self._control)
 
     def _confirm_cancelling(self, control: LatchedControl) -> None:
@@ -208,11 +225,11 @@ class OrchestrateApp(App[str]):
         if not touched or control.latch.is_locked(touched):  # which refuses by itself
             self._cancel_and_exit()
         else:
-            question = cancel_question(control.active(), confirmation(touched))
+            question = dialogs.cancel_question(control.active(), confirmation(touched))
             self.push_screen(question, self._cancelling_confirmed)
 
     def _cancelling_confirmed(self, answer: str | None) -> None:
-        if answer == CANCEL.id:
+        if answer == CANCEL:
             self._cancel_and_exit()
 
     @work(exclusive=True)
@@ -223,7 +240,7 @@ class OrchestrateApp(App[str]):
             return
         if control.is_stuck:
             control.lose_patience()
-            self.exit(CANCEL.id, return_code=Unrecorded.exit_code)
+            self.exit(CANCEL, return_code=Unrecorded.exit_code)
             return
         refusals = []
         for run_id in control.active():
@@ -234,7 +251,7 @@ class OrchestrateApp(App[str]):
         if refusals:
             self.notify(visible("\n".join(refusals)), severity="error", markup=False)
         else:
-            self.exit(CANCEL.id)
+            self.exit(CANCEL)
 
     def _handle_exception(self, error: Exception) -> None:
         """End with the sentence of an error that an operator can meet; others are defects."""
@@ -262,7 +279,7 @@ class OrchestrateApp(App[str]):
 
 def run_console(
     history: History,
-    control: ExecutorControl,
+    control: ExecutorControl | Opening[ExecutorControl],
     *,
     files: Sequence[Path] = (),
     run_id: int | None = None,
@@ -290,7 +307,7 @@ def run_console(
             for number in LEAVING
         }
         app.run()
-    if app.return_value != LEAVE.id:
+    if app.return_value != LEAVE:
         for number, handler in before.items():
             signal.signal(number, handler)
     return app.return_code or 0

@@ -54,6 +54,10 @@ class Bridge:
         self._lost = history.lost_owners()
         self._drains = 0
 
+    def listen(self, subscription: Subscription) -> None:
+        """Let the executor of this process tell what it commits from now on."""
+        self._subscription = subscription
+
     def drain(self) -> Changes:
         """What changed since the last call."""
         self._drains += 1

@@ -23,6 +23,7 @@ from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.errors import Refused
 
 if TYPE_CHECKING:
+    from orchestrate_tui.console.opening import Opening
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.domain.pipeline import Pipeline
     from orchestrate_tui.domain.rollback_demand import RollbackDemand
@@ -99,10 +100,15 @@ def latch_text(latch: Latch, environments: Sequence[str]) -> Content:
 class LatchedControl:
     """Asks an executor only for what the latch lets through, whichever dialog asks."""
 
-    def __init__(self, control: ExecutorControl, latch: Latch, history: History) -> None:
+    def __init__(self, opening: Opening[ExecutorControl], latch: Latch, history: History) -> None:
         self.latch = latch
-        self._control = control
+        self.opening = opening
         self._history = history
+
+    @property
+    def _control(self) -> ExecutorControl:
+        """The executor; waits while it is being opened. Raises what keeps it from that."""
+        return self.opening.control()
 
     def environments(self, run_id: int) -> tuple[str, ...]:
         """The protected environments that a run touches."""
@@ -115,13 +121,13 @@ class LatchedControl:
         return self._control.subscribe()
 
     def active(self) -> tuple[int, ...]:
-        """The runs that this process works on."""
-        return self._control.active()
+        """The runs that this process works on; none while its executor is being opened."""
+        return self._control.active() if self.opening.is_open else ()
 
     @property
     def trouble(self) -> str:
         """Why nothing can be recorded at present; "" while it can."""
-        return self._control.trouble
+        return self._control.trouble if self.opening.is_open else ""
 
     @property
     def is_stuck(self) -> bool:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.readiness import Light, at_stake
 from orchestrate_tui.errors import OrchestrateError
-from orchestrate_tui.executor.readiness import run_readiness
 
 if TYPE_CHECKING:
     from orchestrate_tui.store.history import History
@@ -70,6 +69,8 @@ class Lights:
             self._not_before = ended + REST * (ended - began)
 
     def _found(self, run_id: int) -> LightsByName:
+        from orchestrate_tui.executor.readiness import run_readiness  # noqa: PLC0415  (beside)
+
         if self._own is None:
             self._own = self._history.again()
         names = at_stake(self._own.definition(run_id))

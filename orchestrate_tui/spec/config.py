@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrate_tui.domain.access import Right
-from orchestrate_tui.domain.notifying import NotifyRule
-from orchestrate_tui.domain.pipeline import Environment
 from orchestrate_tui.errors import PipelineFileError
 from orchestrate_tui.spec.environments import ENVIRONMENTS, environments
-from orchestrate_tui.spec.loading import read_document, user_config_folder
+from orchestrate_tui.spec.loading import read_document
 from orchestrate_tui.spec.notifying import NOTIFY
 from orchestrate_tui.spec.readers import NAMES, WORDS, Choice, Duration, ListOf, MapOf, Text
 from orchestrate_tui.spec.records import Field, Record, Values
 from orchestrate_tui.spec.report import Report
-
-CONFIG_FILE_NAME = "config.yaml"
-DEFAULT_UNLOCKED_FOR_S = 300.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserConfig:
-    """What a user has configured.
-
-    `roles` are the users and @groups that a role stands for. `share_group` is the Unix group that
-    may read the database and the logs; "" is nobody but their owner. `access` is what users,
-    @groups and roles among its members may do, and `pipelines` are the files that those with the
-    right to run may start. `environments` says which are protected on this machine, and
-    `unlocked_for_s` for how long a console unlocks them. `notify` says who is told of every run.
-    """
-
-    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    share_group: str = ""
-    access: Mapping[str, tuple[Right, ...]] = field(default_factory=dict)
-    pipelines: tuple[str, ...] = ()
-    environments: tuple[Environment, ...] = ()
-    unlocked_for_s: float = DEFAULT_UNLOCKED_FOR_S
-    notify: tuple[NotifyRule, ...] = ()
-
-    @property
-    def protected(self) -> frozenset[str]:
-        """The environments that are protected whatever a pipeline says."""
-        return frozenset(one.name for one in self.environments if one.protected)
+from orchestrate_tui.spec.user_config import (
+    CONFIG_FILE_NAME,
+    DEFAULT_UNLOCKED_FOR_S,
+    UserConfig,
+    user_config_folder,
+)
 
 
 def _config(values: Values) -> UserConfig:

@@ -20,6 +20,7 @@ from orchestrate_tui.spec.references import StageReferences
 from orchestrate_tui.spec.report import Place, Report
 from orchestrate_tui.spec.snapshots import check_snapshots
 from orchestrate_tui.spec.templates import templates
+from orchestrate_tui.spec.user_config import user_config_folder
 from orchestrate_tui.spec.variables import check_variables
 
 AGENTS_FILE_NAME = "agents.yaml"
@@ -64,13 +65,6 @@ def parse_pipeline(
 def user_agents_file() -> Path:
     """Where the user's own agents are defined."""
     return user_config_folder() / AGENTS_FILE_NAME
-
-
-def user_config_folder() -> Path:
-    """Where the user's configuration lies."""
-    from platformdirs import user_config_path  # noqa: PLC0415  # only who reads files needs it
-
-    return user_config_path("orchestrate-tui")
 
 
 def read_document(path: Path, what: str, report: Report) -> Document | None:

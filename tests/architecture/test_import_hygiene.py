@@ -74,6 +74,13 @@ def test_the_console_loads_its_interface(home: Path) -> None:
     assert loaded_by("import orchestrate_tui.console.app", home=home) >= INTERFACE
 
 
+def test_the_first_frame_of_the_console_waits_for_no_executor_and_no_file_reader(
+    home: Path,
+) -> None:
+    work = "import orchestrate_tui.cli.console, orchestrate_tui.console.screens.operator_screen"
+    assert not loaded_by(work, home=home) & {"anyio", "yaml"}
+
+
 def test_the_package_alone_loads_nothing_but_the_standard_library(home: Path) -> None:
     outside = loaded_by("import orchestrate_tui", home=home) - set(sys.stdlib_module_names)
     assert outside - loaded_by("", home=home) == {"orchestrate_tui"}

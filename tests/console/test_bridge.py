@@ -28,6 +28,13 @@ def test_what_the_own_executor_commits_is_told_by_it(story: Story) -> None:
     assert changes.rollbacks == {3}
 
 
+def test_an_executor_that_comes_later_is_listened_to_from_then_on(story: Story) -> None:
+    hub, bridge = Hub(), Bridge(story.history)
+    bridge.listen(hub.subscribe())
+    hub.publish([Change(run_id=7)])
+    assert bridge.drain().runs == {7}
+
+
 def test_the_database_is_looked_at_less_often_then(story: Story) -> None:
     bridge = Bridge(story.history, Hub().subscribe())
     run_id = story.run()

@@ -7,16 +7,15 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from textual import work
-from textual.content import Content
 from textual.widget import Widget
 
 from orchestrate_tui.console.asking import outcome
-from orchestrate_tui.console.screens.question import Answer, Question
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.errors import OrchestrateError, Refused
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.latch import LatchedControl
+    from orchestrate_tui.console.screens.question import Question
 
 
 class AskingScreen(Widget):
@@ -55,9 +54,3 @@ class AskingScreen(Widget):
     def _say(self, text: str | None) -> None:
         if text:
             self.notify(visible(text), markup=False)
-
-
-def yes_or_no(title: str, body: Content, *, no: str, yes: str, word: str = "") -> Question:
-    """A question whose answer is "yes" or "no", each with its label."""
-    answers = [Answer("no", no, is_grave=False), Answer("yes", yes)]
-    return Question(title, body, answers, word=word)

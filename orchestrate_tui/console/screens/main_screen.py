@@ -19,12 +19,9 @@ from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
 from orchestrate_tui.console.company import company
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.lights import Lights
+from orchestrate_tui.console.run_filter import RunFilter
 from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
-from orchestrate_tui.console.screens.filter_dialog import FilterDialog, RunFilter
-from orchestrate_tui.console.screens.log_screen import LogScreen
-from orchestrate_tui.console.screens.readiness_screen import ReadinessScreen
-from orchestrate_tui.console.screens.releases_screen import ReleasesScreen
-from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
+from orchestrate_tui.console.screens import dialogs
 from orchestrate_tui.console.stage_label import without_output
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.banner import Banner
@@ -264,7 +261,9 @@ class MainScreen(Screen[None]):
 
     @on(RollbackHistory.RollbackOpened)
     def _rollback_opened(self, event: RollbackHistory.RollbackOpened) -> None:
-        self.app.push_screen(RollbackSteps(self._history, event.rollback_id, clock=self._clock))
+        self.app.push_screen(
+            dialogs.RollbackSteps(self._history, event.rollback_id, clock=self._clock)
+        )
 
     # What changes
 
@@ -367,20 +366,20 @@ class MainScreen(Screen[None]):
         log = self.query_one(LogView)
         if log.path is not None and self.picture is not None:
             title = f"#{self.picture.run.id} {self.picture.run.pipeline}  {self.stage_name}"
-            self.app.push_screen(LogScreen(log.path, plain(title), log.empty_text))
+            self.app.push_screen(dialogs.LogScreen(log.path, plain(title), log.empty_text))
 
     def action_readiness(self) -> None:
         """Show whether the stages of the chosen run could be undone."""
         if self.picture is not None:
             self.app.push_screen(
-                ReadinessScreen(self._history, self.picture.run.id, clock=self._clock)
+                dialogs.ReadinessScreen(self._history, self.picture.run.id, clock=self._clock)
             )
 
     def action_releases(self) -> None:
         """Show the releases, and the versions that are quarantined."""
-        self._show_releases(ReleasesScreen(self._history, clock=self._clock))
+        self._show_releases(dialogs.ReleasesScreen(self._history, clock=self._clock))
 
-    def _show_releases(self, screen: ReleasesScreen) -> None:
+    def _show_releases(self, screen: dialogs.ReleasesScreen) -> None:
         def answered(run_id: int | None) -> None:
             if run_id is not None:
                 self.choose_run(run_id)
@@ -390,7 +389,7 @@ class MainScreen(Screen[None]):
 
     def action_filter(self) -> None:
         """Ask which runs to show."""
-        self.app.push_screen(FilterDialog(self._filter), self._set_filter)
+        self.app.push_screen(dialogs.FilterDialog(self._filter), self._set_filter)
 
     def _set_filter(self, wanted: RunFilter | None) -> None:
         if wanted is None:

@@ -14,14 +14,9 @@ from textual.screen import Screen
 
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.durations import Clock
-from orchestrate_tui.console.screens.asking_screen import yes_or_no
-from orchestrate_tui.console.screens.decision_dialog import DecisionDialog
+from orchestrate_tui.console.screens import dialogs
 from orchestrate_tui.console.screens.main_screen import MainScreen
-from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
-from orchestrate_tui.console.screens.operator_releases import OperatorReleases
-from orchestrate_tui.console.screens.resume_dialog import ResumeDialog, Settled, fates
 from orchestrate_tui.console.screens.rollback_keys import RollbackKeys
-from orchestrate_tui.console.screens.take_over_dialog import take_over_dialog
 from orchestrate_tui.console.styled import lines, plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
@@ -37,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.latch import LatchedControl
     from orchestrate_tui.console.ports import Attendance
     from orchestrate_tui.console.run_picture import RunPicture
+    from orchestrate_tui.console.screens.resume_dialog import Settled
     from orchestrate_tui.store.history import History
 
 
@@ -190,7 +186,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
 
     def action_new_run(self) -> None:
         """Ask which run to start."""
-        self.app.push_screen(NewRunDialog(self._control, self._files), self._go_to_run)
+        self.app.push_screen(dialogs.NewRunDialog(self._control, self._files), self._go_to_run)
 
     def _go_to_run(self, run_id: int | None) -> None:
         if run_id is not None:
@@ -206,7 +202,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
             return
         run = self.picture.run
         body = plain(f"Run #{run.id} of {run.pipeline} stops: what runs is ended, nothing starts.")
-        question = yes_or_no(
+        question = dialogs.yes_or_no(
             "Cancel the run?",
             body,
             no="Keep it running",
@@ -230,10 +226,10 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
             self.notify(visible(str(error)), severity="error", markup=False)
             return
         if any(stage.needs_settlement for stage in stages):
-            self.app.push_screen(ResumeDialog(run, stages), partial(self._resume, run.id))
+            self.app.push_screen(dialogs.ResumeDialog(run, stages), partial(self._resume, run.id))
             return
-        body = lines([plain(f"Run #{run.id} of {run.pipeline} goes on."), fates(stages)])
-        question = yes_or_no("Resume the run?", body, no="Cancel", yes="Resume")
+        body = lines([plain(f"Run #{run.id} of {run.pipeline} goes on."), dialogs.fates(stages)])
+        question = dialogs.yes_or_no("Resume the run?", body, no="Cancel", yes="Resume")
         self._ask_first(question, lambda: self._control.resume(run.id))
 
     def _resume(self, run_id: int, settled: Settled | None) -> None:
@@ -248,7 +244,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
             return
         run = self.picture.run
         body = plain(f"Everybody sees that you know of run #{run.id}; nothing else changes.")
-        question = yes_or_no("Acknowledge the run?", body, no="Cancel", yes="Acknowledge")
+        question = dialogs.yes_or_no("Acknowledge the run?", body, no="Cancel", yes="Acknowledge")
         self._ask_first(question, lambda: self._control.acknowledge(run.id))
 
     def action_take_over(self) -> None:
@@ -257,7 +253,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         if picture is not None and self._passes_latch(touched):
             driver = next((one for one in self._people or () if picture.driver in one.epochs), None)
             self.app.push_screen(
-                take_over_dialog(picture.run, driver, word=confirmation(touched)),
+                dialogs.take_over_dialog(picture.run, driver, word=confirmation(touched)),
                 partial(self._take_from, picture.run.id),
             )
 
@@ -280,9 +276,11 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         if picture is None or stage_name is None or not self._passes_latch(touched):
             return
         word = confirmation(touched) if decision is Decision.REJECTED else ""
-        dialog = DecisionDialog(self._control, picture, stage_name, decision, word=word)
+        dialog = dialogs.DecisionDialog(self._control, picture, stage_name, decision, word=word)
         self.app.push_screen(dialog, self._say)
 
     def action_releases(self) -> None:
         """Show the releases, pin them, and lift quarantines."""
-        self._show_releases(OperatorReleases(self._history, self._control, clock=self._clock))
+        self._show_releases(
+            dialogs.OperatorReleases(self._history, self._control, clock=self._clock)
+        )

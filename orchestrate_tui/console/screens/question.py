@@ -79,3 +79,9 @@ class Question(Dialog[str]):
     def _answer(self, event: Button.Pressed) -> None:
         event.prevent_default()  # for "Cancel" is an answer too
         self.dismiss(event.button.id)
+
+
+def yes_or_no(title: str, body: Content, *, no: str, yes: str, word: str = "") -> Question:
+    """A question whose answer is "yes" or "no", each with its label."""
+    answers = [Answer("no", no, is_grave=False), Answer("yes", yes)]
+    return Question(title, body, answers, word=word)

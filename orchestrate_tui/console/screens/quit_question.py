@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrate_tui.console import leaving
 from orchestrate_tui.console.screens.question import Answer, Question
 from orchestrate_tui.console.styled import lines, plain
 
 STAY = Answer("stay", "Stay", is_grave=False)
-LEAVE = Answer("leave", "Leave it running", is_grave=False)
-CANCEL = Answer("cancel", "Cancel it")
+LEAVE = Answer(leaving.LEAVE, "Leave it running", is_grave=False)
+CANCEL = Answer(leaving.CANCEL, "Cancel it")
 
 
 def quit_question(active: Sequence[int]) -> Question:

@@ -22,8 +22,8 @@ from orchestrate_tui.console.rollback_choice import (
     although,
     question_lines,
 )
-from orchestrate_tui.console.screens.asking_screen import yes_or_no
 from orchestrate_tui.console.screens.dialog import Dialog
+from orchestrate_tui.console.screens.question import yes_or_no
 from orchestrate_tui.console.styled import joined, lines, plain, toned
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.field import Field

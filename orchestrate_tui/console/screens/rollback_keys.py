@@ -5,18 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrate_tui.console.screens.asking_screen import yes_or_no
+from orchestrate_tui.console.screens import dialogs
 from orchestrate_tui.console.screens.latched_screen import LatchedScreen
-from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
-from orchestrate_tui.console.screens.rehearsal_dialog import RehearsalDialog
-from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
-from orchestrate_tui.console.screens.step_dialog import StepDialog
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.domain.events import failed_steps
 from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.executor.notices import last_lines
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent
@@ -40,7 +35,7 @@ class RollbackKeys(LatchedScreen):
         """For the chosen run; `repeats` is the failed rollback that is tried again."""
         touched = self._environments
         if self.picture is not None and self._passes_latch(touched):
-            dialog = RollbackDialog(
+            dialog = dialogs.RollbackDialog(
                 self._control,
                 self.picture,
                 source=self.stage_name,
@@ -60,7 +55,7 @@ class RollbackKeys(LatchedScreen):
         """Open the page on which a rollback of the chosen run is rehearsed."""
         if self.picture is not None:
             self.app.push_screen(
-                RehearsalDialog(self._history, self._control, self.picture, self._clock)
+                dialogs.RehearsalDialog(self._history, self._control, self.picture, self._clock)
             )
 
     def action_halt_rollback(self) -> None:
@@ -75,7 +70,7 @@ class RollbackKeys(LatchedScreen):
         body = plain(
             f"Rollback {rollback_id} stops at its present step and is failed; that is final."
         )
-        question = yes_or_no(
+        question = dialogs.yes_or_no(
             "Halt the rollback?",
             body,
             no="Let it go on",
@@ -97,8 +92,10 @@ class RollbackKeys(LatchedScreen):
     def _open_step_dialog(self, event: RollbackEvent, word: str) -> None:
         identity = event.id or 0
         for step in failed_steps(self._history.steps(identity))[:1]:
+            from orchestrate_tui.executor.notices import last_lines  # noqa: PLC0415  (see dialogs)
+
             path = self._history.undo_log_path(event.run_id, identity, step.part, step.attempt)
-            dialog = StepDialog(self._control, event, step, last_lines(path), word=word)
+            dialog = dialogs.StepDialog(self._control, event, step, last_lines(path), word=word)
             self.app.push_screen(dialog, self._say)
 
     def action_reset_breaker(self) -> None:
@@ -106,7 +103,7 @@ class RollbackKeys(LatchedScreen):
         for breaker in self.breakers[:1]:
             touched = self._control.environments(breaker.run_id)
             if self._passes_latch(touched):
-                dialog = ReasonDialog(
+                dialog = dialogs.ReasonDialog(
                     "Let new runs start again?",
                     plain(f"{breaker.sentence}."),
                     yes="Let them start",

@@ -8,7 +8,8 @@ import pytest
 
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.errors import PipelineFileError
-from orchestrate_tui.spec.config import UserConfig, load_user_config
+from orchestrate_tui.spec.config import load_user_config
+from orchestrate_tui.spec.user_config import UserConfig
 
 
 def read(tmp_path: Path, text: str) -> UserConfig:

@@ -1,0 +1,48 @@
+"""What a user has configured, and where; reading it is the work of `config`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.access import Right
+    from orchestrate_tui.domain.notifying import NotifyRule
+    from orchestrate_tui.domain.pipeline import Environment
+
+CONFIG_FILE_NAME = "config.yaml"
+DEFAULT_UNLOCKED_FOR_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserConfig:
+    """What a user has configured.
+
+    `roles` are the users and @groups that a role stands for. `share_group` is the Unix group that
+    may read the database and the logs; "" is nobody but their owner. `access` is what users,
+    @groups and roles among its members may do, and `pipelines` are the files that those with the
+    right to run may start. `environments` says which are protected on this machine, and
+    `unlocked_for_s` for how long a console unlocks them. `notify` says who is told of every run.
+    """
+
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    share_group: str = ""
+    access: Mapping[str, tuple[Right, ...]] = field(default_factory=dict)
+    pipelines: tuple[str, ...] = ()
+    environments: tuple[Environment, ...] = ()
+    unlocked_for_s: float = DEFAULT_UNLOCKED_FOR_S
+    notify: tuple[NotifyRule, ...] = ()
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """The environments that are protected whatever a pipeline says."""
+        return frozenset(one.name for one in self.environments if one.protected)
+
+
+def user_config_folder() -> Path:
+    """Where the user's configuration lies."""
+    from platformdirs import user_config_path  # noqa: PLC0415  # only who reads files needs it
+
+    return user_config_path("orchestrate-tui")
