@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.main_screen import MainScreen
@@ -78,6 +79,25 @@ async def test_a_target_is_chosen_and_what_is_missing_is_shown(story: Story, des
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, MainScreen)
     assert desk.asked == [("rehearse", 1, RollbackDemand(to_stage="deploy-prod"), None)]
+
+
+async def test_what_was_put_together_is_rehearsed_and_can_be_rolled_back_then(
+    story: Story, desk: Desk
+) -> None:
+    async with app(story, desk).run_test(size=(80, 24)) as pilot:
+        story.rehearses(1, BAD)
+        await pilot.press("R", "enter", "enter", "w")
+        await settle(pilot, lambda: not pilot.app.screen.query_one("#rehearse").disabled)
+        pilot.app.screen.query_one("#rehearse").focus()
+        await pilot.press("enter")
+        await settle(pilot, lambda: "✗ there is no program 'switch'" in shown(pilot))
+        assert "Rehearse the rollback of run #1 from smoke-prod to deploy-prod" in shown(pilot)
+        assert not pilot.app.screen.query_one("#targets").display
+        await pilot.press("escape")
+        assert pilot.app.screen.query_one("#reason", Input).value == "w"
+    [(name, run_id, demand, definition)] = desk.asked
+    assert (name, run_id, definition) == ("rehearse", 1, None)
+    assert (demand.from_stage, demand.to_stage) == ("smoke-prod", "deploy-prod")
 
 
 async def test_a_refusal_is_shown_and_it_can_be_asked_again(story: Story, desk: Desk) -> None:

@@ -109,7 +109,7 @@ async def test_the_arrow_keys_move_between_the_buttons_only(story: Story, desk: 
         for key in ("enter", "right", "right", "left", "left"):
             await pilot.press(key)
             places.append(dialog.focused.id)
-        assert places == ["cancel", "confirm", "confirm", "cancel", "cancel"]
+        assert places == ["cancel", "confirm", "rehearse", "confirm", "cancel"]
         await pilot.press("right", "enter")
         assert isinstance(pilot.app.screen, Question)
 

@@ -23,7 +23,7 @@ from orchestrate_tui.console.rollback_choice import RollbackChoice
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, lines, plain, toned
 from orchestrate_tui.console.widgets.problem import Problem
-from orchestrate_tui.domain.rollback_demand import RollbackDemand
+from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.store.rehearsals import last_rehearsal, read_rehearsal, read_report
@@ -34,13 +34,18 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.console.run_picture import RunPicture
     from orchestrate_tui.domain.rehearsal import Rehearsal
+    from orchestrate_tui.executor.runnable import Runnable
     from orchestrate_tui.store.history import History
 
 EACH = "each stage, by itself"
 
 
 class RehearsalDialog(Dialog[None]):
-    """Asks the executor, and stays with what it found; to close it gives a rehearsal up."""
+    """Asks the executor, and stays with what it found; to close it gives a rehearsal up.
+
+    What is to be rehearsed is chosen here, unless it is known: then it begins with that `demand`,
+    by the undos of `definition`.
+    """
 
     DEFAULT_CSS = """
     RehearsalDialog > .frame { width: 100%; max-width: 140; height: 100%; max-height: 44; }
@@ -53,22 +58,31 @@ class RehearsalDialog(Dialog[None]):
     ]
 
     def __init__(
-        self, history: History, control: ExecutorControl, picture: RunPicture, clock: Clock
+        self,
+        history: History,
+        control: ExecutorControl,
+        picture: RunPicture,
+        clock: Clock,
+        *,
+        demand: RollbackDemand = EVERYTHING,
+        definition: Runnable | None = None,
     ) -> None:
         super().__init__()
         self._history = history
         self._control = control
         self._picture = picture
         self._clock = clock
+        self._demand = demand
+        self._definition = definition
         self._targets = ("", *_targets(picture))
         self._asked: Future[int] | None = None
 
     def compose(self) -> ComposeResult:
         """The targets, how it went last time, what was found, the buttons."""
         with Vertical(classes="frame") as frame:
-            frame.border_title = Content(f"Rehearse a rollback of run #{self._picture.run.id}")
+            frame.border_title = plain(self._title)
             frame.border_subtitle = Content("Tab next · Esc close")
-            yield Label("Back to stage")
+            yield Label("Back to stage", id="choice")
             yield OptionList(*(Option(plain(name or EACH)) for name in self._targets), id="targets")
             yield Static(id="last", classes="note")
             with VerticalScroll(id="found"):
@@ -79,12 +93,26 @@ class RehearsalDialog(Dialog[None]):
                 yield Button("Rehearse", id="rehearse", compact=True)
 
     def on_mount(self) -> None:
-        """Begin with all of it."""
+        """Begin with all of it, or rehearse what is known."""
         targets = self.query_one(OptionList)
         targets.highlighted = 0
         targets.focus()
         find = partial(last_rehearsal, run_id=self._picture.run.id)
         self._tell_last(self._history.query(find))
+        if self._is_known:
+            self.query_one("#choice").display = targets.display = False
+            self._begin()
+
+    @property
+    def _is_known(self) -> bool:
+        return self._demand is not EVERYTHING
+
+    @property
+    def _title(self) -> str:
+        run, demand = self._picture.run.id, self._demand
+        if not self._is_known:
+            return f"Rehearse a rollback of run #{run}"
+        return f"Rehearse the rollback of run #{run} from {demand.from_stage} to {demand.to_stage}"
 
     def on_unmount(self) -> None:
         """Give up a rehearsal whose outcome nobody waits for."""
@@ -106,16 +134,18 @@ class RehearsalDialog(Dialog[None]):
 
     @on(Button.Pressed, "#rehearse")
     def _begin(self) -> None:
-        target = self._targets[self.query_one(OptionList).highlighted or 0]
+        demand = self._demand
+        if not self._is_known:
+            target = self._targets[self.query_one(OptionList).highlighted or 0]
+            demand = RollbackDemand(to_stage=target)
         self.query_one("#rehearse").disabled = True
         self.query_one("#report", Static).update(toned("The checks are asked…", Tone.ACTIVE))
         self.query_one(Problem).tell("")
-        self._rehearse(target)
+        self._rehearse(demand)
 
     @work(exclusive=True)
-    async def _rehearse(self, target: str) -> None:
-        demand = RollbackDemand(to_stage=target)
-        self._asked = self._control.rehearse(self._picture.run.id, demand)
+    async def _rehearse(self, demand: RollbackDemand) -> None:
+        self._asked = self._control.rehearse(self._picture.run.id, demand, self._definition)
         try:
             rehearsal_id = await outcome(self._asked)
         except CancelledError:  # this page was closed

@@ -47,7 +47,8 @@ class RollbackDialog(Dialog[int]):
 
     `source` is the stage to begin with, `repeats` the failed rollback that is tried again, with
     all that it was to do; `undone` are the components of stages that were undone before. `word`
-    has to be typed at the end; "" asks for none.
+    has to be typed at the end; "" asks for none. `rehearsal` makes the page that rehearses what
+    was put together.
     """
 
     CSS_PATH = "rollback_dialog.tcss"
@@ -60,6 +61,7 @@ class RollbackDialog(Dialog[int]):
         source: str | None = None,
         repeats: RollbackEvent | None = None,
         undone: Mapping[str, frozenset[str]],
+        rehearsal: Callable[..., Dialog[None]],
         word: str = "",
         named_database: Path | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class RollbackDialog(Dialog[int]):
         self._repeats = repeats
         self._source = repeats.failed_stage_name if repeats else self._choice.likely_source(source)
         self._target = repeats.rollback_to_stage if repeats else None
+        self._rehearsal = rehearsal
         self._word = word
         self._named_database = named_database
         self._plan: RollbackPlan | None = None
@@ -106,6 +109,7 @@ class RollbackDialog(Dialog[int]):
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield ArmedButton("Roll back…", id="confirm", is_allowed=False)
+                yield Button("Rehearse…", id="rehearse", compact=True, disabled=True)
 
     def on_mount(self) -> None:
         """Offer the stages, the likely ones chosen."""
@@ -222,6 +226,7 @@ class RollbackDialog(Dialog[int]):
         if plan is not None and plan.must_be_forced:
             is_ready = is_ready and request.is_forced
         self.query_one("#confirm", ArmedButton).allow(is_allowed=is_ready)
+        self.query_one("#rehearse").disabled = plan is None
         self.query_one("#command", Static).update(plain(f"$ {request.command}"))
 
     def _request(self) -> RollbackRequest:
@@ -282,6 +287,11 @@ class RollbackDialog(Dialog[int]):
                 "Really roll back?", body, no="Cancel", yes="Roll back", word=self._word
             )
             self.app.push_screen(question, self._answered)
+
+    @on(Button.Pressed, "#rehearse")
+    def _rehearse(self) -> None:
+        demand, definition = self._request().demand(), self._definition
+        self.app.push_screen(self._rehearsal(demand=demand, definition=definition))
 
     def _answered(self, answer: str | None) -> None:
         if answer == "yes":

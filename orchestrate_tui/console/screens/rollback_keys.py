@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrate_tui.console.screens import dialogs
 from orchestrate_tui.console.screens.latched_screen import LatchedScreen
@@ -14,6 +14,8 @@ from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.release import Ruling
 
 if TYPE_CHECKING:
+    from orchestrate_tui.console.run_picture import RunPicture
+    from orchestrate_tui.console.screens.rehearsal_dialog import RehearsalDialog
     from orchestrate_tui.domain.events import RollbackEvent
 
 
@@ -41,6 +43,7 @@ class RollbackKeys(LatchedScreen):
                 source=self.stage_name,
                 repeats=repeats,
                 undone=self._history.undone_components(self.picture.run.id),
+                rehearsal=partial(self._rehearsal_of, self.picture),
                 word=confirmation(touched),
                 named_database=self._named_database,
             )
@@ -54,9 +57,12 @@ class RollbackKeys(LatchedScreen):
     def action_rehearse(self) -> None:
         """Open the page on which a rollback of the chosen run is rehearsed."""
         if self.picture is not None:
-            self.app.push_screen(
-                dialogs.RehearsalDialog(self._history, self._control, self.picture, self._clock)
-            )
+            self.app.push_screen(self._rehearsal_of(self.picture))
+
+    def _rehearsal_of(self, picture: RunPicture, **known: Any) -> RehearsalDialog:
+        """The page for a run, and for what is `known` of the rollback; see RehearsalDialog."""
+        control = self._control
+        return dialogs.RehearsalDialog(self._history, control, picture, self._clock, **known)
 
     def action_halt_rollback(self) -> None:
         """Ask whether to halt a rollback."""
