@@ -107,6 +107,10 @@ class Program:
     leaves_processes: bool = False
 
 
+Services = tuple[tuple[int, str], ...]
+"""Processes, each with what it calls itself, which comes from outside."""
+
+
 class Process(Protocol):
     """A started process and all that it started."""
 
@@ -123,6 +127,11 @@ class Process(Protocol):
     @property
     def timed_out(self) -> bool:
         """Whether somebody else ended it at its time limit, while no executor was there."""
+        ...
+
+    @property
+    def kept(self) -> Services:
+        """What left the session of a head that ended, where its agent `leaves_processes`."""
         ...
 
     def signal_tree(self, signal: int) -> None:

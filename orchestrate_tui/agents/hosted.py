@@ -15,7 +15,7 @@ from pathlib import Path
 
 import anyio
 
-from orchestrate_tui.agents.contract import Process, Program
+from orchestrate_tui.agents.contract import Process, Program, Services
 from orchestrate_tui.agents.environment import inherited_environment
 from orchestrate_tui.agents.leftovers import KEY_VARIABLE, end_leftovers
 from orchestrate_tui.permissions import make_folder
@@ -299,6 +299,7 @@ class HostedProcess:
         self._refusal: OSError | ValueError | None = None
         self._code: int | None = None
         self._ran_s = 0.0
+        self.kept: Services = ()
         self._is_left = True
         self._is_taken = False
         # asyncio's own: three of them are made for each stage
@@ -386,6 +387,8 @@ class HostedProcess:
         if "taken" in message:
             self.let_go()
             return True
+        if "kept" in message:
+            self.kept = tuple((pid, name) for pid, name in message["kept"])
         if "ended" in message:
             self._code = message["ended"]
             self._is_left = message["left"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
-from orchestrate_tui.agents.contract import Process, Program
+from orchestrate_tui.agents.contract import Process, Program, Services
 from orchestrate_tui.agents.hosted import HostLine
 from orchestrate_tui.stagehost.files import boot_id, lives
 from orchestrate_tui.stagehost.journal_reader import Entry, Progress, read_journal
@@ -66,7 +66,8 @@ class LeftPrograms:
                 found = self._find(key)
         if found is None or found.entry.code is None:
             return None
-        return EndedProcess(found.entry.code, timed_out=found.entry.timed_out)
+        entry = found.entry
+        return EndedProcess(entry.code or 0, timed_out=entry.timed_out, kept=entry.kept)
 
     def close(self) -> None:
         """Let go of what was taken; its hosts supervise it."""
@@ -96,9 +97,10 @@ class EndedProcess:
     pid = 0
     ran_s = -math.inf  # no time limit is left to enforce
 
-    def __init__(self, code: int, *, timed_out: bool) -> None:
+    def __init__(self, code: int, *, timed_out: bool, kept: Services) -> None:
         self._code = code
         self.timed_out = timed_out
+        self.kept = kept
 
     def signal_tree(self, signal: int) -> None:
         """Nothing of it is left."""

@@ -68,6 +68,9 @@ async def _start_and_supervise(work: Work, launcher: Launcher, program: Program)
         reason = wording.lost(error)
         work.log.note(reason)
         return Outcome(succeeded=False, reason=reason)
+    finally:  # also when it was cancelled
+        if process.kept:
+            work.log.note(wording.kept(process.kept))
     for sentence in _notes(ending, work.timeout_s):
         work.log.note(sentence)
     return _outcome(ending, work)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import signal
 
+from orchestrate_tui.agents.contract import Services
+from orchestrate_tui.domain.text import visible
+
+_MOST_NAMED = 20
 _UNITS = ((3600, "h"), (60, "m"))
 
 
@@ -33,6 +37,13 @@ def cannot_start(program: str, error: OSError | ValueError) -> str:
 def lost(error: OSError) -> str:
     """Why nobody knows how an attempt ended."""
     return f"how it ended is not known: {error}"
+
+
+def kept(services: Services) -> str:
+    """What goes on after the end of an attempt, because its agent `leaves_processes`."""
+    named = [f"{pid} ({visible(name)})" for pid, name in services[:_MOST_NAMED]]
+    more = len(services) - len(named)
+    return f"left running: {', '.join(named)}" + (f" and {more} more" if more else "")
 
 
 def duration(seconds: float) -> str:

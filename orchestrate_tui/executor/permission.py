@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from orchestrate_tui.agents.contract import Launcher, Process, Program
+from orchestrate_tui.agents.contract import Launcher, Process, Program, Services
 from orchestrate_tui.errors import Fenced
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.store.fencing import check_carrier, check_owner
@@ -83,6 +83,11 @@ class _OwnProcess:
     def timed_out(self) -> bool:
         """See Process."""
         return self.process.timed_out
+
+    @property
+    def kept(self) -> Services:
+        """See Process."""
+        return self.process.kept
 
     def signal_tree(self, signal: int) -> None:
         """Signal it, unless it is another executor's by now."""

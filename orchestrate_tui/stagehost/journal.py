@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Sequence
 
 from orchestrate_tui.stagehost.files import JOURNAL, boot_id
 from orchestrate_tui.stagehost.wire import Message, encode
@@ -36,10 +37,21 @@ class Journal:
         """Note that it could not be started."""
         self._try_to_write({"refused": key})
 
-    def ended(self, key: str, code: int, *, timed_out: bool, stopped: bool) -> None:
-        """Note how it ended; on a full disk nobody but the executor knows it."""
+    def ended(
+        self,
+        key: str,
+        code: int,
+        *,
+        timed_out: bool,
+        stopped: bool,
+        kept: Sequence[tuple[int, str]] = (),
+    ) -> None:
+        """Note how it ended, and the services that it left; see Tree.kept.
+
+        On a full disk nobody but the executor knows it.
+        """
         line = {"ended": key, "code": code, "timed_out": timed_out, "stopped": stopped}
-        self._try_to_write(line)
+        self._try_to_write({**line, "kept": kept} if kept else line)
 
     def _try_to_write(self, line: Message) -> None:
         try:

@@ -26,13 +26,14 @@ class Entry:
 
     `code` is its exit code, or minus the signal that ended it; None unless it has ended.
     `timed_out` says that the host ended it at its time limit, `stopped` that an executor had it
-    ended.
+    ended. `kept` are the services that it left, each with its name.
     """
 
     progress: Progress
     code: int | None = None
     timed_out: bool = False
     stopped: bool = False
+    kept: tuple[tuple[int, str], ...] = ()
 
 
 def read_journal(folder: str) -> tuple[str, dict[str, Entry]]:
@@ -85,6 +86,7 @@ def _note(entries: dict[str, Entry], line: dict[str, Any]) -> None:
             code=line.get("code"),
             timed_out=bool(line.get("timed_out")),
             stopped=bool(line.get("stopped")),
+            kept=tuple((pid, name) for pid, name in line.get("kept", ())),
         )
 
 

@@ -12,7 +12,6 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import sys
 from binascii import a2b_base64
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from orchestrate_tui.stagehost import trees
 from orchestrate_tui.stagehost.files import SOCKET, hold
 from orchestrate_tui.stagehost.journal import Journal, boot_clock
 from orchestrate_tui.stagehost.spawning import spawn
-from orchestrate_tui.stagehost.wire import Lines, Message, encode
+from orchestrate_tui.stagehost.wire import Lines, Message, encode, user_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ class Host:
     def _accept(self) -> None:
         with suppress(OSError):
             connection, _ = self._listening.accept()
-            if _user_of(connection) != os.geteuid():
+            if user_of(connection) != os.geteuid():
                 connection.close()
                 return
             connection.setblocking(False)
@@ -283,7 +282,8 @@ class Host:
 
     def _note_end(self, program: Program, code: int, children: frozenset[int]) -> None:
         program.code = code
-        self._journal.ended(program.key, code, timed_out=program.timed_out, stopped=program.stopped)
+        how = {"timed_out": program.timed_out, "stopped": program.stopped}
+        self._journal.ended(program.key, code, **how, kept=program.tree.kept())
         if program.sink is None:
             self._tell_end(program, children)
             return
@@ -301,7 +301,8 @@ class Host:
 
     def _tell_end(self, program: Program, children: frozenset[int]) -> None:
         left = self._is_left(program, children)
-        self._tell(program.client, {"id": program.key, "ended": program.code, "left": left})
+        end = {"id": program.key, "ended": program.code, "left": left, "kept": program.tree.kept()}
+        self._tell(program.client, end)
         if not left:
             del self._programs[program.key]
             return
@@ -367,7 +368,7 @@ class Host:
             self._selector.unregister(pidfd)
             os.close(pidfd)
         del self._programs[program.key]
-        self._tell(program.client, {"id": program.key, "empty": True})
+        self._tell(program.client, {"id": program.key, "empty": True, "kept": program.tree.kept()})
 
     # What nobody tells, and what nobody is connected for
 
@@ -417,13 +418,6 @@ def _told(error: OSError | ValueError) -> Message:
     if isinstance(error, OSError) and error.errno is not None:
         return {"errno": error.errno, "text": error.strerror, "file": error.filename}
     return {"text": str(error)}
-
-
-def _user_of(connection: socket.socket) -> int:
-    size = struct.calcsize("3i")
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    user: int = struct.unpack("3i", credentials)[1]
-    return user
 
 
 def become_reaper() -> None:

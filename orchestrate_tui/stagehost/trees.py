@@ -75,6 +75,13 @@ class Tree:
         """The processes of it that run; those that only wait to be reaped do not count."""
         return list(self._found(set()))
 
+    def kept(self) -> list[tuple[int, str]]:
+        """The services that it leaves and that are kept, each with its name; none elsewhere."""
+        if not self.keeps_services or self.mark is None:
+            return []
+        whole = Tree(self.head, self.mark, variable=self.variable)
+        return [(pid, _name(pid)) for pid in whole.members() if not self.has(pid)]
+
     def _found(self, seen: set[int]) -> Iterator[int]:
         """Its processes but those in `seen`, to which all are added that were looked at.
 
@@ -188,6 +195,15 @@ def _environment(pid: int) -> list[bytes]:
             return source.read().split(b"\0")
     except OSError:
         return []
+
+
+def _name(pid: int) -> str:
+    """What a process calls itself; "" when it has ended."""
+    try:
+        with open(f"{_PROC}/{pid}/comm", "rb") as source:
+            return source.read().decode(errors="replace").removesuffix("\n")
+    except OSError:
+        return ""
 
 
 def _runs(pid: int, session: int | None) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
 
 TYPE_CHECKING = False
@@ -33,3 +35,11 @@ class Lines:
             if not isinstance(message, dict):
                 raise TypeError("a message is a JSON object")
             yield message
+
+
+def user_of(connection: socket.socket) -> int:
+    """The user at the other end of a connection, as the kernel says."""
+    size = struct.calcsize("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    user: int = struct.unpack("3i", credentials)[1]
+    return user

@@ -159,6 +159,7 @@ class FakeProcess:
     pid = 1
     ran_s = 0.0
     timed_out = False
+    kept = ()
 
     def __init__(self, code: int, turns: int) -> None:
         self._code = code

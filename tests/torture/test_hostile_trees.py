@@ -98,6 +98,7 @@ class NaiveProcess:
 
     ran_s = 0.0
     timed_out = False
+    kept = ()
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child

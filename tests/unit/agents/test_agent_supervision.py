@@ -115,6 +115,7 @@ class Immortal:
     pid = 1
     ran_s = 0.0
     timed_out = False
+    kept = ()
 
     def __init__(self) -> None:
         self.signals: list[int] = []
@@ -203,6 +204,20 @@ async def test_a_service_that_left_the_session_is_kept(
     try:
         assert outcome.succeeded
         assert is_running(str(pid))
+        assert f"orchestrate-tui: left running: {pid} (tail)\n" in work.log_path.read_text()
+    finally:
+        os.kill(pid, 9)
+
+
+async def test_a_service_that_outlives_a_cancelled_stage_is_named_and_shown_safely(
+    make_work: MakeWork, run: Run, ready: Signals
+) -> None:
+    service = r"printf 'a\n\033[2Jb' >/proc/self/comm; echo $$ >../ready; read end <>never"
+    shell = f'mkfifo never; setsid sh -c "{service.replace("$", chr(92) + "$")}" & {FOREVER}'
+    work = make_work(shell=shell, leaves_processes=True)
+    pid = int(await run_until_heard_then_cancel(run, ready, work))
+    try:
+        assert work.log_path.read_text() == f"orchestrate-tui: left running: {pid} (a␊␛[2Jb)\n"
     finally:
         os.kill(pid, 9)
 

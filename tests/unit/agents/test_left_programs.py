@@ -54,3 +54,12 @@ def test_what_ended_is_known_though_another_host_followed(host: Journal, folder:
     host.ended(KEY, 0, timed_out=False, stopped=False)
     Journal(str(folder))
     assert progress(folder) is Left.ENDED
+
+
+@pytest.mark.anyio
+async def test_the_services_that_it_left_are_known(host: Journal, folder: Path) -> None:
+    host.starts(KEY)
+    host.ended(KEY, 0, timed_out=False, stopped=False, kept=[(7, "redis\n")])
+    process = await LeftPrograms(folder.parent).take(KEY, leaves_processes=True)
+    assert process is not None
+    assert process.kept == ((7, "redis\n"),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import select
 import signal
 from collections.abc import Iterator
@@ -69,15 +70,17 @@ async def test_what_a_stage_leaves_running_neither_holds_it_up_nor_shows_the_sec
     make_secret_work: MakeWork, launcher: HostLauncher, ready: Signals, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "go")
-    later = f"read line <{tmp_path}/go; echo 'late {TOKEN}'; echo done >{ready.path}"
-    work = make_secret_work(shell=f'echo early; setsid sh -c "{later}" &', leaves_processes=True)
+    later = f"echo >began; read line <{tmp_path}/go; echo 'late {TOKEN}'; echo done >{ready.path}"
+    shell = f'echo early; mkfifo began; setsid sh -c "{later}" & read line <began'
+    work = make_secret_work(shell=shell, leaves_processes=True)
     with anyio.fail_after(30):
         assert (await perform(work, launcher)).succeeded
-    assert work.log_path.read_text() == "early\n"
+    early = work.log_path.read_text()
+    assert re.fullmatch(r"early\norchestrate-tui: left running: \d+ \(sh\)\n", early)
     await anyio.to_thread.run_sync((tmp_path / "go").write_text, "\n")
     assert await ready.heard() == "done"
     await anyio.to_thread.run_sync(wait_until_alone, launcher._host or 0)
-    assert work.log_path.read_text() == "early\nlate ***\n"
+    assert work.log_path.read_text() == f"{early}late ***\n"
 
 
 async def test_what_an_agent_notes_is_masked(make_secret_work: MakeWork, run: Run) -> None:
