@@ -313,7 +313,7 @@ class SnapshotFolder:
 
         empty_trash(self.journals)
         with suppress(OSError), self.alone():
-            for pattern in ("*.draft", "*.copy"):
+            for pattern in ("*.draft", "*.copy*"):
                 for path in self.packs.glob(pattern):
                     path.unlink()
 

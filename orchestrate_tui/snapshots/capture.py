@@ -26,7 +26,7 @@ from orchestrate_tui.snapshots.contents import (
     segments_of,
 )
 from orchestrate_tui.snapshots.errors import Changing, Unfit, spoken, unreadable
-from orchestrate_tui.snapshots.holders import holders_of
+from orchestrate_tui.snapshots.holders import holders_of, lockers_of
 from orchestrate_tui.snapshots.manifest import (
     FILE,
     FOLDER,
@@ -271,8 +271,8 @@ class _Walk:
 
     def _read(self, file: int, item: _Item) -> Entry | None:
         """What is in an open file; None when it changed meanwhile."""
+        before = _settled(file)
         started_ns = time.time_ns()
-        before = os.fstat(file)
         if not stat.S_ISREG(before.st_mode):
             return None
         segments = segments_of(file, before)
@@ -288,6 +288,8 @@ class _Walk:
             digest = self.capture.packs.add_pieces(self._pieces(file, data))
             size = before.st_size
         xattrs = self._attributes(file, item)
+        if is_database and _is_live(item.spelt):
+            return None
         after = os.fstat(file)
         if size != after.st_size or _times(before) != _times(after):
             return None
@@ -392,7 +394,17 @@ def _is_live(database: bytes) -> bool:
                 return True
         except OSError:
             continue
-    return bool(holders_of((database,)))
+    return bool(holders_of((database,)) or lockers_of(database))
+
+
+def _settled(file: int) -> os.stat_result:
+    """The status of an open file, once a later change is certain to give it other times."""
+    found = os.fstat(file)
+    age_ns = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns)
+    if 0 <= age_ns < _YOUNG_NS:
+        time.sleep((_YOUNG_NS - age_ns) / 1e9)
+        return os.fstat(file)
+    return found
 
 
 def _times(found: os.stat_result) -> tuple[int, int, int]:

@@ -1,11 +1,23 @@
-"""Which processes have a file open: a database is put back only when none has."""
+"""Which processes have a database open: it is put back only when none has.
+
+Those of other users are seen only by root; but who has a database open in WAL mode, or is reading
+or writing it, holds locks of SQLite, which the kernel shows to everybody.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+_FLOCK = "hhqqi"
+"""Kind, whence, start, length and pid: what `fcntl` knows of a lock."""
+
+_LOCKS = 1 << 30
+"""Where in a database the bytes begin that SQLite locks; see os_unix.c."""
 
 
 def holders_of(paths: Iterable[bytes]) -> tuple[tuple[int, bytes], ...]:
@@ -27,11 +39,31 @@ def holders_of(paths: Iterable[bytes]) -> tuple[tuple[int, bytes], ...]:
     )
 
 
+def lockers_of(database: bytes) -> tuple[tuple[int, bytes], ...]:
+    """The processes that hold locks on a database or its index, with the path of that.
+
+    0 is one of which nobody can say which it is.
+    """
+    found = []
+    for path, start, length in ((database, _LOCKS, 512), (database + b"-shm", 120, 9)):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+                told = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, asked)
+            finally:
+                os.close(descriptor)
+            kind, _, _, _, pid = struct.unpack(_FLOCK, told)
+            if kind != fcntl.F_UNLCK:
+                found.append((max(pid, 0), path))
+    return tuple(found)
+
+
 def named(pid: int) -> str:
     """A process for a sentence."""
     with suppress(OSError):
         return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (process {pid})"
-    return f"process {pid}"
+    return f"process {pid}" if pid else "a process"
 
 
 def _others() -> list[int]:

@@ -21,7 +21,7 @@ from orchestrate_tui.snapshots.errors import (
     spoken,
     unreadable,
 )
-from orchestrate_tui.snapshots.holders import holders_of, named
+from orchestrate_tui.snapshots.holders import holders_of, lockers_of, named
 from orchestrate_tui.snapshots.journal import OLD, Decision, Intent, Journal, Move
 from orchestrate_tui.snapshots.manifest import FILE, FOLDER, Entry, Manifest, Place
 from orchestrate_tui.snapshots.places import (
@@ -226,7 +226,8 @@ class Restore:
             if entry.is_database
         )
         files = (name for base in databases for name in (base, *(base + end for end in SIDECARS)))
-        for pid, path in holders_of(files):
+        locking = (one for base in databases for one in lockers_of(base))
+        for pid, path in (*holders_of(files), *locking):
             raise InUse(f"'{spoken(path)}' is in use by {named(pid)}: end it, then try again")
 
 
