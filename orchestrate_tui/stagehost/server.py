@@ -18,10 +18,11 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from orchestrate_tui.stagehost import trees
+from orchestrate_tui.stagehost.clients import Client, Clients
 from orchestrate_tui.stagehost.files import SOCKET, hold
 from orchestrate_tui.stagehost.journal import Journal, boot_clock
 from orchestrate_tui.stagehost.spawning import spawn
-from orchestrate_tui.stagehost.wire import Lines, Message, encode, user_of
+from orchestrate_tui.stagehost.wire import Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,19 +33,8 @@ LISTENING = 3
 
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT)
 _PR_SET_CHILD_SUBREAPER = 36
-_PIECE = 1 << 18
 _KILL_AGAIN_S = 1.0
 _LOOK_AGAIN_S = 0.02
-
-
-class Client:
-    """One connection, and what waits to be sent on it."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.lines = Lines()
-        self.waiting = b""
-        self.events: int = selectors.EVENT_READ
 
 
 class Program:
@@ -99,15 +89,12 @@ class Host:
         self._strangers: set[int] = set()
         self._orphans: dict[int, set[int]] = {}
         self._has_services = False
-        self._clients: set[Client] = set()
-        self._speaking: set[Client] = set()
         self._selector = selectors.DefaultSelector()
+        self._clients = Clients(self._selector, self._answer, self._let_go)
 
     def serve(self, listening: socket.socket) -> None:
         """Work until nobody is connected and nothing runs."""
-        listening.setblocking(False)
-        self._listening = listening
-        self._register(listening, self._accept)
+        self._clients.hear(listening)
         self._hear_children()
         self._await_the_first()
         while self._clients or self._programs:
@@ -115,7 +102,7 @@ class Host:
                 handle: Callable[[int], None] = key.data
                 handle(events)
             self._supervise()
-            self._send_all()
+            self._clients.send_all()
         with suppress(OSError):
             os.unlink(os.path.join(self._folder, SOCKET))
 
@@ -123,78 +110,8 @@ class Host:
         for key, events in self._selector.select(_FIRST_PATIENCE_S):
             key.data(events)
 
-    # Connections
-
-    def _register(self, source: socket.socket | int, handle: Callable[[], None]) -> None:
+    def _register(self, source: int, handle: Callable[[], None]) -> None:
         self._selector.register(source, selectors.EVENT_READ, lambda _events: handle())
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            connection, _ = self._listening.accept()
-            if user_of(connection) != os.geteuid():
-                connection.close()
-                return
-            connection.setblocking(False)
-            client = Client(connection)
-            self._clients.add(client)
-            self._selector.register(
-                connection, selectors.EVENT_READ, lambda events: self._attend(client, events)
-            )
-
-    def _attend(self, client: Client, events: int) -> None:
-        if events & selectors.EVENT_WRITE:
-            self._send_waiting(client)
-        if events & selectors.EVENT_READ:
-            self._receive(client)
-
-    def _receive(self, client: Client) -> None:
-        try:
-            piece = client.connection.recv(_PIECE)
-            if not piece:
-                raise ConnectionResetError
-            for message in client.lines.feed(piece):
-                self._answer(client, message)
-        except BlockingIOError:
-            return
-        except (OSError, ValueError, KeyError, TypeError):  # gone, or not one of ours
-            self._lose(client)
-
-    def _lose(self, client: Client) -> None:
-        """Supervise what an executor controlled that is gone."""
-        if client not in self._clients:
-            return
-        self._clients.remove(client)
-        self._speaking.discard(client)
-        self._selector.unregister(client.connection)
-        client.connection.close()
-        for program in self._programs.values():
-            if program.client is client:
-                program.client = None
-                program.due_s = program.limit_s if program.code is None else boot_clock()
-
-    def _tell(self, client: Client | None, message: Message) -> None:
-        """Say something at the end of this round: one answer costs as much as several."""
-        if client is not None:
-            client.waiting += encode(message)
-            self._speaking.add(client)
-
-    def _send_all(self) -> None:
-        while self._speaking:
-            self._send_waiting(self._speaking.pop())
-
-    def _send_waiting(self, client: Client) -> None:
-        try:
-            sent = client.connection.send(client.waiting)
-            client.waiting = client.waiting[sent:]
-        except BlockingIOError:
-            pass
-        except OSError:  # its end is read next
-            client.waiting = b""
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.waiting else 0)
-        if events != client.events:
-            client.events = events
-            key = self._selector.get_key(client.connection)
-            self._selector.modify(client.connection, events, key.data)
 
     # What an executor asks
 
@@ -213,7 +130,7 @@ class Host:
         for name in message["without"]:
             environment.pop(name, None)
         if key in self._programs:
-            self._tell(client, {"id": key, "refused": {"text": "it runs already"}})
+            self._clients.tell(client, {"id": key, "refused": {"text": "it runs already"}})
             return
         try:
             self._journal.starts(key)
@@ -228,7 +145,7 @@ class Host:
             )
         except (OSError, ValueError) as error:
             self._journal.did_not_start(key)
-            self._tell(client, {"id": key, "refused": _told(error)})
+            self._clients.tell(client, {"id": key, "refused": _told(error)})
             return
         program = Program(key, pid, mark, message, client)
         if sink is not None:
@@ -236,7 +153,7 @@ class Host:
             self._strangers.add(sink.pid)
         self._has_services = self._has_services or program.tree.keeps_services
         self._programs[key] = self._heads[pid] = program
-        self._tell(client, _started(program))
+        self._clients.tell(client, _started(program))
 
     def _signal(self, client: Client, key: str, number: int) -> None:
         program = self._programs.get(key)
@@ -249,14 +166,21 @@ class Host:
         """Let another executor control a program; who controlled it before does so no more."""
         program = self._programs.get(key)
         if program is None:
-            self._tell(client, {"id": key, "refused": {"text": "it does not run any more"}})
+            self._clients.tell(client, {"id": key, "refused": {"text": "it does not run any more"}})
             return
         if program.client not in (None, client):
-            self._tell(program.client, {"id": key, "taken": True})
+            self._clients.tell(program.client, {"id": key, "taken": True})
         program.client, program.due_s = client, None
-        self._tell(client, _started(program))
+        self._clients.tell(client, _started(program))
         if program.code is not None and program.sink is None:
-            self._tell(client, {"id": key, "ended": program.code, "left": True})
+            self._clients.tell(client, {"id": key, "ended": program.code, "left": True})
+
+    def _let_go(self, client: Client) -> None:
+        """Supervise what an executor controlled that is gone."""
+        for program in self._programs.values():
+            if program.client is client:
+                program.client = None
+                program.due_s = program.limit_s if program.code is None else boot_clock()
 
     # How programs end
 
@@ -302,7 +226,7 @@ class Host:
     def _tell_end(self, program: Program, children: frozenset[int]) -> None:
         left = self._is_left(program, children)
         end = {"id": program.key, "ended": program.code, "left": left, "kept": program.tree.kept()}
-        self._tell(program.client, end)
+        self._clients.tell(program.client, end)
         if not left:
             del self._programs[program.key]
             return
@@ -368,7 +292,9 @@ class Host:
             self._selector.unregister(pidfd)
             os.close(pidfd)
         del self._programs[program.key]
-        self._tell(program.client, {"id": program.key, "empty": True, "kept": program.tree.kept()})
+        self._clients.tell(
+            program.client, {"id": program.key, "empty": True, "kept": program.tree.kept()}
+        )
 
     # What nobody tells, and what nobody is connected for
 

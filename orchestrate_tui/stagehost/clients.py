@@ -1,0 +1,114 @@
+"""The connections of a stage host: executors of the same user, each of which asks and is told."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from orchestrate_tui.stagehost.wire import Lines, Message, encode, user_of
+
+_PIECE = 1 << 18
+
+
+class Client:
+    """One connection, and what waits to be sent on it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.lines = Lines()
+        self.waiting = b""
+        self.events: int = selectors.EVENT_READ
+
+
+class Clients:
+    """All connections. `answer` is called with each message, `lost` when one is gone for good."""
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        answer: Callable[[Client, Message], None],
+        lost: Callable[[Client], None],
+    ) -> None:
+        self._selector = selector
+        self._answer = answer
+        self._lost = lost
+        self._connected: set[Client] = set()
+        self._speaking: set[Client] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._connected)
+
+    def hear(self, listening: socket.socket) -> None:
+        """Let others connect from now on."""
+        listening.setblocking(False)
+        self._selector.register(
+            listening, selectors.EVENT_READ, lambda _events: self._accept(listening)
+        )
+
+    def tell(self, client: Client | None, message: Message) -> None:
+        """Say something at the end of this round: one answer costs as much as several."""
+        if client is not None:
+            client.waiting += encode(message)
+            self._speaking.add(client)
+
+    def send_all(self) -> None:
+        """End a round: send what was said in it."""
+        while self._speaking:
+            self._send_waiting(self._speaking.pop())
+
+    def _accept(self, listening: socket.socket) -> None:
+        with suppress(OSError):
+            connection, _ = listening.accept()
+            if user_of(connection) != os.geteuid():
+                connection.close()
+                return
+            connection.setblocking(False)
+            client = Client(connection)
+            self._connected.add(client)
+            self._selector.register(
+                connection, selectors.EVENT_READ, lambda events: self._attend(client, events)
+            )
+
+    def _attend(self, client: Client, events: int) -> None:
+        if events & selectors.EVENT_WRITE:
+            self._send_waiting(client)
+        if events & selectors.EVENT_READ:
+            self._receive(client)
+
+    def _receive(self, client: Client) -> None:
+        try:
+            piece = client.connection.recv(_PIECE)
+            if not piece:
+                raise ConnectionResetError
+            for message in client.lines.feed(piece):
+                self._answer(client, message)
+        except BlockingIOError:
+            return
+        except (OSError, ValueError, KeyError, TypeError):  # gone, or not one of ours
+            self._lose(client)
+
+    def _lose(self, client: Client) -> None:
+        if client not in self._connected:
+            return
+        self._connected.remove(client)
+        self._speaking.discard(client)
+        self._selector.unregister(client.connection)
+        client.connection.close()
+        self._lost(client)
+
+    def _send_waiting(self, client: Client) -> None:
+        try:
+            sent = client.connection.send(client.waiting)
+            client.waiting = client.waiting[sent:]
+        except BlockingIOError:
+            pass
+        except OSError:  # its end is read next
+            client.waiting = b""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client.waiting else 0)
+        if events != client.events:
+            client.events = events
+            key = self._selector.get_key(client.connection)
+            self._selector.modify(client.connection, events, key.data)
