@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.chain import last_event
 from orchestrate_tui.store.head import make_head, sync_folder
@@ -34,7 +34,7 @@ def keep_former(connection: sqlite3.Connection, database: Path, version: str) ->
 
     The caller holds the file lock. Raises StoreError, and then there is no copy.
     """
-    at = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+    at = f"{utc_now():%Y%m%dT%H%M%S.%fZ}"
     former = database.with_name(f"{database.name}.{version}.{at}.backup")
     try:
         vacuum_into(connection, former)

@@ -9,8 +9,8 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -366,6 +366,29 @@ def survive(nursery: Nursery, home: Path, course: Course, blows: Sequence[Blow])
     assert any("lies" in blow for blow in blows) or repeated(grave) == []
     grave.bury()
     return grave
+
+
+@contextmanager
+def suffered(nursery: Nursery, home: Path, course: Course, blow: Blow) -> Iterator[Grave]:
+    """What a course leaves that was taken in one process, and that nobody helped."""
+    course.write(home)
+    grave = Grave(home)
+    assert nursery.bear(Job(home=str(home), commands=course.commands, **blow)) == 0
+    try:
+        yield grave
+    finally:
+        grave.make_room()
+        grave.bury()
+
+
+def damage(grave: Grave, course: Course) -> list[str]:
+    """What is not as if nothing had befallen it; a run that was refused has left nothing."""
+    if not grave.has_run():
+        return [f"{effect} without a run" for effect in grave.effects()]
+    (run,) = grave.rows("SELECT status FROM runs")
+    ended = [] if run["status"] == course.status else [f"it is {run['status']}"]
+    gone = [f"{count} lost"] if (count := lost(grave)) else []
+    return [*ended, *gone, *repeated(grave), *missing(grave), *forgotten(grave)]
 
 
 def _due(grave: Grave, course: Course) -> tuple[tuple[str, ...], ...]:

@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,16 +34,19 @@ from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.commands import CommandKind, insert_command
 from orchestrate_tui.store.connection import ImmediateConnection, connect_reader
 from orchestrate_tui.store.database import StoreFiles, open_database
+from orchestrate_tui.store.recovery import mark_interrupted
 from orchestrate_tui.store.trouble import trouble_at
 from tests.executor.scenery import hosts_in
 from tests.small_disk import fill
 from tests.torture.protections import WITHOUT
+from tests.wall_clock import WallClock
 
 LOADED = (doctor, history, rollbacks, running)
 DATABASE = "store.db"
 CANNOT, FAULTY = 2, 70
 KEPT = ".before"
 LONGEST_FULL_S, FULL_AFTER_WORD_S = 0.5, 0.05
+CLOCK = "clock"
 HOME = "TORTURE_HOME"
 """The environment variable that all processes of a job have."""
 
@@ -59,7 +62,9 @@ class Job:
     without them. `without` names a protection that is off, of WITHOUT. `decisions` is what as many
     operators say at once of each rollback that waits. At the points of `full` the disk under the
     folder `disk` of `home` is filled up; there is room again soon after the process has said that
-    it waits for some, or after a while.
+    it waits for some, or after a while. `jumps` says at which points the clock of days is set, and
+    by how many seconds; those that come later in this home go by it too. Nobody approves anything
+    unless it `approves`.
     """
 
     home: str
@@ -72,6 +77,8 @@ class Job:
     decisions: tuple[str, ...] = ()
     full: tuple[str, ...] = ()
     disk: str = ""
+    jumps: dict[str, float] = field(default_factory=dict)
+    approves: bool = True
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -108,6 +115,9 @@ class Journal:
                 self._blown.add(point)
                 self.note(f"full {point}")
                 self._fill_for_a_while()
+            if point in self._job.jumps and point not in self._blown:
+                self._blown.add(point)
+                self._set_clock(self._job.jumps[point])
         if self._job.point in points and not self._has_come:
             self._has_come = True  # a commit is tried again
             self.note(f"killed {self._job.point}")
@@ -119,6 +129,19 @@ class Journal:
                 os.kill(os.getpid(), signal.SIGKILL)
             else:
                 threading.Timer(after_s, self._die_with_hosts).start()
+
+    def _set_clock(self, seconds: float) -> None:
+        """Set the clock of days, and have somebody look at once who has died."""
+        WallClock(self._home / CLOCK, replace=_keep).jump(seconds)
+        self.note(f"jumped {seconds}")
+
+        def look() -> None:
+            with open_database(self._home / DATABASE) as database:
+                for run_id in mark_interrupted(database, utc_now()):
+                    self.note(f"dead {run_id}")
+
+        if (self._home / DATABASE).exists():
+            threading.Thread(target=look).start()
 
     def _fill_for_a_while(self) -> None:
         """Take all the room there is on the disk, and give it back."""
@@ -151,6 +174,10 @@ class Journal:
         for copy in self._home.glob(f"*{KEPT}"):
             copy.rename(str(copy).removesuffix(KEPT))
         (self._home / f"{DATABASE}-shm").unlink(missing_ok=True)
+
+
+def _keep(*_: object) -> None:
+    """Leave things as they are."""
 
 
 def watch_commits(journal: Journal, committed: threading.Event) -> None:
@@ -316,12 +343,15 @@ def live(job: Job) -> None:
     for number in (1, 2):
         os.dup2(output, number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if job.jumps or Path(CLOCK).exists():
+        WallClock(Path(CLOCK))
     journal, committed = Journal(job), threading.Event()
     watch_commits(journal, committed)
     watch_processes(journal)
     for place, name, instead in WITHOUT.get(job.without, ()):
         setattr(place, name, instead)
-    threading.Thread(target=answer_all, args=(job, committed), daemon=True).start()
+    if job.approves:
+        threading.Thread(target=answer_all, args=(job, committed), daemon=True).start()
     for command in job.commands:
         journal.note(f"begin {command[0]}")
         code = cli.main(command)

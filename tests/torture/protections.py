@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from asyncio import BaseEventLoop
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from orchestrate_tui.domain.events import RollbackStep
@@ -15,8 +18,9 @@ from orchestrate_tui.executor import demand, left_work, quarantine, rollback, ru
 from orchestrate_tui.executor import environments as keeping_apart
 from orchestrate_tui.executor.operator_desk import OperatorDesk
 from orchestrate_tui.executor.room import Room
-from orchestrate_tui.store import environments, rollback_steps
+from orchestrate_tui.store import breakers, environments, recovery, rollback_steps
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.writer import Writer
 
@@ -79,6 +83,26 @@ async def _wait_for_nothing(_: Room) -> None:
     """Take it for granted that there is room."""
 
 
+def _has_written_lately(files: StoreFiles, _: int | None) -> bool:
+    """Take for dead whose database has not changed for a minute, by the clock of days."""
+    return time.time() - Path(f"{files.database}-wal").stat().st_mtime < 60
+
+
+_NEWER_BY_CLOCK = """
+    SELECT release.* FROM runs
+        JOIN releases AS release ON release.pipeline = runs.pipeline AND release.run_id <> runs.id
+        JOIN stages ON stages.run_id = release.run_id AND stages.stage_name = release.stage_name
+    WHERE runs.id = :run AND release.undone_by IS NULL AND stages.started_at > (
+        SELECT max(started_at) FROM stages AS own
+        WHERE own.run_id = :run AND own.environment = release.environment)
+"""
+
+
+_COUNT_BY_CLOCK = breakers._COUNT.replace(
+    "event.id > coalesce((\n            SELECT max(reset_after)",
+    "event.created_at > coalesce((\n            SELECT max(reset_at)",
+)
+
 WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "asking": ((left_work.Survey, "_is_repeatable", lambda *_: True),),
     "ending": ((runs, "end_leftovers", _leave_them),),
@@ -92,6 +116,10 @@ WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     ),
     "programs that go on": ((environments, "_goes_on", lambda *_: False),),
     "tripping": ((rollback, "trip", _nobody),),
+    "locks of owners": ((recovery, "is_alive", _has_written_lately),),
+    "order of rollbacks": ((breakers, "_COUNT", _COUNT_BY_CLOCK),),
+    "order of the record": ((environments, "_NEWER", _NEWER_BY_CLOCK),),
+    "steady timers": ((BaseEventLoop, "time", lambda _: time.time()),),
     "patience": ((Writer, "submit", _submit_in_haste),),
     "room": ((Room, "start", _start_at_once), (Room, "wait", _wait_for_nothing)),
     "refusing": ((quarantine, "find_breaker", _nobody),),

@@ -21,13 +21,11 @@ from tests.torture.killing import (
     Course,
     Grave,
     Nursery,
-    forgotten,
-    lost,
-    missing,
-    repeated,
+    damage,
+    suffered,
     survive,
 )
-from tests.torture.mortal import DATABASE, Job
+from tests.torture.mortal import DATABASE
 
 LOGS = StoreFiles(Path(DATABASE)).runs.name
 DISKS = {"database": ".", "logs": LOGS, "both": "."}
@@ -76,29 +74,6 @@ def house(folder: Path, disk: str) -> Iterator[Path]:
 def full_at(rng: random.Random, points: Sequence[str], disk: str) -> Blow:
     """A disk that is full at one to three of the points."""
     return {"full": tuple(rng.choices(points, k=rng.randint(1, 3))), "disk": DISKS[disk]}
-
-
-@contextmanager
-def suffered(nursery: Nursery, home: Path, course: Course, blow: Blow) -> Iterator[Grave]:
-    """What a course leaves that was taken in one process, and that nobody helped."""
-    course.write(home)
-    grave = Grave(home)
-    assert nursery.bear(Job(home=str(home), commands=course.commands, **blow)) == 0
-    try:
-        yield grave
-    finally:
-        grave.make_room()
-        grave.bury()
-
-
-def damage(grave: Grave, course: Course) -> list[str]:
-    """What is not as if there had been room; a run that was refused has left nothing."""
-    if not grave.has_run():
-        return [f"{effect} without a run" for effect in grave.effects()]
-    (run,) = grave.rows("SELECT status FROM runs")
-    ended = [] if run["status"] == course.status else [f"it is {run['status']}"]
-    gone = [f"{count} lost"] if (count := lost(grave)) else []
-    return [*ended, *gone, *repeated(grave), *missing(grave), *forgotten(grave)]
 
 
 def unheard(grave: Grave) -> list[str]:
