@@ -9,8 +9,9 @@ import anyio
 
 from orchestrate_tui.agents.contract import Process
 
-_KILL_PATIENCE_S = (1.0, 4.0)
-"""How long to wait after each SIGKILL; the second is for what was forked during the first."""
+_KILL_PATIENCE_S = (1.0, 4.0, 15.0)
+"""How long to wait after each SIGKILL; those after the first are for what was forked during one,
+and for a machine that has so much to do that it takes long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +63,10 @@ async def _wait(process: Process, limit_s: float | None) -> int | None:
 
 async def end_tree(process: Process, grace_s: float) -> bool:
     """End the tree, not to be disturbed by a cancellation; whether that succeeded in time."""
-    patience_s = (grace_s, *_KILL_PATIENCE_S)
-    for number, limit_s in zip(_SIGNALS, patience_s, strict=True):
+    kills = ((signal.SIGKILL, patience_s) for patience_s in _KILL_PATIENCE_S)
+    for number, limit_s in ((signal.SIGTERM, grace_s), *kills):
         process.signal_tree(number)
         with anyio.move_on_after(limit_s, shield=True):
             await process.wait_tree()
             return True
     return False
-
-
-_SIGNALS = (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL)
