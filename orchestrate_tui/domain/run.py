@@ -10,6 +10,7 @@ from enum import StrEnum
 from orchestrate_tui.domain.conditions import Circumstances
 from orchestrate_tui.domain.pipeline import Pairs
 from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.domain.value import value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class TriggerContext:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StageRun:
     """One stage of one run. `attempt` 0 means it has not started; times are aware UTC.
 

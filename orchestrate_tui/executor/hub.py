@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from threading import Lock
+
+from orchestrate_tui.domain.value import value
 
 DEFAULT_CAPACITY = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Change:
     """Something of a run changed and is committed; `stage_name` None means the run itself."""
 

@@ -16,6 +16,19 @@ from orchestrate_tui.store.runs import StageChange
 NOTHING = Outcome(succeeded=True)
 
 
+class _Standing:
+    """Where one stage stands."""
+
+    __slots__ = ("attempt", "position", "requested_at", "requested_boot", "status")
+
+    def __init__(self, stage: StageRun) -> None:
+        self.position = stage.position
+        self.status = stage.status
+        self.attempt = stage.attempt
+        self.requested_at = stage.requested_at
+        self.requested_boot = stage.requested_boot
+
+
 class StageBook:
     """Knows the status and the attempts of every stage, and words its changes."""
 
@@ -25,22 +38,17 @@ class StageBook:
         clock: Callable[[], datetime],
         secrets: Secrets = NO_SECRETS,
     ) -> None:
-        known = tuple(stages)
         self._clock = clock
         self._secrets = secrets
-        self._status = {stage.stage_name: stage.status for stage in known}
-        self._position = {stage.stage_name: stage.position for stage in known}
-        self._attempt = {stage.stage_name: stage.attempt for stage in known}
-        self._requested_at = {stage.stage_name: stage.requested_at for stage in known}
-        self._requested_boot = {stage.stage_name: stage.requested_boot for stage in known}
+        self._standing = {stage.stage_name: _Standing(stage) for stage in stages}
 
     def status(self, name: str) -> StageStatus:
         """Where the stage stands."""
-        return self._status[name]
+        return self._standing[name].status
 
     def attempt(self, name: str) -> int:
         """The number of its last attempt, 0 before the first."""
-        return self._attempt[name]
+        return self._standing[name].attempt
 
     def waited_s(self, name: str) -> float:
         """Seconds since its approval was first asked for.
@@ -48,12 +56,12 @@ class StageBook:
         The clock of days, which may have been set meanwhile, tells it only after a restart of the
         system.
         """
-        requested_at = self._requested_at[name]
-        if requested_at is None:
+        own = self._standing[name]
+        if own.requested_at is None:
             return 0.0
-        waited_s = seconds_since(self._requested_boot[name])
+        waited_s = seconds_since(own.requested_boot)
         if waited_s is None:
-            waited_s = (self._clock() - requested_at).total_seconds()
+            waited_s = (self._clock() - own.requested_at).total_seconds()
         return max(waited_s, 0.0)
 
     def change(
@@ -70,22 +78,22 @@ class StageBook:
 
         One that runs is in a new attempt, unless it `is_taken_back`.
         """
-        name, at = stage.name, self._clock()
+        own, at = self._standing[stage.name], self._clock()
         if status is StageStatus.RUNNING and not is_taken_back:
-            self._attempt[name] += 1
+            own.attempt += 1
         elif status is StageStatus.WAITING_APPROVAL:
-            self._requested_at[name], self._requested_boot[name] = at, boot_moment()
-        expected, self._status[name] = self._status[name], status
+            own.requested_at, own.requested_boot = at, boot_moment()
+        expected, own.status = own.status, status
         return StageChange(
-            stage_name=name,
-            position=self._position[name],
+            stage_name=stage.name,
+            position=own.position,
             expected=expected,
             status=status,
             at=at,
-            attempt=self._attempt[name],
+            attempt=own.attempt,
             reason=self._secrets.masked(reason or outcome.reason),
             exit_code=outcome.exit_code,
             actor=actor,
             outputs=self._secrets.sealed_pairs(outcome.outputs),
-            requested_boot=self._requested_boot[name],
+            requested_boot=own.requested_boot,
         )

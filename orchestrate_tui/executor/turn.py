@@ -6,7 +6,7 @@ commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from orchestrate_tui.executor.hub import Change
@@ -42,9 +42,9 @@ class Turn:
         for change in self.others:
             change(connection)
 
-    def told(self) -> list[Change]:
+    def told(self) -> Iterator[Change]:
         """What the hub is told after the commit."""
-        told = [Change(run_id=self.run_id, stage_name=one.stage_name) for one in self.stages]
+        for one in self.stages:
+            yield Change(run_id=self.run_id, stage_name=one.stage_name)
         if self.others:
-            told.append(Change(run_id=self.run_id))
-        return told
+            yield Change(run_id=self.run_id)

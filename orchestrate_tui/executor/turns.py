@@ -73,7 +73,8 @@ class Turns:
         """Commit what was decided, and act on it."""
         turn, self.present = self.present, Turn(self._run_id, self._executor.epoch)
         if not turn.is_empty:
-            await self._executor.commit(turn.apply, *turn.told())
+            await self._executor.commit(turn.apply)
+            self._executor.publish(turn.told())
         for act in turn.afterwards:
             act()
         self._ended.set()

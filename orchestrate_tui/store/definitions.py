@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,10 @@ _encode = msgspec.json.Encoder().encode
 _decode_pipeline = msgspec.json.Decoder(Pipeline).decode
 _decode_plan = msgspec.json.Decoder(RollbackPlan).decode
 
+_MOST_RECENT = 32
+_recent: dict[str, Pipeline] = {}
+"""The pipelines that this process had to do with last, by their hashes: a hash names but one."""
+
 
 def encode_pipeline(pipeline: Pipeline) -> tuple[str, str]:
     """The JSON of the pipeline and its hash."""
@@ -25,7 +29,6 @@ def encode_pipeline(pipeline: Pipeline) -> tuple[str, str]:
     return body.decode(), sha256(body).hexdigest()
 
 
-@lru_cache(maxsize=32)
 def decode_pipeline(body: str) -> Pipeline:
     """The pipeline of that JSON."""
     return _decode_pipeline(body)
@@ -46,6 +49,7 @@ def insert_definition(
 ) -> str:
     """Keep the pipeline, once per distinct content, and return its hash."""
     body, digest = encode_pipeline(pipeline)
+    _remember(digest, pipeline)
     connection.execute(
         "INSERT INTO definitions VALUES (?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
         (digest, pipeline.name, body, source, at),
@@ -55,7 +59,18 @@ def insert_definition(
 
 def read_definition(connection: sqlite3.Connection, digest: str) -> Pipeline:
     """The pipeline that was kept under that hash. Raises LookupError for an unknown one."""
+    if (known := _recent.get(digest)) is not None:
+        return known
     row = connection.execute("SELECT body FROM definitions WHERE hash = ?", (digest,)).fetchone()
     if row is None:
         raise LookupError(f"no definition {digest}")
-    return decode_pipeline(row["body"])
+    pipeline = decode_pipeline(row["body"])
+    _remember(digest, pipeline)
+    return pipeline
+
+
+def _remember(digest: str, pipeline: Pipeline) -> None:
+    _recent[digest] = pipeline
+    with suppress(StopIteration, KeyError):  # other threads do the same
+        while len(_recent) > _MOST_RECENT:
+            del _recent[next(iter(_recent))]

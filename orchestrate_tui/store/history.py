@@ -21,7 +21,7 @@ from orchestrate_tui.store.recovery import (
     step_as_it_stands,
 )
 from orchestrate_tui.store.releases import list_releases, read_release
-from orchestrate_tui.store.rows import event_of, run_of, stage_of, step_of
+from orchestrate_tui.store.rows import STAGE_COLUMNS, event_of, run_of, stage_of, step_of
 from orchestrate_tui.store.run_pages import narrow, newest_runs
 from orchestrate_tui.store.runs import unknown_run
 
@@ -251,8 +251,8 @@ def run_as_it_stands(connection: sqlite3.Connection, run_id: int, files: StoreFi
 
 def stages_of(connection: sqlite3.Connection, run_id: int) -> tuple[StageRun, ...]:
     """The stages of a run as their rows say, in the order of its file."""
-    query = "SELECT * FROM stages WHERE run_id = ? ORDER BY position"
-    return tuple(stage_of(row) for row in connection.execute(query, (run_id,)))
+    query = f"SELECT {STAGE_COLUMNS} FROM stages WHERE run_id = ? ORDER BY position"  # noqa: S608
+    return tuple(map(stage_of, connection.execute(query, (run_id,))))
 
 
 def order_of_starts(connection: sqlite3.Connection, run_id: int) -> dict[str, int]:

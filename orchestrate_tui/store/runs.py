@@ -21,6 +21,7 @@ from orchestrate_tui.domain.status import (
     RunStatus,
     StageStatus,
 )
+from orchestrate_tui.domain.value import value
 from orchestrate_tui.errors import NotFound, StaleTransition
 from orchestrate_tui.store.definitions import insert_definition
 from orchestrate_tui.store.fencing import check_owner
@@ -49,7 +50,7 @@ class NewRun:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StageChange:
     """One guarded step of one stage. `attempt` is the attempt it is about; see StageRun.
 
@@ -188,28 +189,37 @@ def change_stages(
     Raises Fenced when the run has another owner, StaleTransition when a stage has another status.
     """
     check_owner(connection, run_id, epoch)
+    updates, events = [], []
     for change in changes:
         if change.status not in STAGE_TRANSITIONS[change.expected]:
             raise StaleTransition(
                 f"Stage '{change.stage_name}' cannot go from {change.expected} to {change.status}"
             )
-    moments = [to_text(change.at) for change in changes]
-    rows = [_update_of(run_id, change, at) for change, at in zip(changes, moments, strict=True)]
-    if connection.executemany(_CHANGE_STAGE, rows).rowcount != len(rows):
+        # SQLite takes a plain text in half the time in which it takes a member of an enumeration
+        before, after, at = str(change.expected), str(change.status), to_text(change.at)
+        updates.append(
+            (
+                after, change.attempt, change.reason, change.exit_code,
+                at if change.status is StageStatus.WAITING_APPROVAL else None,
+                change.requested_boot,
+                int(change.status is StageStatus.SKIPPED),
+                at if change.status is StageStatus.RUNNING else None,
+                at if change.status in ENDED_STAGES else None,
+                run_id, change.position, before,
+            )
+        )  # fmt: skip
+        events.append(
+            (
+                run_id, at, "stage", change.stage_name, None,
+                before, after, change.attempt, change.actor, change.reason,
+            )
+        )  # fmt: skip
+    if connection.executemany(_CHANGE_STAGE, updates).rowcount != len(updates):
         raise StaleTransition(
             f"A stage of run {run_id} is not in the status that was expected",
             next_step=f"See it with: orchestrate-tui show {run_id}",
         )
-    record_all(
-        connection,
-        [
-            (
-                run_id, at, "stage", change.stage_name, None,
-                change.expected, change.status, change.attempt, change.actor, change.reason,
-            )
-            for change, at in zip(changes, moments, strict=True)
-        ],
-    )  # fmt: skip
+    record_all(connection, events)
     outputs = [
         (run_id, change.stage_name, key, value)
         for change in changes
@@ -217,20 +227,3 @@ def change_stages(
     ]
     if outputs:
         connection.executemany("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?)", outputs)
-
-
-def _update_of(run_id: int, change: StageChange, at: str) -> tuple[str | int | None, ...]:
-    return (
-        change.status,
-        change.attempt,
-        change.reason,
-        change.exit_code,
-        at if change.status is StageStatus.WAITING_APPROVAL else None,
-        change.requested_boot,
-        change.status is StageStatus.SKIPPED,
-        at if change.status is StageStatus.RUNNING else None,
-        at if change.status in ENDED_STAGES else None,
-        run_id,
-        change.position,
-        change.expected,
-    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import open_database
 from orchestrate_tui.store.connection import connect_reader
@@ -290,3 +291,20 @@ def test_migrations_are_numbered_without_gaps() -> None:
     numbers = [name.partition("_")[0] for name, _ in migration_files()]
     assert numbers == [f"{number:03}" for number in range(1, len(numbers) + 1)]
     assert "009_rollback_events" in dict(migration_files())
+
+
+def test_the_status_of_a_stage_is_still_one_of_those_that_are_known(path: Path) -> None:
+    """Written into the schema alone, in words that make SQLite build no table for each row."""
+    open_database(path).close()
+    connection = sqlite3.connect(path)
+    (text,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'stages'").fetchone()
+    assert "CASE status" in text
+    assert "status IN" not in text
+    for status in StageStatus:
+        values = (list(StageStatus).index(status), status.value)
+        insert = "INSERT INTO stages (run_id, position, stage_name, agent, status)"
+        connection.execute(f"{insert} VALUES (1, ?, 'a', 'a', ?)", values)
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint failed"):
+        connection.execute("UPDATE stages SET status = 'unheard-of'")
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()

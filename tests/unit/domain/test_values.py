@@ -11,6 +11,7 @@ import pytest
 
 import orchestrate_tui.domain
 from orchestrate_tui.domain.rollback_plan import PlanStep
+from orchestrate_tui.domain.run import StageRun
 
 MODULES = [
     import_module(f"orchestrate_tui.domain.{found.name}")
@@ -27,7 +28,7 @@ VALUES = sorted(
 )
 
 
-MANY = {PlanStep}
+MANY = {PlanStep, StageRun}
 """Those that are made by the ten thousand, see orchestrate_tui.domain.value."""
 
 
