@@ -157,6 +157,9 @@ class NoRoom(StoreError):
 
 
 class Unrecorded(StoreError):
-    """What was done, or has ended, is not recorded: its disk was full; 4 is for this alone."""
+    """What was done, or has ended, is not recorded: its disk was full; 4 is for this alone.
+
+    A run that failed in a stage whose log had no room exits with it, too.
+    """
 
     exit_code = 4

@@ -15,6 +15,10 @@ NOTE_PREFIX = "orchestrate-tui: "
 """What a line that no process wrote begins with."""
 
 
+LEAST_ROOM_BYTES = 64 * 1024
+"""With less free space where logs lie nothing is started."""
+
+
 @dataclass(frozen=True, slots=True)
 class StageLog:
     """The log of one attempt for what agents have to say; `masker` None masks nothing."""
@@ -40,6 +44,16 @@ class StageLog:
     def masked(self, text: str) -> str:
         """`text` as it may be shown; mask before a text is shortened, not afterwards."""
         return self.masker.mask_text(text) if self.masker else text
+
+
+def has_room(folder: Path) -> bool:
+    """Whether the disk of a folder has room for a log."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:  # whoever writes there will say it better
+        return True
+    blocks = found.f_bavail if os.geteuid() else found.f_bfree
+    return blocks * found.f_frsize >= LEAST_ROOM_BYTES
 
 
 def append(path: Path, content: bytes) -> None:

@@ -16,7 +16,7 @@ from orchestrate_tui.agents.environment import (
     own_environment,
     text_values,
 )
-from orchestrate_tui.agents.log import StageLog
+from orchestrate_tui.agents.log import StageLog, has_room
 from orchestrate_tui.agents.output import BadOutput, read_outputs
 from orchestrate_tui.agents.supervision import Ending, supervise
 from orchestrate_tui.domain.variables import substitute
@@ -112,6 +112,8 @@ def _outcome(ending: Ending, work: Work) -> Outcome:
         reason = wording.ended_with(ending.code)
     else:
         return Outcome(succeeded=True, exit_code=ending.code)
+    if not has_room(work.log_path.parent):  # what it could not write may be why
+        reason += wording.NO_ROOM
     return Outcome(succeeded=False, exit_code=ending.code, reason=reason)
 
 

@@ -7,6 +7,9 @@ import signal
 from orchestrate_tui.agents.contract import Services
 from orchestrate_tui.domain.text import visible
 
+NO_ROOM = ", while the disk had no room for its log"
+"""What is said behind the reason of a failure that may be only this."""
+
 _MOST_NAMED = 20
 _UNITS = ((3600, "h"), (60, "m"))
 

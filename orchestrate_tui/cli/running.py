@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 
+from orchestrate_tui.agents.wording import NO_ROOM
 from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.detached import Announce, detached
 from orchestrate_tui.cli.executors import AnyControl, own_executor
@@ -28,6 +29,7 @@ from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.errors import (
     CannotStart,
     Refused,
+    Unrecorded,
 )
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.distant import DistantControl
@@ -111,6 +113,13 @@ def _have_resumed(
         control.resume(arguments.run, take_over=take_over, settled=settled).result()
         session = Session(control, history, interrupts, as_json=arguments.json)
         return session.follow(arguments.run, control.follow_run(arguments.run), after=after)
+
+
+def _exit_code(run: Run) -> int:
+    """What tells how a run ended; that its log found no room goes before that it failed."""
+    if run.status is RunStatus.FAILED and NO_ROOM in run.reason:
+        return Unrecorded.exit_code
+    return EXIT_CODES.get(run.status, 1)
 
 
 def _refuse_to_wait(arguments: Namespace) -> None:
@@ -228,7 +237,7 @@ class Session:
             say(f"Run {run.id} {run.status}{because}")
             for event in reversed(self.history.rollbacks(run.id)):
                 say(rollback_sentence(event))
-        return EXIT_CODES.get(run.status, 1)
+        return _exit_code(run)
 
     def _heed_interrupts(self, run_id: int, work: Future[Run]) -> None:
         signal = self._interrupts.take()

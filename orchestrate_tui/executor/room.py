@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,12 +11,10 @@ from typing import TypeVar
 
 import anyio
 
+from orchestrate_tui.agents.log import has_room
 from orchestrate_tui.store.trouble import Trouble, TroubleMark
 
 T = TypeVar("T")
-
-LEAST_ROOM_BYTES = 64 * 1024
-"""With less free space nothing is started."""
 
 LOOK_INTERVAL_S = 0.2
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -53,17 +50,9 @@ class Room:
 
     async def wait(self) -> None:
         """Wait until there is room; at once when there is."""
-        while not self._is_there():
+        while not has_room(self.folder):
             async with self._waited_for():
                 await anyio.sleep(LOOK_INTERVAL_S)
-
-    def _is_there(self) -> bool:
-        try:
-            found = os.statvfs(self.folder)
-        except OSError:  # whoever starts something will say it better
-            return True
-        blocks = found.f_bavail if os.geteuid() else found.f_bfree
-        return blocks * found.f_frsize >= LEAST_ROOM_BYTES
 
     @asynccontextmanager
     async def _waited_for(self) -> AsyncIterator[None]:

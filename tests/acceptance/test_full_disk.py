@@ -10,6 +10,7 @@ import pytest
 
 from orchestrate_tui.cli.executors import own_executor
 from orchestrate_tui.errors import Unrecorded
+from orchestrate_tui.store.database import StoreFiles
 from tests.acceptance.desk import CTRL_C, PATIENCE_S, Desk, wait_for_end
 from tests.small_disk import fill, small_disk
 
@@ -17,6 +18,10 @@ STAGES = """
   - {name: first, agent: hold, task: t}
   - {name: second, agent: note, task: t}
   - {name: third, agent: hold, task: t}
+"""
+FLOOD = """
+name: flood
+agents: {flood: {shell: head -c 3000000 /dev/zero}, note: {shell: echo it >>notes}}
 """
 FOREVER = "  - {name: serve, agent: forever, task: t}\n  - {name: next, agent: note, task: t}\n"
 SAID = "orchestrate-tui: The disk is full: {} cannot be written. Nothing new starts, and what"
@@ -46,6 +51,20 @@ def test_a_run_waits_for_room_says_so_once_and_goes_on_by_itself(desk: Desk, dis
     assert (ended.code, ended.err) == (0, "")
     assert desk.notes() == ["second"]
     assert desk.do("doctor").code == 0
+
+
+def test_a_run_that_fails_where_its_log_has_no_room_says_so_with_that_exit_code(
+    desk: Desk,
+) -> None:
+    desk.database.parent.mkdir(mode=0o700, exist_ok=True)
+    stages = "  - {name: flood, agent: flood, task: t}\n  - {name: next, agent: note, task: t}\n"
+    desk.write("flood.yaml", f"{FLOOD}stages:\n{stages}")
+    with small_disk(StoreFiles(desk.database).runs):
+        said = desk.do("run", "flood.yaml")
+        assert (said.code, desk.notes()) == (4, [])
+        assert "exit code 1, while the disk had no room for its log" in said.out
+        assert desk.json("show", 1)["status"] == "failed"
+        assert desk.do("doctor").code == 0
 
 
 def test_a_timeout_acts_while_the_disk_is_full(desk: Desk, disk: Path) -> None:
