@@ -110,10 +110,10 @@ def _outcome(ending: Ending, work: Work) -> Outcome:
         reason = wording.timed_out(work.timeout_s)
     elif ending.code not in work.agent.success_codes:
         reason = wording.ended_with(ending.code)
+        if ending.code > 0 and not has_room(work.log_path.parent):  # that may be why
+            reason += wording.NO_ROOM
     else:
         return Outcome(succeeded=True, exit_code=ending.code)
-    if not has_room(work.log_path.parent):  # what it could not write may be why
-        reason += wording.NO_ROOM
     return Outcome(succeeded=False, exit_code=ending.code, reason=reason)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from orchestrate_tui.cli.decisions import report
 from orchestrate_tui.cli.demands import definition_of, demand_of
-from orchestrate_tui.cli.executors import AnyControl, executor_of
+from orchestrate_tui.cli.executors import AnyControl, executor_of, executor_there
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks, rollback_sentence
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
@@ -61,7 +61,7 @@ def decide_step(arguments: Namespace) -> int:
     if arguments.action == "halt" and arguments.stage:
         raise Refused("A halt ends the whole rollback", next_step="Leave --stage out")
     path = existing_database_path(arguments)
-    with executor_of(path) as control:
+    with executor_there(path) as control:
         history = History(path, hands_off=isinstance(control, DistantControl))
         run_id = history.rollback(arguments.rollback).run_id
         confirm_protected(arguments, history, run_id)

@@ -11,7 +11,7 @@ from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.people import told
 from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.remote import ask_owner
+from orchestrate_tui.executor.remote import SAID_DIRECTLY, ask_owner
 from orchestrate_tui.executor.requests import Request, being_rolled_back
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.service import ask
@@ -81,8 +81,8 @@ class Asking:
         """Ask whoever works on the run, or `owner`, who carries out its rollback.
 
         With a key what becomes of it is kept, and the same key again gets the same answer.
-        Raises Refused when nobody does, or with the reason of the one who was asked, and Unrecorded
-        when its disk has no room for that.
+        Raises Refused when nobody does, or with the reason of the one who was asked, NoRoom on a
+        full disk, and Unrecorded for what is done all the same.
         """
         session = self._runs.sessions.get(run.id)
         if session is not None and not key:
@@ -101,7 +101,7 @@ class Asking:
                 key=key,
             )  # fmt: skip
         except NoRoom as no_room:
-            if session is None and key:
+            if kind not in SAID_DIRECTLY or (session is None and key):
                 raise  # who asked for it asks the next executor
             # seldom needed, and what it takes is loaded slowly
             from orchestrate_tui.executor.unrecorded import (  # noqa: PLC0415

@@ -14,7 +14,7 @@ from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
 from orchestrate_tui.domain.step_decision import StepDecision
-from orchestrate_tui.errors import Refused, RollbackRefused
+from orchestrate_tui.errors import NoRoom, Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import accept, applicant_of
@@ -23,7 +23,7 @@ from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.left_work import LeftWork, end_all
 from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.requests import being_taken_up
+from orchestrate_tui.executor.requests import being_taken_up, recorded_later
 from orchestrate_tui.executor.rollback import halt_sentence
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.standstill import standstill
@@ -114,9 +114,15 @@ class ManualRollbacks:
             await self._halt_left(event, actor, halt_sentence(actor, reason))
             return f"Rollback {rollback_id} is halted"
         payload = {"rollback": str(rollback_id), "reason": reason}
-        return await self._asking.ask(
-            run, CommandKind.HALT, payload, actor, owner=event.epoch, key=key
-        )
+        try:
+            return await self._asking.ask(
+                run, CommandKind.HALT, payload, actor, owner=event.epoch, key=key
+            )
+        except NoRoom as no_room:
+            if event.run_id not in self.active:
+                raise
+            said = self.active[event.run_id].halt(rollback_id, actor, reason)
+            raise recorded_later(said, event.run_id, no_room) from no_room
 
     async def decide(
         self, rollback_id: int, decision: StepDecision, key: str = ""
@@ -162,7 +168,8 @@ class ManualRollbacks:
             decide_left(connection, event, decision, executor)
             keep(connection)
 
-        await executor.commit(decide, Change(run_id=event.run_id, rollback_id=rollback_id))
+        told = Change(run_id=event.run_id, rollback_id=rollback_id)
+        await executor.commit(decide, told, is_patient=False)
         return answer
 
     async def resume(self, run: Run, takeover: Takeover) -> Run:
@@ -225,6 +232,7 @@ class ManualRollbacks:
                     adopt, events=events, executor=executor, takeover=takeover, goes_on=goes_on
                 ),
                 Change(run_id=run.id),
+                is_patient=goes_on,
             )
 
     async def _halt_left(self, event: RollbackEvent, actor: str, sentence: str) -> None:
@@ -260,7 +268,8 @@ class ManualRollbacks:
             receipt.writer(self._executor, lambda: str(rollback_id))(connection)
             return rollback_id
 
-        rollback_id = await self._executor.commit(insert, Change(run_id=run.id))
+        told = Change(run_id=run.id)
+        rollback_id = await self._executor.commit(insert, told, is_patient=False)
         accepted(rollback_id)
         return await self._carry_out(run, rollback_id)
 

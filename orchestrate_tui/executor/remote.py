@@ -27,7 +27,9 @@ from orchestrate_tui.store.fencing import check_carrier, check_owner, read_owner
 from orchestrate_tui.store.history import read_run
 from orchestrate_tui.store.owners import is_alive
 
-SAID_DIRECTLY = frozenset({CommandKind.APPROVE, CommandKind.REJECT, CommandKind.CANCEL})
+SAID_DIRECTLY = frozenset(
+    {CommandKind.APPROVE, CommandKind.REJECT, CommandKind.CANCEL, CommandKind.HALT}
+)
 """What an owner is told through its socket when there is no room to leave it in the database."""
 
 POLL_INTERVAL_S = 0.02
@@ -48,7 +50,7 @@ async def ask_owner(
     """Ask the owner of a run and wait for its answer; the same key again asks nothing new.
 
     Raises Refused with its reason, when it died before it answered, or when it keeps silent, and
-    NoRoom for what may also be said to it directly.
+    NoRoom when nothing can be left for it.
     """
 
     def insert(connection: Connection) -> int:
@@ -66,8 +68,7 @@ async def ask_owner(
             at=executor.clock(),
         )
 
-    is_patient = kind not in SAID_DIRECTLY
-    command_id = await executor.commit(insert, Change(run_id=run_id), is_patient=is_patient)
+    command_id = await executor.commit(insert, Change(run_id=run_id), is_patient=False)
     for _ in range(round(PATIENCE_S / POLL_INTERVAL_S)):
         lives = is_alive(executor.database.files, owner)
         command = executor.database.read(partial(read_command, command_id=command_id))

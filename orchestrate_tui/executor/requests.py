@@ -11,7 +11,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import standing
-from orchestrate_tui.errors import OrchestrateError, Refused
+from orchestrate_tui.errors import NoRoom, OrchestrateError, Refused, Unrecorded
 from orchestrate_tui.store.commands import Command, CommandKind
 
 
@@ -36,6 +36,15 @@ def has_ended(run: Run) -> Refused:
     when = f" at {spoken(run.completed_at)}" if run.completed_at else ""
     because = f" ({run.reason})" if run.reason else ""
     return Refused(f"Run {run.id} has ended: it {standing(run.status)}{when}{because}")
+
+
+def recorded_later(told: str, run_id: int, no_room: NoRoom) -> Unrecorded:
+    """What somebody hears who was obeyed without a record."""
+    return Unrecorded(
+        f"{no_room.message}. {told}; that is recorded once there is room, unless that executor"
+        " ends before",
+        next_step=f"Free some space, then look with: orchestrate-tui show {run_id}",
+    )
 
 
 @dataclass(slots=True)

@@ -20,22 +20,38 @@ from orchestrate_tui.store.connection import Connection
 Answer = Callable[[], str]
 """What is said once the request's changes are made, and ids are known."""
 
+Handler = Callable[[RunSession, Request], Answer]
+"""Does in a turn what is asked. Raises OrchestrateError."""
+
 
 def ask(session: RunSession, request: Request) -> None:
     """Have a request served in one of the session's next turns; it is answered after the commit.
 
-    What runs is cancelled at once when no turn can be committed: that may take long.
+    What runs is cancelled, and a rollback halted, at once when no turn can be committed: that may
+    take long.
     """
     request.payload = session.context.secrets.masked_payload(request.payload)
-    session.turns.post_request(request, partial(_serve, session, request))
     is_stuck = bool(session.executor.database.trouble)
+    handler = _HANDLERS[request.kind]
+    if is_stuck and request.kind is CommandKind.HALT:
+        handler = _done_at_once(handler, session, request)
+    session.turns.post_request(request, partial(_serve, session, request, handler))
     if is_stuck and request.kind is CommandKind.CANCEL and not session.rollbacks.is_busy:
         session.stop_what_runs(f"cancelled by {request.actor}")
 
 
-def _serve(session: RunSession, request: Request) -> None:
+def _done_at_once(handler: Handler, session: RunSession, request: Request) -> Handler:
+    """What is left to do in a turn of something that is done already; a refusal comes again."""
     try:
-        answer = _HANDLERS[request.kind](session, request)
+        answer = handler(session, request)
+    except OrchestrateError:
+        return handler
+    return lambda _session, _request: answer
+
+
+def _serve(session: RunSession, request: Request, handler: Handler) -> None:
+    try:
+        answer = handler(session, request)
     except OrchestrateError as error:
         refusal = str(error)
         _keep(session, request, CommandStatus.REFUSED, lambda: refusal)
@@ -99,7 +115,7 @@ def _decide_step(session: RunSession, request: Request) -> Answer:
     return lambda: f"Rollback {rollback_id} goes on: {decision.sentence}"
 
 
-_HANDLERS: Mapping[CommandKind, Callable[[RunSession, Request], Answer]] = MappingProxyType(
+_HANDLERS: Mapping[CommandKind, Handler] = MappingProxyType(
     {
         CommandKind.APPROVE: partial(_decide, Decision.APPROVED),
         CommandKind.REJECT: partial(_decide, Decision.REJECTED),

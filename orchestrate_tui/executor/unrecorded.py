@@ -10,10 +10,10 @@ from uuid import uuid4
 import anyio
 import anyio.to_thread
 
-from orchestrate_tui.errors import NoRoom, Unrecorded
-from orchestrate_tui.executor.errands import AnyErrand, Approve, Cancel, Reject
+from orchestrate_tui.errors import NoRoom
+from orchestrate_tui.executor.errands import AnyErrand, Approve, Cancel, Halt, Reject
 from orchestrate_tui.executor.messenger import Messenger, NobodyListens
-from orchestrate_tui.executor.requests import Request
+from orchestrate_tui.executor.requests import Request, recorded_later
 from orchestrate_tui.executor.service import ask
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store.commands import CommandKind
@@ -29,16 +29,16 @@ async def ask_session(session: RunSession, request: Request, no_room: NoRoom) ->
     """
     ask(session, request)
     with anyio.move_on_after(ROOM_COMES_S):
-        return await request.answer()
-    raise Unrecorded(
-        f"{no_room.message}. {_told(session, request)}; that is recorded once there is room,"
-        " unless that executor ends before",
-        next_step=f"Free some space, then look with: orchestrate-tui show {session.context.id}",
-    ) from no_room
+        answer = await request.answer()
+        if request.kind is not CommandKind.HALT:  # which is recorded with what it stops
+            return answer
+    raise recorded_later(_told(session, request), session.context.id, no_room) from no_room
 
 
 def _told(session: RunSession, request: Request) -> str:
     run = f"run {session.context.id}"
+    if request.kind is CommandKind.HALT:
+        return f"The executor of {run} halts rollback {request.payload['rollback']}"
     if request.kind is not CommandKind.CANCEL:
         said = f"{request.actor} says {request.kind} of stage '{request.payload['stage']}'"
         return f"The executor of {run} knows that {said}"
@@ -68,5 +68,8 @@ def _errand(kind: CommandKind, run_id: int, payload: Mapping[str, str]) -> AnyEr
     key = uuid4().hex
     if kind is CommandKind.CANCEL:
         return Cancel(key=key, run=run_id)
+    if kind is CommandKind.HALT:
+        reason = payload.get("reason", "")
+        return Halt(key=key, rollback=int(payload["rollback"]), reason=reason)
     say = Approve if kind is CommandKind.APPROVE else Reject
     return say(key=key, run=run_id, stage=payload["stage"], comment=payload.get("comment", ""))

@@ -152,6 +152,55 @@ def test_a_decision_of_another_process_waits_in_the_executor_for_room(
     assert (approval["actor"], approval["decision"]) == (desk.user, "approved")
 
 
+UNDONE = "  - {name: ship, agent: %s, task: t, %srollback: {agent: forever, task: back}}\n"
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_halt_of_another_process_stops_the_rollback_and_is_recorded_later(
+    desk: Desk, disk: Path, *, by_hand: bool
+) -> None:
+    agent, how = ("fine", "") if by_hand else ("broken", "on_failure: rollback, ")
+    job = desk.start("run", desk.pipeline(UNDONE % (agent, how)))
+    if by_hand:
+        assert job.end().code == 0
+        asked = ("--from", "ship", "--to", "ship", "--reason", "r", "--yes")
+        job = desk.start("rollback", 1, *asked)
+    _, pid = desk.ready.stage()
+    filler = fill(disk, desk.database)
+    said = desk.do("rollback-step", 1, "halt", "--reason", "enough")
+    assert said.code == 4
+    assert "that is recorded once there is room" in said.err
+    wait_for_end(pid)
+    assert desk.json("rollbacks")[0]["status"] == "running"
+    filler.unlink()
+    assert job.end().code == 1
+    because = f"step 'ship' failed: halted by {desk.user}: enough"
+    assert desk.json("rollbacks")[0]["error_message"] == because
+
+
+def test_what_is_asked_of_a_rollback_on_a_full_disk_is_refused_in_a_sentence(
+    desk: Desk, disk: Path
+) -> None:
+    stages = UNDONE.replace("forever", "broken") % ("fine", "")
+    assert desk.do("run", desk.pipeline(stages)).code == 0
+    asked = ("rollback", 1, "--from", "ship", "--to", "ship", "--reason", "r", "--yes", "--wait")
+    filler = fill(disk, desk.database)
+    said = desk.do(*asked)
+    assert (said.code, desk.json("rollbacks")) == (2, [])
+    assert "full. " in said.err
+    filler.unlink()
+    job = desk.start(*asked)
+    assert "waits for you" in job.err_line()
+    filler = fill(disk, desk.database)
+    for action in ("retry", "skip", "done"):
+        said = desk.do("rollback-step", 1, action, "--reason", "r")
+        assert said.code == 2
+        assert "full. " in said.err
+    filler.unlink()
+    assert desk.do("rollback-step", 1, "halt", "--reason", "r").code == 0
+    assert job.end().code == 1
+
+
 def test_a_console_that_is_open_reaches_the_executor_of_another_process(
     desk: Desk, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
