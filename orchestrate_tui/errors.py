@@ -55,6 +55,10 @@ class Problem:
         return f"{place}: {kind}{self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
+SAY_WHY = "Say why with --reason TEXT"
+"""The next step where a reason is missing."""
+
+
 class OrchestrateError(Exception):
     """The root: what happened, and what the operator can do next.
 

@@ -13,7 +13,7 @@ from orchestrate_tui.cli.decisions import report
 from orchestrate_tui.cli.demands import definition_of, demand_of
 from orchestrate_tui.cli.executors import AnyControl, executor_of, executor_there
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
-from orchestrate_tui.cli.interrupted import interrupted_rollbacks, rollback_sentence
+from orchestrate_tui.cli.interrupted import interrupted_rollbacks, say_outcome
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word_for
@@ -25,7 +25,7 @@ from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.domain.step_decision import StepAction
-from orchestrate_tui.errors import Refused, RollbackRefused
+from orchestrate_tui.errors import SAY_WHY, Refused, RollbackRefused
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.demand import FORCE
 from orchestrate_tui.executor.distant import DistantControl
@@ -60,6 +60,8 @@ def decide_step(arguments: Namespace) -> int:
 
     if arguments.action == "halt" and arguments.stage:
         raise Refused("A halt ends the whole rollback", next_step="Leave --stage out")
+    if not arguments.reason.strip():
+        raise Refused("A decision needs a reason", next_step=SAY_WHY)
     path = existing_database_path(arguments)
     with executor_there(path) as control:
         history = History(path, hands_off=isinstance(control, DistantControl))
@@ -101,7 +103,7 @@ def _see_through(
     if event.epoch != control.epoch or arguments.action == "halt":
         return 0
     if not arguments.json:
-        say(rollback_sentence(event))
+        say_outcome(history, event)
     return 0 if event.status is RollbackStatus.SUCCEEDED else 1
 
 
@@ -150,7 +152,7 @@ def _check_permission(arguments: Namespace, plan: RollbackPlan, word: str) -> No
     plan that the executor will refuse.
     """
     if not arguments.reason.strip():
-        raise Refused("A rollback needs a reason", next_step="Say why with --reason TEXT")
+        raise Refused("A rollback needs a reason", next_step=SAY_WHY)
     if plan.refusal or (plan.irreversible and not arguments.accept_irreversible):
         return
     if plan.must_be_forced and not arguments.force:
@@ -212,5 +214,5 @@ def _report(arguments: Namespace, history: History, event: RollbackEvent) -> int
     if arguments.json:
         print_json(rollback_record(history, event))
     else:
-        say(rollback_sentence(event))
+        say_outcome(history, event)
     return 0 if event.status is RollbackStatus.SUCCEEDED else 1

@@ -16,7 +16,7 @@ from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.detached import Announce, detached
 from orchestrate_tui.cli.executors import AnyControl, own_executor
 from orchestrate_tui.cli.follow import Follower, rollback_under_way
-from orchestrate_tui.cli.interrupted import rollback_sentence, unended_rollbacks
+from orchestrate_tui.cli.interrupted import say_outcome, unended_rollbacks
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.loading import checked_for_run
 from orchestrate_tui.cli.places import database_path, existing_database_path
@@ -236,7 +236,7 @@ class Session:
             because = f": {run.reason}" if run.reason else ""
             say(f"Run {run.id} {run.status}{because}")
             for event in reversed(self.history.rollbacks(run.id)):
-                say(rollback_sentence(event))
+                say_outcome(self.history, event)
         return _exit_code(run)
 
     def _heed_interrupts(self, run_id: int, work: Future[Run]) -> None:

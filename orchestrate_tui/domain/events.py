@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from shlex import quote
 
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.moments import utc_now
@@ -78,6 +79,12 @@ class RollbackEvent:
     def instigator(self) -> str:
         """Who has it carried out, in a few words."""
         return self.actor or "the executor"
+
+    @property
+    def again(self) -> str:
+        """The command that does what it has left undone, for one that failed."""
+        stages = f"--from {quote(self.failed_stage_name)} --to {quote(self.rollback_to_stage)}"
+        return f"orchestrate-tui rollback {self.run_id} {stages} --retry --reason TEXT"
 
     def mark_running(self, at: datetime | None = None) -> RollbackEvent:
         """The event as it is once its first step may start."""

@@ -193,7 +193,8 @@ def _failed_rollback(
             if event.status is RollbackStatus.FAILED and event.id is not None:
                 return event
             raise RollbackRefused(
-                f"Rollback {event.id} {standing(event.status)}; only a failed one is tried again"
+                f"Rollback {event.id} {standing(event.status)}; only a failed one is tried again",
+                next_step=f"See what it did with: orchestrate-tui show {context.id}",
             )
     raise RollbackRefused(
         f"Run {context.id} has no rollback from '{demand.from_stage}' to '{target}' to try again",

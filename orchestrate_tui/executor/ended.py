@@ -17,6 +17,7 @@ from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.inbox import refuse_commands, watch
+from orchestrate_tui.executor.requests import rollback_has_ended
 from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import (
@@ -69,8 +70,7 @@ class EndedRunRollback:
                 self._tasks.start_soon(watch, self._executor, self._run_id, self._serve, check)
                 event = await self._runner.carry_out(self.rollback_id)
                 self._tasks.cancel_scope.cancel()
-        ended = f"Rollback {self.rollback_id} has ended: it {event.status}"
-        await refuse_commands(self._executor, self._run_id, ended)
+        await refuse_commands(self._executor, self._run_id, str(rollback_has_ended(event)))
         return event
 
     def halt(self, rollback_id: int, actor: str, reason: str) -> str:

@@ -14,7 +14,7 @@ from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
 from orchestrate_tui.domain.step_decision import StepDecision
-from orchestrate_tui.errors import NoRoom, Refused, RollbackRefused
+from orchestrate_tui.errors import SAY_WHY, NoRoom, Refused, RollbackRefused
 from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.demand import accept, applicant_of
@@ -23,7 +23,11 @@ from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.left_work import LeftWork, end_all
 from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.requests import being_taken_up, recorded_later
+from orchestrate_tui.executor.requests import (
+    being_taken_up,
+    recorded_later,
+    rollback_has_ended,
+)
 from orchestrate_tui.executor.rollback import halt_sentence
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.standstill import standstill
@@ -59,7 +63,7 @@ class ManualRollbacks:
     ) -> RollbackEvent:
         """Carry a demand out; returns the rollback as it ended. Raises NotFound or Refused."""
         if demand.force and not demand.reason.strip():
-            raise RollbackRefused("A forced rollback needs a reason", next_step="Say why")
+            raise RollbackRefused("A forced rollback needs a reason", next_step=SAY_WHY)
         run = self._asking.standing(run_id)
         demand = replace(demand, reason=self._records.secrets(run).masked(demand.reason))
         receipt = Receipt(
@@ -103,7 +107,7 @@ class ManualRollbacks:
         """Stop a rollback at its present step. Raises NotFound or Refused."""
         event = self._records.rollback(rollback_id)
         if event.status in ENDED_ROLLBACKS:
-            raise Refused(f"Rollback {rollback_id} has ended: it {event.status}")
+            raise rollback_has_ended(event)
         run = self._records.run(event.run_id)
         reason = self._records.secrets(run).masked(reason)
         if event.run_id in self.active and not key:
@@ -133,12 +137,12 @@ class ManualRollbacks:
         """
         event = self._records.rollback(rollback_id)
         if event.status in ENDED_ROLLBACKS:
-            raise Refused(f"Rollback {rollback_id} has ended: it {event.status}")
+            raise rollback_has_ended(event)
         run = self._records.run(event.run_id)
         reason = self._records.secrets(run).masked(decision.reason)
         decision = replace(decision, reason=reason.strip())
         if not decision.reason:
-            raise Refused("A decision needs a reason", next_step="Say why with --reason TEXT")
+            raise Refused("A decision needs a reason", next_step=SAY_WHY)
         if event.run_id in self.active and not key:
             return await self.active[event.run_id].decide(rollback_id, decision), None
         if event.epoch == self._executor.epoch and not self._is_carried_out(event):

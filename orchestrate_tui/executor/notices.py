@@ -115,6 +115,9 @@ def _next_steps(database: Database, notification: Notification) -> Iterator[str]
         command = f"orchestrate-tui rollback-step {rollback_id}"
         yield f"Decide with: {command} retry|skip|done|halt --reason TEXT"
     else:
+        if notification.occasion is Occasion.ROLLBACK_FAILED:
+            event = database.read(partial(rollbacks.read, rollback_id=rollback_id or 0))
+            yield f"Try again what is left: {event.again}"
         yield f"Say that you see to it: orchestrate-tui acknowledge {run_id}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import anyio
 
-from orchestrate_tui.domain.events import RollbackStep
+from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused
 
@@ -19,10 +19,20 @@ class _Case:
     decision: StepDecision | None = None
 
 
+def waits_for_nobody(rollback_id: int, run_id: int) -> Refused:
+    """Why nothing can be decided about the steps of a rollback."""
+    return Refused(
+        f"No step of rollback {rollback_id} waits for a decision",
+        next_step=f"See what it does with: orchestrate-tui show {run_id}; stop it with:"
+        f" orchestrate-tui rollback-step {rollback_id} halt --reason TEXT",
+    )
+
+
 class OperatorDesk:
     """Holds what waits for a decision, by the position of the step; belongs to one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, event: RollbackEvent) -> None:
+        self._event = event
         self._cases: dict[int, _Case] = {}
         self._emptied = anyio.Event()
 
@@ -79,7 +89,7 @@ class OperatorDesk:
                 f"These steps wait for a decision: {', '.join(waiting)}",
                 next_step="Name one of them with --stage",
             )
-        raise Refused("No step of the rollback waits for a decision")
+        raise waits_for_nobody(self._event.id or 0, self._event.run_id)
 
     def give_up(self) -> None:
         """Wait for no decision any more; those that were made still count."""

@@ -12,7 +12,7 @@ from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS
 from orchestrate_tui.errors import Fenced, Refused, StalePlan
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.hub import Change
-from orchestrate_tui.executor.requests import has_ended
+from orchestrate_tui.executor.requests import has_ended, rollback_has_ended
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import (
     ABOUT_ROLLBACKS,
@@ -120,6 +120,6 @@ def _check_under_way(
     if kind in ABOUT_ROLLBACKS:
         event = rollbacks.read(connection, int(payload["rollback"]))
         if event.status in ENDED_ROLLBACKS:
-            raise Refused(f"Rollback {event.id} has ended: it {event.status}")
+            raise rollback_has_ended(event)
     elif (run := read_run(connection, run_id)).status in ENDED_RUNS:
         raise has_ended(run)

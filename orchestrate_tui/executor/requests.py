@@ -10,7 +10,7 @@ import anyio
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import spoken
 from orchestrate_tui.domain.run import Run
-from orchestrate_tui.domain.status import standing
+from orchestrate_tui.domain.status import RollbackStatus, standing
 from orchestrate_tui.errors import NoRoom, OrchestrateError, Refused, Unrecorded
 from orchestrate_tui.store.commands import Command, CommandKind
 
@@ -28,7 +28,7 @@ def being_rolled_back(event: RollbackEvent) -> Refused:
 def being_taken_up(run_id: int, actor: str = "") -> Refused:
     """Why nothing can be asked about a run just now: this executor does not work on it yet."""
     by = f" by {actor}" if actor else ""
-    return Refused(f"Run {run_id} is just being taken up{by}", next_step="Ask again")
+    return Refused(f"Run {run_id} is just being taken up{by}", next_step="Ask again in a moment")
 
 
 def has_ended(run: Run) -> Refused:
@@ -44,6 +44,19 @@ def recorded_later(told: str, run_id: int, no_room: NoRoom) -> Unrecorded:
         f"{no_room.message}. {told}; that is recorded once there is room, unless that executor"
         " ends before",
         next_step=f"Free some space, then look with: orchestrate-tui show {run_id}",
+    )
+
+
+def rollback_has_ended(event: RollbackEvent) -> Refused:
+    """Why nothing can be decided about a rollback any more: how, why and when it ended."""
+    when = f" at {spoken(event.completed_at)}" if event.completed_at else ""
+    because = f" ({event.error_message})" if event.error_message else ""
+    next_step = f"See it with: orchestrate-tui show {event.run_id}"
+    if event.status is RollbackStatus.FAILED:
+        next_step = f"Try again what is left with: {event.again}"
+    return Refused(
+        f"Rollback {event.id} has ended: it {standing(event.status)}{when}{because}",
+        next_step=next_step,
     )
 
 

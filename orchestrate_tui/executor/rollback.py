@@ -22,6 +22,7 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.environments import LOOK_INTERVAL_S, environments_undone
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.operator_desk import waits_for_nobody
 from orchestrate_tui.executor.releases import releases_of
 from orchestrate_tui.executor.snapshots import overwritten, pruned_parts, restorable
 from orchestrate_tui.executor.undo import Decided, StepRunner
@@ -157,7 +158,10 @@ class RollbackRunner:
         Raises Refused when somebody did so before.
         """
         if before := self._halts.get(rollback_id):
-            raise Refused(f"Rollback {rollback_id} is stopping already: {before}")
+            raise Refused(
+                f"Rollback {rollback_id} is stopping already: {before}",
+                next_step="Wait for its end",
+            )
         sentence = halt_sentence(actor, reason)
         self._halts[rollback_id] = sentence
         if self._steps is not None and self._steps.rollback_id == rollback_id:
@@ -166,7 +170,7 @@ class RollbackRunner:
     def decide(self, rollback_id: int, decision: StepDecision) -> Decided:
         """A decision about a step that waits; see StepRunner.decide. Raises Refused."""
         if self._steps is None or self._steps.rollback_id != rollback_id:
-            raise Refused(f"Rollback {rollback_id} waits for no decision")
+            raise waits_for_nobody(rollback_id, self._context.id)
         return self._steps.decide(decision)
 
     def take_back(self, decision: StepDecision) -> None:

@@ -85,7 +85,10 @@ class RollbackQueue:
     def _check_queued(self, rollback_id: int) -> None:
         queued = [one.id for one in (self._current, *self._waiting) if one]
         if rollback_id not in queued:
-            raise Refused(f"Rollback {rollback_id} has ended")
+            raise Refused(
+                f"Rollback {rollback_id} has ended",
+                next_step="See how with: orchestrate-tui rollbacks",
+            )
 
     def _note_end(self) -> None:
         self._current = None

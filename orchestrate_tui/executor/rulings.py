@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from orchestrate_tui.domain.release import Quarantine, Release, Ruling
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import SAY_WHY, Refused
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.records import Records
@@ -30,9 +30,9 @@ class Rulings:
         reason.
         """
         if ruling is Ruling.RESET and not reason.strip():
-            raise Refused("Resetting a breaker needs a reason", next_step="Say why")
+            raise Refused("Resetting a breaker needs a reason", next_step=SAY_WHY)
         if ruling is Ruling.LIFT and not reason.strip():
-            raise Refused("Lifting a quarantine needs a reason", next_step="Say why")
+            raise Refused("Lifting a quarantine needs a reason", next_step=SAY_WHY)
         run_id = self._subject(ruling, identity).run_id
         said = self.records.secrets(self.records.run(run_id)).masked(reason.strip())
         at = self.executor.clock()

@@ -138,7 +138,7 @@ def decide_left(
     somebody has taken the rollback over.
     """
     _check_environments(connection, (event,), executor)
-    desk = OperatorDesk()
+    desk = OperatorDesk(event)
     steps = steps_of(connection, event.id or 0)
     for step in failed_steps(steps) if event.waiting_since else ():
         desk.lay(step)

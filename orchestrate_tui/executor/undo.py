@@ -48,7 +48,7 @@ class StepRunner:
         self._plan = plan
         self._problems: list[str] = []
         self._halted = ""
-        self._desk = OperatorDesk()
+        self._desk = OperatorDesk(event)
         self._scopes: set[anyio.CancelScope] = set()
         self._places = anyio.CapacityLimiter(context.pipeline.max_parallel)
         self._stages = {stage.name: stage for stage in context.pipeline.stages}

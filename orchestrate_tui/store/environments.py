@@ -110,6 +110,12 @@ class Holder:
 
 def how_it_ends(holder: Holder) -> str:
     """What somebody does in whose way a holder is."""
+    if holder.is_left:
+        end = f"cancel {holder.run_id}"
+        if holder.rollback_id is not None:
+            end = f"rollback-step {holder.rollback_id} halt --reason TEXT"
+        go_on = f"orchestrate-tui resume {holder.run_id}"
+        return f"Go on with it: {go_on}; or end it: orchestrate-tui {end}"
     if holder.rollback_id is None:
         return "Wait for its end"
     return how_rollback_ends(holder.rollback_id, is_waiting=holder.is_waiting)

@@ -25,7 +25,10 @@ def pin(
     """
     release = read_release(connection, release_id)
     if release.undone_by is not None:
-        raise Refused(f"Release {release_id} was undone by rollback {release.undone_by}")
+        raise Refused(
+            f"Release {release_id} was undone by rollback {release.undone_by}",
+            next_step="Pin another one: orchestrate-tui releases",
+        )
     if release.is_golden:
         raise Refused(f"Release {release_id} was pinned by {release.pinned_by} already")
     connection.execute(

@@ -149,7 +149,10 @@ def find_release(connection: sqlite3.Connection, run_id: int, wanted: str) -> Re
         )
     (release,) = _releases(connection, [row])
     if release.undone_by is not None:
-        raise RollbackRefused(f"Release {release.id} was undone by rollback {release.undone_by}")
+        raise RollbackRefused(
+            f"Release {release.id} was undone by rollback {release.undone_by}",
+            next_step="Choose another one: orchestrate-tui releases",
+        )
     if release.quarantine is not None:
         raise RollbackRefused(
             f"Version {release.version} is quarantined in {release.environment}",

@@ -89,6 +89,7 @@ def test_a_failed_undo_ends_with_1_and_names_its_step(desk: Desk) -> None:
     result = desk.do(*DEPLOY, *WHY, "--yes")
     assert result.code == 1
     assert result.out == "Rollback 1 of run 1 failed: step 'deploy' failed: exit code 7\n"
+    assert "What the undo of deploy wrote: orchestrate-tui logs 1 deploy --rollback 1" in result.err
     statuses = [step["status"] for step in desk.json("rollbacks")[0]["steps"]]
     assert statuses == ["succeeded", "failed"]
 
@@ -279,8 +280,11 @@ def test_a_halt_from_a_second_process_ends_it_as_failed(desk: Desk) -> None:
     result = job.end()
     assert result.code == 1
     assert f"halted by {desk.user}: wrong run" in result.out
+    again = "orchestrate-tui rollback 1 --from announce --to deploy --retry --reason TEXT"
+    assert result.err.splitlines()[-1].startswith(f"Try again what is left: {again}")
     assert not runs(pid)
     assert desk.notes("undone") == []
+    assert "needs a reason" in desk.do("rollback-step", 1, "halt", "--reason", " ").err
     late = desk.do("rollback-step", 1, "halt", "--reason", "again")
     assert late.code == 2
     assert "Rollback 1 has ended" in late.err

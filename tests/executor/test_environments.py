@@ -207,7 +207,10 @@ async def test_a_stage_that_outlives_its_executor_still_works_in_its_environment
     await scene.ready.line()
     other.kill()
     scene.bury(with_processes=False)
-    said = "'deploy' of run 2 of another .* works in 'production', though its executor died"
+    said = (
+        "'deploy' of run 2 of another .* works in 'production', though its executor died."
+        " Go on with it: orchestrate-tui resume 2; or end it: orchestrate-tui cancel 2"
+    )
     with pytest.raises(RollbackRefused, match=said):
         await scene.executor.trigger_rollback(first.id, "deploy")
     scene.gate.open()
@@ -224,7 +227,10 @@ async def test_an_undo_that_outlives_its_executor_still_works_in_its_environment
     await scene.ready.line()
     other.kill()
     scene.bury(with_processes=False)
-    said = "Rollback 1 .* is under way in 'production', though its executor died"
+    said = (
+        "Rollback 1 .* is under way in 'production', though its executor died."
+        " Go on with it: orchestrate-tui resume 1; or end it: orchestrate-tui rollback-step 1 halt"
+    )
     with pytest.raises(RollbackRefused, match=said):
         await scene.executor.trigger_rollback(second.id, "deploy")
     scene.gate.open()

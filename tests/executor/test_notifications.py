@@ -172,6 +172,8 @@ async def test_a_rollback_that_is_halted_while_it_waits_is_told_as_failed(
         await scene.executor.halt(1, reason="later", actor="ann")
     told = await message(receiver)
     assert told["title"] == f"the rollback of run {run.id} of shop to 'deploy' FAILED"
+    again = f"orchestrate-tui rollback {run.id} --from deploy --to deploy --retry --reason TEXT"
+    assert f"Try again what is left: {again} --db " in told["message"]
     failed, waited = scene.history.notifications(run.id)
     assert (failed.outcome, waited.outcome) == ("", "the rollback has failed")
     await scene.executor.acknowledge(run.id, actor="ann")

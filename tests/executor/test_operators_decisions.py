@@ -15,7 +15,7 @@ from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused, StoreError
 from orchestrate_tui.store.attendance import Attendance
-from tests.executor.scenery import ROLLBACK, Scene, after, undone
+from tests.executor.scenery import HOLD, ROLLBACK, Scene, after, undone
 
 pytestmark = pytest.mark.anyio
 
@@ -126,8 +126,30 @@ async def test_a_decision_needs_a_reason_and_a_step_that_waits(scene: Scene) -> 
         with pytest.raises(Refused, match="These steps wait for a decision: b"):
             await scene.executor.decide_step(rollback_id, SKIP, reason="x", stage="a")
         await scene.executor.decide_step(rollback_id, SKIP, reason="x", stage="b")
-    with pytest.raises(Refused, match=f"Rollback {rollback_id} has ended: it succeeded"):
+    with pytest.raises(Refused, match=f"Rollback {rollback_id} has ended: it succeeded at .*show"):
         await scene.executor.decide_step(rollback_id, SKIP, reason="x")
+
+
+async def test_who_comes_too_late_is_told_how_to_try_what_is_left(scene: Scene) -> None:
+    run_id = await broken_run(scene)
+    await scene.executor.trigger_rollback(run_id, "c", "a")
+    again = f"orchestrate-tui rollback {run_id} --from c --to a --retry --reason TEXT"
+    for late in (scene.executor.decide_step(1, SKIP, reason="x"), scene.executor.halt(1)):
+        with pytest.raises(Refused) as refused:
+            await late
+        assert "it failed at " in refused.value.message
+        assert "(step 'b' failed: exit code 1)" in refused.value.message
+        assert refused.value.next_step == f"Try again what is left with: {again}"
+
+
+async def test_about_a_rollback_that_goes_on_nothing_can_be_decided(scene: Scene) -> None:
+    run = await scene.run(undone("a", undo=HOLD))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: scene.executor.trigger_rollback(run.id, "a"))
+        await scene.ready.line()
+        with pytest.raises(Refused, match=r"No step of rollback 1 waits .* rollback-step 1 halt"):
+            await scene.executor.decide_step(1, SKIP, reason="x")
+        scene.gate.open()
 
 
 async def test_of_two_who_decide_at_once_one_wins(scene: Scene) -> None:
