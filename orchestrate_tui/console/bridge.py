@@ -6,8 +6,8 @@ commit is found by the database's version, looked at less often.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,10 +27,12 @@ MOST_EVENTS = 500
 class Changes:
     """What has to be read again; `everything` when nobody knows.
 
-    `warnings` are what this process's executor has to say of itself.
+    `stages` are those that changed of runs of which nothing else did. `warnings` are what this
+    process's executor has to say of itself.
     """
 
     runs: frozenset[int] = frozenset()
+    stages: Mapping[int, frozenset[str]] = field(default_factory=dict)
     rollbacks: frozenset[int] = frozenset()
     everything: bool = False
     warnings: tuple[str, ...] = ()
@@ -41,6 +43,11 @@ class Changes:
     def concern(self, run_id: int) -> bool:
         """Whether a run has to be read again."""
         return self.everything or run_id in self.runs
+
+    @property
+    def concern_rows(self) -> bool:
+        """Whether something is to be seen of it in a list of runs."""
+        return self.everything or not self.runs <= self.stages.keys()
 
 
 class Bridge:
@@ -61,24 +68,28 @@ class Bridge:
     def drain(self) -> Changes:
         """What changed since the last call."""
         self._drains += 1
-        runs: set[int] = set()
-        rollbacks: set[int] = set()
+        noted = _Noted()
         is_stale = False
         warnings: tuple[str, ...] = ()
         if self._subscription is not None:
             is_stale = self._subscription.take_stale()
             warnings = self._subscription.take_warnings()
-            _note(self._subscription.drain(), runs, rollbacks)
+            noted.add(self._subscription.drain())
         if self._subscription is None or self._drains % DRAINS_PER_POLL == 0:
-            is_stale = self._poll(runs, rollbacks) or is_stale
+            is_stale = self._poll(noted) or is_stale
         return Changes(
-            runs=frozenset(runs),
-            rollbacks=frozenset(rollbacks),
+            runs=frozenset(noted.runs),
+            stages={
+                run_id: frozenset(names)
+                for run_id, names in noted.runs.items()
+                if names is not None
+            },
+            rollbacks=frozenset(noted.rollbacks),
             everything=is_stale,
             warnings=warnings,
         )
 
-    def _poll(self, runs: set[int], rollbacks: set[int]) -> bool:
+    def _poll(self, noted: _Noted) -> bool:
         """Note what was committed by anybody; whether everything has to be read again.
 
         That an executor died is committed by nobody, and changes what its runs are shown as.
@@ -92,7 +103,7 @@ class Bridge:
             return False
         self._version = version
         events = self._history.events_after(self._last_event, limit=MOST_EVENTS)
-        _note(events, runs, rollbacks)
+        noted.add(events)
         if len(events) == MOST_EVENTS:
             self._last_event = self._history.last_event_id()
             return True
@@ -100,8 +111,19 @@ class Bridge:
         return False
 
 
-def _note(changes: Iterable[Change | Event], runs: set[int], rollbacks: set[int]) -> None:
-    for change in changes:
-        runs.add(change.run_id)
-        if change.rollback_id is not None:
-            rollbacks.add(change.rollback_id)
+class _Noted:
+    """What changed: of each run the names of stages, None when more than these did."""
+
+    def __init__(self) -> None:
+        self.runs: dict[int, set[str] | None] = {}
+        self.rollbacks: set[int] = set()
+
+    def add(self, changes: Iterable[Change | Event]) -> None:
+        for change in changes:
+            names = self.runs.setdefault(change.run_id, set())
+            if change.rollback_id is not None:
+                self.rollbacks.add(change.rollback_id)
+            if change.stage_name is None or change.rollback_id is not None:
+                self.runs[change.run_id] = None
+            elif names is not None:
+                names.add(change.stage_name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -53,8 +53,21 @@ class RunPicture:
     rehearsal: Rehearsal | None = None
 
     @classmethod
-    def read(cls, history: History, run_id: int, before: RunPicture | None = None) -> RunPicture:
-        """The run as it is now; `before` spares reading the pipeline again. Raises NotFound."""
+    def read(
+        cls,
+        history: History,
+        run_id: int,
+        before: RunPicture | None = None,
+        *,
+        changed: Collection[str] = (),
+    ) -> RunPicture:
+        """The run as it is now; `before` spares reading the pipeline again. Raises NotFound.
+
+        `changed` are the stages that differ from those before when nothing else does; () means
+        that nobody knows.
+        """
+        if before is not None and changed:
+            return before._with(history, changed)  # noqa: SLF001  (it is one of us)
         is_same = before is not None and before.run.id == run_id
         pipeline = before.pipeline if before and is_same else history.definition(run_id)
         rollback = next(iter(history.rollbacks(run_id, limit=1)), None)
@@ -68,6 +81,13 @@ class RunPicture:
             history.notifications(run_id) if pipeline.notify else (),
             history.query(partial(last_rehearsal, run_id=run_id)),
         )
+
+    def _with(self, history: History, changed: Collection[str]) -> RunPicture:
+        """The same with some stages as they are now, and the decisions on them."""
+        run_id = self.run.id
+        now = {stage.stage_name: stage for stage in history.stages(run_id, only=changed)}
+        stages = tuple(now.get(stage.stage_name, stage) for stage in self.stages)
+        return replace(self, stages=stages, approvals=history.approvals(run_id))
 
     @cached_property
     def by_name(self) -> Mapping[str, StageRun]:

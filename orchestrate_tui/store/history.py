@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,7 +28,7 @@ from orchestrate_tui.store.runs import unknown_run
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
     from pathlib import Path
 
@@ -81,10 +82,10 @@ class History:
         """One run. Raises NotFound."""
         return self._read(lambda reader: run_as_it_stands(reader, run_id, self.files))
 
-    def stages(self, run_id: int) -> tuple[StageRun, ...]:
-        """The stages of a run, in the order of its file. Raises NotFound."""
+    def stages(self, run_id: int, *, only: Collection[str] = ()) -> tuple[StageRun, ...]:
+        """The stages of a run, in the order of its file; () means all of them. Raises NotFound."""
         run = self.run(run_id)
-        stages = self._read(lambda reader: stages_of(reader, run_id))
+        stages = self._read(lambda reader: stages_of(reader, run_id, only))
         return tuple(stage_as_it_stands(stage, run) for stage in stages)
 
     def definition(self, run_id: int) -> Pipeline:
@@ -249,10 +250,15 @@ def run_as_it_stands(connection: sqlite3.Connection, run_id: int, files: StoreFi
     return left_by(lost, read_run(connection, run_id))
 
 
-def stages_of(connection: sqlite3.Connection, run_id: int) -> tuple[StageRun, ...]:
-    """The stages of a run as their rows say, in the order of its file."""
-    query = f"SELECT {STAGE_COLUMNS} FROM stages WHERE run_id = ? ORDER BY position"  # noqa: S608
-    return tuple(map(stage_of, connection.execute(query, (run_id,))))
+def stages_of(
+    connection: sqlite3.Connection, run_id: int, only: Collection[str] = ()
+) -> tuple[StageRun, ...]:
+    """The stages of a run as their rows say, in the order of its file; () means all of them."""
+    named = "AND stage_name IN (SELECT value FROM json_each(?))" if only else ""
+    where = f"run_id = ? {named} ORDER BY position"
+    names = (json.dumps([*only]),) if only else ()
+    query = f"SELECT {STAGE_COLUMNS} FROM stages WHERE {where}"  # noqa: S608
+    return tuple(map(stage_of, connection.execute(query, (run_id, *names))))
 
 
 def order_of_starts(connection: sqlite3.Connection, run_id: int) -> dict[str, int]:

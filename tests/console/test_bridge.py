@@ -28,6 +28,28 @@ def test_what_the_own_executor_commits_is_told_by_it(story: Story) -> None:
     assert changes.rollbacks == {3}
 
 
+def test_runs_of_which_only_stages_changed_are_told_with_these(story: Story) -> None:
+    hub = Hub()
+    bridge = Bridge(story.history, hub.subscribe())
+    hub.publish(Change(run_id=7, stage_name=name) for name in ("build", "test"))
+    changes = bridge.drain()
+    assert changes.stages == {7: {"build", "test"}}
+    assert not changes.concern_rows
+    hub.publish([Change(run_id=7, stage_name="build"), Change(run_id=7)])
+    changes = bridge.drain()
+    assert not changes.stages
+    assert changes.concern_rows
+
+
+def test_an_undo_of_a_stage_changes_more_than_the_stage(story: Story) -> None:
+    hub = Hub()
+    bridge = Bridge(story.history, hub.subscribe())
+    hub.publish([Change(run_id=7, stage_name="build", rollback_id=1)])
+    changes = bridge.drain()
+    assert not changes.stages
+    assert changes.concern_rows
+
+
 def test_an_executor_that_comes_later_is_listened_to_from_then_on(story: Story) -> None:
     hub, bridge = Hub(), Bridge(story.history)
     bridge.listen(hub.subscribe())

@@ -68,6 +68,35 @@ async def test_the_arrow_keys_follow_the_lines_of_the_graph(story: Story, desk: 
         ]
 
 
+async def test_a_stage_that_was_gone_to_is_not_left_for_one_that_begins(
+    story: Story, desk: Desk
+) -> None:
+    run_id = story.run()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        screen = main_screen(pilot)
+        graph = screen.query_one(StageGraphView)
+        graph.action_go_to(-1)  # of which the screen is told by a message
+        last = graph.chosen
+        story.becomes(run_id, "build", StageStatus.RUNNING, StageStatus.SUCCEEDED)
+        story.becomes(run_id, "security-scan", StageStatus.RUNNING)
+        assert screen.picture is not None
+        screen._update_run(screen.picture)
+        await pilot.pause()
+        assert graph.chosen == screen.stage_name == last
+
+
+async def test_arrow_keys_typed_while_a_graph_is_laid_out_count(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        graph = main_screen(pilot).query_one(StageGraphView)
+        await pilot.press("home")
+        graph.is_drawn = False
+        await pilot.press("right", "right")
+        assert graph.chosen == "build"
+        graph._take_over(graph.scan)
+        assert graph.chosen == "smoke-staging"
+
+
 async def test_going_down_the_runs_shows_the_stages_of_each(story: Story, desk: Desk) -> None:
     first, second = failed(story), waiting(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:

@@ -39,7 +39,7 @@ from orchestrate_tui.domain.events import failed_steps
 from orchestrate_tui.domain.moments import utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from orchestrate_tui.console.ports import Attendance
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
@@ -293,20 +293,24 @@ class MainScreen(Screen[None]):
 
     def _take_over(self, changes: Changes) -> None:
         self.query_one(Banner).warn(changes.warnings)
-        self.query_one(RunsList).update_runs()
+        if changes.concern_rows:
+            self.query_one(RunsList).update_runs()
         if changes.rollbacks or changes.everything:
             self.query_one(RollbackHistory).update_rollbacks()
             self._look_for_waiting()
         if self.picture is None:
             self._choose_current()
         elif changes.concern(self.picture.run.id):
-            self._update_run(self.picture)
+            self._update_run(self.picture, changes.stages.get(self.picture.run.id, ()))
 
-    def _update_run(self, before: RunPicture) -> None:
-        picture = self.picture = RunPicture.read(self._history, before.run.id, before)
+    def _update_run(self, before: RunPicture, changed: Collection[str] = ()) -> None:
+        """Show how the run stands now; `changed` as RunPicture.read takes it."""
+        run_id = before.run.id
+        picture = self.picture = RunPicture.read(self._history, run_id, before, changed=changed)
         graph = self.query_one(StageGraphView)
         graph.update_stages(picture.stages, picture.undoing)
-        if not self._stage_is_mine and self.stage_name != picture.stage_of_interest:
+        is_free = not self._stage_is_mine and graph.chosen == self.stage_name  # else it was left
+        if is_free and self.stage_name != picture.stage_of_interest:
             self.stage_name = picture.stage_of_interest
             graph.choose(self.stage_name)
         self._show_stage()
@@ -318,7 +322,6 @@ class MainScreen(Screen[None]):
         picture = self.picture
         if picture is not None and (picture.run.status in GOES_ON or picture.undoing):
             self._update_run(picture)
-            self.query_one(RunsList).update_runs()
         else:
             self._tell()
         self.query_one(RollbackHistory).tick()

@@ -15,7 +15,7 @@ from textual.timer import Timer
 
 from orchestrate_tui.console.diagram import steering
 from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Box
-from orchestrate_tui.console.diagram.scan import border
+from orchestrate_tui.console.diagram.scan import Scan, border
 from orchestrate_tui.console.durations import NARROW, Clock
 from orchestrate_tui.console.graph_boxes import LIGHT_CELLS
 from orchestrate_tui.console.lights import LightsByName
@@ -69,6 +69,7 @@ class StageGraphView(GraphCanvas):
         self._undoing: frozenset[str] = frozenset()
         self._labels: dict[str, StageLabel] = {}
         self._lights: LightsByName = {}
+        self._steps: list[str] = []
         self._tick = 0
         self._pulse: Timer | None = None
 
@@ -81,6 +82,7 @@ class StageGraphView(GraphCanvas):
         self.take_pipeline(pipeline)
         self._may_fail = allowed_to_fail(pipeline)
         self._lights = {}
+        self._steps = []
         self._stages, self._undoing = {stage.stage_name: stage for stage in stages}, frozenset()
         self._labels = {}
         self.chosen = chosen if chosen in self._stages else None
@@ -91,7 +93,7 @@ class StageGraphView(GraphCanvas):
         """Show no run."""
         self.take_pipeline(NO_PIPELINE)
         self._may_fail = {}
-        self._stages, self._labels, self.chosen = {}, {}, None
+        self._stages, self._labels, self.chosen, self._steps = {}, {}, None, []
         self._undoing = frozenset()
         self.draw()
         self._pace()
@@ -112,6 +114,13 @@ class StageGraphView(GraphCanvas):
         for name in {*before, *lights}:
             if before.get(name) is not lights.get(name):
                 self._refresh_box(name)
+
+    def _take_over(self, scan: Scan) -> None:
+        """Go on as the keys said that came before it was known what lies where."""
+        super()._take_over(scan)
+        steps, self._steps = self._steps, []
+        for direction in steps:
+            self.action_go(direction)
 
     def choose(self, stage_name: str) -> None:
         """Put the selection on a stage and bring it into view."""
@@ -138,8 +147,12 @@ class StageGraphView(GraphCanvas):
         ]
 
     def _relabel(self, names: Sequence[str]) -> None:
-        """Draw those boxes anew whose label was drawn and is no longer the same."""
-        labels = {name: self._label(name) for name in names if name in self._labels}
+        """Draw those boxes anew whose label is in view and no longer the same."""
+        seen = {name for name in names if name in self._labels and self._is_in_view(name)}
+        for name in names:
+            if name not in seen:
+                self._labels.pop(name, None)
+        labels = {name: self._label(name) for name in seen}
         changed = [name for name, label in labels.items() if label != self._labels[name]]
         self._labels.update(labels)
         if len(changed) > MANY_CHANGES and self.is_drawn:
@@ -147,6 +160,12 @@ class StageGraphView(GraphCanvas):
         else:
             for name in changed:
                 self._refresh_box(name)
+
+    def _is_in_view(self, name: str) -> bool:
+        box = self.box(name)
+        return box is not None and _region(box).overlaps(
+            self.size.region.translate(self.scroll_offset)
+        )
 
     def _pace(self) -> None:
         """Let the animation run exactly while some time goes on."""
@@ -177,7 +196,9 @@ class StageGraphView(GraphCanvas):
         """Choose the next stage in a direction."""
         if self.chosen is None:
             self.action_go_to(0)
-        elif self.is_drawn:
+        elif not self.is_drawn:
+            self._steps.append(direction)
+        else:
             step = steering.STEPS[direction]
             self._choose(step(self.scan.layout, self.drawings.graph, self.chosen))
 
