@@ -141,7 +141,7 @@ REFUSED = {
 def test_what_cannot_start_is_refused_before_anything_does(
     desk: Desk, stages: str, where: str, words: str
 ) -> None:
-    result = desk.do("run", desk.pipeline(stages), "--json")
+    result = desk.do("run", desk.pipeline(stages))
     assert (result.code, result.out) == (2, "")
     before, _, _ = (desk.folder / "shop.yaml").read_text().partition(where)
     line, column = before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1
