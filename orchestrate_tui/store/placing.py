@@ -100,7 +100,7 @@ def place_before(
         "any": component is None,
         "run_id": run_id,
     }
-    began = _began(connection, run_id, stage_name) or _NOW
+    began = began_at(connection, run_id, stage_name) or _NOW
     found = _in_place(connection, _LAST, known, began)
     return found if found is not None else _in_place(connection, _LAST_OF_ANY, known, began)
 
@@ -184,7 +184,7 @@ def _named(
     return sibling_of(connection, row["release_id"], stage_name, component)
 
 
-def _began(connection: sqlite3.Connection, run_id: int, stage_name: str) -> int | None:
+def began_at(connection: sqlite3.Connection, run_id: int, stage_name: str) -> int | None:
     """The event with which a stage first started; None before."""
     began: int | None = connection.execute(
         "SELECT min(id) FROM events INDEXED BY events_by_run"
@@ -208,5 +208,5 @@ def _in_place(
         ).fetchone()
         if release["undone_by"] is None:
             return int(release["id"])
-        began = _began(connection, release["run_id"], release["stage_name"])
+        began = began_at(connection, release["run_id"], release["stage_name"])
         moment = min(moment, began or release["event_id"])

@@ -6,16 +6,17 @@ any more; files that a prune which died has left are removed by the next one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrate_tui.domain.components import parts_of
+from orchestrate_tui.domain.components import Parts, parts_of
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.store.definitions import read_definition
-from orchestrate_tui.store.placing import all_in_place, place_before
+from orchestrate_tui.store.placing import all_in_place, began_at, place_before
 from orchestrate_tui.store.record import record
 
 if TYPE_CHECKING:
@@ -44,8 +45,17 @@ _VOUCHED = """
 """
 """The runs of what is golden or was named to be returned to, and the last one of each pipeline."""
 
+_RETURNED = """
+    SELECT pipeline, environment, max(event_id) AS last FROM returns GROUP BY 1, 2
+"""
+_BROUGHT = """
+    SELECT pipeline, environment, stage_name, component, run_id, event_id, undone_by FROM releases
+    ORDER BY id DESC
+"""
+
 _UNDOABLE = """
-    SELECT run_id, stage_name, definition_hash FROM stages JOIN runs ON runs.id = run_id
+    SELECT run_id, pipeline, environment, stage_name, definition_hash
+    FROM stages JOIN runs ON runs.id = run_id
     WHERE environment IS NOT NULL AND NOT simulated AND pruned_at IS NULL
         AND stages.status <> 'rolled_back' AND (
             stages.started_at IS NOT NULL OR runs.status IN ('pending', 'running', 'interrupted'))
@@ -103,15 +113,49 @@ def needed_runs(connection: sqlite3.Connection, old: Collection[int] = ()) -> fr
 
 
 def _gone_back_to(connection: sqlite3.Connection, aged: Collection[int]) -> Iterator[int]:
-    """The releases to which rollbacks of the runs would go that are not `aged`."""
+    """The releases to which rollbacks of the runs would go that are not `aged`, and maybe others.
+
+    Where nothing aged can be gone back to, nothing is looked for: there may be a million runs.
+    """
+    horizon = _horizon(connection, aged) if aged else {}
+    parts: dict[tuple[str, str], Parts] = {}
     for row in connection.execute(_UNDOABLE).fetchall():
-        if row["run_id"] in aged:
+        run_id, name, digest = row["run_id"], row["stage_name"], row["definition_hash"]
+        place = horizon.get((row["pipeline"], row["environment"]))
+        if run_id in aged or (aged and place is None):
             continue
-        stage = read_definition(connection, row["definition_hash"]).stage(row["stage_name"])
-        for part in parts_of(stage) if stage else ():
-            earlier = place_before(connection, row["run_id"], row["stage_name"], part)
-            if earlier is not None:
-                yield earlier
+        if (digest, name) not in parts:
+            stage = read_definition(connection, digest).stage(name)
+            parts[digest, name] = parts_of(stage) if stage else ()
+        began = began_at(connection, run_id, name)
+        for part in parts[digest, name]:
+            if place is None or began is None or began <= place.get((name, part), began):
+                earlier = place_before(connection, run_id, name, part)
+                if earlier is not None:
+                    yield earlier
+
+
+_Horizon = dict[tuple[str, str], dict[tuple[str, str | None], int]]
+"""For each pipeline in each environment: for a stage, or a component of it, the event after which
+whoever begins finds something newer in place than anything that is aged."""
+
+
+def _horizon(connection: sqlite3.Connection, aged: Collection[int]) -> _Horizon:
+    """Where something is aged, and from when on nobody goes back to it any more."""
+    last_return = {
+        (row["pipeline"], row["environment"]): row["last"] for row in connection.execute(_RETURNED)
+    }
+    found: _Horizon = {}
+    newer: _Horizon = defaultdict(dict)
+    for row in connection.execute(_BROUGHT):
+        place = row["pipeline"], row["environment"]
+        if place in found:
+            continue
+        if row["run_id"] in aged:
+            found[place] = newer[place]
+        elif row["undone_by"] is None and row["event_id"] > last_return.get(place, 0):
+            newer[place][row["stage_name"], row["component"]] = row["event_id"]
+    return found
 
 
 def _runs_of(connection: sqlite3.Connection, releases: Iterable[int]) -> frozenset[int]:
