@@ -7,7 +7,6 @@ import platform
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from orchestrate_tui.store.examination import (
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.loss import check_not_lost, is_absent
 from orchestrate_tui.store.sharing import what_hides
+from orchestrate_tui.values import dataclass
 
 _GOOD = Mark("✓", Tone.GOOD, "fine")
 _BAD = Mark("✗", Tone.BAD, "not fine")

@@ -7,8 +7,10 @@ commit is found by the database's version, looked at less often.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import Event

@@ -5,7 +5,6 @@ The glyphs of one kind differ, so that a status can be read without colours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrate_tui.domain.events import RollbackEvent
@@ -13,6 +12,7 @@ from orchestrate_tui.domain.readiness import Light
 from orchestrate_tui.domain.release import Release
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
+from orchestrate_tui.values import dataclass
 
 
 class Tone(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from orchestrate_tui.domain.rollback import is_in_scope, is_undone_as_target, po
 from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.console.marks import run_mark
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.run_pages import Fetch

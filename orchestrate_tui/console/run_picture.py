@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from orchestrate_tui.domain.status import (
     StepStatus,
 )
 from orchestrate_tui.store.rehearsals import last_rehearsal
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent

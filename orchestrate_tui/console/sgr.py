@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
+
+from orchestrate_tui.values import dataclass
 
 Rgb = tuple[int, int, int]
 Colour = int | Rgb

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrate_tui.console.durations import NARROW, elapsed_s, short_duration
@@ -12,6 +11,7 @@ from orchestrate_tui.console.text import shortened, visible
 from orchestrate_tui.domain.pipeline import OnFailure, Pipeline
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.values import dataclass
 
 LONGEST_NAME = 24
 """Cells that a name takes in a box at most."""

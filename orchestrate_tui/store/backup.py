@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from orchestrate_tui.store.reading import Reader, connect
 from orchestrate_tui.store.soundness import verdict_with
 from orchestrate_tui.store.vacuum import cannot_copy, vacuum_into
 from orchestrate_tui.store.verification import Verdict
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,6 @@ withholds a rollback.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from orchestrate_tui.domain.moments import from_text, spoken, to_text
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import moment
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3

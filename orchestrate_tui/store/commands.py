@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.errors import NotFound, StaleTransition
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.runs import check_run
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3

@@ -8,7 +8,6 @@ its environment only while a program of it goes on. Simulated runs hold nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.components import part_name
@@ -20,6 +19,7 @@ from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.placing import Line, in_place
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rollbacks import how_it_ends as how_rollback_ends
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,7 +6,6 @@ says so, and every write of an owner asks for it in its own; no clock has a part
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from orchestrate_tui.domain.status import RunStatus, standing
 from orchestrate_tui.errors import Fenced, NotFound, StaleTransition
 from orchestrate_tui.store.occasions import hand_over
 from orchestrate_tui.store.record import record
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3

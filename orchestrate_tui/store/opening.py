@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.permissions import make_folder
@@ -29,6 +28,7 @@ from orchestrate_tui.store.verification import (
     verified_mark,
     verify,
 )
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

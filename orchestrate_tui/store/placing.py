@@ -10,8 +10,10 @@ one was named, is in place no more, although nothing undid it.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
+
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3

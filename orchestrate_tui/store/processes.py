@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 from orchestrate_tui.domain.presence import Person
 from orchestrate_tui.store.accounts import name_of
+from orchestrate_tui.values import dataclass
 
 _PROC = Path("/proc")
 _MOST_ANCESTORS = 64

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.placing import all_in_place, began_at, place_before
 from orchestrate_tui.store.record import record
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,13 +12,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.connection import cannot_read, may_not_read
 from orchestrate_tui.store.standing import Standing, State, settled
+from orchestrate_tui.values import dataclass
 
 T = TypeVar("T")
 Query = Callable[[sqlite3.Connection], T]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from orchestrate_tui.store.definitions import insert_definition
 from orchestrate_tui.store.fencing import check_owner
 from orchestrate_tui.store.occasions import keep_rules
 from orchestrate_tui.store.record import record, record_all
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3

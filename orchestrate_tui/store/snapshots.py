@@ -5,11 +5,11 @@ The contents are in packs, which are files; what a manifest says is not known he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.store.record import record
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3

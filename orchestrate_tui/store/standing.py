@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from orchestrate_tui.values import dataclass
 
 _TICK_NS = 50_000_000
 """Longer than the kernel's clock for files stands still: 10 ms where it ticks slowest."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import Any
 
 from orchestrate_tui.store.chain import COLUMNS, START, Head, digest_of
+from orchestrate_tui.values import dataclass
 
 _ROWS_AT_ONCE = 1000
 _QUERY = f"SELECT {COLUMNS}, hash FROM events WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608

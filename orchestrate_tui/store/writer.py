@@ -12,7 +12,6 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
@@ -21,6 +20,7 @@ from orchestrate_tui.errors import NoRoom, StoreError, Unrecorded
 from orchestrate_tui.store.chain import last_event
 from orchestrate_tui.store.connection import MAKE_ROOM
 from orchestrate_tui.store.trouble import Trouble
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 from orchestrate_tui.console.diagram.knots import untie
 from orchestrate_tui.console.diagram.wires import Channel, Wire
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from orchestrate_tui.values import dataclass
 
 UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
 GLYPHS = dict(

@@ -9,7 +9,6 @@ Everything is in character cells; column 0 and row 0 are the top left corner.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from orchestrate_tui.console.diagram.columns import assign_columns
 from orchestrate_tui.console.diagram.edges import Edges, Vertical
@@ -18,6 +17,7 @@ from orchestrate_tui.console.diagram.order import ordered
 from orchestrate_tui.console.diagram.rows import rows_of
 from orchestrate_tui.console.diagram.wires import Channel, Row, Wire, wires_of
 from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,8 @@ ending there it holds a place in it, a bend; one net has at most one bend in eac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

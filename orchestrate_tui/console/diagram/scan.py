@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from orchestrate_tui.console.diagram.layout import Box, Layout
+from orchestrate_tui.values import dataclass
 
 ARROW_HEAD = "▶"
 Part = str | Box

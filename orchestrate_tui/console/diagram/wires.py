@@ -13,7 +13,9 @@ enters a wire reaches everything that leaves it. Hence two rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from orchestrate_tui.values import dataclass
 
 Ends = tuple[Iterable[int], Iterable[int]]
 """The rows of one net on the left and on the right side of a channel."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -16,6 +15,7 @@ from textual.widgets import Button, Input, Static
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.word_field import WordField
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ takes as long as everything else that a key press draws.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
+
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from textual import events
