@@ -11,8 +11,8 @@ TITLE = "a rollback plan over 10,000 stages"
 TARGETS = (Target(text="at most 50 ms", limit=0.05),)
 SHORT = (
     Target(
-        text="at most 16 times the processor time of graphlib's order",
-        limit=16,
+        text="at most 8 times the processor time of graphlib's order",
+        limit=8,
         against=(FLOOR,),
         of="cpu_s",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def utc_now() -> datetime:
@@ -10,6 +11,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@lru_cache(maxsize=16)  # what is decided together happens at one moment
 def to_text(moment: datetime) -> str:
     """The moment as `YYYY-MM-DDTHH:MM:SS.ffffffZ`, which sorts by time."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"

@@ -280,7 +280,10 @@ class Pipeline:
 
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, or None."""
-        return next((stage for stage in self.stages if stage.name == name), None)
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        return None
 
     def breaker(self, environment: str) -> int:
         """After how many automatic rollbacks there no new run goes to the environment."""
@@ -289,4 +292,7 @@ class Pipeline:
 
     def agent(self, name: str) -> Agent | None:
         """The agent of that name, or None."""
-        return next((agent for agent in self.agents if agent.name == name), None)
+        for agent in self.agents:
+            if agent.name == name:
+                return agent
+        return None

@@ -62,7 +62,7 @@ class RunSession:
         )
         self._attempts = attempts
         self._stages = {stage.name: stage for stage in context.pipeline.stages}
-        self._book = StageBook(stages, executor.clock, context.secrets)
+        self._book = StageBook(stages, self.turns.moment, context.secrets)
         self._scheduler = Scheduler(context.graph, context.pipeline.max_parallel)
         self._gate = ApprovalGate(executor, simulated=context.run.simulated, decided=decided)
         self._under_way = UnderWay(attempts)
@@ -105,7 +105,7 @@ class RunSession:
             epoch=self.executor.epoch,
             expected=expected,
             status=status,
-            at=self.executor.clock(),
+            at=self.turns.moment(),
             reason=self.context.secrets.masked(reason),
         )
         self.turns.present.others.append(change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -29,12 +30,19 @@ class Turns:
         self._requests: list[Request] = []
         self._ended = anyio.Event()
         self.present = Turn(run_id, executor.epoch)
+        self._moment: datetime | None = None
         self.tasks: TaskGroup
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits to be handled."""
         return self._mailbox.is_empty
+
+    def moment(self) -> datetime:
+        """When the present turn decides: all of it at once."""
+        if self._moment is None:
+            self._moment = self._executor.clock()
+        return self._moment
 
     def post(self, call: Callable[[], None]) -> None:
         """Have `call` made at the beginning of the next turn."""
@@ -72,6 +80,7 @@ class Turns:
     async def end(self) -> None:
         """Commit what was decided, and act on it."""
         turn, self.present = self.present, Turn(self._run_id, self._executor.epoch)
+        self._moment = None
         if not turn.is_empty:
             await self._executor.commit(turn.apply)
             self._executor.publish(turn.told())

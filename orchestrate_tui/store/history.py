@@ -258,7 +258,9 @@ def stages_of(
     where = f"run_id = ? {named} ORDER BY position"
     names = (json.dumps([*only]),) if only else ()
     query = f"SELECT {STAGE_COLUMNS} FROM stages WHERE {where}"  # noqa: S608
-    return tuple(map(stage_of, connection.execute(query, (run_id, *names))))
+    cursor = connection.cursor()
+    cursor.row_factory = None  # stage_of takes them as they are
+    return tuple(map(stage_of, cursor.execute(query, (run_id, *names))))
 
 
 def order_of_starts(connection: sqlite3.Connection, run_id: int) -> dict[str, int]:

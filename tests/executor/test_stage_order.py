@@ -33,6 +33,13 @@ async def test_what_has_no_dependencies_runs_at_the_same_time(scene: Scene) -> N
         scene.gate.open(3)
 
 
+async def test_what_starts_together_starts_at_one_moment(scene: Scene) -> None:
+    run = await scene.run(stage("a"), stage("b"), after("c", "a", "b"))
+    stages = {one.stage_name: one for one in scene.history.stages(run.id)}
+    assert stages["a"].started_at == stages["b"].started_at
+    assert stages["c"].started_at != stages["a"].started_at
+
+
 async def test_a_parallel_group_shares_the_dependencies_of_its_first_member(scene: Scene) -> None:
     async with scene.running(
         Stage(name="build", agent="script", task="true"),
