@@ -365,10 +365,12 @@ def _tidy(folder: SnapshotFolder) -> None:
 
 def answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]:
     """What the work returns, or the sentence that says why it could not be done."""
-    from orchestrate_tui.snapshots.errors import SnapshotError  # noqa: PLC0415
+    from orchestrate_tui.snapshots.errors import Damaged, SnapshotError  # noqa: PLC0415
 
     try:
         return work(), ""
+    except Damaged as error:  # that says of what
+        return None, str(error)
     except SnapshotError as error:
         return None, f"snapshot: {error}"
     except OSError as error:

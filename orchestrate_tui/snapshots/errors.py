@@ -28,6 +28,13 @@ class InUse(SnapshotError):
     """A process has a database open that is to be put back."""
 
 
+def damaged_at(path: bytes) -> Damaged:
+    """The error for what was kept of a path, and cannot be had any more."""
+    return Damaged(
+        f"the snapshot is damaged: what was kept of '{spoken(path)}' is gone, or is not what it was"
+    )
+
+
 def spoken(path: bytes) -> str:
     """A path for a sentence; what is no UTF-8 in it is written as hexadecimal."""
     return path.decode("utf-8", "backslashreplace") or "."

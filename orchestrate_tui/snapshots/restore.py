@@ -18,6 +18,7 @@ from orchestrate_tui.snapshots.errors import (
     InUse,
     SnapshotError,
     Unfit,
+    damaged_at,
     spoken,
     unreadable,
 )
@@ -214,8 +215,8 @@ class Restore:
                 try:
                     read += self.packs.check(entry.sha256, is_read=read <= MOST_READ)
                 except Damaged as error:
-                    path = spoken(os.path.join(place.path, entry.path).rstrip(b"/"))
-                    raise Damaged(f"the snapshot is damaged at '{path}': {error}") from error
+                    path = os.path.join(place.path, entry.path).rstrip(b"/")
+                    raise damaged_at(path) from error
 
     def _check_unused(self, places: Sequence[Place]) -> None:
         """Raise InUse while a process has one of the databases open."""

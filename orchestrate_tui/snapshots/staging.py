@@ -11,7 +11,7 @@ from typing import Self
 
 from orchestrate_tui.snapshots.blobs import AT_ONCE, PackReader
 from orchestrate_tui.snapshots.contents import ACCESS_LISTS, is_promised
-from orchestrate_tui.snapshots.errors import Damaged, spoken
+from orchestrate_tui.snapshots.errors import Damaged, damaged_at, spoken
 from orchestrate_tui.snapshots.manifest import (
     FILE,
     FOLDER,
@@ -124,7 +124,10 @@ class _Site:
         mode = 0o600 if entry.xattrs else entry.mode & _PLAIN
         descriptor = os.open(name, _NEW_FILE, mode, dir_fd=folder)
         try:
-            self._fill(entry, descriptor)
+            try:
+                self._fill(entry, descriptor)
+            except Damaged as error:
+                raise damaged_at(self._path(entry)) from error
             os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
             found = os.fstat(descriptor)
             if entry.xattrs or not _is_made(entry, found):

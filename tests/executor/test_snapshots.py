@@ -84,7 +84,7 @@ async def test_a_plan_warns_of_what_cannot_be_put_back(scene: Scene, conf: Path)
     plan = await scene.executor.plan_rollback(run.id, "deploy")
     (step,), (warning,) = plan.steps, plan.warnings
     (why,) = step.obstacles
-    assert why.startswith("the snapshot is damaged at 'conf/app': the content ")
+    assert why.startswith("the snapshot is damaged: what was kept of 'conf/app' is gone")
     assert warning == f"stage 'deploy' cannot be undone as things stand: {why}"
     assert "nothing of it has changed" not in list(change_lines(step))
     assert len(step.changes) == 3
@@ -254,7 +254,8 @@ async def test_a_restore_that_fails_fails_the_step_and_changes_nothing(
         pack.unlink()
     event = await scene.executor.trigger_rollback(run.id, "deploy", reason="bad")
     assert event.status is RollbackStatus.FAILED
-    assert "step 'deploy' failed: snapshot: the content" in (event.error_message or "")
+    said = "step 'deploy' failed: the snapshot is damaged: what was kept of 'conf/"
+    assert said in (event.error_message or "")
     assert names(conf) == ["app", "extra"]
 
 

@@ -46,10 +46,10 @@ def test_every_obstacle_is_told_and_nothing_else_of_the_preview_is_lost(
     pack.write_bytes(pack.read_bytes()[:-1] + b"\0")
     link, damage = shelf.obstacles(manifest)
     assert link.endswith("/moved' has become a link to elsewhere")
-    assert damage.startswith("the snapshot is damaged at 'moved/app': the content ")
+    assert damage.startswith("the snapshot is damaged: what was kept of 'moved/app' is gone")
     assert [one.path for one in shelf.preview(manifest)] == ["conf/app", "moved/app"]
     pack.write_bytes(b"")
-    assert any("at 'conf/app'" in why for why in shelf.obstacles(manifest))
+    assert any("of 'conf/app'" in why for why in shelf.obstacles(manifest))
 
 
 def test_what_is_no_text_has_no_diff(work: Path, shelf: Shelf) -> None:
