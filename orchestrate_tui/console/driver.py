@@ -15,6 +15,7 @@ from codecs import getincrementaldecoder
 from concurrent.futures import wait
 from contextlib import suppress
 from queue import Empty, Full
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from textual._xterm_parser import XTermParser
@@ -34,7 +35,7 @@ STOP_S = 1.0
 """How long the end of the console waits for a terminal that does not read."""
 
 KEY_WAIT_S = 0.05
-KEY_PATIENCE = 20
+KEY_PATIENCE = 60
 """How often the next key waits that long for the effect of the one before."""
 
 ALTERNATE_SCREEN = "\x1b[?1049h\x1b[?25l"
@@ -168,11 +169,12 @@ class ConsoleDriver(LinuxDriver):
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 if selector.select(INPUT_POLL_S):
-                    data = self._read()
+                    data, read_at = self._read(), monotonic()
                     if not data:
                         self.send_message(TerminalLost())
                         return
                     for message in parser.feed(decode(data)):
+                        message.time = read_at  # and not when it is handed on
                         self.process_message(message)
                 for message in parser.tick():
                     self.process_message(message)

@@ -156,6 +156,29 @@ class RollbackRequest:
         return visible(shlex.join(words))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """What keeps a plan from being carried out; `place` is the field that it is about, or ""."""
+
+    place: str
+    sentence: str
+
+
+def missing(plan: RollbackPlan | None, request: RollbackRequest) -> Lack | None:
+    """What is missing first; None when the plan can be carried out as it was asked for."""
+    if not request.reason:
+        return Lack(place="#reason", sentence="A rollback needs a reason")
+    if plan is None:
+        return Lack(place="", sentence="There is no plan")
+    if plan.refusal:
+        return Lack(place="#targets", sentence=visible(plan.refusal))
+    if plan.irreversible and not request.accepts_irreversible:
+        return Lack(place="#accept", sentence="Tick with Space that some of it stays as it is")
+    if plan.must_be_forced and not request.is_forced:
+        return Lack(place="#force", sentence="Tick with Space that it is undone all the same")
+    return None
+
+
 PlanLine = tuple[str, Tone | None]
 """A line that is safe to show, and its tone (None: plain)."""
 

@@ -110,9 +110,9 @@ def test_the_demo_shows_the_rollback_and_another_is_made_by_hand(demo: Tmux, fol
     demo.press("Enter", "Enter")
     demo.type("taking it back")
     demo.until("--from announce --to deploy", "--reason 'taking")
-    confirm(demo, "Enter", "Tab")
+    confirm(demo, "Enter")
     demo.until("Really roll back?")
-    confirm(demo, "Tab")
+    confirm(demo, "Right")
     demo.until("2 Stages", "↶ deploy")
     demo.until("↶ deploy", "#1")
     demo.press("q")
@@ -158,7 +158,7 @@ def test_an_undo_that_fails_is_handled_with_keys_alone(stuck: Tmux, folder: Path
     stuck.press("Enter")
     stuck.type("white pages")
     stuck.until("--reason 'white pages'")
-    confirm(stuck, "Enter", "Right")
+    confirm(stuck, "Enter")
     stuck.until("Really roll back?")
     confirm(stuck, "Right")
     stuck.until("[D: decide]  Rollback 1 of run #1 waits: the undo of deploy[web] failed")
@@ -177,7 +177,7 @@ def decide(window: Tmux, reason: str) -> None:
     window.press("Enter")
     window.type(reason)
     window.until(f"Reason          {reason}")
-    confirm(window, "Enter", "Right")
+    confirm(window, "Enter")
 
 
 def confirm(window: Tmux, *keys: str) -> None:

@@ -368,6 +368,8 @@ class Desk:
         self.trouble = ""
         self.is_stuck = False
         self.newer = ""
+        self.holds_plans = False
+        self._held: list[tuple[Future[RollbackPlan], RollbackPlan]] = []
         self._history = history
 
     def subscribe(self) -> Subscription:
@@ -396,7 +398,17 @@ class Desk:
             undone=self._history.undone_components(run_id),
             cascade=demand.cascade,
         )
-        return _done(replace(plan, newer=self.newer))
+        future: Future[RollbackPlan] = Future()
+        self._held.append((future, replace(plan, newer=self.newer)))
+        if not self.holds_plans:
+            self.let_plans_go()
+        return future
+
+    def let_plans_go(self) -> None:
+        """Answer what was held back."""
+        while self._held:
+            future, plan = self._held.pop()
+            future.set_result(plan)
 
     def start_run(
         self, loaded: Runnable, trigger: TriggerContext | None = None, *, simulated: bool = False

@@ -72,10 +72,10 @@ async def test_a_run_is_taken_over_with_a_reason(story: Story, desk: Desk) -> No
         await pilot.press("U")
         await settle(pilot, lambda: "anna's process 4711 on pts/3 works on it" in shown(pilot))
         button = pilot.app.screen.query_one("#confirm", ArmedButton)
-        await settle(pilot, lambda: button._is_armed)
+        await settle(pilot, lambda: button.is_armed)
         assert button.disabled
         await pilot.press(*"it hangs", "enter")
-        await settle(pilot, lambda: not button.disabled)
+        await settle(pilot, lambda: button.is_armed)
         await pilot.press("right", "enter")
         await settle(pilot, lambda: desk.asked)
     assert desk.asked == [("resume", 1, "it hangs")]
@@ -95,7 +95,7 @@ async def test_a_run_that_went_wrong_is_acknowledged(story: Story, desk: Desk) -
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("A")
         button = pilot.app.screen.query_one("#yes", ArmedButton)
-        await settle(pilot, lambda: not button.disabled)
+        await settle(pilot, lambda: button.is_armed)
         await pilot.press("right", "enter")
         await settle(pilot, lambda: desk.asked)
         assert desk.asked == [("acknowledge", 1, "")]

@@ -56,7 +56,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def armed(pilot: Pilot[Any]) -> None:
     buttons = pilot.app.screen.query(ArmedButton)
-    await settle(pilot, lambda: not any(button.disabled for button in buttons))
+    await settle(pilot, lambda: all(button.is_armed and not button.disabled for button in buttons))
 
 
 @inside_folder
@@ -267,7 +267,7 @@ async def test_a_failed_step_is_decided_with_keys_alone(
         await pilot.press(*keys, "enter", *"mended", "enter")
         await armed(pilot)
         assert "Decide" in shown(pilot)
-        await pilot.press("right", "enter")
+        await pilot.press("enter")
         await settle(pilot, lambda: desk.asked)
     assert desk.asked == [asked]
 
@@ -278,11 +278,28 @@ async def test_a_decision_needs_a_reason(story: Story, desk: Desk) -> None:
         await pilot.press("D")
         await settle(pilot, lambda: isinstance(pilot.app.screen, StepDialog))
         confirm = pilot.app.screen.query_one("#confirm", ArmedButton)
-        await pilot.press("enter", "x")
+        await pilot.press("enter", "enter", "enter")
+        assert "Reason is missing" in shown(pilot)
+        await pilot.press("x")
+        assert "Reason is missing" not in shown(pilot)
         await settle(pilot, lambda: not confirm.disabled)
         await pilot.press("backspace")
         await settle(pilot, lambda: confirm.disabled)
     assert desk.asked == []
+
+
+async def test_a_reason_is_kept_for_the_same_decision(story: Story, desk: Desk) -> None:
+    stuck(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("D", "enter", *"mended", "escape")
+        assert not isinstance(pilot.app.screen, StepDialog)
+        await pilot.press("D")
+        assert pilot.app.screen.query_one("#reason", Input).value == "mended"
+        await settle(pilot, lambda: pilot.app.screen.query_one(ArmedButton).is_armed)
+        await pilot.press("enter", "enter", "enter")
+        await settle(pilot, lambda: desk.asked)
+        await pilot.press("D")
+        assert not pilot.app.screen.query_one("#reason", Input).value
 
 
 async def test_the_line_goes_when_no_rollback_waits_any_more(story: Story, desk: Desk) -> None:
@@ -343,9 +360,11 @@ async def test_what_is_lost_is_settled_before_a_run_goes_on(story: Story, desk: 
         confirm = pilot.app.screen.query_one("#confirm", ArmedButton)
         await pilot.press("d")
         assert confirm.disabled
+        await pilot.press("enter")
+        assert not confirm.has_focus
         await pilot.press("r", "enter")
-        await settle(pilot, lambda: not confirm.disabled)
-        await pilot.press("right", "right", "enter")
+        await settle(pilot, lambda: confirm.has_focus and confirm.is_armed)
+        await pilot.press("enter")
         await settle(pilot, lambda: desk.asked)
     settled = {"scan": Settlement.DONE, "deploy": Settlement.RERUN}
     assert desk.asked == [("resume", run_id, settled)]
@@ -358,7 +377,7 @@ async def test_a_run_with_lost_stages_can_be_rolled_back_instead(story: Story, d
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("u")
         await settle(pilot, lambda: isinstance(pilot.app.screen, ResumeDialog))
-        await pilot.press("enter", "right", "enter")
+        await pilot.press("tab", "right", "enter")
         await settle(pilot, lambda: isinstance(pilot.app.screen, RollbackDialog))
     assert desk.asked == []
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Button
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.latch import Latch
@@ -56,7 +57,7 @@ def waits(story: Story, **settings: Any) -> int:
 
 async def armed(pilot: Pilot[Any]) -> ArmedButton:
     button = pilot.app.screen.query(ArmedButton).first()
-    await settle(pilot, lambda: button._is_armed)
+    await settle(pilot, lambda: button.is_armed)
     return button
 
 
@@ -147,9 +148,9 @@ async def test_a_rollback_asks_for_the_name_last(app: OrchestrateApp, desk: Desk
         await settle(pilot, lambda: "Plan: " in shown(pilot))
         app.screen.query_one("#reason").focus()
         await pilot.press(*"it fails")
-        button = app.screen.query_one("#confirm", ArmedButton)
-        await settle(pilot, lambda: not button.disabled)
-        button.press()
+        confirm = app.screen.query_one("#confirm", Button)
+        await settle(pilot, lambda: not confirm.disabled)
+        confirm.press()
         await settle(pilot, lambda: "Type production to confirm" in shown(pilot))
         button = await armed(pilot)
         assert button.disabled

@@ -131,6 +131,6 @@ async def test_a_notification_is_no_markup(story: Story, desk: Desk) -> None:
     async with app.run_test(size=(160, 40), notifications=True) as pilot:
         await pilot.press("c")
         button = pilot.app.screen.query_one(ArmedButton)
-        await settle(pilot, lambda: not button.disabled)
+        await settle(pilot, lambda: button.is_armed)
         await pilot.press("right", "enter")
         await settle(pilot, lambda: SEEN in shown(pilot))

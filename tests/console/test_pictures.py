@@ -64,7 +64,7 @@ async def at_rest(pilot: Pilot[Any]) -> None:
     for field in pilot.app.screen.query(Input):
         field.cursor_blink = False
     buttons = pilot.app.screen.query(ArmedButton)
-    await settle(pilot, lambda: all(button._is_armed for button in buttons))
+    await settle(pilot, lambda: all(button.is_armed for button in buttons))
     await pilot.pause()
 
 

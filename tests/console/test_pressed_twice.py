@@ -20,7 +20,7 @@ async def test_a_dialog_closes_itself_and_nothing_below_it(story: Story, desk: D
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("A")
         button = pilot.app.screen.query_one("#yes", ArmedButton)
-        await settle(pilot, lambda: not button.disabled)
+        await settle(pilot, lambda: button.is_armed)
         button.press()
         button.press()
         await settle(pilot, lambda: desk.asked)
@@ -35,7 +35,7 @@ async def test_a_decision_is_asked_for_once(story: Story, desk: Desk) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("a")
         button = pilot.app.screen.query_one("#confirm", ArmedButton)
-        await settle(pilot, lambda: not button.disabled)
+        await settle(pilot, lambda: button.is_armed)
         button.press()
         button.press()
         await settle(pilot, lambda: isinstance(app.screen, MainScreen))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Button, Input, OptionList
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.question import Question
@@ -36,7 +36,15 @@ pytestmark = pytest.mark.anyio
 
 
 async def armed(pilot: Pilot[Any]) -> None:
-    await settle(pilot, lambda: not pilot.app.screen.query_one(ArmedButton).disabled)
+    """Wait until the plan can be confirmed, or the question about it answered."""
+    screen = pilot.app.screen
+    await settle(
+        pilot,
+        lambda: (
+            not any(button.disabled for button in screen.query(Button))
+            and all(button.is_armed for button in screen.query(ArmedButton))
+        ),
+    )
 
 
 async def test_the_stage_that_failed_and_its_declared_target_are_preselected(
@@ -91,11 +99,13 @@ async def test_without_a_reason_nothing_can_be_confirmed(story: Story, desk: Des
     delivered(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("R", "enter", "enter")
-        button = pilot.app.screen.query_one(ArmedButton)
-        await settle(pilot, lambda: button._is_armed)
-        assert button.disabled
+        await settle(pilot, lambda: "in this order" in flat(pilot))
+        assert pilot.app.screen.query_one("#confirm").disabled
+        await pilot.press("enter")
+        assert "A rollback needs a reason" in flat(pilot)
         await pilot.press(*"why", "left")
-        assert not button.disabled
+        assert not pilot.app.screen.query_one("#confirm").disabled
+        assert "A rollback needs a reason" not in flat(pilot)
 
 
 async def test_the_arrow_keys_move_between_the_buttons_only(story: Story, desk: Desk) -> None:
@@ -106,11 +116,11 @@ async def test_the_arrow_keys_move_between_the_buttons_only(story: Story, desk: 
         assert dialog.focused is dialog.query_one("#reason")
         await armed(pilot)
         places = []
-        for key in ("enter", "right", "right", "left", "left"):
+        for key in ("enter", "right", "left", "left", "right"):
             await pilot.press(key)
             places.append(dialog.focused.id)
-        assert places == ["cancel", "confirm", "rehearse", "confirm", "cancel"]
-        await pilot.press("right", "enter")
+        assert places == ["confirm", "rehearse", "confirm", "cancel", "confirm"]
+        await pilot.press("enter")
         assert isinstance(pilot.app.screen, Question)
 
 
@@ -119,7 +129,7 @@ async def test_the_confirmation_defaults_to_cancel(story: Story, desk: Desk) -> 
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("R", "enter", "enter", *"why")
         await armed(pilot)
-        await pilot.press("enter", "tab", "enter")
+        await pilot.press("enter", "enter")
         assert isinstance(pilot.app.screen, Question)
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, RollbackDialog)
@@ -133,7 +143,7 @@ async def test_a_confirmed_rollback_carries_the_plan_that_was_shown(
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("R", "enter", "enter", *"it", "space", *"broke")
         await armed(pilot)
-        await pilot.press("enter", "tab", "enter")
+        await pilot.press("enter", "enter")
         await armed(pilot)
         await pilot.press("right", "enter")
         await settle(pilot, lambda: desk.asked)
@@ -147,6 +157,57 @@ async def test_a_confirmed_rollback_carries_the_plan_that_was_shown(
         plan_hash=plan.hash,
         waits=True,
     )
+
+
+@pytest.mark.parametrize("keys", [["escape"], ["left", "enter"]], ids=["escape", "cancel"])
+async def test_a_reason_is_kept_however_the_dialog_is_left(
+    story: Story, desk: Desk, keys: list[str]
+) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter", *"why")
+        await armed(pilot)
+        await pilot.press("enter", *keys)
+        assert not isinstance(pilot.app.screen, RollbackDialog)
+        await pilot.press("R")
+        reason = pilot.app.screen.query_one("#reason", Input)
+        assert reason.value == "why"
+        reason.value = ""
+        await pilot.press("escape", "R")
+        assert not pilot.app.screen.query_one("#reason", Input).value
+
+
+async def test_keys_lead_to_the_answer_before_it_may_be_given(story: Story, desk: Desk) -> None:
+    delivered(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(notifications=True) as pilot:
+        await pilot.press("R", "enter", "enter", *"why")
+        await armed(pilot)
+        await pilot.press("enter", "enter", "right", "enter")
+        question = app.screen
+        assert isinstance(question, Question)
+        assert question.focused is question.query_one("#yes")
+        assert [note.message for note in app._notifications] == [
+            "That was typed before this was shown: look, then press again"
+        ]
+        assert desk.asked == []
+        await armed(pilot)
+        await pilot.press("enter")
+        await settle(pilot, lambda: desk.asked)
+
+
+async def test_enter_waits_for_the_plan(story: Story, desk: Desk) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R")
+        await settle(pilot, lambda: "in this order" in flat(pilot))
+        dialog = pilot.app.screen
+        assert isinstance(dialog, RollbackDialog)
+        desk.holds_plans = True
+        await pilot.press("tab", "up", "down", "enter", *"why", "enter")
+        assert dialog.focused is dialog.query_one("#reason")
+        desk.let_plans_go()
+        await settle(pilot, lambda: dialog.focused is dialog.query_one("#confirm"))
 
 
 async def test_typing_ahead_cannot_confirm(story: Story, desk: Desk) -> None:
@@ -165,7 +226,7 @@ async def test_a_refused_rollback_leaves_the_dialog_open_and_says_why(
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("R", "enter", "enter", *"why")
         await armed(pilot)
-        await pilot.press("enter", "tab", "enter")
+        await pilot.press("enter", "enter")
         await armed(pilot)
         await pilot.press("right", "enter")
         await settle(pilot, lambda: error.message in flat(pilot))
@@ -179,12 +240,15 @@ async def test_an_irreversible_step_has_to_be_accepted_first(story: Story, desk:
     story.ends(run_id, RunStatus.SUCCEEDED)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("R", "enter", "enter", *"why")
-        button = pilot.app.screen.query_one(ArmedButton)
-        await settle(pilot, lambda: button._is_armed)
-        assert button.disabled
-        await pilot.press("enter", "space")
+        await settle(pilot, lambda: "Undo the rest although" in flat(pilot))
+        await pilot.press("enter", "enter")
+        assert "Tick with Space that some of it stays as it is" in flat(pilot)
+        assert pilot.app.screen.query_one("#confirm").disabled
+        await pilot.press("space")
         await armed(pilot)
         assert "--accept-irreversible" in flat(pilot)
+        await pilot.press("enter", "enter")
+        assert isinstance(pilot.app.screen, Question)
 
 
 async def test_a_failed_rollback_is_tried_again_from_its_row(story: Story, desk: Desk) -> None:
@@ -235,8 +299,8 @@ async def test_a_release_and_another_file_are_planned_with_before_they_can_be_co
         dialog.query_one("#release").focus()
         await pilot.press(*"golden")
         assert dialog.query_one("#confirm").disabled
-        await pilot.press("enter", *str(file), "enter")
-        await armed(pilot)
+        await pilot.press("tab", *str(file), "enter")
+        await settle(pilot, lambda: dialog.focused is dialog.query_one("#confirm"))
         demand, definition = desk.planned[-1]
         assert demand.release == "golden"
         assert definition is not None
@@ -285,7 +349,7 @@ async def test_the_plan_follows_the_ticks_of_the_components(
         await settle(pilot, lambda: "Tick a component that is to be undone" in flat(pilot))
         await pilot.press("space", "enter", *"why", "enter")
         await armed(pilot)
-        await pilot.press("right", "enter")
+        await pilot.press("enter")
         await settle(pilot, lambda: told(pilot, "In edge:", "1. expose[web]", "In data:"))
         await armed(pilot)
         await pilot.press("right", "enter")
@@ -378,7 +442,7 @@ async def test_the_question_has_room_for_its_buttons_however_much_is_undone(
     async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(80, 24)) as pilot:
         await pilot.press("R", "enter", "end", "enter", *"why", "enter")
         await armed(pilot)
-        await pilot.press("right", "enter")
+        await pilot.press("enter")
         await settle(pilot, lambda: "… and 30 more" in flat(pilot))
         assert "Cancel Roll back" in flat(pilot)
 

@@ -79,7 +79,7 @@ def test_a_run_is_started_watched_and_rolled_back_by_keys_alone(
     console.until("--reason 'no good'")
     console.until("1. build")
     console.until_enabled("Roll back…")
-    console.type("\r\t\r")
+    console.type("\r\r")
     console.until("Really roll back?")
     console.until_enabled("Roll back  ")
     console.type("\x1b[C\r")
@@ -93,6 +93,24 @@ def test_keys_that_arrive_in_one_burst_go_where_they_were_meant_to_go(console: T
     start_run(console)
     console.type("R\r\rqqnnRxc")
     console.until("--reason qqnnRxc")
+
+
+def test_a_burst_leads_to_the_last_question_and_does_not_answer_it(
+    console: Terminal, folder: Path
+) -> None:
+    start_run(console)
+    (folder / "gate").write_text("go\n")
+    console.until("✓ succeeded")
+    console.type("R\r\rno good\r\r\x1b[C\r")
+    console.until("That was typed before this was shown")
+    assert "Really roll back?" in console.text
+    assert "Reason: no good" in console.text
+    assert "Roll back" in console.reversed_text()
+    assert not (folder / "undone").exists()
+    console.until_enabled("Roll back  ")
+    console.type("\r")
+    console.until("↶ build")
+    assert (folder / "undone").exists()
 
 
 @pytest.mark.parametrize("way", ["hang up", "SIGTERM", "leave"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.content import Content
 
+from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.styled import lines, plain, toned
@@ -29,7 +30,6 @@ class DecisionDialog(ReasonDialog):
 
     LABEL: ClassVar[str] = "Comment"
     FIRST: ClassVar[str] = "#cancel"
-    NEXT: ClassVar[str] = "#confirm"
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class DecisionDialog(ReasonDialog):
         decision: Decision,
         *,
         word: str = "",
+        drafts: Drafts | None = None,
     ) -> None:
         verb = _VERBS[decision]
         decide = control.approve if decision is Decision.APPROVED else control.reject
@@ -49,6 +50,7 @@ class DecisionDialog(ReasonDialog):
             request=partial(decide, picture.run.id, stage_name),
             required=False,
             word=word,
+            drafts=drafts,
         )
 
 

@@ -10,6 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Button
 
+from orchestrate_tui.console.drafts import Drafts
+from orchestrate_tui.console.widgets.armed_button import ArmedButton
+
 T = TypeVar("T")
 
 
@@ -96,6 +99,20 @@ class Dialog(ModalScreen[T]):
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Close with an answer; a second one would close the screen below."""
         return super().dismiss(result) if self.is_current else AwaitComplete()
+
+    def keep_draft(self, drafts: Drafts, purpose: str, text: str) -> None:
+        """Keep what was typed for the next such dialog; "" forgets what was kept."""
+        drafts.pop(purpose, None)
+        if text:
+            drafts[purpose] = text
+            self.notify("What you typed is kept for the next time", markup=False)
+
+    @on(ArmedButton.PressedTooSoon)
+    def _tell_too_soon(self) -> None:
+        self.notify("That was typed before this was shown: look, then press again", markup=False)
+
+    async def caught_up(self) -> None:
+        """Return once what was typed so far has taken effect, also what others are asked for."""
 
     @on(Button.Pressed, "#cancel")
     def action_leave(self) -> None:

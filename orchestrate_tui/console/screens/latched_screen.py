@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.latch import latch_text
 from orchestrate_tui.console.screens.asking_screen import AskingScreen
@@ -41,6 +42,7 @@ class LatchedScreen(MainScreen, AskingScreen):
         self._control = control
         self._latch = control.latch
         self._named_database = named_database
+        self._drafts: Drafts = {}
 
     @property
     def trouble(self) -> str:

@@ -155,6 +155,13 @@ class NewRunDialog(Dialog[int]):
     def _go_on(self) -> None:
         self.focus_next()
 
+    @on(Tick.Passed)
+    def _go_to_start(self) -> None:
+        """The tick is the last field; what keeps the run from starting is said below it."""
+        start = self.query_one("#start")
+        if not start.disabled:
+            start.focus()
+
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
         """Start the run, if nothing stands in the way."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
+from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.screens.asking_screen import AskingScreen
 from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
@@ -33,10 +34,11 @@ class OperatorReleases(ReleasesScreen, AskingScreen):
     KEYS = "p pin or unpin · l lift the quarantine"
 
     def __init__(
-        self, history: History, control: LatchedControl, *, clock: Clock = utc_now
+        self, history: History, control: LatchedControl, drafts: Drafts, *, clock: Clock = utc_now
     ) -> None:
         super().__init__(history, clock=clock)
         self._control = control
+        self._drafts = drafts
 
     def action_pin(self) -> None:
         """Ask why the release under the cursor is golden, or is not any more."""
@@ -54,6 +56,7 @@ class OperatorReleases(ReleasesScreen, AskingScreen):
             yes="Unpin" if release.is_golden else "Pin",
             request=partial(self._control.rule, ruling, release.id),
             required=False,
+            drafts=self._drafts,
         )
         self.app.push_screen(dialog, self._say)
 
@@ -72,6 +75,7 @@ class OperatorReleases(ReleasesScreen, AskingScreen):
             yes="Lift it",
             request=partial(self._control.rule, Ruling.LIFT, quarantine.id),
             word=confirmation(touched),
+            drafts=self._drafts,
         )
         self.app.push_screen(dialog, self._say)
 

@@ -253,7 +253,9 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         if picture is not None and self._passes_latch(touched):
             driver = next((one for one in self._people or () if picture.driver in one.epochs), None)
             self.app.push_screen(
-                dialogs.take_over_dialog(picture.run, driver, word=confirmation(touched)),
+                dialogs.take_over_dialog(
+                    picture.run, driver, word=confirmation(touched), drafts=self._drafts
+                ),
                 partial(self._take_from, picture.run.id),
             )
 
@@ -276,11 +278,13 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         if picture is None or stage_name is None or not self._passes_latch(touched):
             return
         word = confirmation(touched) if decision is Decision.REJECTED else ""
-        dialog = dialogs.DecisionDialog(self._control, picture, stage_name, decision, word=word)
+        dialog = dialogs.DecisionDialog(
+            self._control, picture, stage_name, decision, word=word, drafts=self._drafts
+        )
         self.app.push_screen(dialog, self._say)
 
     def action_releases(self) -> None:
         """Show the releases, pin them, and lift quarantines."""
         self._show_releases(
-            dialogs.OperatorReleases(self._history, self._control, clock=self._clock)
+            dialogs.OperatorReleases(self._history, self._control, self._drafts, clock=self._clock)
         )

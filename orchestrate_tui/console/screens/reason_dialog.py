@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
@@ -37,8 +39,6 @@ class ReasonDialog(Dialog[str]):
     FIRST: ClassVar[str] = "#reason"
     """What has the focus in the beginning."""
     KEYS: ClassVar[str] = "Enter next · ←→ buttons · Esc close"
-    NEXT: ClassVar[str] = "#cancel"
-    """Where Enter leads from the reason, if no word is asked for."""
 
     def __init__(
         self,
@@ -49,8 +49,10 @@ class ReasonDialog(Dialog[str]):
         request: Request | None = None,
         required: bool = True,
         word: str = "",
+        drafts: Drafts | None = None,
     ) -> None:
         super().__init__()
+        self._drafts = {} if drafts is None else drafts
         self._title = title
         self._body = body
         self._yes = yes
@@ -65,13 +67,13 @@ class ReasonDialog(Dialog[str]):
             frame.border_subtitle = Content(self.KEYS)
             yield Static(self._body)
             yield from self.compose_choice()
-            yield Field(self.LABEL, "required" if self._is_required else "optional", "reason")
+            hint = "required" if self._is_required else "optional"
+            yield Field(self.LABEL, hint, "reason", self._drafts.get(self._purpose, ""))
             yield WordField(self._word)
             yield Problem()
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
-                is_ready = not (self._is_required or self._word)
-                yield ArmedButton(self._yes, id="confirm", is_allowed=is_ready)
+                yield ArmedButton(self._yes, id="confirm", is_allowed=False)
 
     def compose_choice(self) -> ComposeResult:
         """What is to be chosen beside the reason; nothing here."""
@@ -79,25 +81,50 @@ class ReasonDialog(Dialog[str]):
 
     def on_mount(self) -> None:
         """Begin with what comes first."""
+        self._check()
         self.query_one(self.FIRST).focus()
+
+    def dismiss(self, result: str | None = None) -> AwaitComplete:
+        """Close; without an answer what was typed is kept for the next time."""
+        self.keep_draft(self._drafts, self._purpose, self._reason if result is None else "")
+        return super().dismiss(result)
+
+    @property
+    def _purpose(self) -> str:
+        """What the reason is for; another release, stage or run is another purpose."""
+        return f"{self._title} {self._body.plain.partition(chr(10))[0]}"
 
     @property
     def _reason(self) -> str:
         return self.query_one("#reason", Input).value.strip()
 
+    @property
+    def _missing(self) -> tuple[str, str]:
+        """What is to be filled in first: its field and what to say; two times "" for nothing."""
+        if self._is_required and not self._reason:
+            return "#reason", f"{self.LABEL} is missing"
+        if not self.query_one(WordField).is_filled:
+            return "#word", f"Type {self._word} first"
+        return "", ""
+
     @on(Input.Changed)
+    def _heed(self) -> None:
+        self.query_one(Problem).tell("")
+        self._check()
+
     def _check(self) -> None:
-        is_said = bool(self._reason) or not self._is_required
-        is_ready = is_said and self.query_one(WordField).is_filled
-        self.query_one("#confirm", ArmedButton).allow(is_allowed=is_ready)
+        self.query_one("#confirm", ArmedButton).allow(is_allowed=self._missing == ("", ""))
 
-    @on(Input.Submitted, "#reason")
-    def _go_on(self) -> None:
-        self.query_one("#word" if self._word else self.NEXT).focus()
-
-    @on(Input.Submitted, "#word")
-    def _go_to_buttons(self) -> None:
-        self.query_one("#cancel").focus()
+    @on(Input.Submitted)
+    def _go_on(self, event: Input.Submitted) -> None:
+        """To what is missing, else to what it was all typed for; never to Cancel."""
+        field, complaint = self._missing
+        if not field:
+            self.query_one("#confirm").focus()
+        elif field == f"#{event.input.id}":
+            self.query_one(Problem).tell(complaint)
+        else:
+            self.query_one(field).focus()
 
     @on(Button.Pressed, "#confirm")
     def _confirm(self) -> None:

@@ -106,7 +106,10 @@ class ResumeDialog(Dialog[Settled]):
 
     @on(OptionList.OptionSelected)
     def _go_on(self) -> None:
-        self.query_one("#cancel").focus()
+        """To what it was all settled for, once it is; never to Cancel."""
+        confirm = self.query_one("#confirm")
+        if not confirm.disabled:
+            confirm.focus()
 
     @on(Button.Pressed, "#roll-back")
     def _roll_back(self) -> None:

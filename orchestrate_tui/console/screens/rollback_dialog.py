@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.marks import Tone, stage_mark
 from orchestrate_tui.console.rollback_choice import (
     RollbackChoice,
     RollbackRequest,
     although,
+    missing,
     question_lines,
 )
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.screens.question import yes_or_no
 from orchestrate_tui.console.styled import joined, lines, plain, toned
-from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.field import Field
 from orchestrate_tui.console.widgets.plan_view import PlanView
 from orchestrate_tui.console.widgets.problem import Problem
@@ -64,8 +67,13 @@ class RollbackDialog(Dialog[int]):
         rehearsal: Callable[..., Dialog[None]],
         word: str = "",
         named_database: Path | None = None,
+        drafts: Drafts | None = None,
     ) -> None:
         super().__init__()
+        self._drafts = {} if drafts is None else drafts
+        self._planned = asyncio.Event()
+        self._planned.set()
+        self._passed: Widget | None = None
         self._control = control
         self._picture = picture
         self._choice = RollbackChoice(picture, undone)
@@ -81,7 +89,7 @@ class RollbackDialog(Dialog[int]):
     def compose(self) -> ComposeResult:
         """What is undone, the plan, why, the command, the buttons."""
         with Vertical(classes="frame") as frame:
-            frame.border_subtitle = Content("Tab next · Space tick · Esc close")
+            frame.border_subtitle = Content("Enter next · Tab every field · Space tick · Esc close")
             frame.border_title = plain(self._title)
             with Horizontal(id="stages"):
                 with Vertical():
@@ -95,11 +103,11 @@ class RollbackDialog(Dialog[int]):
                     yield TickList(id="components")
             yield PlanView(id="plan")
             yield Tick("Undo it alone", id="alone", compact=True)
+            yield Field("Reason", "required", "reason", self._drafts.get(self._title, ""))
             with Horizontal(id="instead"):
                 again = "as it was to" if self._repeats else ""
                 yield Field("Return to", again or "the release before", "release")
                 yield Field("Undo as in", again or "the run's own file", "definition")
-            yield Field("Reason", "required", "reason")
             yield Tick(
                 "Undo the rest although some of it is irreversible", id="accept", compact=True
             )
@@ -108,7 +116,9 @@ class RollbackDialog(Dialog[int]):
             yield Problem()
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
-                yield ArmedButton("Roll back…", id="confirm", is_allowed=False)
+                yield Button(
+                    "Roll back…", id="confirm", variant="error", compact=True, disabled=True
+                )
                 yield Button("Rehearse…", id="rehearse", compact=True, disabled=True)
 
     def on_mount(self) -> None:
@@ -160,24 +170,37 @@ class RollbackDialog(Dialog[int]):
         self._target = self._targets[event.option_index]
         gone = self._choice.undone.get(self._target, frozenset())
         self.query_one(TickList).offer(self._choice.components, gone)
-        self._plan_anew()
+        self._plan_soon()
 
     @on(TickList.Turned)
     @on(Tick.Changed, "#alone")
     def _narrow(self) -> None:
-        self._plan_anew()
+        self._plan_soon()
+
+    def _plan_soon(self, note: str = "") -> None:
+        """Show what the executor would do now, and a note with it."""
+        if self._source is not None:
+            self._plan = None
+            self._planned.clear()
+            self._plan_anew(note)
+
+    async def caught_up(self) -> None:
+        """Return once the plan is there that the keys so far have asked for."""
+        await self._planned.wait()
 
     @work(exclusive=True, group="plan")
-    async def _plan_anew(self, note: str = "") -> None:
-        """Show what the executor would do now, and a note with it."""
-        if self._source is None:
-            return
-        self._plan = None
+    async def _plan_anew(self, note: str) -> None:
         request = self._request()
         if self._has_parts and not self.query_one(TickList).ticked:
             self._complain("Tick a component that is to be undone")
-            self._check()
-            return
+        else:
+            await self._ask_for_plan(request, note)
+        self._check()
+        self._planned.set()
+        if self._passed is not None and self._passed is self.focused:
+            self._go_on()
+
+    async def _ask_for_plan(self, request: RollbackRequest, note: str) -> None:
         try:
             self._definition = await asyncio.to_thread(_definition, request.definition)
             asked = self._control.plan_rollback(request.run_id, request.demand(), self._definition)
@@ -188,7 +211,6 @@ class RollbackDialog(Dialog[int]):
             self._plan = plan
             self._complain(note)
             self._show_plan(plan)
-        self._check()
 
     @on(Input.Changed, "#release")
     @on(Input.Changed, "#definition")
@@ -202,7 +224,7 @@ class RollbackDialog(Dialog[int]):
     @on(Input.Blurred, "#definition")
     def _plan_as_named(self) -> None:
         if self._plan is None:
-            self._plan_anew()
+            self._plan_soon()
 
     def _show_plan(self, plan: RollbackPlan) -> None:
         self.query_one(PlanView).show(plan)
@@ -217,16 +239,17 @@ class RollbackDialog(Dialog[int]):
 
     @on(Input.Changed)
     @on(Tick.Changed)
+    def _heed(self) -> None:
+        if self._plan is not None:
+            self._complain("")
+        self._check()
+
     def _check(self) -> None:
         """Allow the rollback once nothing is missing, and keep the command up to date."""
-        plan, request = self._plan, self._request()
-        is_ready = plan is not None and not plan.refusal and bool(request.reason)
-        if plan is not None and plan.irreversible:
-            is_ready = is_ready and request.accepts_irreversible
-        if plan is not None and plan.must_be_forced:
-            is_ready = is_ready and request.is_forced
-        self.query_one("#confirm", ArmedButton).allow(is_allowed=is_ready)
-        self.query_one("#rehearse").disabled = plan is None
+        request = self._request()
+        is_ready = self._plan is not None and missing(self._plan, request) is None
+        self.query_one("#confirm").disabled = not is_ready
+        self.query_one("#rehearse").disabled = self._plan is None
         self.query_one("#command", Static).update(plain(f"$ {request.command}"))
 
     def _request(self) -> RollbackRequest:
@@ -274,13 +297,26 @@ class RollbackDialog(Dialog[int]):
         self.query_one("#reason").focus()
 
     @on(Input.Submitted)
+    @on(Tick.Passed)
     def _go_on(self) -> None:
-        self.focus_next()
+        """To what is missing, else to the question whether; never to Cancel.
+
+        While the plan is being made that waits for it, if nobody goes elsewhere meanwhile.
+        """
+        self._passed = None
+        if not self._planned.is_set():
+            self._passed = self.focused
+        elif (lack := missing(self._plan, self._request())) is None:
+            self.query_one("#confirm").focus()
+        elif lack.place and not self.query_one(lack.place).has_focus:
+            self.query_one(lack.place).focus()
+        elif self._plan is not None:  # else it says already why there is none
+            self._complain(lack.sentence)
 
     @on(Button.Pressed, "#confirm")
     def _confirm(self) -> None:
         plan = self._plan
-        if plan is not None:
+        if plan is not None and self.is_current:
             request = self._request()
             body = lines(toned(text, tone) for text, tone in question_lines(plan, request))
             question = yes_or_no(
@@ -306,11 +342,16 @@ class RollbackDialog(Dialog[int]):
         try:
             rollback_id = await outcome(asked)
         except StalePlan as error:
-            self._plan_anew(str(error))
+            self._plan_soon(str(error))
         except OrchestrateError as error:
             self._complain(str(error))
         else:
             self.dismiss(rollback_id)
+
+    def dismiss(self, result: int | None = None) -> AwaitComplete:
+        """Close; when nothing was asked for, the reason is kept for the next time."""
+        self.keep_draft(self._drafts, self._title, "" if result else self._text("reason"))
+        return super().dismiss(result)
 
 
 def _definition(path: str) -> LoadedPipeline | None:

@@ -46,6 +46,7 @@ class RollbackKeys(LatchedScreen):
                 rehearsal=partial(self._rehearsal_of, self.picture),
                 word=confirmation(touched),
                 named_database=self._named_database,
+                drafts=self._drafts,
             )
             self.app.push_screen(dialog, self._go_to_rollback)
 
@@ -101,7 +102,9 @@ class RollbackKeys(LatchedScreen):
             from orchestrate_tui.executor.notices import last_lines  # noqa: PLC0415  (see dialogs)
 
             path = self._history.undo_log_path(event.run_id, identity, step.part, step.attempt)
-            dialog = dialogs.StepDialog(self._control, event, step, last_lines(path), word=word)
+            dialog = dialogs.StepDialog(
+                self._control, event, step, last_lines(path), word=word, drafts=self._drafts
+            )
             self.app.push_screen(dialog, self._say)
 
     def action_reset_breaker(self) -> None:
@@ -115,5 +118,6 @@ class RollbackKeys(LatchedScreen):
                     yes="Let them start",
                     request=partial(self._control.rule, Ruling.RESET, breaker.id),
                     word=confirmation(touched),
+                    drafts=self._drafts,
                 )
                 self.app.push_screen(dialog, self._say)

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.styled import joined, lines, plain, toned
@@ -52,10 +53,11 @@ class StepDialog(ReasonDialog):
         log: Sequence[str],
         *,
         word: str = "",
+        drafts: Drafts | None = None,
     ) -> None:
         title = f"Rollback {event.id} waits for you"
         about = lines(_about(step, log))
-        super().__init__(title, about, yes="Decide", request=self._decide, word=word)
+        super().__init__(title, about, yes="Decide", request=self._decide, word=word, drafts=drafts)
         self._control = control
         self._rollback_id = event.id or 0
         self._step = step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.styled import lines, plain, toned
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.run import Run
 
 
-def take_over_dialog(run: Run, driver: Person | None, *, word: str = "") -> ReasonDialog:
+def take_over_dialog(
+    run: Run, driver: Person | None, *, word: str = "", drafts: Drafts | None = None
+) -> ReasonDialog:
     """Answers with the reason; `driver` None means that it cannot be seen who has the run."""
     who = "A process that cannot be seen"
     if driver is not None:
@@ -25,4 +28,5 @@ def take_over_dialog(run: Run, driver: Person | None, *, word: str = "") -> Reas
         plain("Take the run from it only if it hangs or was stopped."),
         toned(kept, Tone.QUIET),
     ]
-    return ReasonDialog(f"Take run #{run.id} over?", lines(body), yes="Take over", word=word)
+    title = f"Take run #{run.id} over?"
+    return ReasonDialog(title, lines(body), yes="Take over", word=word, drafts=drafts)
