@@ -16,7 +16,7 @@ from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.stagehost.journal_reader import running
 from orchestrate_tui.store.owners import is_alive
-from orchestrate_tui.store.placing import Line, in_place
+from orchestrate_tui.store.placing import is_passed_over
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rollbacks import how_it_ends as how_rollback_ends
 from orchestrate_tui.values import dataclass
@@ -205,6 +205,6 @@ def newer_deployment(
             place == environment and (None in {part, component} or part == component)
             for place, part in places
         )
-        if is_there and in_place(connection, Line.of(row)) == row["id"]:
+        if is_there and not is_passed_over(connection, row):
             return f"Run {row['run_id']} has deployed to '{environment}' since"
     return ""

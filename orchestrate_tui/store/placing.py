@@ -72,6 +72,18 @@ def in_place(connection: sqlite3.Connection, line: Line) -> int | None:
     return _in_place(connection, _LAST, asdict(line) | {"any": False, "run_id": 0}, _NOW)
 
 
+def is_passed_over(connection: sqlite3.Connection, release: sqlite3.Row) -> bool:
+    """Whether an undo since then went back beyond a release that nothing undid."""
+    line = Line.of(release)
+    passed = connection.execute(
+        "SELECT 1 FROM returns INDEXED BY returns_by_stage WHERE pipeline = :pipeline"
+        " AND environment = :environment AND stage_name = :stage_name AND event_id > :event_id"
+        " AND (component IS NULL OR component IS :component)",
+        asdict(line) | {"event_id": release["event_id"]},
+    ).fetchone()
+    return passed is not None and in_place(connection, line) != release["id"]
+
+
 def all_in_place(connection: sqlite3.Connection) -> frozenset[int]:
     """The releases that are in place anywhere."""
     lines = "SELECT DISTINCT pipeline, environment, stage_name, component FROM releases"

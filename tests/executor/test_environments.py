@@ -52,6 +52,17 @@ async def test_a_newer_run_does_not_count_that_was_rolled_back_or_simulated_or_d
     assert scene.undone() == [str(second.id), str(first.id)]
 
 
+async def test_a_newer_run_counts_that_was_done_before_an_older_one(scene: Scene) -> None:
+    async with scene.running(deploys(HOLD)) as first:
+        await scene.ready.line()
+        second = await scene.run(deploys())
+        scene.gate.open()
+    plan = await scene.executor.plan_rollback(first, "deploy")
+    assert plan.newer == f"Run {second.id} has deployed to 'production' since"
+    await scene.executor.trigger_rollback(first, "deploy", reason="x", force=True)
+    assert [one.is_current for one in scene.history.releases()] == [False, False]
+
+
 async def test_a_newer_run_does_not_count_whose_smoke_test_had_it_rolled_back(
     scene: Scene,
 ) -> None:
