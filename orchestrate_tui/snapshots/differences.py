@@ -37,15 +37,24 @@ def is_as_it_was(manifest: Manifest, place: Place) -> bool:
         return False
     target = manifest.absolute(place)
     try:
-        is_same = all(_is_untouched(target, entry) for entry in place.entries)
+        is_same = _are_untouched(target, place.entries)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return is_same and sum(1 for _ in _present(target)) == len(place.entries)
 
 
-def _is_untouched(target: bytes, entry: Entry) -> bool:
-    found = os.lstat(_below(target, entry.path))
-    return found.st_mtime_ns == entry.mtime_ns and _is_same(target, entry, found)
+def _are_untouched(target: bytes, entries: Iterable[Entry]) -> bool:
+    """Whether these are what they were, and files that were apart are not one by now."""
+    linked: set[int] = set()
+    for entry in entries:
+        found = os.lstat(_below(target, entry.path))
+        if found.st_mtime_ns != entry.mtime_ns or not _is_same(target, entry, found):
+            return False
+        if entry.kind == FILE and found.st_nlink > 1:
+            if found.st_ino in linked:
+                return False
+            linked.add(found.st_ino)
+    return True
 
 
 def differences(

@@ -423,3 +423,17 @@ def test_what_is_made_apart_is_made_also_where_the_system_cannot(tmp_path: Path)
         lay_apart(folder)
         os.close(folder)
     (tmp_path / "inner").mkdir()
+
+
+def test_files_that_were_made_one_are_two_again(work: Path, shelf: Shelf) -> None:
+    (work / "d").mkdir()
+    for name in ("a", "b"):
+        (work / "d" / name).write_text("same")
+        os.utime(work / "d" / name, ns=(0, 0))
+    os.utime(work / "d", ns=(0, 0))
+    before, manifest = picture_of(work / "d"), shelf.take(work, "d")
+    (work / "d/b").unlink()
+    os.link(work / "d/a", work / "d/b")
+    os.utime(work / "d", ns=(0, 0))
+    assert shelf.restore(manifest) == 1
+    assert picture_of(work / "d") == before
