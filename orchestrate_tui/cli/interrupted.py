@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -45,6 +46,9 @@ def say_outcome(history: History, event: RollbackEvent) -> None:
         return
     option = database_option(history.files.database)
     for step in failed_steps(history.steps(event.id or 0)):
+        log = history.undo_log_path(event.run_id, event.id or 0, step.part, step.attempt)
+        if not os.access(log, os.R_OK):  # it came to no undo
+            continue
         where = f"{event.run_id} {shlex.quote(step.part)} --rollback {event.id}{option}"
         say(f"What the undo of {step.part} wrote: orchestrate-tui logs {where}", to=sys.stderr)
     say(f"Try again what is left: {event.again}{option}", to=sys.stderr)

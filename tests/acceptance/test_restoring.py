@@ -31,6 +31,20 @@ def test_a_configuration_and_a_database_come_back_byte_for_byte(desk: Desk) -> N
     assert kept(folder) == before
 
 
+def test_a_damaged_snapshot_is_told_before_and_after_it_was_to_be_put_back(desk: Desk) -> None:
+    assert desk.do("run", RESTORE, "--var", "port=8080").code == 0
+    for pack in desk.database.with_name(f"{desk.database.name}.snapshots").glob("packs/*"):
+        pack.write_bytes(b"")
+    damaged = "the snapshot is damaged: what was kept of 'restore-work/app.db' is gone"
+    looked = desk.do("rollback", 1, *BACK, "--dry-run")
+    assert (looked.code, f"✗ it would not be put back: {damaged}" in looked.out) == (0, True)
+    assert "nothing of it has changed" not in looked.out
+    failed = desk.do("rollback", 1, *BACK, "--yes")
+    assert failed.code == 1
+    assert failed.out.startswith(f"Rollback 1 of run 1 failed: step 'migrate' failed: {damaged}")
+    assert failed.err.startswith("Try again what is left: orchestrate-tui rollback 1 --from check")
+
+
 def test_a_plan_in_json_has_what_would_change(desk: Desk) -> None:
     assert desk.do("run", RESTORE, "--var", "port=8080").code == 0
     plan = desk.json("rollback", 1, *BACK, "--dry-run")
