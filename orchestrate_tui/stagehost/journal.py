@@ -10,6 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from orchestrate_tui.stagehost.files import JOURNAL, boot_id
 from orchestrate_tui.stagehost.wire import Message, encode
@@ -27,7 +28,9 @@ class Journal:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         self._descriptor = os.open(os.path.join(folder, JOURNAL), flags, 0o600)
         self._is_cut_off = True  # by a host before this one, perhaps
-        self._write({"boot": boot_id()})
+        self._first = encode({"boot": boot_id()})
+        with suppress(OSError):  # where there is no room yet it stands before the first start
+            self._append(b"")
 
     def starts(self, key: str) -> None:
         """Note that a program is about to be started. Raises OSError when that cannot be kept."""
@@ -60,9 +63,13 @@ class Journal:
             return
 
     def _write(self, line: Message) -> None:
-        content = encode(line)
+        self._append(encode(line))
+
+    def _append(self, line: bytes) -> None:
+        content = self._first + line
         if self._is_cut_off:
             content = b"\n" + content
         self._is_cut_off = os.write(self._descriptor, content) < len(content)
         if self._is_cut_off:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._first = b""

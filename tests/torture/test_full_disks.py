@@ -30,6 +30,10 @@ from tests.torture.mortal import DATABASE
 LOGS = StoreFiles(Path(DATABASE)).runs.name
 DISKS = {"database": ".", "logs": LOGS, "both": "."}
 """What lies on the disk that is full, and where in the home that disk is."""
+FIRST_START = {
+    disk: {"full": ("to start build 1",), "disk": where} for disk, where in DISKS.items()
+}
+"""No stage host is there yet."""
 SPARED = ("journal", "output", "effects")
 """What the bench writes lies elsewhere."""
 
@@ -105,7 +109,7 @@ def test_on_a_disk_that_is_full_for_a_while_a_run_goes_on_by_itself(
     full = waited = 0
     for lap, course in enumerate(islice(cycle(COURSES), amount(short=3, long=300))):
         with house(tmp_path / str(lap), disk) as home:
-            blow = full_at(rng, points[course.name], disk)
+            blow = full_at(rng, points[course.name], disk) if lap else FIRST_START[disk]
             with suffered(nursery, home, course, blow) as grave:
                 assert damage(grave, course) == [], grave.output()
             full += len(grave.noted("full"))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from orchestrate_tui.agents.left_programs import Left, LeftPrograms
-from orchestrate_tui.stagehost.files import boot_id, hold
+from orchestrate_tui.stagehost.files import JOURNAL, boot_id, hold
 from orchestrate_tui.stagehost.journal import Journal
+from tests.small_disk import fill, small_disk
 
 KEY = "build.1"
 
@@ -54,6 +56,27 @@ def test_what_ended_is_known_though_another_host_followed(host: Journal, folder:
     host.ended(KEY, 0, timed_out=False, stopped=False)
     Journal(str(folder))
     assert progress(folder) is Left.ENDED
+
+
+def test_a_host_that_begins_on_a_full_disk_starts_something_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        (folder := disk / "1").mkdir()
+        Journal(str(folder)).starts("before")
+        filler = fill(disk)
+        with suppress(OSError), (folder / JOURNAL).open("ab", buffering=0) as file:
+            while True:  # what the file system has given it already
+                file.write(b"\n" * 100)
+        host, lock = Journal(str(folder)), hold(str(folder))
+        with pytest.raises(OSError, match="No space left"):
+            host.starts(KEY)
+        assert progress(folder) is Left.NOT_STARTED
+        filler.unlink()
+        host.starts(KEY)
+        assert progress(folder) is Left.RUNNING
+        assert LeftPrograms(disk).progress("before", boot_id()) is Left.LOST
+        os.close(lock)
 
 
 @pytest.mark.anyio
