@@ -24,6 +24,8 @@ from orchestrate_tui.domain.status import (
 )
 from orchestrate_tui.errors import Refused, StaleTransition, StoreError
 from orchestrate_tui.executor.executor import PipelineExecutor
+from orchestrate_tui.stagehost.files import boot_id
+from orchestrate_tui.stagehost.journal import boot_clock
 from orchestrate_tui.store.attendance import Attendance
 from orchestrate_tui.store.commands import CommandKind, CommandStatus, insert_command, read_command
 from orchestrate_tui.store.recovery import mark_interrupted
@@ -142,12 +144,18 @@ async def test_what_was_approved_but_had_no_place_yet_asks_nobody_again(scene: S
         await scene.executor.cancel(1)
 
 
-async def test_the_time_an_approval_waited_before_counts(scene: Scene) -> None:
+@pytest.mark.parametrize("boot", ["this", "another"])
+async def test_the_time_an_approval_waited_before_counts(scene: Scene, boot: str) -> None:
+    """By the clock of days only if the system was restarted meanwhile."""
     other = scene.other_run(stage("ship", approval=asking("root", timeout_s=3600)))
     await until_it_is(scene, other, "ship", StageStatus.WAITING_APPROVAL)
     other.kill()
     scene.bury()
-    clock = lambda: utc_now() + timedelta(hours=2)  # noqa: E731
+    asked = f"{boot_id()} {boot_clock() - 7200}" if boot == "this" else "another 1.0"
+    scene.executor.database.write(
+        lambda connection: connection.execute("UPDATE stages SET requested_boot = ?", (asked,))
+    )
+    clock = utc_now if boot == "this" else lambda: utc_now() + timedelta(hours=2)
     async with PipelineExecutor(scene.executor.database, clock=clock) as later:
         run = await later.resume_run(1)
     assert run.reason == "the approval of stage 'ship' expired"
