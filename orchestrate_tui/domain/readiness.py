@@ -137,7 +137,7 @@ class Coverage:
     """How much of a pipeline can be undone, in the order of its file.
 
     `exposed` are stages that can not, although they change an environment or are the target of
-    a rollback.
+    a rollback. A check of an environment, which goes back to the stage that changed it, is none.
     """
 
     stages: int
@@ -168,9 +168,14 @@ def coverage(pipeline: Pipeline) -> Coverage:
         exposed=tuple(
             stage.name
             for stage in pipeline.stages
-            if stage.name not in able and (stage.environment or stage.name in targets)
+            if stage.name not in able and (_changes(stage) or stage.name in targets)
         ),
     )
+
+
+def _changes(stage: Stage) -> bool:
+    """Whether it has an environment and does not only check what another stage did there."""
+    return bool(stage.environment) and stage.rollback_target in {None, stage.name}
 
 
 def _is_undone(pipeline: Pipeline, stage: Stage, targets: set[str | None]) -> bool:

@@ -106,6 +106,8 @@ def _about_rollback_targets(loaded: LoadedPipeline, ancestors: _Ancestors, repor
         place = loaded.document.at(
             "stages", index, "rollback_to" if stage.rollback_to else "on_failure"
         )
+        if report.blames(place):
+            continue
         if not is_undone_as_target(loaded.pipeline, defined[target], simulated=False):
             report.warning(
                 place,

@@ -163,7 +163,7 @@ _REFUSED = "refused"
 _WORDS = (
     (
         "'\\t' that cannot start any token",
-        "a tab cannot indent YAML",
+        "YAML takes no tab here",
         "use spaces",
     ),
     (

@@ -100,6 +100,12 @@ def test_several_stages_have_nothing_to_go_back_to() -> None:
     )
 
 
+def test_a_check_goes_back_to_what_it_checks() -> None:
+    deploy = stage("deploy", environment="live", rollback=AGAIN)
+    check = stage("c", environment="live", on_failure=OnFailure.ROLLBACK, rollback_to="deploy")
+    assert coverage(pipeline(deploy, check)).sentence == "1 of 2 stages can be undone"
+
+
 def test_the_rollback_agent_covers_the_targets_of_rollbacks_alone() -> None:
     stages = (stage("a"), stage("b", on_failure=OnFailure.ROLLBACK, rollback_to="a"))
     assert coverage(pipeline(*stages, agents=(ROBOT, FALLBACK))).undoable == ("a",)

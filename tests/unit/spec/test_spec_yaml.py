@@ -56,7 +56,8 @@ def test_duplicate_keys_are_found_everywhere(problems: Problems) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: p\n\tversion: 1\n", "2:1: a tab cannot indent YAML"),
+        ("name: p\n\tversion: 1\n", "2:1: YAML takes no tab here"),
+        ("name:\tp\n", "1:6: YAML takes no tab here"),
         ("name: a: b\n", "1:8: a ':' does not fit here"),
         ("name: @x\n", "1:7: a value cannot begin with this character"),
         ("name: 'p\n", "1:7: a quote is not closed"),
