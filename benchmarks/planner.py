@@ -1,9 +1,10 @@
 """Plans the rollback of a graph once, with one of two subjects, and says what that took.
 
-    python -m benchmarks.planner ours|bare SHAPE SIZE...
+    python -m benchmarks.planner ours|bare|asked SHAPE SIZE...
 
 The rollback goes back to the first stage that others wait for, from the last one, after a run in
-which everything succeeded. `bare` only puts the graph into reverse topological order.
+which everything succeeded. `bare` only puts the graph into reverse topological order; `asked` is
+what an operator waits for who asks an executor: the same, with all that is read, checked and told.
 """
 
 from __future__ import annotations
@@ -13,10 +14,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from graphlib import TopologicalSorter
+from pathlib import Path
+
+import anyio
 
 from benchmarks.engine import pipeline
+from benchmarks.engine import timed as timed_in_loop
 from benchmarks.shapes import Shape, chain
 from benchmarks.subject import read_work, timed
+from orchestrate_tui import PipelineExecutor
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline, Undo
 from orchestrate_tui.domain.planner import plan_rollback
@@ -65,9 +71,27 @@ def bare(work: Shape) -> Callable[[], object]:
     return lambda: list(TopologicalSorter(work.dependencies).static_order())[::-1]
 
 
+async def asked(work: Shape) -> None:
+    defined, last = undoable(work), list(work.dependencies)[-1]
+    before = StageGraph.of(defined.stages).upstream(last)
+    first = next(name for name in work.dependencies if name in before)
+    async with PipelineExecutor(Path("bench.db")) as executor:
+        run_id = await executor.create_run(defined)
+        await executor.execute_run(run_id)
+
+        async def plan() -> None:
+            found = await executor.plan_rollback(run_id, last, first)
+            assert found.steps, found.refusal
+
+        await timed_in_loop(plan)
+
+
 def main() -> None:
     name, *words = sys.argv[1:]
     work, _ = read_work(words)
+    if name == "asked":
+        anyio.run(asked, work)
+        return
     subject = {"ours": ours, "bare": bare}[name]
     subject(chain(50))()
     timed(subject(work))

@@ -20,13 +20,14 @@ SHORT = (GrowthTarget(text="exponent at most 1.4", limit=1.4),)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One kind of graph at several sizes, which are put into `words`."""
+    """One kind of graph at several sizes, which are put into `words`, for a subject."""
 
     title: str
     module: str
     words: str
     sizes: Sequence[int]
     short: Sequence[int]
+    subject: str = "ours"
 
 
 SERIES = (
@@ -50,6 +51,14 @@ SERIES = (
         words="layers {} 50",
         sizes=(20, 40, 80, 160, 320, 640),
         short=(20, 160),
+    ),
+    Series(
+        title="a rollback planned as an operator asks for it, layers of 50 stages",
+        module="benchmarks.planner",
+        words="layers {} 50",
+        sizes=(20, 40, 80, 160, 320),
+        short=(10, 80),
+        subject="asked",
     ),
 )
 
@@ -81,7 +90,7 @@ def _cost_s(series: Series, size: int, options: Options) -> float:
     """What the work takes; in the short form of the processor, which others cannot slow down."""
     folder = Path(tempfile.mkdtemp(dir=options.scratch))
     words = series.words.format(size).split()
-    reading = run((sys.executable, "-m", series.module, "ours", *words), folder)
+    reading = run((sys.executable, "-m", series.module, series.subject, *words), folder)
     return reading.cpu_s if options.short else reading.seconds
 
 

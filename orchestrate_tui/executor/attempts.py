@@ -309,7 +309,7 @@ class Attempts:
 
     def values_for(self, step: PlanStep) -> dict[str, str]:
         """What the texts of an undo may name, the release that it goes back to included."""
-        stage = self.context.pipeline.stage(step.stage_name)
+        stage = self.context.stages.get(step.stage_name)
         kept = self._kept_values(stage, step.component) if stage else {}
         return _with_component(self._values_with(self._previous(step), kept), step.component)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 import anyio
@@ -13,7 +14,7 @@ import anyio
 from orchestrate_tui.agents.contract import OwnLauncher
 from orchestrate_tui.agents.left_programs import LeftPrograms
 from orchestrate_tui.domain.graph import StageGraph
-from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.presence import Mode
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.executor.hub import Change, Hub
@@ -87,7 +88,7 @@ class ExecutorContext:
         self.hub.publish(told)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RunContext:
     """What does not change about a run while it is worked on; its trigger holds real values."""
 
@@ -100,3 +101,8 @@ class RunContext:
     def id(self) -> int:
         """The run's id."""
         return self.run.id
+
+    @cached_property
+    def stages(self) -> Mapping[str, Stage]:
+        """The stages as the pipeline defines them, by name."""
+        return {stage.name: stage for stage in self.pipeline.stages}

@@ -23,22 +23,21 @@ def environments_of(context: RunContext, stage_names: Collection[str]) -> frozen
     """The environments that some stages of a run touch; none in a simulated run."""
     if context.run.simulated:
         return frozenset()
-    stages = (stage for stage in context.pipeline.stages if stage.name in stage_names)
-    return frozenset(stage.environment for stage in stages if stage.environment)
+    environments = (context.stages[name].environment for name in stage_names)
+    return frozenset(filter(None, environments))
 
 
 def environments_undone(context: RunContext, plan: RollbackPlan) -> frozenset[str]:
     """The environments in which a plan undoes something."""
-    return environments_of(context, [step.stage_name for step in plan.steps])
+    return environments_of(context, {step.stage_name for step in plan.steps})
 
 
 def places_undone(context: RunContext, plan: RollbackPlan) -> frozenset[tuple[str, str | None]]:
     """The environments in which a plan undoes something, each with a component, or None."""
-    return frozenset(
-        (place, step.component)
-        for step in plan.steps
-        for place in environments_of(context, (step.stage_name,))
-    )
+    if context.run.simulated:
+        return frozenset()
+    places = ((context.stages[step.stage_name].environment, step) for step in plan.steps)
+    return frozenset((place, step.component) for place, step in places if place)
 
 
 def rollback_in(executor: ExecutorContext, run_id: int, environment: str) -> Holder | None:

@@ -42,8 +42,8 @@ def releases_of(
             continue
         name = stage.stage_name
         is_about = named is not None and named.environment == stage.environment
-        told = named.id if named and is_about and _is_told(context.pipeline, name) else None
-        for part in _parts(context.pipeline, name):
+        told = named.id if named and is_about and _is_told(context, name) else None
+        for part in _parts(context, name):
             own = succession(connection, context.id, name, version, component=part)
             of_part = told and sibling_of(connection, told, name, part)
             own = replace(own, earlier=read_release(connection, of_part)) if of_part else own
@@ -51,16 +51,16 @@ def releases_of(
     return found
 
 
-def _is_told(pipeline: Pipeline, stage_name: str) -> bool:
+def _is_told(context: RunContext, stage_name: str) -> bool:
     """Whether something is told what an undo of the stage goes back to: a snapshot is not."""
-    stage = pipeline.stage(stage_name)
-    has_agent = pipeline.agent(ROLLBACK_AGENT) is not None
+    stage = context.stages.get(stage_name)
+    has_agent = context.pipeline.agent(ROLLBACK_AGENT) is not None
     undo = stage and undo_of(stage, stage_name, has_rollback_agent=has_agent)
     return bool(undo and undo.task)
 
 
-def _parts(pipeline: Pipeline, stage_name: str) -> Parts:
-    stage = pipeline.stage(stage_name)
+def _parts(context: RunContext, stage_name: str) -> Parts:
+    stage = context.stages.get(stage_name)
     return parts_of(stage) if stage else (None,)
 
 
@@ -85,7 +85,7 @@ def recording(context: RunContext, change: StageChange) -> Callable[[Connection]
         stage_name=change.stage_name,
         version=sealed_version(context),
         at=change.at,
-        components=tuple(filter(None, _parts(context.pipeline, change.stage_name))),
+        components=tuple(filter(None, _parts(context, change.stage_name))),
     )
 
 

@@ -61,7 +61,7 @@ class RunSession:
             RollbackRunner(executor, context, attempts, self.stop_stages), self.turns.post
         )
         self._attempts = attempts
-        self._stages = {stage.name: stage for stage in context.pipeline.stages}
+        self._stages = context.stages
         self._book = StageBook(stages, self.turns.moment, context.secrets)
         self._scheduler = Scheduler(context.graph, context.pipeline.max_parallel)
         self._gate = ApprovalGate(executor, simulated=context.run.simulated, decided=decided)
