@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.cli.places import database_option
 from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say, say_marked
@@ -17,8 +17,12 @@ from orchestrate_tui.store import environments
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.rollback_steps import WAITING
 
+if TYPE_CHECKING:
+    from orchestrate_tui.cli.executors import AnyControl
+
 T = TypeVar("T")
 
+_MEANWHILE = "Nothing new starts, and what runs goes on; it continues when there is room again"
 _UNDO = Mark("↶", Tone.UNDONE, "rollback")
 
 
@@ -79,6 +83,23 @@ class Follower:
             f"{command} --reason TEXT{option}",
             to=sys.stderr,
         )
+
+
+class TroubleTold:
+    """Tells of what keeps an executor from going on, once, and that it is over."""
+
+    def __init__(self, control: AnyControl) -> None:
+        self._control = control
+        self._told = ""
+
+    def tell(self) -> None:
+        """Say what is new."""
+        trouble, before = self._control.trouble, self._told
+        self._told = trouble
+        if trouble and not before:
+            say(f"orchestrate-tui: {trouble}. {_MEANWHILE}", to=sys.stderr)
+        elif before and not trouble:
+            say("orchestrate-tui: There is room on the disk again, it goes on", to=sys.stderr)
 
 
 def rollback_under_way(history: History, run_id: int) -> str:

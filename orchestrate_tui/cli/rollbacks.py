@@ -12,7 +12,7 @@ from functools import partial
 from orchestrate_tui.cli.decisions import report
 from orchestrate_tui.cli.demands import definition_of, demand_of
 from orchestrate_tui.cli.executors import AnyControl, executor_of, executor_there
-from orchestrate_tui.cli.follow import Follower, rollback_under_way
+from orchestrate_tui.cli.follow import Follower, TroubleTold, rollback_under_way
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks, say_outcome
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import existing_database_path
@@ -86,14 +86,16 @@ def _see_through(
 
     Raises Refused when nobody goes on with it.
     """
+    trouble = TroubleTold(control)
 
-    def heed_interrupts() -> None:
+    def meanwhile() -> None:
+        trouble.tell()
         if interrupts.take():
             run_id = history.rollback(arguments.rollback).run_id
             say(rollback_under_way(history, run_id), to=sys.stderr)
 
     with ThreadPoolExecutor(1) as threads:
-        follower.until(threads.submit(control.wait), heed_interrupts)
+        follower.until(threads.submit(control.wait), meanwhile)
     event = history.rollback(arguments.rollback)
     if interrupted_rollbacks(history, (event,)):
         raise Refused(
@@ -189,14 +191,16 @@ def _carry_out(
     """Have the plan carried out and show it; nothing that happens here stops it."""
     after = history.last_event_id()
     end = control.follow_rollback(ask().result())
+    trouble = TroubleTold(control)
 
-    def heed_interrupts() -> None:
+    def meanwhile() -> None:
+        trouble.tell()
         if interrupts.take() and (doing := rollback_under_way(history, arguments.run)):
             say(doing, to=sys.stderr)
 
     shows = sys.stdout.isatty() and not arguments.json
     follower = Follower(history, arguments.run, after=after, quiet=not shows)
-    return follower.until(end, heed_interrupts)
+    return follower.until(end, meanwhile)
 
 
 def _demand(arguments: Namespace) -> RollbackDemand:

@@ -15,7 +15,7 @@ from orchestrate_tui.agents.wording import NO_ROOM
 from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.detached import Announce, detached
 from orchestrate_tui.cli.executors import AnyControl, own_executor
-from orchestrate_tui.cli.follow import Follower, rollback_under_way
+from orchestrate_tui.cli.follow import Follower, TroubleTold, rollback_under_way
 from orchestrate_tui.cli.interrupted import say_outcome, unended_rollbacks
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.loading import checked_for_run
@@ -40,7 +40,6 @@ from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.store.accounts import is_anothers, owner_of
 from orchestrate_tui.store.history import History
 
-_MEANWHILE = "Nothing new starts, and what runs goes on; it continues when there is room again"
 EXIT_CODES = {RunStatus.SUCCEEDED: 0, RunStatus.FAILED: 1, RunStatus.CANCELLED: 130}
 
 
@@ -209,7 +208,7 @@ class Session:
         self.history = history
         self._interrupts = interrupts
         self._json = as_json
-        self._trouble = ""
+        self._trouble = TroubleTold(control)
         self._cancellation: Future[str] | None = None
 
     def tell(self, text: str) -> None:
@@ -223,7 +222,7 @@ class Session:
         follower = Follower(self.history, run_id, after=after, quiet=not shows)
 
         def meanwhile() -> None:
-            self._tell_trouble()
+            self._trouble.tell()
             self._heed_interrupts(run_id, work)
             self._tell_cancellation()
 
@@ -254,15 +253,6 @@ class Session:
         ):
             say(f"Run {run_id} is being cancelled", to=sys.stderr)
             self._cancellation = self.control.cancel(run_id)
-
-    def _tell_trouble(self) -> None:
-        """Say what keeps the run from going on, once, and that it is over."""
-        trouble, before = self.control.trouble, self._trouble
-        self._trouble = trouble
-        if trouble and not before:
-            say(f"orchestrate-tui: {trouble}. {_MEANWHILE}", to=sys.stderr)
-        elif before and not trouble:
-            say("orchestrate-tui: There is room on the disk again, it goes on", to=sys.stderr)
 
     def _give_up(self, run_id: int, work: Future[Run]) -> None:
         """End a run although that cannot be recorded; on a terminal ask first."""

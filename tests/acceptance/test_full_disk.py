@@ -171,6 +171,7 @@ def test_a_halt_of_another_process_stops_the_rollback_and_is_recorded_later(
     assert said.code == 4
     assert "that is recorded once there is room" in said.err
     wait_for_end(pid)
+    assert job.err_line().startswith(SAID.format(desk.database))
     assert desk.json("rollbacks")[0]["status"] == "running"
     filler.unlink()
     assert job.end().code == 1
