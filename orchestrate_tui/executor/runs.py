@@ -54,6 +54,7 @@ from orchestrate_tui.store.fencing import (
     release,
     take_over,
 )
+from orchestrate_tui.store.former_logs import keep_apart
 from orchestrate_tui.store.recovery import UNDER_WAY, interrupt, mark_interrupted
 from orchestrate_tui.store.runs import NewRun, insert_run
 
@@ -80,7 +81,9 @@ class Runs:
 
         def insert(connection: Connection) -> int:
             check_allowed(connection, plain, stored_version(new.pipeline, new.trigger, secrets))
-            return insert_run(connection, new)
+            run_id = insert_run(connection, new)
+            keep_apart(self._executor.database.files.run(run_id))
+            return run_id
 
         run_id = await self._executor.commit(insert, is_patient=False)
         self._executor.publish((Change(run_id=run_id),))

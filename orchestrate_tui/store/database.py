@@ -134,6 +134,8 @@ class StoreFiles:
     def __init__(self, path: Path) -> None:
         database = Path(os.path.realpath(path))
         self.database = database
+        self.wal = database.with_name(f"{database.name}-wal")
+        self.wal_index = database.with_name(f"{database.name}-shm")
         self.write_lock = database.with_name(f"{database.name}.writelock")
         self.consoles = database.with_name(f"{database.name}.consoles")
         self.owners = database.with_name(f"{database.name}.owners")
@@ -167,14 +169,18 @@ class StoreFiles:
         """The folder of the stage host of the executor of that epoch."""
         return self.hosts / str(epoch)
 
+    def run(self, run_id: int) -> Path:
+        """The folder with what the stages of a run wrote."""
+        return self.runs / str(run_id)
+
     def log(self, run_id: int, stage_name: str, attempt: int) -> Path:
         """What one attempt of a stage wrote."""
-        return self.runs.joinpath(str(run_id), f"{_file_name(stage_name)}.{attempt}.log")
+        return self.run(run_id) / f"{_file_name(stage_name)}.{attempt}.log"
 
     def undo_log(self, run_id: int, rollback_id: int, stage_name: str, attempt: int) -> Path:
         """What one attempt of an undo wrote; no attempt of a stage has a log of that name."""
         name = f"{_file_name(stage_name)}.{attempt}.rollback-{rollback_id}.log"
-        return self.runs / str(run_id) / name
+        return self.run(run_id) / name
 
 
 def open_database(path: Path | str, *, share_group: str = "") -> Database:

@@ -169,3 +169,15 @@ async def test_in_a_simulated_run_there_is_a_rollback_agent(scene: Scene) -> Non
     run = await scene.run(stage("ship"), simulated=True)
     event = await scene.executor.trigger_rollback(run.id, "ship")
     assert [step.agent for step in scene.step_rows(event.id)] == ["rollback-agent"]
+
+
+async def test_what_a_run_of_that_number_left_before_is_kept_apart(scene: Scene) -> None:
+    log = scene.history.files.log(1, "a", 1)
+    log.parent.mkdir(parents=True)
+    log.write_text("of another run\n")
+    log.with_suffix(".out").write_text("version=1\n")
+    run = await scene.run(stage("a", "echo new"), after("b", "a", task="${stages.a.version}"))
+    assert run.status is RunStatus.FAILED
+    assert log.read_text() == "new\n"
+    (former,) = log.parent.parent.glob("1.before-*")
+    assert (former / log.name).read_text() == "of another run\n"
