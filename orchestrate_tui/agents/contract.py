@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.domain.keys import attempt_key
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S, Agent, Pairs
 from orchestrate_tui.stagehost.masking import Masker
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

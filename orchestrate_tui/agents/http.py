@@ -6,7 +6,6 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from json import dumps
 from urllib.parse import quote, quote_plus
@@ -19,6 +18,7 @@ from orchestrate_tui.agents.contract import Outcome, Work
 from orchestrate_tui.agents.environment import text_values
 from orchestrate_tui.domain.pipeline import HttpRequest, Pairs
 from orchestrate_tui.domain.variables import UnsafeValue, substitute
+from orchestrate_tui.values import dataclass
 
 MAX_BODY_BYTES = 1024 * 1024
 """How much of an answer is read."""

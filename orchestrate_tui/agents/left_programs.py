@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from orchestrate_tui.agents.contract import Process, Program, Services
 from orchestrate_tui.agents.hosted import HostLine
 from orchestrate_tui.stagehost.files import boot_id, lives
 from orchestrate_tui.stagehost.journal_reader import Entry, Progress, read_journal
+from orchestrate_tui.values import dataclass
 
 
 class Left(Enum):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrate_tui.stagehost.files import open_log
 from orchestrate_tui.stagehost.masking import Masker
+from orchestrate_tui.values import dataclass
 
 NOTE_PREFIX = "orchestrate-tui: "
 """What a line that no process wrote begins with."""

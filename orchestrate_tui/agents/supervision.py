@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
 
 import anyio
 
 from orchestrate_tui.agents.contract import Process
+from orchestrate_tui.values import dataclass
 
 _KILL_PATIENCE_S = (1.0, 4.0, 15.0)
 """How long to wait after each SIGKILL; those after the first are for what was forked during one,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from shlex import quote
 
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 
 from orchestrate_tui.domain.pipeline import Stage
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from orchestrate_tui.values import dataclass
 
 _VERSION_SUFFIX = re.compile(r"[\d.]+\Z")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from orchestrate_tui.domain.notifying import Occasion
+from orchestrate_tui.values import dataclass
 
 
 class DeliveryStatus(StrEnum):

@@ -5,11 +5,12 @@ Durations are seconds. Mappings are tuples of pairs, so that every value is froz
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from orchestrate_tui.domain.conditions import Condition
 from orchestrate_tui.domain.notifying import NotifyRule
+from orchestrate_tui.values import dataclass
 
 Pairs = tuple[tuple[str, str], ...]
 """A mapping of text to text in the order of the file."""

@@ -7,7 +7,6 @@ not undone before. Undoing goes against the direction of the dependencies.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from operator import attrgetter
@@ -36,6 +35,7 @@ from orchestrate_tui.domain.rollback_plan import PlanSkip, PlanStep, RollbackPla
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.domain.undo_order import Edges, chains_of, closure_of, undo_order, undone_after
+from orchestrate_tui.values import dataclass
 
 _HASHED = attrgetter(
     "stage_name", "component", "agent", "task", "restores", "irreversible", "release"

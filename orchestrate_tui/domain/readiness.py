@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage
@@ -11,6 +10,7 @@ from orchestrate_tui.domain.release import Succession, lacks
 from orchestrate_tui.domain.rollback import undo_of
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.values import dataclass
 
 
 class Light(StrEnum):

@@ -6,13 +6,14 @@ that it would have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.pipeline import AgentKind, Pairs
 from orchestrate_tui.domain.readiness import SnapshotState
+from orchestrate_tui.values import dataclass
 
 
 class CheckAnswer(StrEnum):

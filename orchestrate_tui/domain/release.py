@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 
 from orchestrate_tui.domain.pipeline import Agent, Pairs, Undo
 from orchestrate_tui.domain.variables import declared_name, references
+from orchestrate_tui.values import dataclass
 
 PREVIOUS = "previous."
 """The prefix of `${previous.<key>}`, a value of the release that an undo goes back to."""

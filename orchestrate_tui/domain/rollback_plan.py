@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.headings import environments_among, headings
 from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.domain.value import value
+from orchestrate_tui.values import dataclass
 
 
 @value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,6 +10,7 @@ from orchestrate_tui.domain.conditions import Circumstances
 from orchestrate_tui.domain.pipeline import Pairs
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 from orchestrate_tui.domain.value import value
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

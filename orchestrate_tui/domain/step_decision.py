@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrate_tui.domain.status import StepStatus
+from orchestrate_tui.values import dataclass
 
 
 class StepAction(StrEnum):

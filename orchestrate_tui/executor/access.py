@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.people import People
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from glob import escape
 from pathlib import Path
@@ -12,12 +12,7 @@ from pathlib import Path
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from orchestrate_tui.agents import perform
-from orchestrate_tui.agents.contract import (
-    Outcome,
-    Process,
-    RollbackIdentity,
-    Work,
-)
+from orchestrate_tui.agents.contract import Outcome, Process, RollbackIdentity, Work
 from orchestrate_tui.agents.environment import inherited_environment, remove_outputs
 from orchestrate_tui.agents.left_programs import TakenBack
 from orchestrate_tui.agents.log import StageLog
@@ -39,6 +34,7 @@ from orchestrate_tui.executor.secrets import LostSecret
 from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.permissions import is_shared
 from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.values import dataclass
 
 PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
 """The environment variable with the folder of the pipeline's file."""

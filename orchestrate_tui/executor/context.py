@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
@@ -27,6 +26,7 @@ from orchestrate_tui.store.fencing import Takeover
 from orchestrate_tui.store.locks import SharedHold
 from orchestrate_tui.store.recovery import OWNER_DIED
 from orchestrate_tui.store.writer import Change as StoreChange
+from orchestrate_tui.values import dataclass
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from copy import copy
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +28,7 @@ from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.executor.thread import ExecutorThread, begun_future
 from orchestrate_tui.store.database import Database
+from orchestrate_tui.values import dataclass
 
 T = TypeVar("T")
 

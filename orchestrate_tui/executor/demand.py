@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from orchestrate_tui.domain.events import RollbackEvent
@@ -21,6 +21,7 @@ from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.environments import holder_of, how_it_ends, newer_deployment
 from orchestrate_tui.store.history import stages_of
 from orchestrate_tui.store.releases import find_release
+from orchestrate_tui.values import dataclass
 
 FORCE = "Roll that run back first, or undo this one all the same with --force"
 """What to do where a newer run has deployed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -28,6 +27,7 @@ from orchestrate_tui.store.commands import (
 )
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.fencing import check_carrier
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

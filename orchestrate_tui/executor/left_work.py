@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from orchestrate_tui.stagehost.journal_reader import read_journal
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.recovery import unended_runs
+from orchestrate_tui.values import dataclass
 
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.INTERRUPTED})
 _STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED})

@@ -12,11 +12,11 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.store.accounts import name_of
+from orchestrate_tui.values import dataclass
 
 _PIECE = 64 * 1024
 

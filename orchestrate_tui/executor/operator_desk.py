@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(slots=True)

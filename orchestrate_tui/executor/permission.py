@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from orchestrate_tui.agents.contract import Launcher, Process, Program, Services
 from orchestrate_tui.errors import Fenced
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.store.fencing import check_carrier, check_owner
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

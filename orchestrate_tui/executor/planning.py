@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from orchestrate_tui.domain.events import RollbackEvent
@@ -22,6 +22,7 @@ from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_pipeline, insert_definition
 from orchestrate_tui.store.environments import newer_deployment
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

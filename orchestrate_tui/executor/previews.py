@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.snapshots import Snapshots, answered, located
 from orchestrate_tui.store.snapshots import read_manifest
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.store.commands import (
@@ -14,6 +14,7 @@ from orchestrate_tui.store.commands import (
     read_command,
 )
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from orchestrate_tui.executor.notices import last_lines
 from orchestrate_tui.executor.previews import Preview
 from orchestrate_tui.executor.readiness import snapshot_state
 from orchestrate_tui.store.snapshots import snapshots_of
+from orchestrate_tui.values import dataclass
 
 _GRACE_S = 2.0
 """What a check that is given up has to end by itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import anyio
 
@@ -13,6 +13,7 @@ from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RollbackStatus, standing
 from orchestrate_tui.errors import NoRoom, OrchestrateError, Refused, Unrecorded
 from orchestrate_tui.store.commands import Command, CommandKind
+from orchestrate_tui.values import dataclass
 
 
 def being_rolled_back(event: RollbackEvent) -> Refused:

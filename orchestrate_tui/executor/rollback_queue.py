@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.step_decision import StepDecision
@@ -13,6 +12,7 @@ from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.executor.turn import Turn
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(slots=True)

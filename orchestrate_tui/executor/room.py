@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +12,7 @@ import anyio
 
 from orchestrate_tui.agents.log import has_room
 from orchestrate_tui.store.trouble import Trouble, TroubleMark
+from orchestrate_tui.values import dataclass
 
 T = TypeVar("T")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from orchestrate_tui.domain.release import Quarantine, Release, Ruling
@@ -14,6 +13,7 @@ from orchestrate_tui.store.breakers import Breaker, read_breaker, reset
 from orchestrate_tui.store.pins import pin, unpin
 from orchestrate_tui.store.quarantines import lift, read_quarantine
 from orchestrate_tui.store.releases import read_release
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

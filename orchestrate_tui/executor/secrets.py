@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,6 +20,7 @@ from orchestrate_tui.domain.pipeline import Pairs, Pipeline, Secret
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.errors import CannotStart
 from orchestrate_tui.stagehost.masking import MASK, Masker
+from orchestrate_tui.values import dataclass
 
 _MASK = MASK.decode()
 _OTHER_FORM = "another form"  # no secret has this label

@@ -8,11 +8,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from orchestrate_tui.domain.text import visible
+from orchestrate_tui.values import dataclass
 
 LONGEST_S = 20.0
 """For one channel to take one message."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -30,6 +29,7 @@ from orchestrate_tui.store.snapshots import (
     move_blobs,
     unneeded_snapshots,
 )
+from orchestrate_tui.values import dataclass
 
 _MOST = 0.5
 """The part of a pack that has to be needed for it to stay as it is."""

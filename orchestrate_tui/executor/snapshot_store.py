@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from orchestrate_tui.store.snapshots import (
     all_manifests,
     locate_blob,
 )
+from orchestrate_tui.values import dataclass
 
 _MIB = 1024**2
 

@@ -7,7 +7,6 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -40,6 +39,7 @@ from orchestrate_tui.store.snapshots import (
     read_manifest,
     snapshots_of,
 )
+from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     from orchestrate_tui.snapshots.blobs import Blob

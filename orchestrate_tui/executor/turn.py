@@ -7,12 +7,13 @@ commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.fencing import check_owner
 from orchestrate_tui.store.runs import StageChange, change_stages
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(slots=True)

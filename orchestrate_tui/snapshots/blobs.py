@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -19,6 +19,7 @@ import msgspec
 import zstandard
 
 from orchestrate_tui.snapshots.errors import Damaged
+from orchestrate_tui.values import dataclass
 
 AT_ONCE = 1 << 20
 """Bytes that are read or written in one piece; larger contents go through in pieces."""

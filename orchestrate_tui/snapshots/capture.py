@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from orchestrate_tui.snapshots.blobs import AT_ONCE, PackWriter
@@ -46,6 +46,7 @@ from orchestrate_tui.snapshots.places import (
     relative_to,
     resolve,
 )
+from orchestrate_tui.values import dataclass
 
 CopyDatabase = Callable[[Path, Path], None]
 """Copies a database of SQLite that somebody may be writing. Raises OSError."""

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from orchestrate_tui.domain.snapshot import PathChange
@@ -34,6 +34,7 @@ from orchestrate_tui.snapshots.places import (
 )
 from orchestrate_tui.snapshots.staging import Builder, dress, inherit_nothing
 from orchestrate_tui.snapshots.system import lay_apart, sync_file_system
+from orchestrate_tui.values import dataclass
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 

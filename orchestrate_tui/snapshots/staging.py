@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Self
 
 from orchestrate_tui.snapshots.blobs import AT_ONCE, PackReader
@@ -21,6 +21,7 @@ from orchestrate_tui.snapshots.manifest import (
     Place,
     kind_of,
 )
+from orchestrate_tui.values import dataclass
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

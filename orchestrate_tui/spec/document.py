@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from orchestrate_tui.spec.report import Place
+from orchestrate_tui.values import dataclass
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
 

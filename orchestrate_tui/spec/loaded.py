@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Agent, Pipeline, Stage
 from orchestrate_tui.errors import Problem
 from orchestrate_tui.spec.document import Document
+from orchestrate_tui.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

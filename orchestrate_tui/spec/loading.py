@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from yaml.nodes import MappingNode, Node
@@ -22,6 +22,7 @@ from orchestrate_tui.spec.snapshots import check_snapshots
 from orchestrate_tui.spec.templates import templates
 from orchestrate_tui.spec.user_config import user_config_folder
 from orchestrate_tui.spec.variables import check_variables
+from orchestrate_tui.values import dataclass
 
 AGENTS_FILE_NAME = "agents.yaml"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from orchestrate_tui.spec.document import entries, is_nothing
 from orchestrate_tui.spec.durations import PATTERN, InvalidDuration, parse_duration
 from orchestrate_tui.spec.report import Report, listed, shown
+from orchestrate_tui.values import dataclass
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -7,7 +7,7 @@ A `Field` is one key: what reads it, what it means, and what it is when it is no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 from orchestrate_tui.spec.document import Entry, descend, entries, is_nothing
 from orchestrate_tui.spec.readers import Reader, Schema, kind_of
 from orchestrate_tui.spec.report import Place, Report, listed, shown
+from orchestrate_tui.values import dataclass
 
 T = TypeVar("T")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from yaml.nodes import Node
 
 from orchestrate_tui.domain.text import visible
 from orchestrate_tui.errors import Problem, Severity
+from orchestrate_tui.values import dataclass
 
 _SUGGESTIONS = 25
 """Each one compares a word with every candidate, so their number is limited."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from glob import escape, has_magic
 from itertools import takewhile
 from pathlib import Path
@@ -17,6 +16,7 @@ from orchestrate_tui.spec.names import collisions
 from orchestrate_tui.spec.readers import ListOf, MapOf, Text
 from orchestrate_tui.spec.records import Field, Record, Values
 from orchestrate_tui.spec.report import Report, shown
+from orchestrate_tui.values import dataclass
 
 
 def _snapshot(values: Values) -> Snapshot:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Agent, Pairs, Stage
 from orchestrate_tui.domain.variables import references
 from orchestrate_tui.spec.document import Document
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.report import Place
+from orchestrate_tui.values import dataclass
 
 Path = tuple[str | int, ...]
 

@@ -46,14 +46,15 @@ def test_a_library_is_imported_in_one_layer_only(
     assert {name for name in importers if not f"{name}.".startswith(f"{package}.")} == set()
 
 
-def test_the_domain_imports_nothing_but_the_standard_library_and_the_errors(
+def test_the_domain_imports_nothing_but_the_standard_library_errors_and_what_makes_values(
     imports: grimp.ImportGraph,
 ) -> None:
     inside = {"orchestrate_tui.domain", *imports.find_descendants("orchestrate_tui.domain")}
     outside = {
         name for module in inside for name in imports.find_modules_directly_imported_by(module)
     } - inside
-    assert {name for name in outside if not _is_standard(name)} <= {"orchestrate_tui.errors"}
+    own = {"orchestrate_tui.errors", "orchestrate_tui.values"}
+    assert {name for name in outside if not _is_standard(name)} <= own
 
 
 def _is_standard(module: str) -> bool:
