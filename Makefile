@@ -33,8 +33,6 @@ lint: $(VENV)/installed-lint
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks $(BENCH)
-	$(BIN)/python benchmarks/masking.py
-	$(BIN)/python benchmarks/snapshots.py
 
 # without the bench extra: it draws nothing
 bench-short: $(VENV)/installed-test

@@ -1,24 +1,19 @@
 """The log of a stage with twenty secrets beside one that nothing masks.
 
 Both are filled in turn by the same program through a pipe: once copied as it is, once by the
-process that masks. The figures are medians; the ratio says more than the speed, because both sides
-share the machine. `cpu` is what the masking process itself took.
-
-    python benchmarks/masking.py [--rounds N] [--megabytes N]
+process that masks.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
-import statistics
 import string
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrate_tui.agents.secret_forms import forms_of
@@ -26,6 +21,17 @@ from orchestrate_tui.stagehost.masked_sink import MaskedSink
 from orchestrate_tui.stagehost.masking import encode_forms
 
 COPY = "import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer, 1 << 16)"
+
+Work = Callable[[Path, Path, bytes], float]
+"""Copies a text into a log in a folder, without the given forms of secrets: seconds of CPU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Seconds on the clock, and those of the processor that the process in between took."""
+
+    seconds: float
+    cpu_s: float
 
 
 def secrets(count: int) -> list[bytes]:
@@ -86,40 +92,19 @@ def masked(text: Path, folder: Path, forms: bytes) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def timed(
-    work: Callable[[Path, Path, bytes], float], text: Path, folder: Path, forms: bytes
-) -> tuple[float, float]:
-    """Seconds on the clock and of the processor."""
+def measured(works: Sequence[Work], megabytes: int, rounds: int, folder: Path) -> list[list[Taken]]:
+    """What each of `works` took in each round, for the same text in turn."""
+    values = secrets(20)
+    forms = encode_forms(forms_of(values))
+    text = folder / "text"
+    write_text(text, megabytes, values)
+    found = [[_taken(work, text, folder, forms) for work in works] for _ in range(rounds)]
+    content = (folder / "log").read_bytes()
+    assert not any(value in content for value in values)
+    return [list(column) for column in zip(*found, strict=True)]
+
+
+def _taken(work: Work, text: Path, folder: Path, forms: bytes) -> Taken:
     before = time.perf_counter()
     cpu_s = work(text, folder, forms)
-    return time.perf_counter() - before, cpu_s
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--megabytes", type=int, default=100)
-    arguments = parser.parse_args()
-    values = secrets(20)
-    forms = forms_of(values)
-    with tempfile.TemporaryDirectory() as name:
-        text = Path(name, "text")
-        write_text(text, arguments.megabytes, values)
-        size = text.stat().st_size / 1e6
-        rounds = [
-            [timed(work, text, Path(name), encode_forms(forms)) for work in (copied, masked)]
-            for _ in range(arguments.rounds)
-        ]
-        content = Path(name, "log").read_bytes()
-    assert not any(value in content for value in values)
-    print(f"{size:.0f} MB, {len(values)} secrets, {len(forms)} forms, {arguments.rounds} rounds")
-    for place, title in enumerate(("copied", "masked")):
-        clock = statistics.median(size / one[place][0] for one in rounds)
-        cpu = statistics.median(size / one[place][1] for one in rounds)
-        print(f"{title}: {clock:6.0f} MB/s   cpu {cpu:6.0f} MB/s")
-    ratio = statistics.median(one[1][0] / one[0][0] for one in rounds)
-    print(f"masked takes {ratio:.1f} times as long as copied")
-
-
-if __name__ == "__main__":
-    main()
+    return Taken(seconds=time.perf_counter() - before, cpu_s=cpu_s)

@@ -5,19 +5,14 @@ another run keep it unchanged, changes every file, and has a rollback put it bac
 medians; the ratios say more than the times, because all share the machine. What `cp -a` writes is
 not synced; what is kept and put back is. Nothing is removed between two measurements: an ext4
 without a journal takes longer to make files where many were removed in the last minutes.
-
-    python benchmarks/snapshots.py [--rounds N] [--files N] [--size BYTES]
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import random
-import statistics
 import subprocess
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -30,6 +25,7 @@ from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.snapshots.system import lay_apart
 
 IN_A_FOLDER = 100
+COPY, FIRST, AGAIN, RESTORE = "cp -a", "kept", "kept again, unchanged", "put back"
 NOTHING = Agent(name="nothing", kind=AgentKind.SIMULATED, simulated=Simulation())
 PIPELINE = Pipeline(
     name="benchmark",
@@ -83,15 +79,15 @@ async def round_of(folder: Path, files: int, size: int) -> dict[str, float]:
     tree = folder / "work" / "tree"
     write_tree(tree, files, size, seed=1)
     os.sync()
-    found = {"cp -a": copied(tree)}
+    found = {COPY: copied(tree)}
     before = digest(tree)
     async with PipelineExecutor(folder / "state" / "store.db") as executor:
-        found["first snapshot"], _ = await measured(keep(executor, tree.parent))
-        found["second snapshot"], run_id = await measured(keep(executor, tree.parent))
+        found[FIRST], _ = await measured(keep(executor, tree.parent))
+        found[AGAIN], run_id = await measured(keep(executor, tree.parent))
         assert isinstance(run_id, int)
         write_tree(tree, files, size, seed=2)
         os.sync()
-        found["restore"], event = await measured(
+        found[RESTORE], event = await measured(
             executor.trigger_rollback(run_id, "keep", reason="benchmark")
         )
     for thread in threading.enumerate():
@@ -102,26 +98,11 @@ async def round_of(folder: Path, files: int, size: int) -> dict[str, float]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--files", type=int, default=10_000)
-    parser.add_argument("--size", type=int, default=4096)
-    given = parser.parse_args()
+def rounds_of(folder: Path, rounds: int, files: int, size: int) -> dict[str, list[float]]:
+    """The seconds of each round, by what was done."""
     found: dict[str, list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as folder:
-        apart(Path(folder))
-        for number in range(given.rounds):
-            figures = asyncio.run(round_of(Path(folder, str(number)), given.files, given.size))
-            for name, seconds in figures.items():
-                found[name].append(seconds)
-    medians = {name: statistics.median(values) for name, values in found.items()}
-    copy, first = medians["cp -a"], medians["first snapshot"]
-    print(f"{given.files:,} files of {given.size:,} bytes, median of {given.rounds}")
-    for name, seconds in medians.items():
-        print(f"  {name:16} {seconds:6.2f} s  {seconds / copy:5.2f} x cp -a")
-    print(f"  the second snapshot takes {medians['second snapshot'] / first:.2f} of the first")
-
-
-if __name__ == "__main__":
-    main()
+    apart(folder)
+    for number in range(rounds):
+        for name, seconds in asyncio.run(round_of(folder / str(number), files, size)).items():
+            found[name].append(seconds)
+    return found

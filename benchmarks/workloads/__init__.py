@@ -21,6 +21,8 @@ MODULES = {
     "W11": "w11_scrolling",
     "W12": "w12_layout",
     "W13": "w13_log",
+    "masking": "s01_masking",
+    "snapshots": "s02_snapshots",
     "console-cpu": "c01_console_cpu",
     "growth-stages": "g01_stages",
     "growth-history": "g02_history",
