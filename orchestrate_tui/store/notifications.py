@@ -27,6 +27,9 @@ KIND = "notification"
 """The kind of event that says what became of a delivery."""
 
 _MINE = "SELECT * FROM notifications INDEXED BY notifications_under_way"
+_IS_DUE = "(due_at <= :at OR strftime('%s', due_at) - strftime('%s', :at) > wait_s + 1)"
+"""Its time has come, or was set before a clock was set back."""
+
 _EVERYBODY = "everybody was told"
 
 
@@ -82,25 +85,34 @@ def take_due(
     query = f"{_MINE} WHERE epoch = ? AND ended_at IS NULL ORDER BY id"
     mine = [_notification_of(row) for row in connection.execute(query, (epoch,)).fetchall()]
     begun: list[tuple[Notification, Delivery]] = []
+    due = _due(connection, epoch, at)
     for one in mine:
-        if one.due_at is not None and one.due_at <= at:
+        if one.id in due:
             _begin_step(connection, one, at)
         begun += [(one, delivery) for delivery in _begin_deliveries(connection, one, at)]
         _end_if_done(connection, one, at)
     return tuple(begun)
 
 
+def _due(connection: sqlite3.Connection, epoch: int, at: datetime) -> frozenset[int]:
+    """The notifications of this executor whose next step is due."""
+    query = f"SELECT id FROM notifications WHERE epoch = :epoch AND ended_at IS NULL AND {_IS_DUE}"  # noqa: S608
+    rows = connection.execute(query, {"epoch": epoch, "at": to_text(at)})
+    return frozenset(row["id"] for row in rows)
+
+
 def _begin_step(connection: sqlite3.Connection, one: Notification, at: datetime) -> None:
     rule = rule_of(connection, one)
     connection.executemany(
-        "INSERT INTO deliveries (notification_id, step, channel, due_at) VALUES (?, ?, ?, ?)",
+        "INSERT INTO deliveries (notification_id, step, channel, due_at, wait_s)"
+        " VALUES (?, ?, ?, ?, 0)",
         [(one.id, one.step, channel, to_text(at)) for channel in rule.told_in(one.step)],
     )
     wait_s = None if one.outcome else rule.wait_before(one.step + 1)
     next_at = None if wait_s is None else to_text(at + timedelta(seconds=wait_s))
     connection.execute(
-        "UPDATE notifications SET step = ?, due_at = ? WHERE id = ?",
-        (one.step + 1, next_at, one.id),
+        "UPDATE notifications SET step = ?, due_at = ?, wait_s = ? WHERE id = ?",
+        (one.step + 1, next_at, wait_s or 0, one.id),
     )
 
 
@@ -108,11 +120,11 @@ def _begin_deliveries(
     connection: sqlite3.Connection, one: Notification, at: datetime
 ) -> tuple[Delivery, ...]:
     moment = to_text(at)
-    query = """
+    query = f"""
         SELECT * FROM deliveries
-        WHERE notification_id = ? AND status = 'pending' AND due_at <= ? ORDER BY id
-    """
-    rows = connection.execute(query, (one.id, moment)).fetchall()
+        WHERE notification_id = :one AND status = 'pending' AND {_IS_DUE} ORDER BY id
+    """  # noqa: S608  (words of our own)
+    rows = connection.execute(query, {"one": one.id, "at": moment}).fetchall()
     connection.executemany(
         "UPDATE deliveries SET status = 'sending', attempt = attempt + 1, started_at = ?,"
         " due_at = NULL WHERE id = ?",
@@ -136,13 +148,13 @@ def was_told(connection: sqlite3.Connection, delivery: Delivery) -> bool:
 
 def is_due(connection: sqlite3.Connection, epoch: int, at: datetime) -> bool:
     """Whether this executor has a step or a delivery to begin."""
-    query = """
+    query = f"""
         SELECT EXISTS (
             SELECT 1 FROM notifications AS one INDEXED BY notifications_under_way
-            WHERE epoch = :epoch AND ended_at IS NULL AND (due_at <= :at OR EXISTS (
+            WHERE epoch = :epoch AND ended_at IS NULL AND ({_IS_DUE} OR EXISTS (
                 SELECT 1 FROM deliveries
-                WHERE notification_id = one.id AND status = 'pending' AND due_at <= :at)))
-    """
+                WHERE notification_id = one.id AND status = 'pending' AND {_IS_DUE})))
+    """  # noqa: S608  (words of our own)
     return bool(connection.execute(query, {"epoch": epoch, "at": to_text(at)}).fetchone()[0])
 
 
@@ -163,16 +175,17 @@ def note_delivery(
         "SELECT ended_at FROM notifications WHERE id = ?", (notification.id,)
     ).fetchone()
     is_last = delivery.attempt > len(RETRIES_AFTER_S) or row["ended_at"] is not None
-    status, due_at = DeliveryStatus.SENT, None
+    status, due_at, wait_s = DeliveryStatus.SENT, None, 0.0
     if error and is_last:
         status = DeliveryStatus.FAILED
     elif error:
         status = DeliveryStatus.PENDING
-        due_at = to_text(at + timedelta(seconds=RETRIES_AFTER_S[delivery.attempt - 1]))
+        wait_s = RETRIES_AFTER_S[delivery.attempt - 1]
+        due_at = to_text(at + timedelta(seconds=wait_s))
     changed = connection.execute(
-        "UPDATE deliveries SET status = ?, error = ?, due_at = ?, completed_at = ?"
+        "UPDATE deliveries SET status = ?, error = ?, due_at = ?, wait_s = ?, completed_at = ?"
         " WHERE id = ? AND status = 'sending' AND attempt = ?",
-        (status, error, due_at, moment, delivery.id, delivery.attempt),
+        (status, error, due_at, wait_s, moment, delivery.id, delivery.attempt),
     ).rowcount
     if not changed:  # somebody else took it for lost, and sends it again
         return

@@ -31,11 +31,11 @@ _OCCASIONS = MappingProxyType(
 
 _NOTE = """
     INSERT INTO notifications
-        (run_id, occasion, rule, stage_name, rollback_id, detail, epoch, due_at, created_at)
+        (run_id, occasion, rule, stage_name, rollback_id, detail, epoch, due_at, wait_s, created_at)
     SELECT :run, :occasion, rule, :stage, :rollback, :detail,
         CASE WHEN :rollback IS NULL THEN (SELECT epoch FROM runs WHERE id = :run)
             ELSE (SELECT epoch FROM rollback_events WHERE id = :rollback) END,
-        :at, :at
+        :at, 0, :at
     FROM notify_rules WHERE run_id = :run AND occasion = :occasion ORDER BY rule
 """
 
@@ -191,7 +191,7 @@ def give(connection: sqlite3.Connection, notification_ids: Collection[int], epoc
         [(epoch, identity) for identity in notification_ids],
     )
     connection.executemany(
-        "UPDATE deliveries SET status = 'pending', due_at = started_at"
+        "UPDATE deliveries SET status = 'pending', due_at = started_at, wait_s = 0"
         " WHERE notification_id = ? AND status = 'sending'",
         [(identity,) for identity in notification_ids],
     )

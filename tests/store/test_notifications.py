@@ -127,6 +127,27 @@ def test_a_step_is_due_at_its_time_and_not_before(store: Store) -> None:
     assert [told.is_due(minutes(at)) for at in (9.9, 10)] == [False, True]
 
 
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_longer_than_was_meant(
+    store: Store,
+) -> None:
+    told = Told(store, ESCALATING)
+    told.fail()
+    hours_back = (-300, -291, -289, -1000)
+    said = [told.is_due(minutes(at)) and told.channels(minutes(at)) for at in hours_back]
+    assert said == [["FIRST"], False, ["SECOND", "BOSS"], ["FIRST"]]
+
+
+def test_a_clock_that_is_set_back_delays_no_second_try(store: Store) -> None:
+    told = Told(store, ALL)
+    told.fail()
+    for at in (0, -300, -600):
+        assert told.is_due(minutes(at))
+        ((one, delivery),) = told.take(minutes(at))
+        assert not told.is_due(minutes(at))
+        told.note(one, delivery, "no answer", minutes(at))
+    assert not told.is_open()
+
+
 def test_acknowledging_ends_all_that_is_told_of_a_run(store: Store) -> None:
     told = Told(store, ESCALATING, ALL)
     told.fail()
