@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 from orchestrate_tui.errors import NoRoom, StoreError, Unrecorded
 from orchestrate_tui.store.chain import last_event
 from orchestrate_tui.store.connection import MAKE_ROOM
+from orchestrate_tui.store.place import Moved, Place
 from orchestrate_tui.store.trouble import Trouble
 from orchestrate_tui.values import dataclass
 
@@ -34,6 +35,7 @@ Change = Callable[[sqlite3.Connection], T]
 """What one caller wants changed, within a transaction that somebody else begins and ends."""
 
 _PRIMARY = 0xFF  # the part of an error code that says what kind of error it is
+_OF_THE_DISK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 IDLE_S = 1.0
 """With nothing to do for so long, the thread that writes verifies what was written."""
 
@@ -64,6 +66,7 @@ class Writer:
 
     def __init__(self, path: Path, opened: Opened, mark: TroubleMark) -> None:
         self._path = path
+        self._place = Place(path)
         self._opened = opened
         self._mark = mark
         self._lock, self._connection = opened.lock, opened.connection
@@ -154,6 +157,7 @@ class Writer:
         outcomes: list[_Outcome]
         try:
             with self._lock.held():
+                self._place.check()
                 self._connection.head = None
                 self._connection.execute("BEGIN")
                 outcomes = [self._attempt(item) for item in batch]
@@ -253,8 +257,8 @@ class Writer:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _failure(self, error: BaseException) -> StoreError:
-        is_full = _lacks_room(error)
-        remedy = MAKE_ROOM if is_full else "Check permissions"
+        is_full = _lacks_room(error) and not isinstance(error, Moved)
+        remedy = MAKE_ROOM if is_full else _remedy(error)
         failure = (NoRoom if is_full else StoreError)(
             f"The database {self._path} could not be written: {error}",
             next_step=f"Nothing of this change was kept. {remedy}",
@@ -268,21 +272,32 @@ def _nothing() -> None:
 
 
 def _lacks_room(error: BaseException) -> TypeGuard[sqlite3.Error]:
-    """Whether the disk could not take what was written: full, over quota, or broken."""
+    """Whether what was written could not be kept, but may be later.
+
+    The disk is full, over quota, or broken; or the file is away.
+    """
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
-    return isinstance(error, sqlite3.Error) and code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+    is_disk = isinstance(error, sqlite3.Error) and code in _OF_THE_DISK
+    return is_disk or isinstance(error, Moved)
+
+
+def _remedy(error: BaseException) -> str:
+    return "Put it back" if isinstance(error, Moved) else "Check permissions"
 
 
 def _trouble(path: Path, error: sqlite3.Error) -> str:
+    if isinstance(error, Moved):
+        return f"The database {path} cannot be written: {error}"
     if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
         return f"The disk is full: {path} cannot be written"
     return f"The disk fails, or its quota is used up: {path} cannot be written ({error})"
 
 
 def _unrecorded(path: Path, error: sqlite3.Error) -> Unrecorded:
+    remedy = _remedy(error) if isinstance(error, Moved) else "Free some space"
     failure = Unrecorded(
         f"{_trouble(path, error)}, and what happened since is not recorded",
-        next_step="Free some space, then go on with: orchestrate-tui resume RUN",
+        next_step=f"{remedy}, then go on with: orchestrate-tui resume RUN",
     )
     failure.__cause__ = error
     return failure

@@ -8,12 +8,14 @@ import struct
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 
+from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import StoreError, Unrecorded
 from orchestrate_tui.store import Database, open_database
 from orchestrate_tui.store.connection import ImmediateConnection
@@ -311,3 +313,21 @@ def test_a_full_disk_refuses_a_new_database_and_leaves_it_to_be_made_later(
         open_database(disk_folder / "store.db")
     filler.unlink()
     open_database(disk_folder / "store.db").close()
+
+
+def test_nothing_is_said_to_be_kept_in_a_database_that_was_removed(path: Path) -> None:
+    with open_database(path) as database:
+        store = Store.of(database)
+        run_id = store.started_run()
+        path.rename(path.with_name("away.db"))
+        with pytest.raises(StoreError, match=r"removed, or another one.*kept\. Put it back"):
+            store.started_run()
+        waiting = database.submit(partial(record, run_id=run_id, at="", kind="x"), is_patient=True)
+        assert "was removed" in Disk(database).wait_for_trouble()
+        assert not waiting.done()
+        path.with_name("away.db").rename(path)
+        waiting.result(PATIENCE_S)
+        assert database.trouble == ""
+        store.change_run(run_id, RunStatus.RUNNING, RunStatus.SUCCEEDED)
+        store.owner.release()
+    assert check_record(path).startswith("5 event(s), none changed")
