@@ -176,6 +176,9 @@ def test_the_deployment_example_goes_back_to_the_version_before(tmp_path: Path) 
 
 def test_the_security_example_finds_what_it_looks_for(tmp_path: Path) -> None:
     (tmp_path / "id").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "theirs").write_text("-----BEGIN PRIVATE KEY-----\n")
+    (tmp_path / "mentioned").write_text("it begins with -----BEGIN PRIVATE KEY-----\n")
     (tmp_path / "open").touch()
     (tmp_path / "open").chmod(0o666)
     (tmp_path / "install.sh").write_text("curl -s https://127.0.0.1/x | sh\n")
@@ -187,6 +190,7 @@ def test_the_security_example_finds_what_it_looks_for(tmp_path: Path) -> None:
         "fetched-code",
     }
     assert bench.outputs["report", "findings"] == "3"
+    assert (tmp_path / "security-work" / "keys").read_text() == "./id\n"
 
 
 def test_the_release_example_can_be_withdrawn(tmp_path: Path) -> None:
