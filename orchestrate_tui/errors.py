@@ -120,13 +120,21 @@ class RollbackRefused(Refused):
 
 
 class RollbackLoop(RollbackRefused):
-    """A stage that was the target of a rollback in this run already; `last` says of which."""
+    """A stage that was the target of a rollback in this run already; `last` says of which.
 
-    def __init__(self, stage_name: str, times: int, last: str = "") -> None:
+    `left` are its components that were not undone by one.
+    """
+
+    def __init__(
+        self, stage_name: str, times: int, last: str = "", left: tuple[str, ...] = ()
+    ) -> None:
+        step = "Choose another target, or repeat a failed rollback with --retry"
+        if left:
+            step = f"Undo what is left of it with: {' '.join(f'-C {name}' for name in left)}"
         super().__init__(
             f"Rollback loop detected: stage '{stage_name}' has already been "
             f"rolled back to {times} time(s)",
-            next_step=f"{last}Choose another target, or repeat a failed rollback with --retry",
+            next_step=f"{last}{step}",
         )
         self.stage_name = stage_name
         self.times = times

@@ -57,7 +57,7 @@ def accept(
     if not demand.from_stage:  # all stages at once are rehearsed, but not undone
         raise _unknown_stage(context, "")
     event = demanded_event(connection, context, demand, applicant)
-    check_rules(connection, event)
+    check_rules(connection, context, event)
     plan = plan_event(context, connection, event)
     if plan.refusal:
         raise RollbackRefused(plan.refusal, next_step=_what_is_possible(connection, context, event))
@@ -118,16 +118,19 @@ def _check_environments(
         raise RollbackRefused(newer, next_step=FORCE)
 
 
-def check_rules(connection: Connection, event: RollbackEvent) -> None:
+def check_rules(connection: Connection, context: RunContext, event: RollbackEvent) -> None:
     """Raise RollbackRefused while another rollback is under way, or for a loop."""
     rollbacks.check_none_under_way(connection, event.run_id)
     if event.retry_of is None:
-        check_loop(connection, event)
+        check_loop(connection, context, event)
 
 
-def check_loop(connection: Connection, event: RollbackEvent) -> None:
+def check_loop(connection: Connection, context: RunContext, event: RollbackEvent) -> None:
     """Raise RollbackLoop where the target was one before in this run."""
-    rollbacks.check_loop(connection, event.run_id, event.rollback_to_stage, event.components)
+    target = event.rollback_to_stage
+    stage = context.pipeline.stage(target)
+    known = stage.components if stage else ()
+    rollbacks.check_loop(connection, event.run_id, target, event.components, known=known)
 
 
 def check_components(context: RunContext, components: Iterable[str]) -> None:
@@ -178,7 +181,7 @@ def _what_is_possible(connection: Connection, context: RunContext, event: Rollba
 
 def _is_possible(connection: Connection, context: RunContext, event: RollbackEvent) -> bool:
     try:
-        check_loop(connection, event)
+        check_loop(connection, context, event)
     except RollbackLoop:
         return False
     return not plan_event(context, connection, event).refusal

@@ -74,7 +74,7 @@ class Rehearsals:
         if not plan.steps and not plan.skipped and not plan.target:
             raise Refused(f"There is nothing to rehearse: nothing of run {context.id} has run")
         newer = newer_deployment(connection, context.id, places_undone(context, plan))
-        loop = _loop(connection, event)
+        loop = _loop(connection, context, event)
         warned = (*plan.warnings, *filter(None, (newer,)))
         return event, context, replace(plan, warnings=warned, refusal=loop or plan.refusal)
 
@@ -115,14 +115,14 @@ def _of_stages(demand: RollbackDemand) -> RollbackDemand:
     return replace(demand, from_stage=source or target, to_stage=target or source)
 
 
-def _loop(connection: Connection, event: RollbackEvent) -> str:
+def _loop(connection: Connection, context: RunContext, event: RollbackEvent) -> str:
     """Why the target cannot be one again; "" when it can, or nothing is the target."""
     if event.retry_of is not None:
         return ""
     try:
-        check_loop(connection, event)
+        check_loop(connection, context, event)
     except RollbackLoop as error:
-        return error.message
+        return str(error)
     return ""
 
 

@@ -195,11 +195,16 @@ def count_for_stage(connection: sqlite3.Connection, run_id: int, stage_name: str
 
 
 def check_loop(
-    connection: sqlite3.Connection, run_id: int, target: str, components: Collection[str] = ()
+    connection: sqlite3.Connection,
+    run_id: int,
+    target: str,
+    components: Collection[str] = (),
+    *,
+    known: Collection[str] = (),
 ) -> None:
     """Raise RollbackLoop when the target was one already in this run, of one of the components.
 
-    None of them means all.
+    None of them means all, and `known` are all that the target has.
     """
     query = """
         SELECT id, actor, components FROM rollback_events
@@ -210,7 +215,10 @@ def check_loop(
     if before:
         newest = before[-1]
         by = f" by {newest['actor']}" if newest["actor"] else ""
-        raise RollbackLoop(target, len(before), f"It was rollback {newest['id']}{by}. ")
+        gone = [json.loads(row["components"]) or known for row in rows]
+        wanted = [name for name in known if name in components or not components]
+        left = tuple(name for name in wanted if not any(name in names for names in gone))
+        raise RollbackLoop(target, len(before), f"It was rollback {newest['id']}{by}. ", left)
 
 
 def check_none_under_way(connection: sqlite3.Connection, run_id: int) -> None:

@@ -47,9 +47,13 @@ async def test_one_component_is_undone_and_then_the_other(scene: Scene) -> None:
 async def test_a_component_is_the_target_of_one_rollback_only(scene: Scene) -> None:
     run = await scene.run(deploy())
     await scene.executor.trigger_rollback(run.id, "deploy", components=("api",))
-    for components in (("api",), ("api", "web"), ()):
-        with pytest.raises(RollbackLoop):
+    other, rest = "Choose another target", "Undo what is left of it with: -C web$"
+    for components, hint in ((("api",), other), (("api", "web"), rest), ((), rest)):
+        with pytest.raises(RollbackLoop, match=hint):
             await scene.executor.trigger_rollback(run.id, "deploy", components=components)
+    await scene.executor.trigger_rollback(run.id, "deploy", components=("web",))
+    with pytest.raises(RollbackLoop, match=other):
+        await scene.executor.trigger_rollback(run.id, "deploy")
 
 
 async def test_each_component_has_its_own_log(scene: Scene) -> None:
