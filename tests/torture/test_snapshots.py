@@ -42,6 +42,7 @@ def furnished(made: Keeper, rng: random.Random) -> Keeper:
     for folder in ("packs", "restores"):
         (made.store / folder).mkdir(parents=True)
     odd_tree(made.work / "tree", rng, 40)
+    (made.work / "tree").chmod(rng.choice((0o755, 0o555)))  # one that may move, or may not
     for name in ("conf/a.yaml", "conf/b.yaml", "file"):
         (made.work / name).write_text(name)
     return made
@@ -64,6 +65,7 @@ def disturb(keeper: Keeper, rng: random.Random) -> None:
     (keeper.work / "file").symlink_to("conf")
     (keeper.work / "later").mkdir()
     (keeper.work / "later/x").write_text("x")
+    (keeper.work / "later").chmod(rng.choice((0o755, 0o555)))
 
 
 def mixed(now: Whole, before: Whole, after: Whole) -> list[str]:
