@@ -118,6 +118,7 @@ def environment(folder: Path) -> Mapping[str, str]:
         "PYTHONDONTWRITEBYTECODE": "",  # an installed program has its bytecode
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
         "XDG_STATE_HOME": str(folder / "state"),
         "XDG_CONFIG_HOME": str(folder / "config"),
     }

@@ -24,7 +24,13 @@ from orchestrate_tui.store.approvals import approvals_of
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.fencing import read_owner
-from orchestrate_tui.store.history import outputs_of, read_run, stages_of, steps_of
+from orchestrate_tui.store.history import (
+    considered_stages,
+    outputs_of,
+    read_run,
+    stages_of,
+    steps_of,
+)
 from orchestrate_tui.store.owners import is_alive
 
 T = TypeVar("T")
@@ -141,10 +147,10 @@ class Records:
         context = self.context(run)
         if starts_stages and not run.simulated:
             check_complete(context.secrets)
+        considered = self._read(considered_stages, run.id)
         decided = self._read(approvals_of, run.id)
-        return RunSession(
-            self._executor, context, self.attempts(context, left), self.stages(run.id), decided
-        )
+        attempts = self.attempts(context, left)
+        return RunSession(self._executor, context, attempts, considered, decided)
 
     def remove_outputs(self, run_id: int) -> None:
         """Remove what attempts put out that nobody saw end: it may hold secrets.

@@ -7,7 +7,7 @@ commit all of it at once, then act on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -44,14 +44,17 @@ MAY_NOT_START = "may not start"
 
 
 class RunSession:
-    """Works on one run; `run` returns when its end is committed."""
+    """Works on one run; `run` returns when its end is committed.
+
+    `considered` are its stages that are not pending any more.
+    """
 
     def __init__(
         self,
         executor: ExecutorContext,
         context: RunContext,
         attempts: Attempts,
-        stages: Sequence[StageRun],
+        considered: Iterable[StageRun],
         decided: Iterable[ApprovalRecord] = (),
     ) -> None:
         self.context = context
@@ -62,7 +65,7 @@ class RunSession:
         )
         self._attempts = attempts
         self._stages = context.stages
-        self._book = StageBook(stages, self.turns.moment, context.secrets)
+        self._book = StageBook(self._stages, considered, self.turns.moment, context.secrets)
         self._scheduler = Scheduler(context.graph, context.pipeline.max_parallel)
         self._gate = ApprovalGate(executor, simulated=context.run.simulated, decided=decided)
         self._under_way = UnderWay(attempts)

@@ -21,8 +21,15 @@ class _Standing:
 
     __slots__ = ("attempt", "position", "requested_at", "requested_boot", "status")
 
-    def __init__(self, stage: StageRun) -> None:
-        self.position = stage.position
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.status = StageStatus.PENDING
+        self.attempt = 0
+        self.requested_at: datetime | None = None
+        self.requested_boot = ""
+
+    def recall(self, stage: StageRun) -> None:
+        """Stand as the row of the stage says."""
         self.status = stage.status
         self.attempt = stage.attempt
         self.requested_at = stage.requested_at
@@ -30,17 +37,24 @@ class _Standing:
 
 
 class StageBook:
-    """Knows the status and the attempts of every stage, and words its changes."""
+    """Knows the status and the attempts of every stage, and words its changes.
+
+    `names` has all of them in the order of the file; those that are not among the `considered`
+    are pending.
+    """
 
     def __init__(
         self,
-        stages: Iterable[StageRun],
+        names: Iterable[str],
+        considered: Iterable[StageRun],
         clock: Callable[[], datetime],
         secrets: Secrets = NO_SECRETS,
     ) -> None:
         self._clock = clock
         self._secrets = secrets
-        self._standing = {stage.stage_name: _Standing(stage) for stage in stages}
+        self._standing = {name: _Standing(position) for position, name in enumerate(names)}
+        for stage in considered:
+            self._standing[stage.stage_name].recall(stage)
 
     def status(self, name: str) -> StageStatus:
         """Where the stage stands."""

@@ -254,13 +254,22 @@ def stages_of(
     connection: sqlite3.Connection, run_id: int, only: Collection[str] = ()
 ) -> tuple[StageRun, ...]:
     """The stages of a run as their rows say, in the order of its file; () means all of them."""
-    named = "AND stage_name IN (SELECT value FROM json_each(?))" if only else ""
-    where = f"run_id = ? {named} ORDER BY position"
-    names = (json.dumps([*only]),) if only else ()
-    query = f"SELECT {STAGE_COLUMNS} FROM stages WHERE {where}"  # noqa: S608
+    if not only:
+        return _stages(connection, "run_id = ?", run_id)
+    named = "run_id = ? AND stage_name IN (SELECT value FROM json_each(?))"
+    return _stages(connection, named, run_id, json.dumps([*only]))
+
+
+def considered_stages(connection: sqlite3.Connection, run_id: int) -> tuple[StageRun, ...]:
+    """The stages of a run that are not pending any more, in the order of its file."""
+    return _stages(connection, "run_id = ? AND status <> 'pending'", run_id)
+
+
+def _stages(connection: sqlite3.Connection, where: str, *given: int | str) -> tuple[StageRun, ...]:
+    query = f"SELECT {STAGE_COLUMNS} FROM stages WHERE {where} ORDER BY position"  # noqa: S608
     cursor = connection.cursor()
     cursor.row_factory = None  # stage_of takes them as they are
-    return tuple(map(stage_of, cursor.execute(query, (run_id, *names))))
+    return tuple(map(stage_of, cursor.execute(query, given)))
 
 
 def order_of_starts(connection: sqlite3.Connection, run_id: int) -> dict[str, int]:
