@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterable, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import Console
@@ -62,7 +62,7 @@ class OrchestrateApp(App[str]):
     """
 
     TITLE = "Orchestrate"
-    CSS_PATH = "app.tcss"
+    CSS_PATH: ClassVar[list[str | PurePath]] = ["app.tcss", "screens/main_screen.tcss"]
     NOTIFICATION_TIMEOUT = 4
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", tooltip="All keys and signs"),
@@ -118,7 +118,9 @@ class OrchestrateApp(App[str]):
     def on_mount(self) -> None:
         """Show the main screen, and obey a hang-up that came before."""
         self._own_loop = asyncio.get_running_loop()
-        self.push_screen(self._main_screen())
+        screen = self._main_screen()
+        screen.suit(self.size)
+        self.push_screen(screen)
         self.call_after_refresh(self.call_later, self._load_the_rest)
         if self._is_hung_up:
             self.leave()
@@ -151,7 +153,7 @@ class OrchestrateApp(App[str]):
     def _draw_anew(self) -> None:
         self.screen.refresh(layout=True)
 
-    def _main_screen(self) -> Screen[None]:
+    def _main_screen(self) -> MainScreen:
         """The main screen, with or without keys that change things."""
         is_open = self._control is not None and self._control.opening.is_open
         subscription = self._control.subscribe() if self._control and is_open else None

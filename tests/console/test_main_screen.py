@@ -391,7 +391,7 @@ async def test_keys_that_change_while_their_screen_goes_are_not_looked_for(
         keys = pilot.app.screen.query_one(KeyLine)
         pilot.app.screen.refresh_bindings()
         await keys.remove()
-        keys._take_over()
+        keys.take_over()
         assert "Quit" not in shown(pilot)
 
 

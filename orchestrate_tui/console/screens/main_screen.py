@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -62,7 +63,6 @@ LOWER_PANES = ("log", "rollbacks")
 class MainScreen(Screen[None]):
     """Shows what the history says as it changes; nothing here changes anything."""
 
-    CSS_PATH = "main_screen.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  (Textual's way)
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (FLAT, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -123,6 +123,14 @@ class MainScreen(Screen[None]):
                 yield RollbackHistory(id="rollbacks", clock=self._clock)
         yield KeyLine()
 
+    def suit(self, room: Size) -> None:
+        """Take the form for a room, before what is in it is arranged for the first time."""
+        for breakpoints, length in (
+            (self.HORIZONTAL_BREAKPOINTS, room.width),
+            (self.VERTICAL_BREAKPOINTS, room.height),
+        ):
+            self.add_class(max(one for one in breakpoints if one[0] <= length)[1])
+
     def on_mount(self) -> None:
         """Show the newest run, or the one that was asked for."""
         self._look_round()
@@ -133,8 +141,9 @@ class MainScreen(Screen[None]):
         if run_id is not None:
             self.choose_run(run_id)
         self._look_for_waiting()
-        self.query_one(StageGraphView if run_id is not None else RunsList).focus()
+        self.set_focus(self.query_one(StageGraphView if run_id is not None else RunsList))
         self._tell()
+        self.query_one(KeyLine).take_over()  # with the first picture, not after it
         self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
         self.set_interval(1, self._tick)
 

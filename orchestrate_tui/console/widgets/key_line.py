@@ -81,9 +81,10 @@ class KeyLine(Widget, can_focus=False):
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
         if screen.app.app_focus and self.is_attached and screen is self.screen:
-            self.call_after_refresh(self._take_over)
+            self.call_after_refresh(self.take_over)
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
+        """Show what the screen offers now."""
         if not self.is_attached:  # its screen has gone meanwhile
             return
         offers = tuple(self._found())
