@@ -1,4 +1,7 @@
-"""Python's search for garbage, which finds none in what is being loaded and takes its time."""
+"""Python's search for garbage, which finds none in what is being loaded and takes its time.
+
+The same is true of a large graph that is being laid out.
+"""
 
 from __future__ import annotations
 

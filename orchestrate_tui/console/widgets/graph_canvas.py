@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from textual import events, work
 from textual.geometry import Size
 
+from orchestrate_tui.collection import collect_again, load_in_peace
 from orchestrate_tui.console.diagram.layout import COMPACT, Box, Form
 from orchestrate_tui.console.diagram.scan import Scan
 from orchestrate_tui.console.drawings import Drawings
@@ -74,7 +75,7 @@ class GraphCanvas(LineView):
         """Lay the graph out in a thread, because that may take seconds."""
         slow = self.set_timer(SLOW_S, self.refresh)
         try:
-            scan = await asyncio.to_thread(drawings.make, form, *room)
+            scan = await asyncio.to_thread(_made_in_peace, drawings, form, *room)
         finally:
             slow.stop()
         self._take_over(scan)
@@ -93,3 +94,12 @@ class GraphCanvas(LineView):
     def on_resize(self, _: events.Resize) -> None:
         """Another size may suit another form."""
         self.draw()
+
+
+def _made_in_peace(drawings: Drawings, form: Form | None, width: int, height: int) -> Scan:
+    """The drawing; a large one is no garbage, and to look for some in it holds everybody up."""
+    load_in_peace()
+    try:
+        return drawings.make(form, width, height)
+    finally:
+        collect_again()

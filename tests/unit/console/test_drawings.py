@@ -1,7 +1,11 @@
 from __future__ import annotations
 
-from orchestrate_tui.console.diagram.layout import BOXED, COMPACT
+import gc
+
+from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Form
+from orchestrate_tui.console.diagram.scan import Scan
 from orchestrate_tui.console.drawings import SMALL, Drawings
+from orchestrate_tui.console.widgets.graph_canvas import NO_PIPELINE, _made_in_peace
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
 
 
@@ -33,3 +37,16 @@ def test_more_room_may_ask_for_another_form() -> None:
     assert large.made(None, 80, 1000) is None
     assert large.make(None, 80, 1000).layout.form is BOXED
     assert large.made(None, 80, 1000) is not None
+
+
+def test_while_a_large_graph_is_laid_out_nobody_looks_for_garbage() -> None:
+    looked = []
+
+    class Watched(Drawings):
+        def make(self, form: Form | None, width: int, height: int) -> Scan:
+            looked.append(gc.isenabled())
+            return super().make(form, width, height)
+
+    assert _made_in_peace(Watched(NO_PIPELINE), None, 80, 24).boxes is not None
+    assert looked == [False]
+    assert gc.isenabled()
