@@ -95,6 +95,7 @@ async def test_a_rollback_that_was_taken_over_goes_no_further(scene: Scene) -> N
         take_over(scene)
         scene.gate.open()
     assert errors
+    await scene.until_ended(f"{run.id}-b-rollback-1.1")
     assert scene.undone() == ["b"]
     assert scene.steps(1) == {"b": "interrupted", "a": "pending"}
 
