@@ -95,7 +95,7 @@ def test_a_run_during_which_the_clock_is_set_ends_as_any_other(
         course.name: known(survive(nursery, next(homes), course, ()).points()) for course in PATIENT
     }
     times = 0
-    for course in islice(cycle(PATIENT), amount(short=6, long=300)):
+    for course in islice(cycle(PATIENT), amount(short=6, long=150)):
         blow: Blow = {"jumps": jumps_at(rng, points[course.name])}
         with suffered(nursery, next(homes), course, blow) as grave:
             assert (damage(grave, course), grave.noted("dead")) == ([], []), grave.output()
@@ -110,7 +110,7 @@ def test_who_dies_where_the_clock_is_set_is_gone_on_from(
     course = PATIENT[1]
     points = known(survive(nursery, next(homes), course, ()).points())
     deaths = 0
-    for _ in range(amount(short=4, long=300)):
+    for _ in range(amount(short=4, long=120)):
         blows = [{"jumps": jumps_at(rng, points), "point": rng.choice(points)} for _ in range(2)]
         grave = survive(nursery, next(homes), course, blows)
         assert grave.noted("dead") == []

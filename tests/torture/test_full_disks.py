@@ -107,7 +107,7 @@ def test_on_a_disk_that_is_full_for_a_while_a_run_goes_on_by_itself(
     points: dict[str, list[str]], tmp_path: Path,
 ) -> None:  # fmt: skip
     full = waited = 0
-    for lap, course in enumerate(islice(cycle(COURSES), amount(short=3, long=300))):
+    for lap, course in enumerate(islice(cycle(COURSES), amount(short=3, long=120))):
         with house(tmp_path / str(lap), disk) as home:
             blow = full_at(rng, points[course.name], disk) if lap else FIRST_START[disk]
             with suffered(nursery, home, course, blow) as grave:
@@ -124,7 +124,7 @@ def test_who_dies_on_a_full_disk_is_gone_on_from(
     points: dict[str, list[str]], tmp_path: Path,
 ) -> None:  # fmt: skip
     deaths = 0
-    for lap, course in enumerate(islice(cycle(COURSES), amount(short=3, long=200))):
+    for lap, course in enumerate(islice(cycle(COURSES), amount(short=3, long=90))):
         known = points[course.name]
         blows = [{**full_at(rng, known, disk), "point": rng.choice(known)} for _ in range(2)]
         with house(tmp_path / str(lap), disk) as home:
@@ -137,7 +137,7 @@ def test_who_dies_on_a_full_disk_is_gone_on_from(
 def test_no_stage_starts_that_could_not_write_its_log(
     disk: str, nursery: Nursery, rng: random.Random, amount: Amount, tmp_path: Path
 ) -> None:
-    for lap in range(amount(short=2, long=100)):
+    for lap in range(amount(short=2, long=60)):
         blow = full_at(rng, BETWEEN, disk)
         with (
             house(tmp_path / str(lap), disk) as home,
