@@ -19,6 +19,7 @@ from orchestrate_tui.console.screens.resume_dialog import ResumeDialog
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
 from orchestrate_tui.console.screens.step_dialog import StepDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, StepStatus
@@ -80,6 +81,21 @@ async def test_a_new_run_starts_with_what_was_filled_in(story: Story, desk: Desk
         changed=(),
         variables=(("environment", "prod"), ("user", "amy")),
     )
+
+
+@inside_folder
+async def test_enter_leaves_a_tick_as_it_is_and_leads_to_the_start(
+    story: Story, desk: Desk
+) -> None:
+    story.run()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+        tick = pilot.app.screen.query_one(Tick)
+        tick.focus()
+        await pilot.press("enter")
+        assert not tick.value
+        assert pilot.app.screen.query_one("#start").has_focus
 
 
 @inside_folder
