@@ -56,8 +56,10 @@ def process(script: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
         assert started.stdout
         assert started.stdout.read(1)
-        yield started
-        started.kill()
+        try:
+            yield started
+        finally:
+            started.kill()
 
 
 def rows(path: Path) -> list[int]:
