@@ -34,6 +34,7 @@ from orchestrate_tui.store.loss import check_not_lost, is_absent
 from orchestrate_tui.store.sharing import what_hides
 from orchestrate_tui.values import dataclass
 
+_MOST_READ = 1000  # runs, the newest
 _GOOD = Mark("✓", Tone.GOOD, "fine")
 _BAD = Mark("✗", Tone.BAD, "not fine")
 
@@ -138,11 +139,13 @@ def _shared(path: Path) -> str:
 
 def _interrupted(path: Path) -> str:
     history = History(path, hands_off=True)
+    for run in history.runs(limit=_MOST_READ):  # which fails where a value makes no sense
+        history.stages(run.id)
     under_way = [
         *history.runs(status=RunStatus.RUNNING),
         *history.runs(status=RunStatus.INTERRUPTED),
     ]
-    events = history.rollbacks(limit=1000)
+    events = history.rollbacks(limit=_MOST_READ)
     left = interrupted_rollbacks(history, events)
     lost = sorted(
         {run.id for run in under_way if run.status is RunStatus.INTERRUPTED}

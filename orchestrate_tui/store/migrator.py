@@ -165,12 +165,13 @@ def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
 
 
 def _unreadable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
-    if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # none for what is no text
+    if code == sqlite3.SQLITE_NOTADB:
         return StoreError(
             f"{path} is not a database of orchestrate-tui",
             next_step="Name another one with --db; this one was left untouched",
         )
-    if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_CORRUPT:
+    if code & _PRIMARY == sqlite3.SQLITE_CORRUPT:
         return StoreError(
             f"The database {path} is damaged: {error}",
             next_step="It was left untouched; keep a copy of it, and restore a backup",

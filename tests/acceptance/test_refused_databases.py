@@ -80,6 +80,14 @@ def overwritten(path: Path, start: int, end: int) -> None:
     path.write_bytes(content)
 
 
+def with_a_name_that_is_no_text(path: Path) -> None:
+    alone(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(
+            "UPDATE migration_files SET name = CAST(x'ff' AS TEXT) WHERE name = '001_definitions'"
+        )
+
+
 def cut_off(path: Path) -> None:
     alone(path)
     content = path.read_bytes()
@@ -162,6 +170,7 @@ FILES: dict[str, tuple[Make, str]] = {
     "a newer version's that crashed": (newer_in_its_log, "is newer than this program"),
     "one cut off": (cut_off, "is damaged"),
     "one without its schema": (lambda path: overwritten(path, 100, 4096), "is damaged"),
+    "one with a name that is no text": (with_a_name_that_is_no_text, "is damaged"),
     "one with another head": (lambda path: overwritten(path, 0, 16), "is not a database of"),
     "one removed": (removed, "is missing, or empty, though some.db.head beside it names event 5"),
     "one removed, its log left": (removed_beside_its_log, "is missing, or empty, though some.db"),
@@ -275,3 +284,17 @@ def test_a_database_that_was_removed_is_made_anew_when_its_head_is_removed_too(
     StoreFiles(path).head.unlink()
     assert main(["run", "--db", str(path), str(pipeline)]) == 0
     assert main(["doctor", "--db", str(path)]) == 0
+
+
+def test_a_value_that_was_never_written_is_told_in_a_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "our.db"
+    with_events(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE runs SET status = 'odd'")
+    for command, code in (("runs", 2), ("doctor", 1)):
+        assert main([command, "--db", str(path)]) == code
+        told = capfd.readouterr()
+        assert "could not be read: 'odd' is not a valid RunStatus" in told.out + told.err
