@@ -281,10 +281,7 @@ class Pipeline:
 
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, or None."""
-        for stage in self.stages:
-            if stage.name == name:
-                return stage
-        return None
+        return next((stage for stage in self.stages if stage.name == name), None)
 
     def breaker(self, environment: str) -> int:
         """After how many automatic rollbacks there no new run goes to the environment."""

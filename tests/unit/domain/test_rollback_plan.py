@@ -18,6 +18,7 @@ from orchestrate_tui.domain.pipeline import (
     Undo,
 )
 from orchestrate_tui.domain.planner import plan_rollback
+from orchestrate_tui.domain.release import NO_EARLIER_RELEASE
 from orchestrate_tui.domain.rollback import (
     IRREVERSIBLE,
     NOTHING_TO_UNDO,
@@ -618,3 +619,25 @@ def test_what_is_irreversible_is_not_put_back_although_it_was_kept() -> None:
 def test_of_a_whole_run_of_which_nothing_is_left_to_undo_that_is_said() -> None:
     found = plan(CHAIN, "", status=dict.fromkeys(("build", "deploy", "smoke"), UNDONE))
     assert found.refusal == "Nothing to roll back: no stage that ran has a step left to undo"
+
+
+def test_an_agent_that_goes_back_to_a_release_is_stuck_where_there_is_none() -> None:
+    of = pipeline(stage("build"), stage("deploy", "build"))
+    agent = replace(of.agents[0], shell="deploy $ORCHESTRATE_PREVIOUS_VERSION")
+    found = plan(replace(of, agents=(agent,)), "deploy", "build")
+    assert undone(found) == []
+    assert skipped(found) == dict.fromkeys(("build", "deploy"), NO_EARLIER_RELEASE)
+    assert found.refusal == f"Stage 'build' has nothing to go back to: {NO_EARLIER_RELEASE}"
+    assert found.warnings == tuple(
+        f"stage '{name}' ran and has nothing to go back to: {NO_EARLIER_RELEASE}"
+        for name in ("deploy", "build")
+    )
+
+
+def test_the_order_of_starts_counts_and_not_their_times() -> None:
+    of = pipeline(stage("base"), stage("left", "base"), stage("right", "base"))
+    runs = stage_runs(of, minute={"left": 5, "right": 9})
+    starts = {"base": 1, "right": 2, "left": 3}
+    graph = StageGraph.of(of.stages)
+    found = plan_rollback(of, graph, runs, failed_stage="right", target="base", starts=starts)
+    assert undone(found) == ["left", "right", "base"]
