@@ -10,6 +10,7 @@ from textual.widgets import Button, Input, OptionList
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.question import Question
 from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
+from orchestrate_tui.console.widgets import armed_button
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.domain.pipeline import Pipeline, Undo
@@ -177,20 +178,26 @@ async def test_a_reason_is_kept_however_the_dialog_is_left(
         assert not pilot.app.screen.query_one("#reason", Input).value
 
 
-async def test_keys_lead_to_the_answer_before_it_may_be_given(story: Story, desk: Desk) -> None:
+async def test_keys_lead_to_the_answer_before_it_may_be_given(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     delivered(story)
     app = OrchestrateApp(story.history, desk, clock=now)
     async with app.run_test(notifications=True) as pilot:
         await pilot.press("R", "enter", "enter", *"why")
         await armed(pilot)
-        await pilot.press("enter", "enter", "right", "enter")
-        question = app.screen
-        assert isinstance(question, Question)
-        assert question.focused is question.query_one("#yes")
-        assert [note.message for note in app._notifications] == [
-            "That was typed before this was shown: look, then press again"
-        ]
-        assert desk.asked == []
+        with monkeypatch.context() as patience:
+            patience.setattr(armed_button, "ARMED_AFTER_S", 3600)
+            await pilot.press("enter", "enter", "right", "enter")
+            question = app.screen
+            assert isinstance(question, Question)
+            assert question.focused is question.query_one("#yes")
+            assert [note.message for note in app._notifications] == [
+                "That was typed before this was shown: look, then press again"
+            ]
+            assert desk.asked == []
+            await pilot.press("escape")
+        await pilot.press("enter", "right")
         await armed(pilot)
         await pilot.press("enter")
         await settle(pilot, lambda: desk.asked)
