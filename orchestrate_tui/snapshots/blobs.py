@@ -59,7 +59,7 @@ class PackWriter:
         self._file = os.fdopen(os.open(self._draft, flags, 0o600), "w+b", buffering=AT_ONCE)
         self._end = 0
         self._locate = locate
-        self._packs = PackSizes(folder)
+        self._reader = PackReader(folder, locate)
         self._new: dict[bytes, Blob] = {}
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
 
@@ -98,6 +98,7 @@ class PackWriter:
         if not self._new:
             self.discard()
             return
+        self._reader.close()
         self._file.truncate(self._end)
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -107,16 +108,23 @@ class PackWriter:
 
     def discard(self) -> None:
         """Keep nothing."""
+        self._reader.close()
         with suppress(OSError):
             self._file.close()
         self._draft.unlink(missing_ok=True)
         self._new.clear()
 
     def _is_kept(self, digest: bytes) -> bool:
+        """Whether a content is there, as it was: one that is damaged is kept anew."""
         if digest in self._new:
             return True
-        blob = self._locate(digest)
-        return blob is not None and self._packs.has(blob)
+        if self._locate(digest) is None:
+            return False
+        try:
+            self._reader.check(digest, is_read=True)
+        except Damaged:
+            return False
+        return True
 
     def _note(self, digest: bytes, length: int, size: int) -> None:
         self._new[digest] = Blob(

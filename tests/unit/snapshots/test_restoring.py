@@ -373,6 +373,25 @@ def test_what_belongs_to_a_database_goes_when_it_is_put_back(work: Path, shelf: 
     assert _rows(path) == [1]
 
 
+@pytest.mark.parametrize("size", [10, 3 << 20])
+def test_what_is_damaged_is_kept_anew_when_it_is_met_again(
+    work: Path, shelf: Shelf, size: int
+) -> None:
+    content = os.urandom(size)
+    (work / "a").write_bytes(content)
+    first = shelf.take(work, "a")
+    (pack,) = shelf.packs.iterdir()
+    packed = bytearray(pack.read_bytes())
+    packed[-len(packed) // 2] ^= 1
+    pack.write_bytes(packed)
+    (work / "a").write_bytes(content)
+    second = shelf.take(work, "a", former=first)
+    for manifest in (first, second):
+        (work / "a").unlink()
+        shelf.restore(manifest)
+        assert (work / "a").read_bytes() == content
+
+
 def test_a_database_is_not_put_back_while_a_process_has_it_open(work: Path, shelf: Shelf) -> None:
     path = work / "app.db"
     _database(path).close()
