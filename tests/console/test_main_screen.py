@@ -85,6 +85,19 @@ async def test_a_stage_that_was_gone_to_is_not_left_for_one_that_begins(
         assert graph.chosen == screen.stage_name == last
 
 
+async def test_who_goes_to_the_stage_that_is_shown_stays_there(story: Story, desk: Desk) -> None:
+    run_id = story.run()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        screen = main_screen(pilot)
+        assert screen.stage_name == "build"
+        await pilot.press("home")
+        story.becomes(run_id, "build", StageStatus.RUNNING, StageStatus.SUCCEEDED)
+        story.becomes(run_id, "security-scan", StageStatus.RUNNING)
+        assert screen.picture is not None
+        screen._update_run(screen.picture)
+        assert screen.query_one(StageGraphView).chosen == screen.stage_name == "build"
+
+
 async def test_arrow_keys_typed_while_a_graph_is_laid_out_count(story: Story, desk: Desk) -> None:
     delivered(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:

@@ -230,7 +230,7 @@ class StageGraphView(GraphCanvas):
     def _choose(self, name: str) -> None:
         if name != self.chosen:
             self.choose(name)
-            self.post_message(self.StageChosen(name))
+        self.post_message(self.StageChosen(name))  # who goes to where they are means to stay there
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
