@@ -74,8 +74,6 @@ STAGE_COLUMNS = (
 )
 """The columns of `stages` that stage_of takes, in this order: by name they take twice as long."""
 
-_STAGE_STATUS = {status.value: status for status in StageStatus}
-
 
 def stage_of(row: Iterable[Any]) -> StageRun:
     """A row of STAGE_COLUMNS."""
@@ -87,7 +85,7 @@ def stage_of(row: Iterable[Any]) -> StageRun:
         run_id=run_id,
         stage_name=name,
         position=position,
-        status=_STAGE_STATUS[status],
+        status=StageStatus(status),
         attempt=attempt,
         agent=agent,
         environment=environment,

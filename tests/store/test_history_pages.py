@@ -171,6 +171,20 @@ def test_a_pipeline_that_was_never_kept_is_not_made_up(store: Store) -> None:
         store.database.read(lambda c: read_definition(c, "abc"))
 
 
+def test_a_stage_in_a_status_that_was_never_written_is_told_in_a_sentence(
+    store: Store, history: History
+) -> None:
+    run_id = store.ended_run()
+
+    def damage(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE stages SET status = 'odd'")
+
+    store.database.write(damage)
+    with pytest.raises(StoreError, match="could not be read: 'odd' is not a valid StageStatus"):
+        history.stages(run_id)
+
+
 def test_reading_never_writes(store: Store, history: History) -> None:
     store.ended_run()
     connection = history._read(lambda connection: connection)
