@@ -72,7 +72,7 @@ def connect_writer(path: Path) -> ImmediateConnection:
         connection.execute("PRAGMA foreign_keys = ON")
         # Without it a REPLACE deletes a row and fires no trigger that forbids it.
         connection.execute("PRAGMA recursive_triggers = ON")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # what it says may be no text
         connection.close()
         raise cannot_open(path, error) from error
     return connection

@@ -154,7 +154,7 @@ def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if "migration_files" in tables and mark in {0, APPLICATION_ID}:
             return dict(map(tuple, connection.execute("SELECT name, sha256 FROM migration_files")))
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # what it says may be no text
         raise _unreadable(path, error) from error
     if mark not in {0, APPLICATION_ID} or not all(map(_is_bookkeeping, tables)):
         raise StoreError(
@@ -164,7 +164,7 @@ def _applied(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
     return {}
 
 
-def _unreadable(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+def _unreadable(path: Path, error: sqlite3.DatabaseError | UnicodeDecodeError) -> StoreError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # none for what is no text
     if code == sqlite3.SQLITE_NOTADB:
         return StoreError(

@@ -130,7 +130,7 @@ def _look(files: StoreFiles, after: Head | None) -> Head:
             verdict = verdict_on(connection, files, after)
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise cannot_open(files.database, error) from error
     if verdict.damage:
         raise damaged(files, verdict.damage)
@@ -161,7 +161,7 @@ def _bring_up_to_date(files: StoreFiles, connection: ImmediateConnection) -> Pat
         if migrate(connection, files.database):
             # A fresh log is larger than the database, and lacks its mark as ours.
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise cannot_open(files.database, error) from error
     return former
 

@@ -110,7 +110,7 @@ class Reader:
                 self.close()
                 if waited_s > _ENDURANCE_S:
                     raise cannot_read(self._path, error) from error
-            except (sqlite3.Error, StoreError, OSError) as error:
+            except (sqlite3.Error, UnicodeDecodeError, StoreError, OSError) as error:
                 self.close()
                 is_lost = waited_s > (PATIENCE_S if _is_for_us(self._path) else _SOON_S)
                 if is_lost or not _passes(error):

@@ -88,6 +88,12 @@ def with_a_name_that_is_no_text(path: Path) -> None:
         )
 
 
+def with_a_schema_that_is_no_text(path: Path) -> None:
+    alone(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE runs", b"CREATE \xff\xfe\xff\xfe\xff runs"))
+
+
 def cut_off(path: Path) -> None:
     alone(path)
     content = path.read_bytes()
@@ -171,6 +177,7 @@ FILES: dict[str, tuple[Make, str]] = {
     "one cut off": (cut_off, "is damaged"),
     "one without its schema": (lambda path: overwritten(path, 100, 4096), "is damaged"),
     "one with a name that is no text": (with_a_name_that_is_no_text, "is damaged"),
+    "one with a schema that is no text": (with_a_schema_that_is_no_text, "is damaged"),
     "one with another head": (lambda path: overwritten(path, 0, 16), "is not a database of"),
     "one removed": (removed, "is missing, or empty, though some.db.head beside it names event 5"),
     "one removed, its log left": (removed_beside_its_log, "is missing, or empty, though some.db"),
