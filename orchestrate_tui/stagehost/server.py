@@ -42,7 +42,8 @@ class Program:
 
     `client` is who controls it. `due_s` is when the host does something about it by itself, on
     the clock of the boot; None is never. `sink` masks its log, until that is whole: then, or at
-    `whole_s` at the latest, its end is told.
+    `whole_s` at the latest, its end is told. Once it `is_doomed`, what is still found of it is
+    killed again: what forks and ends all the time may have escaped.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Program:
         self.limit_s = None if timeout_s is None else self.started_s + timeout_s
         self.client: Client | None = client
         self.code: int | None = None
-        self.timed_out = self.stopped = False
+        self.timed_out = self.stopped = self.is_doomed = False
         self.next_signal = signal.SIGTERM
         self.due_s: float | None = None
         self.watched: dict[int, int] = {}
@@ -159,6 +160,7 @@ class Host:
         program = self._programs.get(key)
         if program is not None and program.client is client:
             program.stopped = True
+            program.is_doomed = program.is_doomed or number == signal.SIGKILL
             self._find_owners(trees.children(), program)
             program.tree.send(number)
 
@@ -270,6 +272,8 @@ class Host:
         """
         self._find_owners(trees.children(), program)
         present = program.tree.members()
+        if present and program.is_doomed:
+            program.tree.send(signal.SIGKILL)
         for pid in present:
             if pid not in program.watched:
                 with suppress(OSError):
@@ -317,6 +321,7 @@ class Host:
 
     def _end(self, program: Program, now: float) -> None:
         program.timed_out = program.timed_out or program.code is None
+        program.is_doomed = program.next_signal is signal.SIGKILL
         self._find_owners(trees.children(), program)
         program.tree.send(program.next_signal)
         is_first = program.next_signal is signal.SIGTERM
