@@ -157,7 +157,7 @@ class _Draft:
     @cached_property
     def there(self) -> frozenset[str]:
         """The stages whose effects may be there."""
-        return frozenset(name for name, stage in self.stages.items() if is_in_scope(stage))
+        return frozenset([name for name, stage in self.stages.items() if is_in_scope(stage)])
 
     @cached_property
     def chains(self) -> Edges:
@@ -194,17 +194,25 @@ class _Draft:
         return tuple(name for name in self.reached if name == self.target)
 
     @cached_property
+    def split(self) -> frozenset[str]:
+        """The stages that are not undone as a whole, or not at all."""
+        stages = self.pipeline.stages
+        return frozenset([one.name for one in stages if one.components or self.components])
+
+    @cached_property
     def parts(self) -> dict[str, Parts]:
         """What is undone by itself of those that are not undone as a whole."""
         return {
             name: chosen_parts(self.defined[name], self.components, self.undone.get(name, ()))
             for name in self.asked_for
-            if self.components or self.defined[name].components
+            if name in self.split
         }
 
     @cached_property
     def scope(self) -> tuple[str, ...]:
         """The stages of which something is undone, in order."""
+        if not self.parts:
+            return self.asked_for
         return tuple(name for name in self.asked_for if self.parts.get(name, _WHOLE))
 
     # How it is undone
@@ -224,10 +232,11 @@ class _Draft:
         """The steps, in order, and the parts that are odd; what is only kept is put back."""
         steps: list[PlanStep] = []
         odd: list[_Odd] = []
+        defined, parts, has_agent = self.defined, self.parts, self.has_agent
         for name in self.scope:
-            stage = self.defined[name]
-            declared = undo_of(stage, self.target or name, has_rollback_agent=self.has_agent)
-            for component in self.parts.get(name, _WHOLE):
+            stage = defined[name]
+            declared = undo_of(stage, self.target or name, has_rollback_agent=has_agent)
+            for component in parts.get(name, _WHOLE):
                 part = part_name(name, component)
                 why_stuck = self._why_stuck(stage, part, declared)
                 undo = None if why_stuck else declared
