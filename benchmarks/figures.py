@@ -57,6 +57,11 @@ class Limit(Protocol):
         """Whether it is kept; None when that was not measured."""
 
 
+def rounded(value: float) -> str:
+    """A number with three digits that count, or whole."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The median of `subject` is at most `limit`, in its unit.
@@ -82,7 +87,7 @@ class Target:
         if value is None:
             return ""
         if not self.against:
-            return f"{value:.3g} {self._unit(found)}"
+            return f"{rounded(value)} {self._unit(found)}"
         return f"{value:.2f} times" if value >= 1 else f"{1 / value:.1f} times as fast"
 
     def _unit(self, found: Sequence[Measurement]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure as Drawing
 
-from benchmarks.figures import OURS, Figure
+from benchmarks.figures import OURS, Figure, rounded
 from benchmarks.growth import Curve
 from benchmarks.report import pictures
 from benchmarks.results import Results
@@ -40,7 +40,7 @@ def draw_bars(figures: Sequence[Figure], path: Path) -> None:
         axes.barh(row, figure.median, color=colour, height=0.6)
         axes.plot(figure.samples, [row] * len(figure.samples), "k.", markersize=2)
         axes.annotate(
-            f" {figure.median:.3g}",
+            f" {rounded(figure.median)}",
             (max(figure.samples), row),
             va="center",
         )

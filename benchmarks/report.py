@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from benchmarks.figures import FLOOR, OURS, Figure
+from benchmarks.figures import FLOOR, OURS, Figure, rounded
 from benchmarks.growth import Curve
 from benchmarks.machine import Machine
 from benchmarks.results import Record, Results
@@ -113,10 +113,11 @@ def _row(figure: Figure, floor: Figure | None) -> tuple[str, ...]:
         return (name, "-", "", "", "", stores)
     ratio = figure.median / floor.median if floor is not None else None
     memory = figure.peak_memory_mb
+    least, most = rounded(min(figure.samples)), rounded(max(figure.samples))
     return (
         name,
-        f"{figure.median:.3g} {figure.unit}",
-        f"{min(figure.samples):.3g} to {max(figure.samples):.3g}, {len(figure.samples)} rounds",
+        f"{rounded(figure.median)} {figure.unit}",
+        f"{least} to {most}, {len(figure.samples)} rounds",
         "" if ratio is None else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}",
         "" if memory is None else f"{memory:.0f} MB",
         stores,
@@ -128,7 +129,7 @@ def _curves(curves: Sequence[Curve]) -> str:
         (
             one.title if one.subject == OURS else f"{one.title}, {one.subject}",
             ", ".join(f"{point.size:,}" for point in one.points) + f" {one.of}",
-            ", ".join(f"{point.median:.3g}" for point in one.points) + f" {one.unit}",
+            ", ".join(rounded(point.median) for point in one.points) + f" {one.unit}",
             f"{one.exponent:.2f}",
             one.note,
         )

@@ -53,7 +53,7 @@ def test_a_peer_that_could_not_be_measured_is_listed_with_the_reason(found: Resu
 
 
 def test_a_curve_is_told_with_its_exponent(found: Results) -> None:
-    assert "| growth | 1, 1,000 stages | 1, 1e+03 s | 1.00 |" in page(found)
+    assert "| growth | 1, 1,000 stages | 1, 1,000 s | 1.00 |" in page(found)
 
 
 def test_what_is_kept_is_read_as_it_was_written(found: Results, tmp_path: Path) -> None:
