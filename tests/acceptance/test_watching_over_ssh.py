@@ -119,6 +119,7 @@ def test_what_another_process_does_is_seen_as_it_happens(host: Host) -> None:
         host.owner.pipeline(STAGES)
         job = host.owner.start("run", "shop.yaml")
         host.owner.ready.stage()
+        console.until("◐ #2")
         console.type("1\x1b[H")
         console.until("#2  shop  ◐ running")
         host.owner.gate.open()
