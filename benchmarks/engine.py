@@ -14,7 +14,6 @@ import gc
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -26,6 +25,7 @@ from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Simulati
 from orchestrate_tui.domain.status import RunStatus
 
 NOTHING = Agent(name="nothing", kind=AgentKind.SIMULATED, simulated=Simulation())
+WARM_UP = chain(50)
 
 
 def pipeline(work: Shape) -> Pipeline:
@@ -42,7 +42,7 @@ def pipeline(work: Shape) -> Pipeline:
 
 async def ours(work: Shape, runs: int) -> None:
     async with PipelineExecutor(Path("bench.db")) as executor:
-        await _run(executor, pipeline(_warm_up(work)))
+        await _run(executor, pipeline(WARM_UP))
         defined = pipeline(work)
 
         async def all_runs() -> None:
@@ -60,7 +60,7 @@ async def _run(executor: PipelineExecutor, defined: Pipeline) -> None:
 
 
 async def bare(work: Shape, runs: int) -> None:
-    await run_bare(_warm_up(work))
+    await run_bare(WARM_UP)
 
     async def all_runs() -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -109,7 +109,7 @@ async def sqlite(work: Shape, runs: int) -> None:
         "CREATE TABLE events (id INTEGER PRIMARY KEY, stage INTEGER, status TEXT)",
     ):
         database.execute(text)
-    _commit_each(database, _warm_up(work))
+    _commit_each(database, WARM_UP)
 
     async def all_runs() -> None:
         for _ in range(runs):
@@ -125,11 +125,6 @@ def _commit_each(database: sqlite3.Connection, work: Shape) -> None:
         stage = database.execute("INSERT INTO stages (name) VALUES (?)", (name,)).lastrowid
         database.execute("INSERT INTO events (stage, status) VALUES (?, 'ended')", (stage,))
         database.execute("COMMIT")
-
-
-def _warm_up(work: Shape) -> Shape:
-    """A little of the same, before the clock starts: W5 is about what is started once."""
-    return replace(chain(50), command=work.command)
 
 
 async def timed(work: Callable[[], Awaitable[None]]) -> None:
