@@ -32,12 +32,12 @@ else:
         given = {"slots": slots, "kw_only": kw_only}
 
         def made(cls: type) -> type:
-            is_derived = any(
-                map(_is_frozen, cls.__mro__[1:])
-            )  # what it may be of a frozen one only
-            plain = dataclasses.dataclass(
+            # the standard library lets nothing but a frozen class go on from a frozen one
+            is_derived = any(map(_is_frozen, cls.__mro__[1:]))
+            bare = dataclasses.dataclass(
                 init=False, repr=False, eq=False, frozen=is_derived, **given
-            )(cls)
+            )
+            plain = bare(cls)
             plain.__dataclass_params__.frozen = frozen
             return _completed(plain, eq=eq, slots=slots, has_hash=unsafe_hash or frozen)
 
