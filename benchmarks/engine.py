@@ -23,6 +23,7 @@ from benchmarks.subject import report
 from orchestrate_tui import PipelineExecutor
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Simulation, Stage
 from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.stagehost.starting import start_ahead
 
 NOTHING = Agent(name="nothing", kind=AgentKind.SIMULATED, simulated=Simulation())
 WARM_UP = chain(50)
@@ -41,6 +42,7 @@ def pipeline(work: Shape) -> Pipeline:
 
 
 async def ours(work: Shape, runs: int) -> None:
+    start_ahead()  # as every command does that is going to start programs
     async with PipelineExecutor(Path("bench.db")) as executor:
         await _run(executor, pipeline(WARM_UP))
         defined = pipeline(work)

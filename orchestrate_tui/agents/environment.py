@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +12,6 @@ from orchestrate_tui.domain.pipeline import Pairs
 from orchestrate_tui.domain.release import variables_of
 from orchestrate_tui.domain.snapshot import snapshot_variables
 from orchestrate_tui.domain.variables import UnsafeValue, substitute
-
-_OWN = "ORCHESTRATE_"
-_SCRUBBED = frozenset({"BASH_ENV", "ENV"})
-_SCRUBBED_PREFIXES = ("BASH_FUNC_", _OWN)
 
 
 def own_environment(work: Work, outputs: Path) -> dict[str, str]:
@@ -34,18 +29,6 @@ def own_environment(work: Work, outputs: Path) -> dict[str, str]:
         if "\0" in value:
             raise UnsafeValue(f"the environment variable '{name}' contains a NUL character")
     return own
-
-
-def inherited_environment() -> dict[str, str]:
-    """What this process hands on of its own environment.
-
-    What makes shells run something, and what belongs to another stage, is left out.
-    """
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in _SCRUBBED and not name.startswith(_SCRUBBED_PREFIXES)
-    }
 
 
 def text_values(work: Work) -> dict[str, str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-import signal
 import socket
-import sys
 from binascii import b2a_base64
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,19 +14,13 @@ from pathlib import Path
 import anyio
 
 from orchestrate_tui.agents.contract import Process, Program, Services
-from orchestrate_tui.agents.environment import inherited_environment
 from orchestrate_tui.agents.leftovers import KEY_VARIABLE, end_leftovers
 from orchestrate_tui.permissions import make_folder
-from orchestrate_tui.stagehost.files import ERRORS, SOCKET, short_name
-from orchestrate_tui.stagehost.server import LISTENING
+from orchestrate_tui.stagehost.files import SOCKET, short_name
+from orchestrate_tui.stagehost.starting import new_host
 from orchestrate_tui.stagehost.trees import Tree
 from orchestrate_tui.stagehost.wire import Lines, Message, encode
 
-_ROOT = Path(__file__).parents[2]
-_MAIN = (
-    f"import sys; sys.path.insert(0, {str(_ROOT)!r}); "
-    "from orchestrate_tui.stagehost.server import main; main()"
-)
 _PIECE = 1 << 18
 _BACKLOG = 16
 _END_PATIENCE_S = 5.0
@@ -107,11 +99,11 @@ class HostLauncher:
         """Start the host, after one that was lost anew. Raises OSError."""
         self.close()
         folder = self._folder.absolute()
-        self._inherited, self._known = inherited_environment(), None
         make_folder(folder)
         with socket.socket(socket.AF_UNIX) as listening:
             _listen(listening, folder)
-            self._host = _spawn_host(folder, listening.fileno(), self._inherited)
+            host = new_host(os.fspath(folder), listening)
+        self._host, self._inherited, self._known = host.pid, host.environment, None
         return HostLine.to(folder)
 
 
@@ -127,24 +119,6 @@ def _listen(listening: socket.socket, folder: Path) -> None:
         listening.bind(path)
         os.chmod(path, 0o600)  # noqa: PTH101  (before anybody can connect)
     listening.listen(_BACKLOG)
-
-
-def _spawn_host(folder: Path, listening: int, environment: dict[str, str]) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return os.posix_spawn(
-        sys.executable,
-        (sys.executable, "-I", "-S", "-c", _MAIN, os.fspath(folder)),
-        environment,
-        file_actions=(
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, os.fspath(folder / ERRORS), flags, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-            (os.POSIX_SPAWN_DUP2, listening, LISTENING),
-        ),
-        setsid=True,
-        setsigmask=(),
-        setsigdef=(signal.SIGINT, signal.SIGTERM),
-    )
 
 
 def _wait_for(host: int) -> None:

@@ -10,18 +10,14 @@ from pathlib import Path
 
 from orchestrate_tui.agents import wording
 from orchestrate_tui.agents.contract import Launcher, Outcome, Program, Work
-from orchestrate_tui.agents.environment import (
-    inherited_environment,
-    output_path,
-    own_environment,
-    text_values,
-)
+from orchestrate_tui.agents.environment import output_path, own_environment, text_values
 from orchestrate_tui.agents.log import StageLog, has_room
 from orchestrate_tui.agents.output import BadOutput, read_outputs
 from orchestrate_tui.agents.supervision import Ending, supervise
 from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.masking import encode_forms
+from orchestrate_tui.stagehost.starting import inherited_environment
 
 _NO_VARIABLES: Mapping[str, str] = {}
 

@@ -14,9 +14,14 @@ from orchestrate_tui.cli.streams import discard, prepare_streams
 from orchestrate_tui.cli.telling import tell, tell_system_error
 from orchestrate_tui.collection import collect_again, load_in_peace
 from orchestrate_tui.errors import OrchestrateError, Senseless
+from orchestrate_tui.stagehost.starting import dismiss_ahead, start_ahead
 
 _COMMAND = re.compile("orchestrate-tui [a-z]")
 INTERRUPTED = 130
+_STARTING_PROGRAMS = frozenset(
+    {"running:run", "running:resume", "rollbacks:rollback", "demo:demonstrate"}
+)
+_STARTING_NONE = ("simulate", "dry_run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _carry_out(arguments: Namespace) -> int:
     module, _, function = arguments.handler.partition(":")
+    if _starts_programs(arguments):
+        start_ahead()
     load_in_peace()
     handler = getattr(import_module(f"orchestrate_tui.cli.{module}"), function)
     collect_again()
@@ -51,7 +58,15 @@ def _carry_out(arguments: Namespace) -> int:
     except OrchestrateError as error:
         _name_database(error, arguments)
         raise
+    finally:
+        dismiss_ahead()
     return code
+
+
+def _starts_programs(arguments: Namespace) -> bool:
+    """Whether the command waits for a stage host, which can come up while the rest is loaded."""
+    is_idle = any(getattr(arguments, option, False) for option in _STARTING_NONE)
+    return arguments.handler in _STARTING_PROGRAMS and not is_idle
 
 
 def _name_database(error: OrchestrateError, arguments: Namespace) -> None:

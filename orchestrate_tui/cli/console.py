@@ -17,6 +17,7 @@ from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.collection import load_in_peace
 from orchestrate_tui.console.opening import Opening
+from orchestrate_tui.stagehost.starting import start_ahead
 from orchestrate_tui.store.accounts import is_anothers
 from orchestrate_tui.store.history import History
 
@@ -49,6 +50,7 @@ def _executor_over(path: Path) -> Iterator[Opening[AnyControl]]:
         database = stack.enter_context(own_database(path, config)) if is_own else None
 
         def open_it() -> AnyControl:
+            start_ahead()
             from orchestrate_tui.cli import executors  # noqa: PLC0415  (which takes its time)
 
             if database is None:

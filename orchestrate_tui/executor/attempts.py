@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Outcome, Process, RollbackIdentity, Work
-from orchestrate_tui.agents.environment import inherited_environment, remove_outputs
+from orchestrate_tui.agents.environment import remove_outputs
 from orchestrate_tui.agents.left_programs import TakenBack
 from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.questions import NoAnswer, ask
@@ -33,6 +33,7 @@ from orchestrate_tui.executor.releases import previous_values
 from orchestrate_tui.executor.secrets import LostSecret
 from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.permissions import is_shared
+from orchestrate_tui.stagehost.starting import inherited_environment
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.values import dataclass
 

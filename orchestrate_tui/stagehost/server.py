@@ -12,24 +12,21 @@ import os
 import selectors
 import signal
 import socket
-import sys
 from binascii import a2b_base64
 from collections.abc import Callable
 from contextlib import suppress
 
 from orchestrate_tui.stagehost import trees
 from orchestrate_tui.stagehost.clients import Client, Clients
-from orchestrate_tui.stagehost.files import SOCKET, hold
+from orchestrate_tui.stagehost.files import ERRORS, SOCKET, hold
 from orchestrate_tui.stagehost.journal import Journal, boot_clock
 from orchestrate_tui.stagehost.spawning import spawn
+from orchestrate_tui.stagehost.starting import ORDERS, taken_orders
 from orchestrate_tui.stagehost.wire import Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from orchestrate_tui.stagehost.masked_sink import MaskedSink
-
-LISTENING = 3
-"""The descriptor on which the host finds its listening socket."""
 
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT)
 _PR_SET_CHILD_SUBREAPER = 36
@@ -359,16 +356,29 @@ def become_reaper() -> None:
 def _close_others() -> None:
     """Close what this process inherited without need; no stage is to have it."""
     for name in os.listdir("/proc/self/fd"):
-        if int(name) > LISTENING:
+        if int(name) > ORDERS:
             with suppress(OSError):  # the one that the list was read from
                 os.close(int(name))
 
 
+def _tell_errors(folder: str) -> None:
+    """Let what goes wrong in this process be read in a file of the folder."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    errors = os.open(os.path.join(folder, ERRORS), flags, 0o600)
+    for stream in (1, 2):
+        os.dup2(errors, stream)
+    os.close(errors)
+
+
 def main() -> None:
-    """Serve the folder that the command line names, on the socket that was handed over."""
+    """Serve what this process is told to serve; end if whoever started it has no need of it."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    os.set_inheritable(LISTENING, False)
+    os.set_inheritable(ORDERS, False)
     _close_others()
+    os.chdir("/")  # no file system is kept busy
     become_reaper()
-    Host(sys.argv[1]).serve(socket.socket(fileno=LISTENING))
+    if (orders := taken_orders(ORDERS)) is not None:
+        folder, listening = orders
+        _tell_errors(folder)
+        Host(folder).serve(listening)

@@ -33,6 +33,7 @@ from orchestrate_tui.domain.run import Run, StageRun, TriggerContext
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Change, Hub
+from orchestrate_tui.stagehost.files import LOCK
 from orchestrate_tui.store.definitions import encode_pipeline
 from orchestrate_tui.store.history import History
 
@@ -203,12 +204,21 @@ def end_hosts_in(hosts: Path) -> None:
 
 def hosts_in(hosts: Path) -> list[int]:
     """The processes of stage hosts whose folder this is, or is in it."""
+    locks = {path.resolve() for path in hosts.rglob(LOCK)}
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
-            if entry.name.isdecimal() and bytes(hosts) in (entry / "cmdline").read_bytes():
+            if entry.name.isdecimal() and _holds_one_of(locks, entry):
                 found.append(int(entry.name))
     return found
+
+
+def _holds_one_of(locks: set[Path], process: Path) -> bool:
+    return any(
+        descriptor.readlink() in locks
+        and "WRITE" in (process / "fdinfo" / descriptor.name).read_text()
+        for descriptor in (process / "fd").iterdir()
+    )
 
 
 def _kill(pid: int) -> None:

@@ -5,12 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrate_tui.agents.contract import RollbackIdentity
-from orchestrate_tui.agents.environment import (
-    inherited_environment,
-    output_path,
-    own_environment,
-)
+from orchestrate_tui.agents.environment import output_path, own_environment
 from orchestrate_tui.domain.variables import UnknownVariable, UnsafeValue
+from orchestrate_tui.stagehost.starting import inherited_environment
 
 if TYPE_CHECKING:
     from orchestrate_tui.agents.contract import Work
