@@ -26,6 +26,7 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_LOGGED_BYTES = 64 * 1024
 """How much of an answer is kept in the log."""
 
+_PORTS = 1 << 16
 _LEADING_REFERENCE = re.compile(r"\$\{[^{}]*\}")
 _LINE_BREAKS = re.compile(r"[\r\n\0]")
 
@@ -41,7 +42,10 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        return self.body.decode(self.encoding, errors="replace")
+        try:
+            return self.body.decode(self.encoding, errors="replace")
+        except (LookupError, UnicodeError):  # Python knows it, but not as one of text
+            return self.body.decode(errors="replace")
 
 
 async def perform_http(work: Work) -> Outcome:
@@ -68,20 +72,28 @@ async def perform_http(work: Work) -> Outcome:
 def request_lines(work: Work) -> tuple[str, ...]:
     """The request as it would be sent, without what its address may hold that is secret.
 
-    Raises UnknownVariable, or UnsafeValue for a value that would add a header.
+    Raises UnknownVariable, or UnsafeValue for a value that would add a header, and for an address
+    that is none.
     """
-    request = _render(work.agent.http or HttpRequest(url=""), text_values(work))
+    try:
+        request = _render(work.agent.http or HttpRequest(url=""), text_values(work))
+    except httpx.InvalidURL as error:
+        raise UnsafeValue(f"the request has no valid address: {error}") from error
     headers = (f"{name.decode()}: {value.decode()}" for name, value in request.headers.raw)
     body = request.content.decode().splitlines()
     return (f"{request.method} {_shown(request.url)}", *headers, *body)
 
 
 def _render(wanted: HttpRequest, values: Mapping[str, str]) -> httpx.Request:
+    """The request with its values. Raises InvalidURL, also for a port that there cannot be."""
     headers = _headers(wanted.headers, values)
     body = _substitute_inside(wanted.body, values, _body_quote(wanted))
     url = _substitute_inside(wanted.url, values, partial(quote, safe=""))
     encoded = [(name.encode(), value.encode()) for name, value in headers]
-    return httpx.Request(wanted.method, url, headers=encoded, content=body.encode() or None)
+    request = httpx.Request(wanted.method, url, headers=encoded, content=body.encode() or None)
+    if not 0 <= (request.url.port or 0) < _PORTS:
+        raise httpx.InvalidURL(f"Invalid port: '{request.url.port}'")
+    return request
 
 
 def _headers(headers: Pairs, values: Mapping[str, str]) -> Pairs:

@@ -62,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/echo"):
             content = b"y" * (MAX_LOGGED_BYTES - 5) + f"{headers['x-echo']} {self.path}".encode()
         self.send_response(status)
+        if self.path.startswith("/charset/"):
+            self.send_header("Content-Type", f"text/plain; charset={self.path[9:]}")
         self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -122,6 +124,14 @@ async def test_the_body_is_judged(make_work: MakeWork, run: Run, service: Servic
     lost = await run(make_work(http=request, values={"state": "lost"}))
     assert well.succeeded
     assert lost.reason == "the answer does not contain 'all is lost'"
+
+
+@pytest.mark.parametrize("charset", ["hex", "idna", "undefined", "nonsense", "latin-1"])
+async def test_an_answer_in_whatever_it_calls_its_charset_is_read(
+    make_work: MakeWork, run: Run, service: Service, charset: str
+) -> None:
+    request = HttpRequest(url=f"{service.url}/charset/{charset}", expect_body="all is well")
+    assert (await run(make_work(http=request))).reason == ""
 
 
 async def test_a_large_answer_is_not_kept_whole(
@@ -185,7 +195,10 @@ async def test_a_service_that_is_not_there_fails(make_work: MakeWork, run: Run) 
     assert outcome.exit_code is None
 
 
-@pytest.mark.parametrize("url", ["", "nowhere", "ftp://127.0.0.1/", "http://[::1", "http://\n/"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "nowhere", "ftp://127.0.0.1/", "http://[::1", "http://\n/", "http://127.0.0.1:99999/"],
+)
 async def test_an_address_that_is_none_fails(make_work: MakeWork, run: Run, url: str) -> None:
     outcome = await run(make_work(http=HttpRequest(url=url)))
     assert outcome.reason.startswith("the request failed: ")

@@ -41,6 +41,12 @@ def test_a_request_is_its_lines_without_what_its_address_hides(make_work: MakeWo
     assert found.problems == ()
 
 
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999/"])
+def test_an_address_that_is_none_is_a_problem(make_work: MakeWork, url: str) -> None:
+    (problem,) = written(make_work(http=HttpRequest(url=url))).problems
+    assert problem.startswith("the request has no valid address: Invalid port")
+
+
 def test_every_reason_is_told_at_once(make_work: MakeWork) -> None:
     work = make_work(
         command=("no-such-program", "${gone}"), env=(("A", "${away}"),), agent_workdir="nowhere"
