@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -26,7 +27,7 @@ def read_outputs(path: Path, masked: Callable[[str], str] = str) -> Pairs | None
     Raises BadOutput.
     """
     try:
-        with os.fdopen(_open_regular(path), "rb") as source:
+        with os.fdopen(open_regular(path), "rb") as source:
             return parse_outputs(source.read(MAX_OUTPUT_BYTES + 1), masked)
     except FileNotFoundError:
         return None
@@ -34,12 +35,15 @@ def read_outputs(path: Path, masked: Callable[[str], str] = str) -> Pairs | None
         raise BadOutput(f"cannot read the outputs: {error.strerror}") from error
 
 
-def _open_regular(path: Path) -> int:
-    """Open `path`, never through a link and never waiting for somebody to write into a pipe."""
+def open_regular(path: Path) -> int:
+    """Open a file, never through a link and never waiting for somebody to write into a pipe.
+
+    Raises OSError, also for what is no regular file.
+    """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise BadOutput("cannot read the outputs: not a regular file")
+        raise OSError(errno.EINVAL, "not a regular file")
     return file
 
 

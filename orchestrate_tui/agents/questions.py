@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from orchestrate_tui.agents.contract import Launcher, Work
+from orchestrate_tui.agents.output import open_regular
 from orchestrate_tui.agents.process import run_program
+from orchestrate_tui.domain.variables import UnknownVariable, UnsafeValue
 from orchestrate_tui.permissions import make_folder
 
 LONGEST_ANSWER = 64 * 1024  # bytes
@@ -25,15 +28,20 @@ async def ask(work: Work, launcher: Launcher, script: str) -> str:
     Raises NoAnswer when it fails, or prints what cannot be kept.
     """
     answer = work.log_path.absolute().with_suffix(".answer")
-    _make_private(answer)
     try:
+        _make_private(answer)
         argv = ("/bin/sh", "-e", "-c", _ASK + script, str(answer))
         outcome = await run_program(replace(work, task=""), launcher, argv)
         if not outcome.succeeded:
             raise NoAnswer(outcome.reason)
         return _read(answer)
+    except (UnknownVariable, UnsafeValue, UnicodeError) as error:
+        raise NoAnswer(str(error)) from error
+    except OSError as error:
+        raise NoAnswer(f"its answer cannot be kept: {error.strerror}") from error
     finally:
-        answer.unlink(missing_ok=True)
+        with suppress(OSError):  # the script may have made it a folder
+            answer.unlink()
 
 
 def _make_private(path: Path) -> None:
@@ -43,7 +51,7 @@ def _make_private(path: Path) -> None:
 
 
 def _read(path: Path) -> str:
-    with path.open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         content = file.read(LONGEST_ANSWER + 1)
     if len(content) > LONGEST_ANSWER:
         raise NoAnswer(f"it prints more than {LONGEST_ANSWER // 1024} KiB")

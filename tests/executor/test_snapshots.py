@@ -211,6 +211,9 @@ async def test_values_are_given_to_the_undo(scene: Scene) -> None:
         ("printf 'a\\0b'", "it prints a NUL character"),
         ("printf '\\377'", "what it prints is no UTF-8 text"),
         ("head -c 70000 /dev/zero", "it prints more than 64 KiB"),
+        ('rm "$0"', "its answer cannot be kept: No such file or directory"),
+        ('rm "$0"; mkdir "$0"', "its answer cannot be kept: not a regular file"),
+        ('rm "$0"; mkfifo "$0"', "its answer cannot be kept: not a regular file"),
     ],
 )
 async def test_a_value_that_is_not_known_is_refused_before_the_stage_starts(
@@ -220,6 +223,19 @@ async def test_a_value_that_is_not_known_is_refused_before_the_stage_starts(
     await scene.run(stage("deploy", "echo ran >ran", snapshot=snapshot))
     assert scene.stage(1, "deploy").reason.startswith("snapshot: the value 'previous' is not known")
     assert reason in scene.stage(1, "deploy").reason
+    assert not (scene.folder / "ran").exists()
+
+
+async def test_a_value_whose_answer_finds_no_place_is_refused_before_the_stage_starts(
+    scene: Scene,
+) -> None:
+    snapshot = Snapshot(values=(("previous", "echo v1"),))
+    run_id = await scene.create(stage("deploy", "echo ran >ran", snapshot=snapshot))
+    answer = scene.executor.database.files.log(run_id, "deploy", 1).with_suffix(".answer")
+    answer.parent.mkdir()
+    answer.symlink_to("elsewhere")
+    await scene.executor.execute_run(run_id)
+    assert "its answer cannot be kept" in scene.stage(run_id, "deploy").reason
     assert not (scene.folder / "ran").exists()
 
 
