@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.stagehost.wire import user_of
 from orchestrate_tui.store.accounts import name_of
 from orchestrate_tui.values import dataclass
 
@@ -31,9 +31,7 @@ class Peer:
 
 def peer_of(connection: socket.socket) -> Peer:
     """The user at the other end, at the moment of connecting."""
-    size = struct.calcsize("3i")
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    _, uid, _ = struct.unpack("3i", credentials)
+    uid = user_of(connection)
     return Peer(uid=uid, name=name_of(uid))
 
 

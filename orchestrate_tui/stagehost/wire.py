@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Message: TypeAlias = "dict[str, Any]"
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 _from_json = json.JSONDecoder().decode
+_UCRED = struct.Struct("iII")  # process, user and group; see unix(7)
 
 
 def encode(message: Message) -> bytes:
@@ -39,7 +40,6 @@ class Lines:
 
 def user_of(connection: socket.socket) -> int:
     """The user at the other end of a connection, as the kernel says."""
-    size = struct.calcsize("3i")
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    user: int = struct.unpack("3i", credentials)[1]
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    user: int = _UCRED.unpack(credentials)[1]
     return user

@@ -30,6 +30,7 @@ from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.database import StoreFiles
 
 KEY = "0123456789abcdef"
+MANY = 3_000_000_000  # more than half of the numbers that users may have
 CANCEL = {"ask": "cancel", "key": KEY, "run": 1}
 
 
@@ -94,6 +95,17 @@ def said(door: Path, content: bytes) -> dict[str, Any]:
 
 def line(**message: Any) -> bytes:
     return json.dumps(message).encode() + b"\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_user_with_a_large_number_is_told_from_all_others() -> None:
+    os.seteuid(MANY)
+    try:
+        ours, theirs = socket.socketpair()
+    finally:
+        os.seteuid(0)
+    with ours, theirs:
+        assert lines.peer_of(ours) == Peer(uid=MANY, name=str(MANY))
 
 
 def test_an_errand_is_done_for_the_user_at_the_other_end(door: Path, desk: Desk) -> None:
