@@ -148,7 +148,8 @@ def _open(files: StoreFiles, lock: FileLock, verified: Head) -> Opened:
         raise
     head.write(end)
     opened = Opened(lock=lock, connection=connection, head=head, verified=verified, former=former)
-    opened.mark(verified)
+    with suppress(sqlite3.Error):  # on a full disk a later opening does it
+        opened.mark(verified)
     return opened
 
 

@@ -18,10 +18,13 @@ import pytest
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import StoreError, Unrecorded
 from orchestrate_tui.store import Database, open_database
+from orchestrate_tui.store.chain import START, last_event
 from orchestrate_tui.store.connection import ImmediateConnection
 from orchestrate_tui.store.examination import check_record
+from orchestrate_tui.store.opening import MARKED_EVERY
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.trouble import Trouble, TroubleMark, trouble_at
+from orchestrate_tui.store.verification import verified_mark
 from tests.small_disk import fill, small_disk
 from tests.store.conftest import Spawn
 from tests.store.scenery import Store
@@ -303,6 +306,21 @@ def test_a_full_disk_takes_what_finds_room_in_the_log_of_sqlite_once_that_is_emp
         for _ in range(80):
             database.submit(count, is_patient=True).result(PATIENCE_S)
         assert database.read(lambda c: c.execute("SELECT word FROM words").fetchone()[0]) == 100
+
+
+def test_who_opens_a_database_of_many_events_finds_no_fault_with_a_full_disk(
+    disk_folder: Path,
+) -> None:
+    """What was verified is marked as that at an opening, if there is room."""
+    path = disk_folder / "store.db"
+    with open_database(path) as database:
+        store = Store.of(database)
+        store.ended_run(*(f"s{number}" for number in range(MARKED_EVERY)))
+        fill(disk_folder, path)
+        with open_database(path) as other:
+            assert other.read(last_event).event_id > MARKED_EVERY
+            assert other.read(verified_mark) == START
+        store.owner.release()
 
 
 def test_a_full_disk_refuses_a_new_database_and_leaves_it_to_be_made_later(
