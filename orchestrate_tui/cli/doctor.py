@@ -141,6 +141,7 @@ def _interrupted(path: Path) -> str:
     history = History(path, hands_off=True)
     for run in history.runs(limit=_MOST_READ):  # which fails where a value makes no sense
         history.stages(run.id)
+        history.definition(run.id)
     under_way = [
         *history.runs(status=RunStatus.RUNNING),
         *history.runs(status=RunStatus.INTERRUPTED),

@@ -6,6 +6,8 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from msgspec import MsgspecError
+
 from orchestrate_tui.errors import NoRoom, StoreError
 from orchestrate_tui.store.accounts import current_user
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_S = 30.0
 MAKE_ROOM = "Free some space, and look meanwhile with: orchestrate-tui --read-only"
 _LEAST_ROOM_BYTES = 64 * 1024
+
+SENSELESS = (LookupError, MsgspecError, TypeError, ValueError)
+"""What is raised for a value that makes no sense: nobody wrote it, the database is damaged."""
 
 Connection = sqlite3.Connection
 """What queries and changes are made with, for those who only pass it on."""

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
-from orchestrate_tui.store.connection import cannot_open, cannot_read, connect_reader
+from orchestrate_tui.store.connection import (
+    SENSELESS,
+    cannot_open,
+    cannot_read,
+    connect_reader,
+)
 from orchestrate_tui.store.opening import open_for_writing
 from orchestrate_tui.store.sharing import STARTING_SUFFIX, share
 from orchestrate_tui.store.spreading import spread_subfolders
@@ -88,7 +93,7 @@ class Database:
         """Run `query` on a connection of this thread that cannot write. Raises StoreError."""
         try:
             return query(self.reader())
-        except sqlite3.Error as error:
+        except (sqlite3.Error, *SENSELESS) as error:
             raise cannot_read(self.path, error) from error
 
     def reader(self) -> sqlite3.Connection:

@@ -6,13 +6,11 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import MsgspecError
-
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
 from orchestrate_tui.store.breakers import Breaker, list_breakers, read_breaker
-from orchestrate_tui.store.connection import cannot_read
+from orchestrate_tui.store.connection import SENSELESS, cannot_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.quarantines import list_quarantines, read_quarantine
@@ -229,7 +227,7 @@ class History:
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return self._reader.read(query)
-        except (ValueError, TypeError, MsgspecError) as error:  # no value that was ever written
+        except SENSELESS as error:
             raise cannot_read(self.files.database, error) from error
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from orchestrate_tui.cli import main
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.store import open_database
+from orchestrate_tui.store import definitions, open_database
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
 from tests.store.scenery import Store
@@ -293,15 +293,26 @@ def test_a_database_that_was_removed_is_made_anew_when_its_head_is_removed_too(
     assert main(["doctor", "--db", str(path)]) == 0
 
 
+@pytest.mark.parametrize(
+    ("odd", "complaint"),
+    [
+        ("UPDATE runs SET status = 'odd'", "'odd' is not a valid RunStatus"),
+        ("UPDATE runs SET definition_hash = 'odd'", "no definition odd"),
+        ("UPDATE definitions SET body = 'odd'", "JSON is malformed"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", ["show 1", "doctor", "acknowledge 1", "rollback 1 --from build --to build --dry-run"]
+)
 def test_a_value_that_was_never_written_is_told_in_a_sentence(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], odd: str, complaint: str, command: str
 ) -> None:
     path = tmp_path / "our.db"
     with_events(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute("UPDATE runs SET status = 'odd'")
-    for command, code in (("runs", 2), ("doctor", 1)):
-        assert main([command, "--db", str(path)]) == code
-        told = capfd.readouterr()
-        assert "could not be read: 'odd' is not a valid RunStatus" in told.out + told.err
+        connection.execute(odd)
+    definitions._recent.clear()
+    assert main([*command.split(), "--db", str(path)]) == (1 if command == "doctor" else 2)
+    told = capfd.readouterr()
+    assert f"could not be read: {complaint}" in told.out + told.err
