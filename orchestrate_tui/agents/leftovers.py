@@ -10,6 +10,8 @@ from pathlib import Path
 
 import anyio
 
+from orchestrate_tui.stagehost.trees import environment_of
+
 _PROC = Path("/proc")
 KEY_VARIABLE = "ORCHESTRATE_IDEMPOTENCY_KEY"
 """The environment variable by which the processes of some work are known."""
@@ -86,8 +88,4 @@ def _has_mark(pid: int, marks: frozenset[bytes]) -> bool:
 
 
 def _environment(pid: int) -> frozenset[bytes]:
-    try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:  # ended meanwhile, or somebody else's
-        return frozenset()
-    return frozenset(environment.split(b"\0"))
+    return frozenset(environment_of(pid))

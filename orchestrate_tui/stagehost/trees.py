@@ -18,6 +18,9 @@ from contextlib import contextmanager, suppress
 
 _PROC = "/proc"
 _ENDED_STATES = b"ZX"
+_THREADS = 17
+"""Which field of a process's state, from the state itself on, tells how many threads it has."""
+
 _LIMIT_NAME = b"Max realtime timeout"
 _MARK_BASE = 1 << 60  # microseconds: 36,000 years
 _MARK_COUNT = 1 << 24
@@ -106,7 +109,7 @@ class Tree:
         found = mark_of(pid)
         if found is not None and found >= _MARK_BASE:
             return found == self.mark
-        return bool(self.variable) and self.variable in _environment(pid)
+        return bool(self.variable) and self.variable in environment_of(pid)
 
     def _descends(self, pid: int) -> bool:
         """Whether what stands at the top of a process's line, below this one, belongs to it."""
@@ -188,13 +191,27 @@ def mark_of(pid: int) -> int | None:
     return int(value) if value.isdigit() else None
 
 
-def _environment(pid: int) -> list[bytes]:
+def environment_of(pid: int) -> list[bytes]:
     """The entries of the environment that a process was started with; [] if that is hidden."""
     try:
-        with open(f"{_PROC}/{pid}/environ", "rb") as source:
-            return source.read().split(b"\0")
+        return _read_environment(f"{_PROC}/{pid}")
+    except ProcessLookupError:  # its first thread has ended; others may go on
+        return _environment_of_threads(pid)
     except OSError:
         return []
+
+
+def _environment_of_threads(pid: int) -> list[bytes]:
+    with suppress(OSError):
+        for thread in os.listdir(f"{_PROC}/{pid}/task"):
+            with suppress(ProcessLookupError):
+                return _read_environment(f"{_PROC}/{pid}/task/{thread}")
+    return []
+
+
+def _read_environment(folder: str) -> list[bytes]:
+    with open(f"{folder}/environ", "rb") as source:
+        return source.read().split(b"\0")
 
 
 def _name(pid: int) -> str:
@@ -207,10 +224,11 @@ def _name(pid: int) -> str:
 
 
 def _runs(pid: int, session: int | None) -> bool:
+    """Whether it has not ended; one whose first thread alone has looks as if it had."""
     fields = _stat(pid)
     return (
         bool(fields)
-        and fields[0] not in _ENDED_STATES
+        and (fields[0] not in _ENDED_STATES or int(fields[_THREADS]) > 1)
         and (session is None or int(fields[3]) == session)
     )
 
@@ -221,9 +239,9 @@ def _parent(pid: int) -> int | None:
 
 
 def _stat(pid: int) -> list[bytes]:
-    """State, parent, group and session of a process, as proc(5) orders them; [] without it."""
+    """State, parent, group, session, … of a process, as proc(5) orders them; [] without it."""
     try:
         with open(f"{_PROC}/{pid}/stat", "rb") as source:
-            return source.read().rpartition(b")")[2].split(maxsplit=4)[:4]
+            return source.read().rpartition(b")")[2].split(maxsplit=_THREADS + 1)
     except OSError:
         return []

@@ -14,12 +14,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 LONGEST_LIFE_S = 60
 """Nothing of it lives longer, whatever becomes of the test."""
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PTRACE_TRACEME, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 0, 4, 15, 36
+EXIT_OF_A_THREAD = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
 FAN, HOPS = 40, 900
 
 
@@ -215,6 +217,26 @@ def veiled() -> None:
     orphan(child)
 
 
+def leaderless() -> None:
+    """One whose first thread ends, so that it looks like a zombie, and whose second goes on."""
+    ready()
+    leave_it_to_a_thread()
+
+
+def leaderless_daemon() -> None:
+    def child() -> None:
+        close_all()
+        leave_it_to_a_thread()
+
+    be_deaf()
+    orphan(child)
+
+
+def leave_it_to_a_thread() -> None:
+    Thread(target=time.sleep, args=(LONGEST_LIFE_S,)).start()
+    LIBC.syscall(EXIT_OF_A_THREAD, 0)
+
+
 def unlimited() -> None:
     """One that takes off every limit of its own."""
 
@@ -264,7 +286,8 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__: kind
     for kind in (
         plain, deaf, daemon, deaf_daemon, nameless, group, stopped, traced, fan, line, hops,
-        deaf_hops, heirs, reaper, veiled, unlimited, hidden, hidden_child, abandoned,
+        deaf_hops, heirs, reaper, veiled, leaderless, leaderless_daemon, unlimited, hidden,
+        hidden_child, abandoned,
     )
 }  # fmt: skip
 

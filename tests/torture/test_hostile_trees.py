@@ -81,7 +81,8 @@ def runs(pid: str, started: str) -> bool:
     """Whether that very process runs and is more than an entry that waits to be reaped."""
     with suppress(OSError):
         stat = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
-        return stat[0] not in "ZX" and stat[19] == started
+        has_threads = int(stat[17]) > 1  # one whose first thread has ended is called a zombie too
+        return (stat[0] not in "ZX" or has_threads) and stat[19] == started
     return False
 
 
