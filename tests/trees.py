@@ -31,16 +31,17 @@ def picture_of(root: Path) -> Picture:
 def _about(path: bytes, links: dict[int, bytes]) -> tuple[object, ...]:
     status = os.lstat(path)
     common = (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns)
+    first = links.setdefault(status.st_ino, path) if status.st_nlink > 1 else b""
+    first = first.rpartition(b"/")[2]
     if stat.S_ISLNK(status.st_mode):
-        return (*common, os.readlink(path))
+        return (*common, first, os.readlink(path))
     attributes = tuple((name, os.getxattr(path, name)) for name in sorted(os.listxattr(path)))
     if stat.S_ISDIR(status.st_mode):
         return (*common, attributes)
-    first = links.setdefault(status.st_ino, path) if status.st_nlink > 1 else b""
     with open(path, "rb") as file:
         content = sha256(file.read()).hexdigest()
         holes = _holes(file.fileno(), status.st_size)
-    return (*common, attributes, first.rpartition(b"/")[2], status.st_size, content, holes)
+    return (*common, attributes, first, status.st_size, content, holes)
 
 
 def _holes(descriptor: int, size: int) -> tuple[tuple[int, int], ...]:

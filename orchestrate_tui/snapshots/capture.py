@@ -208,7 +208,7 @@ class _Walk:
         try:
             if kind == FOLDER:  # of all frames of the way down there is only so much room
                 return self._folder(item)
-            entry = self._symlink(item) if kind == SYMLINK else self._linked(item)
+            entry = self._linked(kind, item)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -216,12 +216,12 @@ class _Walk:
         self.entries.append(entry)
         return entry
 
-    def _linked(self, item: _Item) -> Entry:
-        """A file, which may be one more name of another."""
+    def _linked(self, kind: str, item: _Item) -> Entry:
+        """A file or a symlink, which may be one more name of another."""
         if item.found.st_nlink > 1 and item.found.st_ino in self._first_names:
             first = self._first_names[item.found.st_ino]
             return _entry(item.path, HARD_LINK, item.found, link=first)
-        entry = self._file(item)
+        entry = self._symlink(item) if kind == SYMLINK else self._file(item)
         self._first_names[item.found.st_ino] = item.path
         return entry
 

@@ -50,7 +50,7 @@ def _are_untouched(target: bytes, entries: Iterable[Entry]) -> bool:
         found = os.lstat(_below(target, entry.path))
         if found.st_mtime_ns != entry.mtime_ns or not _is_same(target, entry, found):
             return False
-        if entry.kind == FILE and found.st_nlink > 1:
+        if entry.kind in {FILE, SYMLINK} and found.st_nlink > 1:
             if found.st_ino in linked:
                 return False
             linked.add(found.st_ino)
@@ -106,20 +106,19 @@ def _inside(target: bytes, folder: bytes) -> Iterator[tuple[bytes, os.stat_resul
 
 def _is_same(target: bytes, entry: Entry, found: os.stat_result) -> bool:
     """Whether something is what it was, but for its times."""
-    kind = FILE if entry.kind == HARD_LINK else entry.kind
-    if kind_of(found.st_mode) != kind:
+    if entry.kind == HARD_LINK:
+        first = _below(target, entry.link)
+        return os.path.lexists(first) and os.lstat(first).st_ino == found.st_ino
+    if kind_of(found.st_mode) != entry.kind:
         return False
     if (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
         return False
     path = _below(target, entry.path)
-    if kind == SYMLINK:
+    if entry.kind == SYMLINK:
         return os.readlink(path) == entry.link
     if stat.S_IMODE(found.st_mode) != entry.mode:
         return False
-    if entry.kind == HARD_LINK:
-        first = os.path.join(target, entry.link)
-        return os.path.lexists(first) and os.lstat(first).st_ino == found.st_ino
-    if kind == FOLDER:
+    if entry.kind == FOLDER:
         return promised(attributes_of(path)) == promised(entry.xattrs)
     return entry.is_seen_in(found) or _has(path, entry, found)
 

@@ -202,14 +202,14 @@ def spread(descriptor: int, pieces: Iterable[bytes], segments: Iterable[tuple[in
 
 def _is_made(entry: Entry, found: os.stat_result) -> bool:
     """Whether something has the status that it had; of a link the mode does not count."""
-    is_link = entry.kind == SYMLINK
+    kind = kind_of(found.st_mode)
     return (
         found.st_mtime_ns == entry.mtime_ns
-        and (is_link or stat.S_IMODE(found.st_mode) == entry.mode)
+        and (kind == SYMLINK or stat.S_IMODE(found.st_mode) == entry.mode)
         and found.st_uid == entry.uid
         and found.st_gid == entry.gid
         and (entry.kind != FILE or found.st_size == entry.size)
-        and kind_of(found.st_mode) == (FILE if entry.kind == HARD_LINK else entry.kind)
+        and entry.kind in {kind, HARD_LINK}
     )
 
 

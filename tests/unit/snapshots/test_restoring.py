@@ -456,3 +456,18 @@ def test_files_that_were_made_one_are_two_again(work: Path, shelf: Shelf) -> Non
     os.utime(work / "d", ns=(0, 0))
     assert shelf.restore(manifest) == 1
     assert picture_of(work / "d") == before
+
+
+def test_names_of_one_symlink_stay_names_of_one(work: Path, shelf: Shelf) -> None:
+    (work / "d").mkdir()
+    (work / "d/a").symlink_to("nowhere")
+    os.link(work / "d/a", work / "d/b", follow_symlinks=False)
+    (work / "d/c").symlink_to("nowhere")
+    before, manifest = picture_of(work / "d"), shelf.take(work, "d")
+    (work / "d/b").unlink()
+    (work / "d/b").symlink_to("nowhere")
+    (work / "d/c").unlink()
+    os.link(work / "d/a", work / "d/c", follow_symlinks=False)
+    assert [change.path for change in shelf.preview(manifest)] == ["d/b"]
+    shelf.restore(manifest)
+    assert picture_of(work / "d") == before
