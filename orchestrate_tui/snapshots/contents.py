@@ -28,15 +28,23 @@ DATABASE_MARK = b"SQLite format 3\0"
 SIDECARS = (b"-wal", b"-shm", b"-journal")
 """What the names of the files end in that belong to a database."""
 
-_BLOCK = 512  # bytes that st_blocks counts
-
 
 def segments_of(descriptor: int, found: os.stat_result) -> Segments | None:
     """Where the data of a sparse file lies; None for a file without holes. Raises OSError."""
-    if found.st_blocks * _BLOCK >= found.st_size:
+    if not found.st_size or _is_full(descriptor, found.st_size):
         return None
     segments = tuple(_data(descriptor, found.st_size))
     return None if segments == ((0, found.st_size),) else segments
+
+
+def _is_full(descriptor: int, size: int) -> bool:
+    """Whether a file has no holes; its blocks do not say, attributes may take some too."""
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_HOLE) >= size
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # it is empty by now
+            return True
+        raise
 
 
 def _data(descriptor: int, size: int) -> Iterator[tuple[int, int]]:

@@ -471,3 +471,14 @@ def test_names_of_one_symlink_stay_names_of_one(work: Path, shelf: Shelf) -> Non
     assert [change.path for change in shelf.preview(manifest)] == ["d/b"]
     shelf.restore(manifest)
     assert picture_of(work / "d") == before
+
+
+def test_a_hole_that_is_smaller_than_the_attributes_stays_a_hole(work: Path, shelf: Shelf) -> None:
+    with (work / "file").open("wb") as file:
+        file.seek(4096)
+        file.write(b"data")
+    os.setxattr(work / "file", "user.large", bytes(2000))
+    before, manifest = picture_of(work / "file"), shelf.take(work, "file")
+    (work / "file").unlink()
+    shelf.restore(manifest)
+    assert picture_of(work / "file") == before
