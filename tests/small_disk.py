@@ -34,6 +34,26 @@ def small_disk(folder: Path, *, mebibytes: int = 2) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@contextmanager
+def disk_of_seconds(folder: Path) -> Iterator[Path]:
+    """A file system that knows times in seconds only; without the right to one the test skips."""
+    image, disk = folder / "disk.img", folder / "disk"
+    image.write_bytes(b"")
+    os.truncate(image, 4 << 20)
+    disk.mkdir()
+    steps = (
+        ("mkfs.ext4", "-q", "-I", "128", str(image)),
+        ("mount", "-o", "loop", str(image), str(disk)),
+    )
+    for step in steps:
+        if os.geteuid() or subprocess.run(step, capture_output=True, check=False).returncode:
+            pytest.skip("a file system in a file cannot be mounted here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
 def fill(folder: Path, database: Path | None = None) -> Path:
     """Take all the room there is; returns the file that does.
 

@@ -21,12 +21,13 @@ from orchestrate_tui.snapshots.contents import (
     Attributes,
     Segments,
     attributes_of,
+    hash_of,
     is_sidecar,
     pieces_of,
     segments_of,
 )
 from orchestrate_tui.snapshots.errors import Changing, Unfit, spoken, unreadable
-from orchestrate_tui.snapshots.holders import holders_of, lockers_of
+from orchestrate_tui.snapshots.holders import holders_of, lockers_of, may_be_written
 from orchestrate_tui.snapshots.manifest import (
     FILE,
     FOLDER,
@@ -54,6 +55,9 @@ CopyDatabase = Callable[[Path, Path], None]
 _TRIES = 3
 _YOUNG_NS = 50_000_000
 """A change so soon after another one may leave the file's times as they are."""
+
+_YOUNG_IN_SECONDS_NS = 2_000_000_000
+"""The same where the file system counts times in seconds, or in two of them."""
 
 _DEEPEST = 400
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -273,9 +277,9 @@ class _Walk:
     def _read(self, file: int, item: _Item) -> Entry | None:
         """What is in an open file; None when it changed meanwhile."""
         before = _settled(file)
-        started_ns = time.time_ns()
         if not stat.S_ISREG(before.st_mode):
             return None
+        is_loose = not _is_old(before) or may_be_written(file)
         segments = segments_of(file, before)
         is_whole = segments is None and before.st_size <= AT_ONCE
         content = os.pread(file, before.st_size + 1 if is_whole else len(DATABASE_MARK), 0)
@@ -294,7 +298,8 @@ class _Walk:
         after = os.fstat(file)
         if size != after.st_size or _times(before) != _times(after):
             return None
-        is_old = max(after.st_mtime_ns, after.st_ctime_ns) < started_ns - _YOUNG_NS
+        if is_loose and hash_of(file, after) != (digest, segments):
+            return None
         return _entry(
             item.path,
             FILE,
@@ -303,7 +308,7 @@ class _Walk:
             sha256=digest,
             segments=segments,
             xattrs=xattrs,
-            seen=(after.st_dev, after.st_ino, after.st_ctime_ns) if is_old else None,
+            seen=None if is_loose else (after.st_dev, after.st_ino, after.st_ctime_ns),
             is_database=is_database,
         )
 
@@ -401,11 +406,21 @@ def _is_live(database: bytes) -> bool:
 def _settled(file: int) -> os.stat_result:
     """The status of an open file, once a later change is certain to give it other times."""
     found = os.fstat(file)
-    age_ns = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns)
+    age_ns = time.time_ns() - _changed_ns(found)
     if 0 <= age_ns < _YOUNG_NS:
         time.sleep((_YOUNG_NS - age_ns) / 1e9)
         return os.fstat(file)
     return found
+
+
+def _is_old(found: os.stat_result) -> bool:
+    """Whether a later change is certain to give a file other times, however coarse they are."""
+    is_fine = found.st_ctime_ns % 1_000_000_000
+    return _changed_ns(found) <= time.time_ns() - (_YOUNG_NS if is_fine else _YOUNG_IN_SECONDS_NS)
+
+
+def _changed_ns(found: os.stat_result) -> int:
+    return max(found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _times(found: os.stat_result) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""Which processes have a database open: it is put back only when none has.
+"""Which processes have a database open: it is put back only when none has; and who writes a file.
 
 Those of other users are seen only by root; but who has a database open in WAL mode, or is reading
 or writing it, holds locks of SQLite, which the kernel shows to everybody.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
@@ -57,6 +58,21 @@ def lockers_of(database: bytes) -> tuple[tuple[int, bytes], ...]:
             if kind != fcntl.F_UNLCK:
                 found.append((max(pid, 0), path))
     return tuple(found)
+
+
+def may_be_written(file: int) -> bool:
+    """Whether somebody may have a file open for writing that is open here for reading.
+
+    Who has mapped it then writes without its times telling. The system is asked for a lease, which
+    it gives of a file that nobody writes; where it has none to give nobody knows.
+    """
+    try:
+        fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)  # what it sends by default ends a process
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError:
+        return True
+    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
 
 
 def named(pid: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from orchestrate_tui.snapshots.errors import Changing, SnapshotError, Unfit
 from orchestrate_tui.snapshots.places import find_places, mount_points, mounts_below, resolve
+from tests.small_disk import disk_of_seconds
 from tests.unit.snapshots.shelf import Shelf
 
 
@@ -153,3 +155,49 @@ def test_mounts_are_read_from_the_system(tmp_path: Path) -> None:
 def test_every_refusal_is_one_kind_of_error() -> None:
     assert issubclass(Unfit, SnapshotError)
     assert issubclass(Changing, SnapshotError)
+
+
+def test_a_file_that_somebody_has_mapped_is_read_again(work: Path, shelf: Shelf) -> None:
+    path = work / "data"
+    path.write_bytes(bytes(8192))
+    os.utime(path, ns=(0, 0))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        mapped[0:1] = b"1"
+        first, told = shelf.take(work, "data"), _times(path)
+        mapped[0:1] = b"2"
+        assert _times(path) == told
+        (again,) = shelf.take(work, "data", former=first).entries()
+        assert again.sha256 != next(first.entries()).sha256
+        shelf.restore(first)
+        assert path.read_bytes()[:1] == b"1"
+
+
+def test_a_change_that_no_time_tells_is_noticed_while_it_is_read(work: Path, shelf: Shelf) -> None:
+    path = work / "data"
+    path.write_bytes(bytes(3 << 20))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
+        counts = iter(range(1000))
+
+        def write() -> None:
+            mapped[:] = bytes([next(counts) % 256]) * len(mapped)
+
+        write()
+        with pytest.raises(Changing, match="'data' changed while it was read"):
+            shelf.take(work, "data", checkpoint=write)
+
+
+def test_a_change_within_the_second_is_noticed_where_times_are_seconds(
+    tmp_path: Path, shelf: Shelf
+) -> None:
+    with disk_of_seconds(tmp_path) as work:
+        path = work / "data"
+        path.write_text("then")
+        first = shelf.take(work, "data")
+        path.write_text("now!")
+        (again,) = shelf.take(work, "data", former=first).entries()
+        assert again.sha256 != next(first.entries()).sha256
+
+
+def _times(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
