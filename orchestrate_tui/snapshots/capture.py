@@ -39,6 +39,7 @@ from orchestrate_tui.snapshots.manifest import (
     kind_of,
 )
 from orchestrate_tui.snapshots.places import (
+    LONGEST_PATH,
     STAGING_PREFIX,
     find_places,
     mount_points,
@@ -233,6 +234,8 @@ class _Walk:
         if not kind:
             what = _ODD_KINDS.get(stat.S_IFMT(item.found.st_mode), "nothing that can be kept")
             raise Unfit(f"'{self._spoken(item)}' is {what}")
+        if len(item.spelt) > LONGEST_PATH:
+            raise Unfit(f"'{self._spoken(item)}' has a path of more than {LONGEST_PATH} bytes")
         if item.found.st_dev != self.device:
             raise Unfit(f"'{self._spoken(item)}' lies on another file system")
         if os.geteuid() and not _may_give(item.found):

@@ -21,6 +21,7 @@ from orchestrate_tui.snapshots.manifest import (
     Place,
     kind_of,
 )
+from orchestrate_tui.snapshots.places import LONGEST_PATH
 
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 LARGEST_DIFF = 64 * 1024
@@ -89,13 +90,16 @@ def _present(target: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
         found = os.lstat(target)
         yield b"", found
         if stat.S_ISDIR(found.st_mode):
-            yield from _inside(target, b"")
+            yield from _inside(target)
 
 
-def _inside(target: bytes, folder: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-    waiting = [folder]
+def _inside(target: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    """What is in a folder, and in those in it but for the depth at which nothing is kept."""
+    waiting = [b""]
     while waiting:
         here = waiting.pop()
+        if len(_below(target, here)) > LONGEST_PATH:
+            continue
         with os.scandir(os.path.join(target, here)) as entries:
             for entry in entries:
                 path = os.path.join(here, entry.name)

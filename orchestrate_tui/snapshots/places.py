@@ -14,6 +14,9 @@ from orchestrate_tui.snapshots.errors import Unfit, spoken, unreadable
 STAGING_PREFIX = b".orchestrate-restore-"
 """How the names of folders begin that are used while something is put back."""
 
+LONGEST_PATH = 3800
+"""Bytes of a path that can be kept: the system takes 4095, names in its last folder among them."""
+
 _ANY_DEPTH = "**"
 
 

@@ -482,3 +482,27 @@ def test_a_hole_that_is_smaller_than_the_attributes_stays_a_hole(work: Path, she
     (work / "file").unlink()
     shelf.restore(manifest)
     assert picture_of(work / "file") == before
+
+
+def test_what_lies_too_deep_for_the_system_is_refused_or_goes(work: Path, shelf: Shelf) -> None:
+    (work / "d").mkdir()
+    (work / "d/file").write_text("then")
+    before, manifest = picture_of(work / "d"), shelf.take(work, "d")
+    _dig(work / "d", b"n" * 250, levels=20)
+    with pytest.raises(Unfit, match="has a path of more than 3800 bytes"):
+        shelf.take(work, "d")
+    assert len(shelf.preview(manifest)) >= 15
+    assert shelf.restore(manifest) == 1
+    assert picture_of(work / "d") == before
+    empty_trash(shelf.journals)
+    assert not list(trash_beside(shelf.journals).iterdir())
+
+
+def _dig(folder: Path, name: bytes, levels: int) -> None:
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
