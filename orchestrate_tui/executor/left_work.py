@@ -12,13 +12,13 @@ from orchestrate_tui.agents.contract import Process
 from orchestrate_tui.agents.left_programs import Left, LeftPrograms
 from orchestrate_tui.agents.supervision import end_tree
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
-from orchestrate_tui.domain.keys import attempt_key, run_key
+from orchestrate_tui.domain.keys import run_key
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S, AgentKind
 from orchestrate_tui.domain.run import Run, StageRun
 from orchestrate_tui.domain.status import StageStatus, StepStatus
 from orchestrate_tui.errors import Refused
-from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import RunContext
+from orchestrate_tui.executor.instructions import Instructions
 from orchestrate_tui.stagehost.files import lives
 from orchestrate_tui.stagehost.journal_reader import read_journal
 from orchestrate_tui.store.database import Database
@@ -72,10 +72,12 @@ class LeftWork:
 class Survey:
     """Looks what became of the attempts of one run."""
 
-    def __init__(self, programs: LeftPrograms, context: RunContext, attempts: Attempts) -> None:
+    def __init__(
+        self, programs: LeftPrograms, context: RunContext, instructions: Instructions
+    ) -> None:
         self._programs = programs
         self._context = context
-        self._attempts = attempts
+        self._instructions = instructions
 
     def stages(self, stages: Iterable[StageRun], owner_boot: str) -> tuple[LeftStage, ...]:
         """How the stages stand that were running; nothing is changed by looking."""
@@ -129,11 +131,10 @@ class Survey:
                 pass
 
     def _key(self, stage: StageRun) -> str:
-        return attempt_key(self._attempts.idempotency_key(stage.stage_name), stage.attempt)
+        return self._instructions.key(stage.stage_name, stage.attempt)
 
     def _step_key(self, event: RollbackEvent, step: RollbackStep) -> str:
-        key = self._attempts.idempotency_key(step.part, event.id)
-        return attempt_key(key, step.attempt)
+        return self._instructions.key(step.part, step.attempt, event.id)
 
     def _is_repeatable(self, stage: StageRun) -> bool:
         """Whether it is marked so, or only pretends."""

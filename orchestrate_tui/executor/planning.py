@@ -84,7 +84,7 @@ class Planning:
         nobody = applicant_of(self._executor)
         draft = Draft(own, demand, nobody, definition)
         _, context, plan = self._executor.database.read(draft.plan)
-        plan = told_plan(plan, self._records.attempts(context))
+        plan = told_plan(plan, self._records.instructions(context))
         secrets = (f"Secrets: {reason}" for reason in context.secrets.missing)
         plan = replace(plan, warnings=(*plan.warnings, *secrets))
         plan = self._warned(plan, context)

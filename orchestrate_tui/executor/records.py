@@ -15,6 +15,7 @@ from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, StageStatus, StepStatus
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.instructions import Instructions
 from orchestrate_tui.executor.left_work import LeftWork, Survey
 from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.secrets import Secrets, check_complete, secrets_of_pipeline
@@ -91,7 +92,7 @@ class Records:
     def survey(self, run: Run) -> Survey:
         """What looks how the work of a dead executor on the run stands."""
         context = self.context(run)
-        return Survey(self._executor.left_programs, context, self.attempts(context))
+        return Survey(self._executor.left_programs, context, self.instructions(context))
 
     def context(self, run: Run) -> RunContext:
         """What does not change about a run, with those of its secrets that can be read now."""
@@ -111,21 +112,22 @@ class Records:
     def _pipeline(self, run: Run) -> Pipeline:
         return self._database.read(partial(read_definition, digest=run.definition_hash))
 
+    def instructions(self, context: RunContext) -> Instructions:
+        """Instructions with what the stages of the run put out so far, secrets included."""
+        return Instructions(context, self._executor, self._read(outputs_of, context.id))
+
     def attempts(self, context: RunContext, left: LeftWork | None = None) -> Attempts:
-        """Attempts that know what the stages of the run put out so far, secrets included.
+        """What has the stages of the run done.
 
         `left` is what was taken back from a dead executor.
         """
-        outputs = self._read(outputs_of, context.id)
         permission = StartPermission(self._executor, context.id)
         left = left or LeftWork()
-        return Attempts(
-            context, self._database.files, permission, outputs, left.processes, left.unstarted
-        )
+        return Attempts(self.instructions(context), permission, left.processes, left.unstarted)
 
     def running(self, run: Run, events: Iterable[RollbackEvent]) -> dict[str, int]:
         """The attempts under way of a run's stages, and of the undos of `events`, by their keys."""
-        key_of = self.attempts(self.context(run)).idempotency_key
+        key_of = self.instructions(self.context(run)).idempotency_key
         found = {
             key_of(stage.stage_name): stage.attempt
             for stage in self.stages(run.id)

@@ -87,9 +87,9 @@ class Rehearsals:
             raise Refused(told, next_step="Rehearse when it has ended")
 
     async def _report(self, context: RunContext, plan: RollbackPlan) -> RehearsalReport:
-        secrets, attempts = context.secrets, self._records.attempts(context)
+        secrets, instructions = context.secrets, self._records.instructions(context)
         known = {stage.stage_name: stage for stage in self._records.stages(context.id)}
-        rehearsal = RehearsedSteps(self._executor, context, attempts, plan)
+        rehearsal = RehearsedSteps(self._executor, context, instructions, plan)
         return RehearsalReport(
             components=plan.components,
             cascade=plan.cascade,

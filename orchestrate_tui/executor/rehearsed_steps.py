@@ -23,8 +23,8 @@ from orchestrate_tui.domain.rollback import parts_before, undo_of
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
-from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts, checker
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.executor.instructions import NOT_NEEDED, Instructions, checker
 from orchestrate_tui.executor.notices import last_lines
 from orchestrate_tui.executor.previews import Preview
 from orchestrate_tui.executor.readiness import snapshot_state
@@ -43,7 +43,7 @@ class RehearsedSteps:
 
     executor: ExecutorContext
     context: RunContext
-    attempts: Attempts
+    instructions: Instructions
     plan: RollbackPlan
 
     async def step(self, step: PlanStep, stands: StageRun) -> RehearsedStep:
@@ -109,7 +109,7 @@ class RehearsedSteps:
         if agent is None:
             why = f"agent '{step.agent}', which would undo it, is not defined"
             return WrittenUndo(problems=(why,)), self._masked(step.task)
-        work = self.attempts.rehearsed(stage, undo, step, agent, self._failed(stage))
+        work = self.instructions.for_rehearsal(stage, undo, step, agent, self._failed(stage))
         if isinstance(work, Outcome):
             why = self._masked(work.reason)
             return WrittenUndo(kind=agent.kind, problems=(why,)), self._masked(step.task)
@@ -144,7 +144,9 @@ class RehearsedSteps:
             return CheckAnswer.NONE, [], ""
         if stands.status in _AT_WORK:
             return CheckAnswer.NOT_ASKED, [], ""
-        asked = self.attempts.rehearsed(stage, undo, step, checker(undo), self._failed(stage))
+        asked = self.instructions.for_rehearsal(
+            stage, undo, step, checker(undo), self._failed(stage)
+        )
         if isinstance(asked, Outcome):
             return CheckAnswer.NOT_ASKED, [], self._masked(asked.reason)
         outcome, lines = await self._asked(asked)

@@ -22,6 +22,7 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.environments import LOOK_INTERVAL_S, environments_undone
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.instructions import Instructions
 from orchestrate_tui.executor.operator_desk import waits_for_nobody
 from orchestrate_tui.executor.releases import releases_of
 from orchestrate_tui.executor.snapshots import overwritten, pruned_parts, restorable
@@ -119,12 +120,12 @@ def _untold(connection: Connection, plan: RollbackPlan, release_id: int) -> Iter
             )
 
 
-def told_plan(plan: RollbackPlan, attempts: Attempts) -> RollbackPlan:
+def told_plan(plan: RollbackPlan, instructions: Instructions) -> RollbackPlan:
     """The plan with the values that are known in the tasks of its steps; its hash stays.
 
     A secret that cannot be read stops no rollback: what nobody can read, nothing can show.
     """
-    masked, values_for = attempts.context.secrets.masked, attempts.values_for
+    masked, values_for = instructions.context.secrets.masked, instructions.values_for
     tasks = (substitute(step.task, values_for(step), keep_unknown=True) for step in plan.steps)
     steps = (replace(step, task=masked(task)) for step, task in zip(plan.steps, tasks, strict=True))
     return replace(plan, steps=tuple(steps))
@@ -191,7 +192,7 @@ class RollbackRunner:
             if event.definition_hash is not None:
                 find = partial(under_definition, context=context, digest=event.definition_hash)
                 context = self._executor.database.read(find)
-                attempts = attempts.of(context)
+                attempts = attempts.under(context)
             self._steps = StepRunner(self._executor, context, attempts, event)
             if sentence := self._halts.get(rollback_id):
                 self._steps.halt(sentence)
@@ -211,7 +212,7 @@ class RollbackRunner:
             await self._stop_stages(scope, f"stopped by rollback {event.id}")
             plan = self._plan(event)
         planned = replace(event, plan=encode_plan(plan), plan_hash=plan.hash)
-        told = told_plan(plan, self._attempts)
+        told = told_plan(plan, self._attempts.instructions)
         places, waited_for = environments_undone(self._context, plan), ""
         limits = [(place, self._context.pipeline.breaker(place)) for place in sorted(places)]
 

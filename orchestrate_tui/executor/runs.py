@@ -281,7 +281,7 @@ class Runs:
     async def _end_lost(self, run: Run, left: Iterable[RollbackEvent], work: LeftWork) -> None:
         context = self._records.context(run)
         attempts = self._records.attempts(context, work)
-        key_of = attempts.idempotency_key
+        key_of = attempts.instructions.idempotency_key
         keys = [
             key_of(stage.stage_name)
             for stage in self._records.stages(run.id)

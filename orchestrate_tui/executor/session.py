@@ -64,6 +64,7 @@ class RunSession:
             RollbackRunner(executor, context, attempts, self.stop_stages), self.turns.post
         )
         self._attempts = attempts
+        self._instructions = attempts.instructions
         self._stages = context.stages
         self._book = StageBook(self._stages, considered, self.turns.moment, context.secrets)
         self._scheduler = Scheduler(context.graph, context.pipeline.max_parallel)
@@ -162,14 +163,14 @@ class RunSession:
         if stage.when is None:
             reason = None
         else:
-            given = self.context.run.trigger.circumstances(self._attempts.values)
+            given = self.context.run.trigger.circumstances(self._instructions.values)
             reason = stage.when.unmet(given)
         if reason is not None:
             self._change(stage, StageStatus.SKIPPED, reason=reason)
             self._scheduler.end_well((stage.name,))
         elif stage.approval is None:
             self._scheduler.make_ready(stage.name)
-        elif refusal := self._quarantine.refusal(stage, self._attempts.outputs):
+        elif refusal := self._quarantine.refusal(stage, self._instructions.outputs):
             self._refuse(stage, refusal)  # nobody is asked in vain
         else:
             self._change(stage, StageStatus.WAITING_APPROVAL)
@@ -232,7 +233,7 @@ class RunSession:
             self._fail(stage, replace(outcome, succeeded=False, reason=problem))
         elif outcome.succeeded:
             self._change(stage, StageStatus.SUCCEEDED, outcome=outcome)
-            self._attempts.add_outputs(stage.name, outcome.outputs)
+            self._instructions.add_outputs(stage.name, outcome.outputs)
             self._scheduler.end_well((stage.name,))
         elif attempt < stage.retry.attempts and not self._scheduler.is_closed:
             self._change(stage, StageStatus.RETRYING, outcome=replace(outcome, outputs=()))
@@ -244,7 +245,7 @@ class RunSession:
 
     def _fail(self, stage: Stage, outcome: Outcome) -> None:
         self._change(stage, StageStatus.FAILED, outcome=outcome)
-        self._attempts.add_outputs(stage.name, outcome.outputs)
+        self._instructions.add_outputs(stage.name, outcome.outputs)
         if stage.on_failure is OnFailure.CONTINUE:
             self._scheduler.end_well((stage.name,))
             return

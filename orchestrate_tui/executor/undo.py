@@ -15,9 +15,10 @@ from orchestrate_tui.domain.rollback import step_predecessors, undo_of
 from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.status import SETTLED_STEPS, StepStatus
 from orchestrate_tui.domain.step_decision import StepDecision
-from orchestrate_tui.executor.attempts import NOT_NEEDED, Attempts
+from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
+from orchestrate_tui.executor.instructions import NOT_NEEDED
 from orchestrate_tui.executor.operator_desk import OperatorDesk
 from orchestrate_tui.store import rollback_steps, rollbacks
 from orchestrate_tui.store.connection import Connection
