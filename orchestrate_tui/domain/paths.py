@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 
 _ANY_DEPTH = "**"
@@ -15,21 +14,16 @@ _SIGNS = re.compile(r"[*?[]")
 
 def overlap(one: str, other: str) -> bool:
     """Whether some path matches one and lies at, in or above a path that matches the other."""
-    return _meet(tuple(_parts(one)), tuple(_parts(other)))
+    for part, against in zip(_parts(one), _parts(other), strict=False):
+        if _ANY_DEPTH in {part, against}:  # it may stand for all that the other one still names
+            return True
+        if not _names_meet(part, against):
+            return False
+    return True  # the rest of the longer one lies within the other
 
 
 def _parts(pattern: str) -> list[str]:
     return [part for part in pattern.split("/") if part not in {"", "."}]
-
-
-def _meet(one: Sequence[str], other: Sequence[str]) -> bool:
-    if not one or not other:  # the rest of the longer one lies within the other
-        return True
-    if one[0] == _ANY_DEPTH:
-        return _meet(one[1:], other) or _meet(one, other[1:])
-    if other[0] == _ANY_DEPTH:
-        return _meet(one, other[1:]) or _meet(one[1:], other)
-    return _names_meet(one[0], other[0]) and _meet(one[1:], other[1:])
 
 
 @lru_cache(maxsize=1024)

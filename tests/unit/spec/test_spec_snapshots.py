@@ -141,3 +141,8 @@ def test_a_value_is_known_only_while_its_stage_is_undone(problems_in_stages: Pro
 def test_globs_overlap_when_one_path_can_match_both(one: str, other: str, *, meets: bool) -> None:
     assert overlap(one, other) is meets
     assert overlap(other, one) is meets
+
+
+def test_paths_of_any_depth_are_compared() -> None:
+    assert not overlap("a/" * 2_000 + "b", "a/" * 2_000 + "c")
+    assert overlap("a/" * 2_000 + "b", "a/" * 2_000 + "**")
