@@ -5,34 +5,24 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
-from orchestrate_tui.cli.commands import Commands, add_confirm, add_run_id, add_wait, whole
+from orchestrate_tui.cli.commands import Command, add_confirm, add_run_id, add_wait, whole
 
 
-def add_rollbacks(commands: Commands) -> None:
-    """rollback, rehearse and rollback-step."""
-    _add_rollback(commands)
-    _add_rehearse(commands)
-    _add_rollback_step(commands)
-
-
-def _add_rollback(commands: Commands) -> None:
-    rollback = commands.add("rollback", "rollbacks:rollback", "roll a run back", json=True)
-    add_run_id(rollback)
-    rollback.add_argument(
+def _rollback(parser: ArgumentParser) -> None:
+    add_run_id(parser)
+    parser.add_argument(
         "--from", dest="from_stage", required=True, metavar="STAGE", help="the stage that failed"
     )
-    rollback.add_argument(
+    parser.add_argument(
         "--to", dest="to_stage", required=True, metavar="STAGE",
         help="the stage to undo, together with everything that came after it",
     )  # fmt: skip
-    rollback.add_argument(
-        "--reason", default="", metavar="TEXT", help="why; kept with the rollback"
-    )
-    _add_reach(rollback)
-    rollback.add_argument("--dry-run", action="store_true", help="only print the plan")
-    rollback.add_argument("--retry", action="store_true", help="repeat a failed rollback")
-    add_wait(rollback)
-    _add_consent(rollback)
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the rollback")
+    _add_reach(parser)
+    parser.add_argument("--dry-run", action="store_true", help="only print the plan")
+    parser.add_argument("--retry", action="store_true", help="repeat a failed rollback")
+    add_wait(parser)
+    _add_consent(parser)
 
 
 def _add_reach(parser: ArgumentParser) -> None:
@@ -67,40 +57,53 @@ def _add_consent(parser: ArgumentParser) -> None:
     )
 
 
-def _add_rehearse(commands: Commands) -> None:
-    rehearse = commands.add(
-        "rehearse",
-        "rehearsing:rehearse",
-        "do all of a rollback but its undos, to learn what is missing",
-        json=True,
-    )
-    add_run_id(rehearse)
-    rehearse.add_argument(
+def _rehearse(parser: ArgumentParser) -> None:
+    add_run_id(parser)
+    parser.add_argument(
         "--to", dest="to_stage", default="", metavar="STAGE",
         help="of a rollback to this stage (default: each stage that ran, by itself)",
     )  # fmt: skip
-    rehearse.add_argument(
+    parser.add_argument(
         "--from", dest="from_stage", default="", metavar="STAGE",
         help="the stage that failed (default: the one that is named with --to)",
     )  # fmt: skip
-    _add_reach(rehearse)
-    rehearse.add_argument(
+    _add_reach(parser)
+    parser.add_argument(
         "--retry", action="store_true", help="of what a failed rollback has left to do"
     )
 
 
-def _add_rollback_step(commands: Commands) -> None:
-    step = commands.add(
-        "rollback-step", "rollbacks:decide_step", "decide how a rollback goes on", json=True
-    )
-    step.add_argument("rollback", type=whole, metavar="ROLLBACK", help="the id of the rollback")
-    step.add_argument(
+def _rollback_step(parser: ArgumentParser) -> None:
+    parser.add_argument("rollback", type=whole, metavar="ROLLBACK", help="the id of the rollback")
+    parser.add_argument(
         "action", choices=("halt", "retry", "skip", "done"),
         help="of a step that failed: try it again, go on without it, or go on because it is undone"
         " otherwise; halt ends the rollback as failed",
     )  # fmt: skip
-    step.add_argument(
+    parser.add_argument(
         "--stage", default="", metavar="STAGE", help="which step, where more than one waits"
     )
-    step.add_argument("--reason", required=True, metavar="TEXT", help="kept with the rollback")
-    add_confirm(step)
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept with the rollback")
+    add_confirm(parser)
+
+
+COMMANDS = (
+    Command(
+        name="rollback",
+        handler="rollbacks:rollback",
+        summary="roll a run back",
+        options=_rollback,
+    ),
+    Command(
+        name="rehearse",
+        handler="rehearsing:rehearse",
+        summary="do all of a rollback but its undos, to learn what is missing",
+        options=_rehearse,
+    ),
+    Command(
+        name="rollback-step",
+        handler="rollbacks:decide_step",
+        summary="decide how a rollback goes on",
+        options=_rollback_step,
+    ),
+)

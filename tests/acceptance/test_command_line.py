@@ -7,12 +7,13 @@ import json
 import sqlite3
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from orchestrate_tui.cli import main
-from orchestrate_tui.cli.parser import build_parser
+from orchestrate_tui.cli.parser import MODULES, build_parser
 from tests.acceptance.desk import Desk
 
 COMMANDS = (
@@ -52,11 +53,17 @@ def test_every_command_explains_itself(desk: Desk, command: str) -> None:
 
 
 def test_every_word_of_every_command_is_explained() -> None:
-    commands = {action.dest: action.choices for action in build_parser()[0]._actions}["command"]
+    commands = {action.dest: action.choices for action in build_parser()._actions}["command"]
     assert isinstance(commands, dict)
     assert sorted(commands) == sorted(COMMANDS)
     words = [action for parser in commands.values() for action in parser._actions]
     assert [action.dest for action in words if not action.help] == []
+
+
+def test_every_command_is_described_where_it_is_looked_for() -> None:
+    for module, names in MODULES.items():
+        described = import_module(f"orchestrate_tui.cli.{module}").COMMANDS
+        assert tuple(command.name for command in described) == names
 
 
 def test_the_version_is_printed(desk: Desk) -> None:

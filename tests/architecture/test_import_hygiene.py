@@ -20,7 +20,7 @@ stages:
 REPORT = """\
 import json, sys
 {work}
-sys.stderr.write("\\n" + json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
+sys.stderr.write("\\n" + json.dumps(sorted(sys.modules)))
 """
 COMMAND = """\
 from orchestrate_tui.cli import main
@@ -34,7 +34,13 @@ HEAVY = INTERFACE | {"apprise", "httpx", "sqlite_utils"}
 
 
 def loaded_by(work: str, *arguments: str, home: Path, isolated: bool = False) -> set[str]:
-    """The top-level modules that a fresh interpreter has loaded after `work`.
+    """The top-level modules that a fresh interpreter has loaded; see `all_loaded_by`."""
+    loaded = all_loaded_by(work, *arguments, home=home, isolated=isolated)
+    return {name.partition(".")[0] for name in loaded}
+
+
+def all_loaded_by(work: str, *arguments: str, home: Path, isolated: bool = False) -> set[str]:
+    """The modules that a fresh interpreter has loaded after `work`.
 
     An `isolated` one has not looked for installed packages.
     """
@@ -97,6 +103,14 @@ def test_importing_the_command_line_loads_nothing_heavy(home: Path) -> None:
     loaded = loaded_by("import orchestrate_tui.cli", home=home)
     assert "orchestrate_tui" in loaded
     assert not loaded & (HEAVY | {"anyio", "msgspec", "yaml", "sqlite3", "asyncio"})
+
+
+def test_a_command_is_understood_without_what_describes_the_others(home: Path) -> None:
+    parse = "from orchestrate_tui.cli.parser import parse; parse(['run', 'pipeline.yaml'])"
+    loaded = all_loaded_by(parse, home=home)
+    described = {name for name in loaded if name.endswith("_commands")}
+    assert described == {"orchestrate_tui.cli.run_commands"}
+    assert "shutil" not in loaded  # which tells how wide a terminal is, for a help that none reads
 
 
 @pytest.mark.parametrize(
