@@ -21,7 +21,7 @@ STAGE_OUTPUT = "stages."
 """The prefix of `${stages.<stage>.<key>}`."""
 
 _REFERENCE = re.compile(r"\$(\$?)\{([^{}]*)\}")
-_START_UP_NAMES = re.compile(
+START_UP_NAMES = re.compile(
     r"PATH|HOME|IFS|ENV|(?:LD|DYLD|BASH|GIT|NODE|JAVA|ORCHESTRATE)_.*"
     r"|(?:PYTHON|PERL|RUBY).*"
 )
@@ -134,7 +134,7 @@ def _holds_text(program: Interpreter, option: str) -> bool:
 
 def changes_how_programs_start(name: str) -> bool:
     """Whether an environment variable of this name steers the start of programs."""
-    return _START_UP_NAMES.fullmatch(name) is not None
+    return START_UP_NAMES.fullmatch(name) is not None
 
 
 def declared_name(name: str) -> str:

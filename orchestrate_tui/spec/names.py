@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from orchestrate_tui.domain.pipeline import Pairs
@@ -9,13 +10,14 @@ from orchestrate_tui.domain.variables import (
     BUILT_IN,
     NAME,
     STAGE_OUTPUT,
+    START_UP_NAMES,
     changes_how_programs_start,
     declared_name,
     output_name,
     references,
     trigger_name,
 )
-from orchestrate_tui.spec.readers import MapOf, Text
+from orchestrate_tui.spec.readers import MapOf, Schema, Text
 from orchestrate_tui.spec.records import Values
 
 _LINE_BREAKS_AND_DIRECTIONS = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
@@ -40,7 +42,32 @@ ENVIRONMENT = MapOf(
 
 _RULE = "must begin with a letter or '_' and go on with letters, digits, '_', '.' and '-'"
 
-VARIABLES = MapOf(value=Text(), keys=Text(pattern=NAME.pattern.removesuffix(r"\Z"), rule=_RULE))
+_RESERVED = "|".join(
+    (
+        *sorted(BUILT_IN),
+        re.escape(STAGE_OUTPUT) + ".*",
+        START_UP_NAMES.pattern.replace("_", "[_.-]"),  # as declared_name changes them
+    )
+)
+
+
+class _Variables(MapOf[str]):
+    """Variables and their values; the pipeline tells which names are reserved."""
+
+    __slots__ = ()
+
+    def schema(self, definitions: Schema) -> Schema:
+        """An object without any of the reserved names."""
+        found = super().schema(definitions)
+        return {
+            **found,
+            "propertyNames": {**found["propertyNames"], "not": {"pattern": f"^(?:{_RESERVED})$"}},
+        }
+
+
+VARIABLES = _Variables(
+    value=Text(), keys=Text(pattern=NAME.pattern.removesuffix(r"\Z"), rule=_RULE)
+)
 """The variables that a pipeline declares."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import field
 from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -92,6 +92,10 @@ class Text:
 class Flag:
     """True or false."""
 
+    TRUE: ClassVar[tuple[bool | str, ...]] = (True, "yes", "on")
+    FALSE: ClassVar[tuple[bool | str, ...]] = (False, "no", "off")
+    """As a schema sees them: the words are text in YAML 1.2."""
+
     def read(self, node: Node, label: str, report: Report) -> bool | None:
         """Any of the words YAML 1.1 has for true and false."""
         words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -103,7 +107,7 @@ class Flag:
     def schema(self, definitions: Schema) -> Schema:
         """A truth value, or a word that YAML 1.2 reads as text."""
         del definitions
-        return {"enum": [True, False, "yes", "no", "on", "off"]}
+        return {"enum": [*self.TRUE, *self.FALSE]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

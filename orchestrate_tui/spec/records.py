@@ -45,9 +45,11 @@ class Field:
         found = {**self.reader.schema(definitions), "description": self.description}
         if isinstance(self.default, (bool, int, float, str)) and self.default != "":
             found["default"] = self.default
-        if self.required:
-            found["minItems" if found.get("type") == "array" else "minLength"] = 1
-        return found
+        if not self.required:
+            return found
+        if found.get("type") == "array":
+            return {**found, "minItems": 1}
+        return {**found, "allOf": [{"pattern": r"\S"}]}  # beside a pattern of its own
 
 
 class Values:

@@ -6,7 +6,7 @@ from orchestrate_tui.domain.pipeline import Approval, OnFailure, Retry, Stage, U
 from orchestrate_tui.spec.approvals import APPROVAL, approval_of
 from orchestrate_tui.spec.conditions import CONDITION
 from orchestrate_tui.spec.names import AGENT_NAME, ENVIRONMENT, FILE_NAME, check_environment
-from orchestrate_tui.spec.readers import NAMES, Choice, Duration, Flag, ListOf, Text
+from orchestrate_tui.spec.readers import NAMES, Choice, Duration, Flag, ListOf, Schema, Text
 from orchestrate_tui.spec.records import Field, Record, Values
 from orchestrate_tui.spec.retries import RETRY
 from orchestrate_tui.spec.snapshots import SNAPSHOT
@@ -71,12 +71,28 @@ def _check_undo(values: Values) -> None:
         values.error(("rollback",), f"Stage '{values['name']}' rollback must specify a task")
 
 
+def _says(key: str, *values: str | bool) -> Schema:
+    """The schema of a mapping in which `key` is one of these values."""
+    written = [value if value is True else str(value) for value in values]
+    return {"required": [key], "properties": {key: {"enum": written}}}
+
+
 STAGE = Record(
     title="a stage",
     definition="stage",
     build=_stage,
     extra={
-        "dependentRequired": {"rollback_to": ["on_failure"], "approval": ["requires_approval"]},
+        "allOf": [
+            {
+                "if": {"required": ["rollback_to"]},
+                "then": _says("on_failure", OnFailure.ROLLBACK),
+            },
+            {"if": {"required": ["approval"]}, "then": _says("requires_approval", *Flag.TRUE)},
+            {
+                "if": _says("requires_approval", *Flag.TRUE),
+                "then": {"required": ["approvers"], "properties": {"approvers": {"minItems": 1}}},
+            },
+        ],
     },
     fields=(
         Field(

@@ -64,12 +64,18 @@ def test_what_the_reader_takes_the_schema_takes(validator: Draft202012Validator,
         "name: p\n",
         "stages: [{name: s, agent: a, task: t}]\n",
         "name: ''\nstages: [{name: s, agent: a, task: t}]\n",
+        "name: ' '\nstages: [{name: s, agent: a, task: t}]\n",
+        "name: p\nstages: [{name: ' ', agent: a, task: t}]\n",
+        "name: p\nstages: [{name: s, agent: ' ', task: t}]\n",
+        "name: p\nstages: [{name: s, agent: a, task: ' '}]\n",
         "name: p\nstages: []\n",
         "name: p\nstages: [{name: s, agent: a}]\n",
         stage(head="name: p\nnmae: q\n"),
         stage(head="name: p\nmax_parallel: 0\n"),
         stage(head="name: p\nfail_fast: 3\n"),
         stage(head="name: p\nvariables: {1a: x}\n"),
+        stage(head="name: p\nvariables: {LD_PRELOAD: x}\n"),
+        stage(head="name: p\nvariables: {run_id: x}\n"),
         stage(head="name: p\nsecrets: [a b]\n"),
         stage(head="name: p\nsecrets: [{}]\n"),
         stage(head="name: p\nsecrets: [{env: A, file: b}]\n"),
@@ -79,7 +85,11 @@ def test_what_the_reader_takes_the_schema_takes(validator: Draft202012Validator,
         stage("timeot: 5s"),
         stage("on_failure: explode"),
         stage("rollback_to: s"),
+        stage("rollback_to: r, on_failure: halt"),
         stage("approval: {quorum: 1}"),
+        stage("approval: {quorum: 1}, requires_approval: false"),
+        stage("requires_approval: true"),
+        stage("requires_approval: true, approvers: []"),
         stage("retry: {attempts: 0}"),
         stage("when: {brunch: x}"),
         stage("when: {not: {or: [{brunch: x}]}}"),
@@ -108,8 +118,8 @@ def test_what_the_reader_refuses_the_schema_refuses(
 def properties(schema: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(schema, dict):
         yield from schema.get("properties", {}).items()
-        for part in schema.values():
-            yield from properties(part)
+        for key, part in schema.items():
+            yield from properties(part if key not in {"if", "then"} else None)
     elif isinstance(schema, list):
         for part in schema:
             yield from properties(part)
