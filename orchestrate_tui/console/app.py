@@ -115,12 +115,15 @@ class OrchestrateApp(App[str]):
         own = (NoColor(),) if self.no_color else super().get_line_filters()
         return (*own, self._safe_text)
 
-    def on_mount(self) -> None:
-        """Show the main screen, and obey a hang-up that came before."""
-        self._own_loop = asyncio.get_running_loop()
+    def get_default_screen(self) -> MainScreen:
+        """The main screen is the first one, and in the form for its terminal from the start."""
         screen = self._main_screen()
         screen.suit(self.size)
-        self.push_screen(screen)
+        return screen
+
+    def on_mount(self) -> None:
+        """Load the rest after the first frame, and obey a hang-up that came before."""
+        self._own_loop = asyncio.get_running_loop()
         self.call_after_refresh(self.call_later, self._load_the_rest)
         if self._is_hung_up:
             self.leave()

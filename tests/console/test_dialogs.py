@@ -473,6 +473,6 @@ async def test_asking_twice_to_quit_asks_one_question(story: Story, desk: Desk) 
     desk.runs = (waiting(story),)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("ctrl+q", "ctrl+c", "ctrl+q")
-        assert len(pilot.app.screen_stack) == 3
+        assert len(pilot.app.screen_stack) == 2
         await pilot.press("escape", "q")
         assert isinstance(pilot.app.screen, Question)

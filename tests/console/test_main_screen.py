@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from rich.console import RenderableType
 from textual.pilot import Pilot
+from textual.screen import Screen
 
+from orchestrate_tui import console
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.bridge import Changes
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog
@@ -31,6 +35,8 @@ from tests.console.scenery import (
 
 pytestmark = pytest.mark.anyio
 
+HOME = Path(console.__path__[0])
+
 
 def main_screen(pilot: Pilot[Any]) -> MainScreen:
     screen = pilot.app.screen
@@ -49,6 +55,37 @@ async def test_the_newest_run_opens_at_the_stage_that_waits_for_somebody(
         assert screen.picture.run.id == run_id
         assert screen.stage_name == "deploy-prod"
         assert "0 of 2 approved, missing: team-lead, ops" in " ".join(shown(pilot).split())
+
+
+class Filmed(OrchestrateApp):
+    """Keeps the pictures that a terminal would be sent."""
+
+    CSS_PATH: ClassVar = [HOME / path for path in OrchestrateApp.CSS_PATH]
+    pictures: tuple[str, ...] = ()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        super()._display(screen, renderable)
+        if renderable is not None and not self._batch_count:
+            strips = screen._compositor.render_strips()
+            self.pictures += ("\n".join(strip.text for strip in strips),)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 50)])
+async def test_the_first_picture_is_a_whole_one(
+    size: tuple[int, int], story: Story, desk: Desk
+) -> None:
+    small = Pipeline(name="small", stages=(stage("build"), stage("deploy", "build")))
+    run_ids = [story.run(small, simulated=True) for _ in range(size[1])]
+    for run_id in run_ids:
+        story.ends(run_id, RunStatus.FAILED)
+        for _ in range(2):
+            story.rollback(run_id, status=RollbackStatus.FAILED)
+    app = Filmed(story.history, desk, clock=now)
+    async with app.run_test(size=size) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert app.pictures[0] == shown(pilot)
+        assert all(text in app.pictures[0] for text in (f"#{run_ids[-1]}", "4 Rollbacks", "Quit"))
 
 
 async def test_the_arrow_keys_follow_the_lines_of_the_graph(story: Story, desk: Desk) -> None:

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
+from textual.events import ScreenResume
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
@@ -63,6 +64,7 @@ LOWER_PANES = ("log", "rollbacks")
 class MainScreen(Screen[None]):
     """Shows what the history says as it changes; nothing here changes anything."""
 
+    AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  (Textual's way)
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (FLAT, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -102,6 +104,7 @@ class MainScreen(Screen[None]):
         self._stage_is_mine = False
         self._filter = RunFilter()
         self._only_this_run = False
+        self._was_shown = False
         self._lights = Lights(history)
         self.waiting: tuple[RollbackEvent, ...] = ()
         self.breakers: tuple[Breaker, ...] = ()
@@ -129,10 +132,12 @@ class MainScreen(Screen[None]):
             (self.HORIZONTAL_BREAKPOINTS, room.width),
             (self.VERTICAL_BREAKPOINTS, room.height),
         ):
-            self.add_class(max(one for one in breakpoints if one[0] <= length)[1])
+            form = max(one for one in breakpoints if one[0] <= length)[1]
+            self.add_class(form, update=False)
 
     def on_mount(self) -> None:
         """Show the newest run, or the one that was asked for."""
+        self._entitle()
         self._look_round()
         self._show_runs()
         self.query_one(RollbackHistory).show(self._fetch_rollbacks)
@@ -151,13 +156,18 @@ class MainScreen(Screen[None]):
         """Find nothing more out."""
         self._lights.close()
 
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Look as before; what is shown for the first time looks as it was made to."""
+        event.refresh_styles = self._was_shown
+        self._was_shown = True
+
     def on_resize(self) -> None:
         """Say where the rollbacks are when there is no room for them beside the log."""
         self._entitle()
 
     def _entitle(self) -> None:
         """Give each pane its key and its name, and say what it leaves out."""
-        titles = NARROW_PANES if self.size.width < WIDE else PANES
+        titles = NARROW_PANES if self.app.size.width < WIDE else PANES
         notes = {
             "runs": f": only {self._filter}" if self._filter else "",
             "rollbacks": ": only this run" if self._only_this_run else "",

@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 
-from textual import events, work
+from textual import work
 from textual.geometry import Size
 
 from orchestrate_tui.collection import collect_again, load_in_peace
@@ -39,6 +39,7 @@ class GraphCanvas(LineView):
         self.scan = self.drawings.make(COMPACT, 0, 0)
         self.form: Form | None = None
         self.is_drawn = True
+        self._room = Size()
         self._known: OrderedDict[int, Drawings] = OrderedDict()
 
     def take_pipeline(self, pipeline: Pipeline) -> None:
@@ -61,7 +62,8 @@ class GraphCanvas(LineView):
 
     def draw(self) -> None:
         """Draw the graph, now or when it is laid out."""
-        wanted = (self.form, *self.size)
+        self._room = self.size
+        wanted = (self.form, *self._room)
         scan = self.drawings.made(*wanted)
         self.workers.cancel_group(self, _LAYING_OUT)
         if scan is None:
@@ -84,16 +86,26 @@ class GraphCanvas(LineView):
         self.scan, self.is_drawn = scan, True
         self.virtual_size = Size(scan.layout.width, scan.layout.height)
         self.refresh()
-        self.call_after_refresh(self.reveal)
+        self.reveal()  # where there is no room yet, what follows will be in view beside it
+        self.call_after_refresh(self.reveal)  # a scrollbar may have come meanwhile
 
     def waiting_pieces(self, y: int) -> Iterator[Piece]:
         """A visible line of what is shown while the layout takes long."""
         stages = len(self.drawings.pipeline.stages)
         yield f" Laying {stages:,} stages out …" if y == 0 else "", self.look("line--faint")
 
-    def on_resize(self, _: events.Resize) -> None:
-        """Another size may suit another form."""
-        self.draw()
+    def _size_updated(
+        self,
+        size: Size,
+        virtual_size: Size,
+        container_size: Size,
+        layout: bool = True,  # noqa: FBT001, FBT002  (Textual's way)
+    ) -> bool:
+        """Another size may suit another form; the next picture shows it already."""
+        is_new = super()._size_updated(size, virtual_size, container_size, layout)
+        if self.size != self._room:
+            self.draw()
+        return is_new
 
 
 def _made_in_peace(drawings: Drawings, form: Form | None, width: int, height: int) -> Scan:

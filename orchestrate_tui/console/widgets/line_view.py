@@ -122,6 +122,11 @@ class RowView(LineView):
         """Tell that the cursor came to another row."""
         raise NotImplementedError
 
+    def keep_room(self) -> None:
+        """Have room for a scrollbar that the first picture would be found to need."""
+        if not self.size:
+            self.show_vertical_scrollbar = self.virtual_size.height >= self.app.size.height
+
     def place_cursor(self, row: int) -> None:
         """Put the cursor on a row, or the nearest one, without telling anybody."""
         row = max(0, min(row, self.row_count - 1))

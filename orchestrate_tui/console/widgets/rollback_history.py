@@ -92,6 +92,7 @@ class RollbackHistory(RowView):
 
     def _measure(self) -> None:
         self.virtual_size = Size(0, self.row_count * self.ROW_LINES)
+        self.keep_room()
         self.refresh()
 
     def action_open(self) -> None:

@@ -143,6 +143,7 @@ class RunsList(RowView):
 
     def _measure(self) -> None:
         self.virtual_size = Size(0, self._pages.count)
+        self.keep_room()
         self.refresh()
 
     def _beat(self) -> None:
