@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
-from typing import ClassVar
+from functools import cached_property, lru_cache
+from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -15,9 +15,23 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from orchestrate_tui.console.marks import TONE_CLASSES
+from orchestrate_tui.console.widgets.kept_lines import MOST_KEPT, KeptLines
 
 Piece = tuple[str, Style]
 """A text that is safe to show, and how."""
+
+
+class Picture(NamedTuple):
+    """What the lines of one picture have in common; to find it out takes as long as a line.
+
+    `base` is what they stand on, `left` how far they are scrolled sideways. Of `width` cells
+    the scrollbar leaves `room`.
+    """
+
+    base: Style
+    left: int
+    width: int
+    room: int
 
 
 class LineView(ScrollView, can_focus=True):
@@ -51,16 +65,29 @@ class LineView(ScrollView, can_focus=True):
     }
     """
 
-    _base: Style | None = None
+    _picture: Picture | None = None
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._styles_cache = KeptLines()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The visible lines; what all of them stand on is found once for each picture."""
-        self._base = self.rich_style
+        """The visible lines; what they have in common is found once for each picture."""
+        self._picture = self.picture
         self._looks.clear()
         try:
             return super().render_lines(crop)
         finally:
-            self._base = None
+            self._picture = None
+
+    @property
+    def picture(self) -> Picture:
+        """What the lines have in common that are drawn now."""
+        if self._picture is not None:
+            return self._picture
+        content = self.content_region
+        room = content.shrink(self.scrollbar_gutter).width
+        return Picture(self.rich_style, self.scroll_offset.x, content.width, room)
 
     @cached_property
     def _looks(self) -> dict[str, Style]:
@@ -70,9 +97,7 @@ class LineView(ScrollView, can_focus=True):
         """The colour and weight of a component class, to lay over any background."""
         found = self._looks.get(name)
         if found is None:
-            style = self.get_component_rich_style(name)
-            found = Style(color=style.color, bold=style.bold, underline=style.underline)
-            self._looks[name] = found
+            found = self._looks[name] = _look(self.get_component_rich_style(name))
         return found
 
     @property
@@ -91,11 +116,22 @@ class LineView(ScrollView, can_focus=True):
 
     def strip(self, pieces: Iterable[Piece], *, style: Style | None = None) -> Strip:
         """One visible line, scrolled sideways and filled up in `style`."""
-        over = style or Style()
-        base = self._base or self.rich_style
-        line = Strip([Segment(text, base + look + over) for text, look in pieces])
-        left, width = self.scroll_offset.x, self.size.width
-        return line.crop_extend(left, left + width, base + over)
+        base, left, width, _ = self.picture
+        return _strip(tuple(pieces), base, style, left, width)
+
+
+@lru_cache(128)
+def _look(style: Style) -> Style:
+    return Style(color=style.color, bold=style.bold, underline=style.underline)
+
+
+@lru_cache(MOST_KEPT)
+def _strip(
+    pieces: tuple[Piece, ...], base: Style, style: Style | None, left: int, width: int
+) -> Strip:
+    over = style or Style.null()
+    line = Strip([Segment(text, base + look + over) for text, look in pieces])
+    return line.crop_extend(left, left + width, base + over)
 
 
 class RowView(LineView):

@@ -168,8 +168,8 @@ class RunsList(RowView):
 
     def _pieces(self, run: Run) -> Iterator[Piece]:
         now, mark = self._clock(), run_mark(run.status)
-        plain, faint = Style(), self.look("line--faint")
-        width = self.scrollable_content_region.width
+        plain, faint = Style.null(), self.look("line--faint")
+        width = self.picture.room
         seconds = elapsed_s(run.started_at, run.completed_at, now)
         end = "" if seconds is None else duration(seconds)
         more = tuple(self._more(run, now, width))
@@ -196,7 +196,7 @@ class RunsList(RowView):
         """A sign for what became of the run's last rollback, beside the run's own status."""
         event = self._rollback_of(run)
         if event is None:
-            return "   ", Style()
+            return "   ", Style.null()
         mark = rollback_mark(event)
         return f" {UNDONE_GLYPH}{mark.glyph}", self.look(f"tone--{mark.tone}")
 

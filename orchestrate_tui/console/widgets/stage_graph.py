@@ -238,9 +238,9 @@ class StageGraphView(GraphCanvas):
         return self.strip(self._pieces(row) if self.is_drawn else self.waiting_pieces(y))
 
     def _pieces(self, row: int) -> Iterator[Piece]:
-        start = self.scroll_offset.x
+        _, start, width, _ = self.picture
         faint = self.look("line--faint")
-        for part in self.scan.row(row, start, start + self.size.width):
+        for part in self.scan.row(row, start, start + width):
             if isinstance(part, str):
                 yield part, faint
             else:
