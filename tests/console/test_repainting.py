@@ -10,7 +10,9 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.runs_list import RunsList
+from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from tests.console.scenery import Desk, Story, now
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +32,9 @@ async def test_a_run_that_is_scrolled_to_another_line_is_not_drawn_again(
 ) -> None:
     for _ in range(2 * LINES):
         story.run()
-    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(120, LINES)) as pilot:
+    app = OrchestrateApp(story.history, desk, clock=now)
+    app.animation_level = "none"
+    async with app.run_test(size=(120, LINES)) as pilot:
         await pilot.press("1", "end")
         before = drawn_runs(pilot)
         pilot.app.screen.query_one(RunsList).scroll_relative(y=-3, animate=False, force=True)
@@ -42,9 +46,41 @@ async def test_a_run_that_is_scrolled_to_another_line_is_not_drawn_again(
 
 async def test_a_pane_that_gets_the_focus_is_drawn_in_its_colours(story: Story, desk: Desk) -> None:
     story.run()
-    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(120, LINES)) as pilot:
+    app = OrchestrateApp(story.history, desk, clock=now)
+    app.animation_level = "none"
+    async with app.run_test(size=(120, LINES)) as pilot:
         (before,) = drawn_runs(pilot).values()
         await pilot.press("1")
         (after,) = drawn_runs(pilot).values()
         assert before.text == after.text
         assert before != after
+
+
+async def test_only_the_lines_of_a_graph_that_differ_are_drawn_again(
+    story: Story, desk: Desk
+) -> None:
+    story.run()
+    app = OrchestrateApp(story.history, desk, clock=now)
+    app.animation_level = "none"
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        graph = app.screen.query_one(StageGraphView)
+        graph.refresh_changed()
+        assert not graph._repaint_regions
+        graph.chosen = "smoke-staging"
+        graph.refresh_changed()
+        changed = graph._repaint_regions
+        assert 0 < len(changed) < graph.size.height // 2
+        assert {region.height for region in changed} == {1}
+
+
+async def test_the_same_words_about_no_log_are_not_drawn_again(story: Story, desk: Desk) -> None:
+    story.run()
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        log = app.screen.query_one(LogView)
+        for path in (story.history.log_path(9, "build", 1), story.log(8, "build", "here\n")):
+            assert not log._repaint_regions
+            log.follow_file(path, log.empty_text)
+        assert log._repaint_regions

@@ -85,8 +85,8 @@ class GraphCanvas(LineView):
     def _take_over(self, scan: Scan) -> None:
         self.scan, self.is_drawn = scan, True
         self.virtual_size = Size(scan.layout.width, scan.layout.height)
-        self.refresh()
         self.reveal()  # where there is no room yet, what follows will be in view beside it
+        self.refresh_changed()
         self.call_after_refresh(self.reveal)  # a scrollbar may have come meanwhile
 
     def waiting_pieces(self, y: int) -> Iterator[Piece]:

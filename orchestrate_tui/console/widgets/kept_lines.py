@@ -26,12 +26,18 @@ class KeptLines(StylesCache):
     def __init__(self) -> None:
         super().__init__()
         self._kept: dict[int, tuple[Strip, Strip]] = {}
+        self._shown: dict[int, Strip] = {}
         self._rows = range(0)
+
+    def shows(self, row: int, content: Strip) -> bool:
+        """Whether that is what was drawn last in a row of the content."""
+        return self._shown.get(row) is content
 
     def clear(self) -> None:
         """Forget everything: the styles may be others."""
         super().clear()
         self._kept.clear()
+        self._shown.clear()
 
     def render_widget(self, widget: Widget, crop: Region) -> list[Strip]:
         """Those lines of a widget that are in `crop`."""
@@ -59,7 +65,8 @@ class KeptLines(StylesCache):
 
         if y not in self._rows:
             return drawn(render_content_line)
-        content = render_content_line(y - self._rows.start)
+        row = y - self._rows.start
+        content = self._shown[row] = render_content_line(row)
         if id(content) not in self._kept:
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()

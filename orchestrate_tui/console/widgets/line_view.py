@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import ClassVar, NamedTuple
 
@@ -69,14 +70,27 @@ class LineView(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._styles_cache = KeptLines()
+        self._styles_cache = self._drawn = KeptLines()
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The visible lines; what they have in common is found once for each picture."""
+        with self._one_picture():
+            return super().render_lines(crop)
+
+    def refresh_changed(self) -> None:
+        """Have those lines drawn anew that are no longer what is shown."""
+        with self._one_picture():
+            width = self.picture.width
+            for y in range(self.content_region.height):
+                if not self._drawn.shows(y, self.render_line(y)):
+                    self.refresh(Region(0, y, width, 1))
+
+    @contextmanager
+    def _one_picture(self) -> Iterator[None]:
         self._picture = self.picture
         self._looks.clear()
         try:
-            return super().render_lines(crop)
+            yield
         finally:
             self._picture = None
 

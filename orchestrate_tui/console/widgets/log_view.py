@@ -66,11 +66,16 @@ class LogView(LineView):
             if empty_text != before:
                 self.refresh()
             return
+        had_lines = self.line_count
         self._log = LogFile(path) if path else None
-        self._found, self._widest, self.is_following = None, 0, True
-        self._forget()
-        self.scroll_to(x=0, y=0, animate=False, force=True)
-        self.catch_up()
+        self._found, self._widest, self._lines = None, 0, []
+        self.is_following = True
+        if self._log is not None:
+            self._log.catch_up()
+        if had_lines or self.line_count or empty_text != before:
+            self.scroll_to(x=0, y=0, animate=False, force=True)
+            self.is_following = True
+            self._forget()
 
     def catch_up(self) -> None:
         """Take over what was written since."""

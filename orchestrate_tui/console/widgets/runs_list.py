@@ -93,7 +93,6 @@ class RunsList(RowView):
 
     def update_runs(self) -> None:
         """Read again what is looked at; new runs push the rest down."""
-        before = self._shown()
         new = self._pages.refresh()
         self._rollbacks.clear()
         row = None if self.chosen is None else self._pages.index_of(self.chosen)
@@ -103,15 +102,7 @@ class RunsList(RowView):
         if self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y + new, animate=False, force=True)
         self.virtual_size = Size(0, self._pages.count)
-        if self._shown() != before:
-            self.refresh()
-
-    def _shown(self) -> list[object]:
-        """All that the visible rows depend on, but the time."""
-        top = self.scroll_offset.y
-        rows = range(top, min(top + self.size.height, self.row_count))
-        runs = [run for run in map(self._pages.row, rows) if run is not None]
-        return [self.cursor, *((run, self._rollback_of(run)) for run in runs)]
+        self.refresh_changed()
 
     def choose(self, run_id: int | None) -> None:
         """Put the cursor on a run, if it is among those that are known; None chooses none."""

@@ -30,7 +30,7 @@ from orchestrate_tui.domain.run import StageRun
 
 FRAMES_PER_SECOND = 2
 MANY_CHANGES = 20
-"""From so many changed boxes on, one refresh of everything is cheaper."""
+"""From so many changed boxes on, looking through all lines is cheaper."""
 
 SURROUNDINGS = Spacing(0, 6, 0, 6)
 """What is kept in view beside the chosen stage."""
@@ -156,7 +156,7 @@ class StageGraphView(GraphCanvas):
         changed = [name for name, label in labels.items() if label != self._labels[name]]
         self._labels.update(labels)
         if len(changed) > MANY_CHANGES and self.is_drawn:
-            self.refresh()
+            self.refresh_changed()
         else:
             for name in changed:
                 self._refresh_box(name)
