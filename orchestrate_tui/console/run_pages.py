@@ -77,13 +77,11 @@ class RunPages:
 
     def index_of(self, run_id: int) -> int | None:
         """The row of a run, if it is in a page that is kept."""
-        for index, run in enumerate(self._head):
-            if run.id == run_id:
-                return index
-        for page, runs in self._pages.items():
-            for index, run in enumerate(runs):
-                if run.id == run_id:
-                    return len(self._head) + page * PAGE_ROWS + index
+        pages = ((page * PAGE_ROWS + len(self._head), runs) for page, runs in self._pages.items())
+        for first, runs in ((0, self._head), *pages):
+            if runs and runs[-1].id <= run_id <= runs[0].id:
+                found = (first + row for row, run in enumerate(runs) if run.id == run_id)
+                return next(found, None)
         return None
 
     def _know_more(self) -> None:

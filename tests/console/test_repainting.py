@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from textual.strip import Strip
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.widgets.log_view import LogView
+from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from tests.console.scenery import Desk, Story, now
@@ -54,6 +56,25 @@ async def test_a_pane_that_gets_the_focus_is_drawn_in_its_colours(story: Story, 
         (after,) = drawn_runs(pilot).values()
         assert before.text == after.text
         assert before != after
+
+
+async def test_one_frame_shows_the_cursor_on_a_run_and_what_there_is_of_it(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        story.run()
+    app = OrchestrateApp(story.history, desk, clock=now)
+    frames = set()
+
+    def note() -> None:
+        runs, header = app.screen.query_one(RunsList), app.screen.query_one(RunHeader)
+        frames.add((runs.current, *map(int, re.findall(r"#(\d+)", header._told.plain))))
+
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        monkeypatch.setattr(app, "post_display_hook", note)
+        await pilot.press("1", *["down"] * 3)
+        assert frames == {(run_id, run_id) for run_id in (1, 2, 3, 4)}
 
 
 async def test_only_the_lines_of_a_graph_that_differ_are_drawn_again(

@@ -109,21 +109,17 @@ class RunsList(RowView):
         self.chosen = run_id
         row = None if run_id is None else self._pages.index_of(run_id)
         if row is not None:
+            self.virtual_size = Size(0, self._pages.count)
             self.place_cursor(row)
         self._refresh_row(self.cursor)
 
     def _move_cursor(self, row: int) -> None:
-        """Choose the run in a row, even where the cursor waits on a run that is not chosen."""
-        super()._move_cursor(row)
-        if self.current not in {None, self.chosen}:
-            self.row_chosen()
+        """Tell to which run the operator goes, even where the cursor waits on one not chosen.
 
-    def row_chosen(self) -> None:
-        """Tell which run the cursor came to."""
-        run = self._pages.row(self.cursor)
-        self.virtual_size = Size(0, self._pages.count)
-        if run is not None:
-            self.chosen = run.id
+        The cursor follows by `choose`, so that one picture shows it and all there is of the run.
+        """
+        run = self._pages.row(max(0, min(row, self.row_count - 1)))
+        if run is not None and run.id != self.chosen:
             self.post_message(self.RunChosen(run.id))
 
     def action_open(self) -> None:
