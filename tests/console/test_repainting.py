@@ -11,11 +11,13 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.screens import main_screen
+from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
-from tests.console.scenery import Desk, Story, now
+from tests.console.scenery import Desk, Story, deployed, now, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -105,3 +107,19 @@ async def test_the_same_words_about_no_log_are_not_drawn_again(story: Story, des
             assert not log._repaint_regions
             log.follow_file(path, log.empty_text)
         assert log._repaint_regions
+
+
+async def test_the_lights_of_a_run_are_looked_for_when_it_was_chosen_for_a_while(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    monkeypatch.setattr(main_screen, "SETTLED_S", 3600)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, MainScreen)
+        await pilot.pause()
+        assert screen._lights._asked is None
+        monkeypatch.setattr(main_screen, "SETTLED_S", 0)
+        screen.choose_run(1)
+        await settle(pilot, lambda: screen._lights._asked is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
@@ -57,6 +58,9 @@ FLAT = 18
 
 PANES = {"runs": "1 Runs", "graph": "2 Stages", "log": "3 Log", "rollbacks": "4 Rollbacks"}
 NARROW_PANES = {**PANES, "log": "3 Log · 4 Rollbacks", "rollbacks": "4 Rollbacks · 3 Log"}
+SETTLED_S = 0.1
+"""A run that was chosen for so long is looked at, and not only passed by."""
+
 LOWER_PANES = ("log", "rollbacks")
 """In a small terminal there is room for one of these."""
 
@@ -210,6 +214,7 @@ class MainScreen(Screen[None]):
     @work(exclusive=True, group="lights")
     async def _show_lights(self, run_id: int) -> None:
         """Show which stages of the chosen run could be undone, as soon as that is known."""
+        await asyncio.sleep(SETTLED_S)  # a look keeps a processor from drawing what comes next
         with suppress(CancelledError):  # another run was chosen before this one was looked at
             lights = await outcome(self._lights.look(run_id))
             if self.picture is not None and self.picture.run.id == run_id:
