@@ -14,8 +14,8 @@ from orchestrate_tui.domain.text import visible, visible_in_parts
 
 _COLOUR = r"0|[1-4]|7|[349][0-7]|10[0-7]|[34]8;5;[0-9]{1,3}|[34]8;2(?:;[0-9]{1,3}){3}"
 _SEQUENCE = rf"\[(?:{_COLOUR})(?:;(?:{_COLOUR}))*m"
-_KEPT = re.compile(rf"(\n|\x1b{_SEQUENCE})")
-_STRAY = re.compile(rf"\x1b(?!{_SEQUENCE})")
+_KEPT = rf"(\n|\x1b{_SEQUENCE})"
+_STRAY = rf"\x1b(?!{_SEQUENCE})"
 _NOTHING_ODD = re.compile(r"[ -~\n]*\Z")
 
 
@@ -41,10 +41,10 @@ def guarded(text: str) -> str:
     """
     if _NOTHING_ODD.match(text):
         return text
-    quickly = visible_in_parts(_STRAY.sub(visible("\x1b"), text), "\n\x1b")
+    quickly = visible_in_parts(re.sub(_STRAY, visible("\x1b"), text), "\n\x1b")
     if quickly is not None:
         return quickly
-    parts = _KEPT.split(text)
+    parts = re.split(_KEPT, text)
     parts[::2] = map(visible, parts[::2])
     return "".join(parts)
 

@@ -16,7 +16,7 @@ ELLIPSIS = "…"
 MOST_SHOWN = 1000
 """How many characters of one text a screen shows; a longer one would hold it up."""
 
-_WIDE = re.compile(  # since a later Unicode than Python's own
+_WIDE = (  # since a later Unicode than Python's own
     "[\u2630-\u2637\u268a-\u268f\u4dc0-\u4dff\U0001d300-\U0001d356\U0001d360-\U0001d376]"
 )
 
@@ -39,7 +39,7 @@ def cell_width(text: str) -> int:
 def _cells(character: str) -> int:
     if takes_no_cell(character):
         return 0
-    is_wide = unicodedata.east_asian_width(character) in {"W", "F"} or _WIDE.match(character)
+    is_wide = unicodedata.east_asian_width(character) in {"W", "F"} or re.match(_WIDE, character)
     return 2 if is_wide else 1
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_TOKENS = re.compile(
+_TOKENS = (
     r"(?P<folders>(?<![^/])(?:\*\*+/)+)|(?P<any>\*\*+)|\*|\?"
     r"|\[(?P<negated>[!^]?+)(?P<members>\]?+[^\]/]*)\]|(?P<text>[^*?\[]+|\[)"
 )
-_NOT_PLAIN_IN_A_SET = re.compile(r"[\\\[\]&|~]|-(?=-)")
+_NOT_PLAIN_IN_A_SET = r"[\\\[\]&|~]|-(?=-)"
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -23,7 +23,7 @@ def matches(pattern: str, text: str) -> bool:
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
     try:
-        return re.compile(_TOKENS.sub(_translate, pattern), re.DOTALL)
+        return re.compile(re.sub(_TOKENS, _translate, pattern), re.DOTALL)
     except re.error:  # a range such as [z-a]: the pattern then means its own text
         return re.compile(re.escape(pattern))
 
@@ -35,7 +35,7 @@ def _translate(token: re.Match[str]) -> str:
         case "any":
             return ".*"
         case "members":
-            members = _NOT_PLAIN_IN_A_SET.sub(r"\\\g<0>", token["members"])
+            members = re.sub(_NOT_PLAIN_IN_A_SET, r"\\\g<0>", token["members"])
             return f"(?!/)[{'^' if token['negated'] else ''}{members}]"
         case "text":
             return re.escape(token.group())

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
-
 from orchestrate_tui.values import dataclass
-
-_VERSION_SUFFIX = re.compile(r"[\d.]+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """How a program is given its text; each pattern is for a whole item of the command.
+    """How a program is given its text; each is a pattern for a whole item of the command.
 
     `before_text` matches an option with its text in a later item, `with_text` the beginning of
     an item that holds both, `before_script` an option after which everything is the script's.
     """
 
-    before_text: re.Pattern[str]
-    with_text: re.Pattern[str]
-    before_script: re.Pattern[str]
+    before_text: str
+    with_text: str
+    before_script: str
 
     @classmethod
     def of(
@@ -30,18 +26,16 @@ class Interpreter:
     ) -> Interpreter:
         """One with short options of these letters, bundled or not, and options of these words."""
         return cls(
-            before_text=re.compile(rf"-[A-Za-z0]*[{letters}][A-Za-z0]*|{words}"),
-            with_text=re.compile(
-                rf"-[{letters}].*|-[A-Za-z0]*[{letters}]|(?:{words})=.*", re.DOTALL
-            ),
-            before_script=re.compile(before_script),
+            before_text=rf"-[A-Za-z0]*[{letters}][A-Za-z0]*|{words}",
+            with_text=rf"(?s)-[{letters}].*|-[A-Za-z0]*[{letters}]|(?:{words})=.*",
+            before_script=before_script,
         )
 
 
 def interpreter(item: str) -> Interpreter | None:
     """The interpreter that an item of a command names, with or without folders and version."""
     name = item.rsplit("/", 1)[-1]
-    return _INTERPRETERS.get(name) or _INTERPRETERS.get(_VERSION_SUFFIX.sub("", name))
+    return _INTERPRETERS.get(name) or _INTERPRETERS.get(name.rstrip("0123456789."))
 
 
 _PLAIN = Interpreter.of()
@@ -49,9 +43,9 @@ _SHELL = Interpreter.of("ceC", "--command|--init-command")
 _PYTHON = Interpreter.of(before_script="-[A-Za-z]*m")
 _JAVASCRIPT = Interpreter.of("cep", "eval|--eval|--print")
 _POWERSHELL = Interpreter(
-    before_text=re.compile(r"-(?:c|command|e|ec|encodedcommand)", re.IGNORECASE),
-    with_text=re.compile(r"(?!)"),
-    before_script=re.compile(r"-f(?:ile)?", re.IGNORECASE),
+    before_text="(?i)-(?:c|command|e|ec|encodedcommand)",
+    with_text="(?!)",
+    before_script="(?i)-f(?:ile)?",
 )
 
 _INTERPRETERS = {

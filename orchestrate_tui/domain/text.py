@@ -14,11 +14,11 @@ MANY = 100
 """So many different characters are not replaced one after the other: that takes time for each."""
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_DRAWS_NOTHING = re.compile(  # though its category is that of a letter or a mark
+_DRAWS_NOTHING = (  # though its category is that of a letter or a mark
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _MARKS = frozenset({"Mn", "Mc", "Me"})
-_JOINS = re.compile("[\u1160-\u11ff\ud7b0-\ud7fb\U0001f3fb-\U0001f3ff]")
+_JOINS = "[\u1160-\u11ff\ud7b0-\ud7fb\U0001f3fb-\U0001f3ff]"
 
 
 def visible(text: str) -> str:
@@ -87,7 +87,7 @@ def _above_tower(marks: str) -> str:
 @lru_cache(4096)
 def takes_no_cell(character: str) -> bool:
     """Whether a terminal draws a visible character onto the one before it."""
-    return unicodedata.category(character) in _MARKS or bool(_JOINS.match(character))
+    return unicodedata.category(character) in _MARKS or bool(re.match(_JOINS, character))
 
 
 @lru_cache(4096)
@@ -97,7 +97,7 @@ def _shown(character: str) -> str:
         return chr(0x2400 + number)
     if number == 0x7F:
         return "␡"
-    if unicodedata.category(character) in _INVISIBLE or _DRAWS_NOTHING.match(character):
+    if unicodedata.category(character) in _INVISIBLE or re.match(_DRAWS_NOTHING, character):
         return _number(character)
     return character
 

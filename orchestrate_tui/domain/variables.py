@@ -118,10 +118,10 @@ def _program_text(program: Interpreter, items: Sequence[str], start: int) -> Ite
     is_due = follows_option = False
     for position, item in enumerate(items[start:], start):
         is_option = item.startswith(("-", "+"))
-        if program.before_text.fullmatch(item):
+        if re.fullmatch(program.before_text, item):
             is_due = follows_option = True
             continue
-        if program.before_script.fullmatch(item) or not (is_option or is_due or follows_option):
+        if re.fullmatch(program.before_script, item) or not (is_option or is_due or follows_option):
             return
         if references(item) and (_holds_text(program, item) if is_option else is_due):
             yield position
@@ -129,7 +129,7 @@ def _program_text(program: Interpreter, items: Sequence[str], start: int) -> Ite
 
 
 def _holds_text(program: Interpreter, option: str) -> bool:
-    return program.with_text.fullmatch(option.partition("${")[0]) is not None
+    return re.fullmatch(program.with_text, option.partition("${")[0]) is not None
 
 
 def changes_how_programs_start(name: str) -> bool:

@@ -17,8 +17,7 @@ PATTERN = (
 )
 """What a duration looks like: a plain number, or numbers with units, the largest unit first."""
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.ASCII)
-_FORM = re.compile(PATTERN, re.ASCII)
+_PART = r"(\d+(?:\.\d+)?)\s*([a-z]*)"
 _SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
 _LONGEST_TEXT = 100
 
@@ -32,7 +31,8 @@ def parse_duration(text: str) -> float:
 
     Raises InvalidDuration for anything else, and for more than 366 days.
     """
-    parts = _PART.findall(text) if len(text) <= _LONGEST_TEXT and _FORM.fullmatch(text) else []
+    is_one = len(text) <= _LONGEST_TEXT and re.fullmatch(PATTERN, text, re.ASCII)
+    parts = re.findall(_PART, text, re.ASCII) if is_one else []
     if not parts:
         raise InvalidDuration(
             f"'{text[:_LONGEST_TEXT]}' is not a duration",

@@ -24,7 +24,7 @@ Schema = dict[str, Any]
 NEVER = float("inf")
 """The duration of what has no end."""
 
-_UNSENDABLE = re.compile(r"[\0\ud800-\udfff]")
+_SURROGATES = r"[\ud800-\udfff]"
 _MOST_DIGITS = 15
 
 
@@ -64,7 +64,7 @@ class Text:
         return text
 
     def _complaint(self, text: str) -> str | None:
-        if _UNSENDABLE.search(text):
+        if "\0" in text or (not text.isascii() and re.search(_SURROGATES, text)):
             return "contains a character that no program can be given"
         if self.most_bytes and len(text.encode()) > self.most_bytes:
             return f"is longer than {self.most_bytes} bytes"

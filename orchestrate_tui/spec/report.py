@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from yaml.nodes import Node
 
@@ -55,6 +54,8 @@ class Report:
         if self._suggestions_left <= 0:
             return ""
         self._suggestions_left -= 1
+        from difflib import get_close_matches  # noqa: PLC0415  (only for mistakes)
+
         like = get_close_matches(word, candidates, n=1)
         return f"did you mean '{like[0]}'?" if like else ""
 
