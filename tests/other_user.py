@@ -15,7 +15,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 INTERPRETERS = (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3")
-IMPORTS = "import anyio, msgspec, platformdirs, sqlite_utils, textual, yaml, orchestrate_tui.cli"
+IMPORTS = "import anyio, msgspec, sqlite_utils, textual, yaml, orchestrate_tui.cli"
 COMMAND = "import sys; from orchestrate_tui.cli import main; sys.exit(main(sys.argv[1:]))"
 
 

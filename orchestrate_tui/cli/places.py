@@ -19,9 +19,9 @@ def database_path(arguments: Namespace) -> Path:
         return Path(arguments.db)
     if named := os.environ.get("ORCHESTRATE_DB"):
         return Path(named)
-    from platformdirs import user_state_path  # noqa: PLC0415  (only when nothing else is named)
+    from orchestrate_tui.spec.user_config import own_folder  # noqa: PLC0415  (when none is named)
 
-    return user_state_path("orchestrate-tui") / "orchestrate.db"
+    return own_folder("XDG_STATE_HOME", "~/.local/state") / "orchestrate.db"
 
 
 def is_named(arguments: Namespace) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
@@ -45,6 +46,13 @@ class UserConfig:
 
 def user_config_folder() -> Path:
     """Where the user's configuration lies."""
-    from platformdirs import user_config_path  # noqa: PLC0415  # only who reads files needs it
+    return own_folder("XDG_CONFIG_HOME", "~/.config")
 
-    return user_config_path("orchestrate-tui")
+
+def own_folder(variable: str, default: str) -> Path:
+    """The folder of this program where that variable says, as far as it names an absolute path.
+
+    That is what https://specifications.freedesktop.org/basedir-spec asks for.
+    """
+    named = Path(os.environ.get(variable, ""))
+    return (named if named.is_absolute() else Path(default).expanduser()) / "orchestrate-tui"
