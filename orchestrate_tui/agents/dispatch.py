@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from orchestrate_tui.agents import command, python, shell, simulated
 from orchestrate_tui.agents.contract import Launcher, Outcome, Work
 from orchestrate_tui.domain.pipeline import AgentKind
 from orchestrate_tui.domain.variables import UnknownVariable, UnsafeValue
@@ -25,17 +24,25 @@ async def perform(work: Work, launcher: Launcher) -> Outcome:
 
 
 async def _perform(work: Work, launcher: Launcher) -> Outcome:
+    """Each kind is loaded with the first agent of it: most pipelines have one or two."""
     match work.agent.kind:
         case AgentKind.COMMAND:
-            return await command.perform_command(work, launcher)
-        case AgentKind.SHELL:
-            return await shell.perform_shell(work, launcher)
-        case AgentKind.PYTHON:
-            return await python.perform_python(work, launcher)
-        case AgentKind.HTTP:
-            # httpx takes longer to import than most commands take to run
-            from orchestrate_tui.agents import http  # noqa: PLC0415
+            from orchestrate_tui.agents.command import perform_command  # noqa: PLC0415
 
-            return await http.perform_http(work)
+            return await perform_command(work, launcher)
+        case AgentKind.SHELL:
+            from orchestrate_tui.agents.shell import perform_shell  # noqa: PLC0415
+
+            return await perform_shell(work, launcher)
+        case AgentKind.PYTHON:
+            from orchestrate_tui.agents.python import perform_python  # noqa: PLC0415
+
+            return await perform_python(work, launcher)
+        case AgentKind.HTTP:
+            from orchestrate_tui.agents.http import perform_http  # noqa: PLC0415
+
+            return await perform_http(work)
         case AgentKind.SIMULATED:
-            return await simulated.perform_simulated(work)
+            from orchestrate_tui.agents.simulated import perform_simulated  # noqa: PLC0415
+
+            return await perform_simulated(work)

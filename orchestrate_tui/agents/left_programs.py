@@ -28,6 +28,8 @@ class Left(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """What a journal tells of a program, and in which boot."""
+
     folder: Path
     boot: str
     entry: Entry

@@ -6,10 +6,11 @@ import sys
 from argparse import Namespace
 
 from orchestrate_tui.cli.decisions import ask
+from orchestrate_tui.cli.marked import print_table
 from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import JsonObject, print_json
-from orchestrate_tui.cli.terminal import local, print_table, say
+from orchestrate_tui.cli.terminal import local, say
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.store.breakers import Breaker

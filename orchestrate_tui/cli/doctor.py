@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
+from orchestrate_tui.cli.marked import say_marked
 from orchestrate_tui.cli.places import database_option, database_path
 from orchestrate_tui.cli.records import print_json
-from orchestrate_tui.cli.terminal import say, say_marked
+from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.console.marks import Mark, Tone
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RunStatus

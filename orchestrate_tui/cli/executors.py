@@ -3,42 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from orchestrate_tui.cli.configuration import configuration
 from orchestrate_tui.cli.databases import own_database
 from orchestrate_tui.cli.loading import checked_for_run
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.errors import NoRoom, Refused, StoreError
-from orchestrate_tui.executor.access import Access
-from orchestrate_tui.executor.clerk import Clerk, Starter
 from orchestrate_tui.executor.control import Control
-from orchestrate_tui.executor.distant import DistantControl
-from orchestrate_tui.executor.errands import Start
-from orchestrate_tui.executor.messenger import NobodyListens
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.reception import Reception
 from orchestrate_tui.permissions import make_folder
-from orchestrate_tui.spec.user_config import UserConfig
 from orchestrate_tui.store.accounts import current_user, is_anothers
-from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.sharing import id_of
 
-AnyControl: TypeAlias = Control | DistantControl
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from orchestrate_tui.executor.clerk import Starter
+    from orchestrate_tui.executor.distant import DistantControl
+    from orchestrate_tui.executor.errands import AnyErrand, Done, Start
+    from orchestrate_tui.executor.lines import Peer
+    from orchestrate_tui.spec.user_config import UserConfig
+    from orchestrate_tui.store.database import Database
+
+AnyControl: TypeAlias = "Control | DistantControl"
 
 
 @contextmanager
 def executor_of(path: Path) -> Iterator[AnyControl]:
     """Who may be asked about the runs of a database, whoever it belongs to."""
     if is_anothers(path):
-        with DistantControl(path) as control:
+        with _distant(path) as control:
             yield control
     else:
         with own_executor(path) as control:
             yield control
+
+
+def _distant(path: Path) -> DistantControl:
+    # whose database it is takes long to ask, and most are one's own
+    from orchestrate_tui.executor.distant import DistantControl  # noqa: PLC0415
+
+    return DistantControl(path)
 
 
 @contextmanager
@@ -51,7 +60,9 @@ def executor_there(path: Path) -> Iterator[AnyControl]:
         try:
             control = stack.enter_context(executor_of(path))
         except NoRoom as no_room:
-            with DistantControl(path) as control:
+            from orchestrate_tui.executor.messenger import NobodyListens  # noqa: PLC0415  (seldom)
+
+            with _distant(path) as control:
                 try:
                     yield control
                 except NobodyListens as nobody:
@@ -92,18 +103,26 @@ def _reception(
     control: Control, database: Database, config: UserConfig, people: People
 ) -> Reception | None:
     """Listens to those who may ask; None where that is only this account, and it cannot."""
-    access = Access(granted=config.access, people=people, owner=current_user())
-    clerk = Clerk(control, database, access, _starter(config, people))
+
+    def serve(errand: AnyErrand, peer: Peer) -> Done:
+        # most executors are asked nothing, and who answers takes long to load
+        from orchestrate_tui.executor.access import Access  # noqa: PLC0415
+        from orchestrate_tui.executor.clerk import Clerk  # noqa: PLC0415
+
+        access = Access(granted=config.access, people=people, owner=current_user())
+        clerk = Clerk(control, database, access, _starter(config, people))
+        return clerk.serve(errand, peer)
+
     place = database.files.socket(control.epoch)
     if not config.access:
         with suppress(OSError, StoreError):
             make_folder(place.parent)
-            return Reception(place, None, clerk.serve)
+            return Reception(place, None, serve)
         return None
     group_id = id_of(config.share_group)
     if group_id is None:
         raise StoreError(f"There is no group '{config.share_group}'")
-    return Reception(place, group_id, clerk.serve)
+    return Reception(place, group_id, serve)
 
 
 def _starter(config: UserConfig, people: People) -> Starter:

@@ -9,13 +9,10 @@ from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.cli.places import database_option
-from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say, say_marked
-from orchestrate_tui.console.marks import HELD, Mark, Tone, run_mark, stage_mark, step_mark
-from orchestrate_tui.domain.events import Event
-from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RunStatus, StageStatus, StepStatus
-from orchestrate_tui.store import environments
+from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say
+from orchestrate_tui.domain.events import WAITING, Event
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, StageStatus, StepStatus
 from orchestrate_tui.store.history import History
-from orchestrate_tui.store.rollback_steps import WAITING
 
 if TYPE_CHECKING:
     from orchestrate_tui.cli.executors import AnyControl
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MEANWHILE = "Nothing new starts, and what runs goes on; it continues when there is room again"
-_UNDO = Mark("↶", Tone.UNDONE, "rollback")
 
 
 class Follower:
@@ -64,9 +60,10 @@ class Follower:
         elif event.kind == WAITING:
             self._print_wait(event)
         elif not self._quiet and event.to_status is not None:
-            mark, text = _line_of(event)
-            if text:
-                say_marked(mark, f"{event.at.astimezone():%H:%M:%S}  {text}")
+            # a quiet one shows nothing of how a run goes on
+            from orchestrate_tui.cli.event_lines import say_event  # noqa: PLC0415
+
+            say_event(event)
 
     def _print_approval(self, event: Event) -> None:
         name = event.stage_name or ""
@@ -118,28 +115,3 @@ def rollback_under_way(history: History, run_id: int) -> str:
         f"orchestrate-tui rollback-step {event.id} halt --reason TEXT"
         f"{database_option(history.files.database)}"
     )
-
-
-def _line_of(event: Event) -> tuple[Mark, str]:
-    because = f": {event.detail}" if event.detail else ""
-    status = event.to_status or ""
-    match event.kind:
-        case "run":
-            mark = run_mark(RunStatus(status))
-            return mark, f"run {event.run_id} {mark.word}{because}"
-        case "stage":
-            mark = stage_mark(StageStatus(status))
-            attempt = f" (attempt {event.attempt})" if (event.attempt or 0) > 1 else ""
-            return mark, f"{event.stage_name} {mark.word}{attempt}{because}"
-        case environments.HELD:
-            goes_on = f"{event.stage_name} goes on"
-            return HELD, f"{event.stage_name} {HELD.word}{because}" if because else goes_on
-        case "step":
-            mark = step_mark(StepStatus(status))
-            return mark, f"undo of {event.stage_name} {mark.word}{because}"
-        case "rollback":
-            return _UNDO, f"rollback {event.rollback_id} to {event.stage_name} {status}{because}"
-        case "approval":
-            return _UNDO, f"{event.stage_name} {status} by {event.actor}"
-        case _:
-            return _UNDO, ""

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from orchestrate_tui.cli.interrupted import interrupted_rollbacks
+from orchestrate_tui.cli.marked import print_table, say_marked
 from orchestrate_tui.cli.notifying import print_notifications
 from orchestrate_tui.cli.places import database_option, database_path
 from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
-from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
+from orchestrate_tui.cli.terminal import local, say
 from orchestrate_tui.console.durations import duration, elapsed_s
 from orchestrate_tui.console.marks import Mark, mark_of, rollback_mark, run_mark, step_mark
 from orchestrate_tui.console.rehearsed import last_rehearsed

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 
+from orchestrate_tui.cli.marked import shows_colours
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json
-from orchestrate_tui.cli.terminal import local, say, shows_colours
+from orchestrate_tui.cli.terminal import local, say
 from orchestrate_tui.console.log_text import MOST_CHANGES, TAB, LogReader, without_pictures
 from orchestrate_tui.console.sgr import PLAIN, SGR, Look, changed, legible, parameters
 from orchestrate_tui.domain.text import visible, visible_in_parts

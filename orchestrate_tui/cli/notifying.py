@@ -6,10 +6,11 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+from orchestrate_tui.cli.marked import print_table, say_marked
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import notification_record, print_json
-from orchestrate_tui.cli.terminal import local, print_table, say, say_marked
+from orchestrate_tui.cli.terminal import local, say
 from orchestrate_tui.console.marks import Mark, Tone
 from orchestrate_tui.domain.notification import DeliveryStatus, Notification
 from orchestrate_tui.domain.notifying import NotifyRule

@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from functools import partial
 
+from orchestrate_tui.cli.marked import print_table
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json
-from orchestrate_tui.cli.terminal import print_table, say
+from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.console.marks import light_mark
 from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.domain.moments import to_text, utc_now

@@ -6,10 +6,11 @@ import sys
 from argparse import Namespace
 
 from orchestrate_tui.cli.decisions import ask
+from orchestrate_tui.cli.marked import print_table
 from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import print_json, quarantine_record, release_record
-from orchestrate_tui.cli.terminal import local, print_table, say
+from orchestrate_tui.cli.terminal import local, say
 from orchestrate_tui.console.marks import release_mark
 from orchestrate_tui.domain.release import Quarantine, Release, Ruling
 

@@ -1,47 +1,22 @@
-"""What commands print for people: aligned columns, safe text, colour only on a terminal."""
+"""What commands print for people, and ask them."""
 
 from __future__ import annotations
 
-import os
 import select
 import sys
 import termios
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import TextIO
 
-from orchestrate_tui.console.marks import Mark, Tone
-from orchestrate_tui.console.text import cell_width
 from orchestrate_tui.domain.text import visible
 
 LOOK_INTERVAL_S = 0.1
-_COLOURS = {
-    Tone.QUIET: "2",
-    Tone.ACTIVE: "36",
-    Tone.ATTENTION: "33",
-    Tone.GOOD: "32",
-    Tone.BAD: "31",
-    Tone.UNDONE: "35",
-}
 
 
 def say(text: str = "", *, to: TextIO | None = None) -> None:
     """Print one line, with what could move the cursor made visible."""
     print(visible(text), file=to or sys.stdout, flush=True)
-
-
-def say_marked(mark: Mark, text: str) -> None:
-    """Print one line that begins with the glyph of a status."""
-    print(f"{_coloured(mark)} {visible(text)}", flush=True)
-
-
-def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows in columns, the last one as long as it is."""
-    shown = [tuple(map(visible, row)) for row in rows]
-    widths = [max(map(cell_width, column)) for column in zip(heads, *shown, strict=True)]
-    for row in (heads, *shown):
-        cells = (cell + " " * (w - cell_width(cell)) for cell, w in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
 
 
 def local(moment: datetime | None) -> str:
@@ -88,14 +63,3 @@ def _forget_what_was_typed() -> None:
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
     except termios.error:
         return  # the terminal is gone: nobody answers
-
-
-def shows_colours() -> bool:
-    """Whether standard output is a terminal, and NO_COLOR does not ask for none."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _coloured(mark: Mark) -> str:
-    if not shows_colours():
-        return mark.glyph
-    return f"\x1b[{_COLOURS[mark.tone]}m{mark.glyph}\x1b[0m"

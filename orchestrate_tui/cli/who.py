@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 
+from orchestrate_tui.cli.marked import print_table
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import JsonObject, print_json
-from orchestrate_tui.cli.terminal import local, print_table, say
+from orchestrate_tui.cli.terminal import local, say
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.presence import Person
 from orchestrate_tui.store.attendance import present

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.pipeline import Pipeline
     from orchestrate_tui.domain.rollback_demand import RollbackDemand
     from orchestrate_tui.domain.rollback_plan import RollbackPlan
-    from orchestrate_tui.domain.run import Run, TriggerContext
+    from orchestrate_tui.domain.run import Run, Settlement, TriggerContext
     from orchestrate_tui.domain.step_decision import StepAction
     from orchestrate_tui.executor.hub import Subscription
-    from orchestrate_tui.executor.left_work import LeftStage, Settlement
+    from orchestrate_tui.executor.left_work import LeftStage
     from orchestrate_tui.executor.runnable import Runnable
     from orchestrate_tui.store.history import History
 

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.release import Ruling
     from orchestrate_tui.domain.rollback_demand import RollbackDemand
     from orchestrate_tui.domain.rollback_plan import RollbackPlan
-    from orchestrate_tui.domain.run import TriggerContext
+    from orchestrate_tui.domain.run import Settlement, TriggerContext
     from orchestrate_tui.domain.step_decision import StepAction
     from orchestrate_tui.executor.hub import Subscription
-    from orchestrate_tui.executor.left_work import LeftStage, Settlement
+    from orchestrate_tui.executor.left_work import LeftStage
     from orchestrate_tui.executor.runnable import Runnable
 
 

@@ -11,6 +11,12 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType, StepStatus
 from orchestrate_tui.values import dataclass
 
+HELD = "held"
+"""The kind of event that says for whom a stage waits from then on; "" for nobody any more."""
+
+WAITING = "waiting"
+"""The kind of event that says for what a rollback waits from then on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

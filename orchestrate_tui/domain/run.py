@@ -82,6 +82,17 @@ class Decision(StrEnum):
     """The stage must not start."""
 
 
+class Settlement(StrEnum):
+    """What an operator says of a stage that nobody knows the end of."""
+
+    RERUN = "rerun"
+    """Run it again, as a new attempt."""
+    DONE = "done"
+    """It did its work: it has succeeded."""
+    FAILED = "failed"
+    """It did not: it has failed, for good."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRecord:
     """One decision on one stage; `entry` is the listed approver that it satisfies."""

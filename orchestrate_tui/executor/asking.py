@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus
 from orchestrate_tui.errors import NoRoom, Refused
 from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.people import told
 from orchestrate_tui.executor.receipts import Receipt
 from orchestrate_tui.executor.records import Records
@@ -15,6 +17,8 @@ from orchestrate_tui.executor.remote import SAID_DIRECTLY, ask_owner
 from orchestrate_tui.executor.requests import Request, being_rolled_back
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.service import ask
+from orchestrate_tui.executor.taking_over import TakingOver
+from orchestrate_tui.store.acknowledgements import acknowledge
 from orchestrate_tui.store.commands import CommandKind
 from orchestrate_tui.store.recovery import as_it_stands
 
@@ -22,10 +26,13 @@ from orchestrate_tui.store.recovery import as_it_stands
 class Asking:
     """Finds who works on a run and asks."""
 
-    def __init__(self, executor: ExecutorContext, records: Records, runs: Runs) -> None:
+    def __init__(
+        self, executor: ExecutorContext, records: Records, runs: Runs, taking_over: TakingOver
+    ) -> None:
         self._executor = executor
         self._records = records
         self._runs = runs
+        self._taking_over = taking_over
 
     async def decide(
         self, kind: CommandKind, run_id: int, payload: Mapping[str, str], actor: str, key: str
@@ -49,7 +56,7 @@ class Asking:
         run = self.standing(run_id)
         is_left = run.status is RunStatus.INTERRUPTED or self._runs.is_unbegun(run)
         if is_left and run_id not in self._runs.sessions:
-            session = await self._runs.stopped(run, f"cancelled by {actor}", actor)
+            session = await self._taking_over.stopped(run, f"cancelled by {actor}", actor)
             outcome = f"Run {run_id} is cancelled"
             receipt = Receipt(key=key, run_id=run_id, kind=CommandKind.CANCEL, actor=actor)
             session.turns.present.others.append(receipt.writer(self._executor, lambda: outcome))
@@ -58,6 +65,15 @@ class Asking:
         if run.status in ENDED_RUNS:
             self._refuse_while_rolled_back(run_id)
         return await self.ask(run, CommandKind.CANCEL, {}, actor, key=key)
+
+    async def acknowledge(self, run_id: int, comment: str, actor: str) -> str:
+        """Note who has seen how a run went wrong; returns what that did."""
+        run = self._runs.marked(run_id)
+        said = self._records.secrets(run).masked(comment)
+        at = self._executor.clock()
+        note = partial(acknowledge, run_id=run_id, actor=actor, comment=said, at=at)
+        await self._executor.commit(note, Change(run_id=run_id))
+        return f"Run {run_id} is acknowledged by {actor}"
 
     def standing(self, run_id: int) -> Run:
         """The run, marked as interrupted when it is under way and its executor is gone."""

@@ -7,13 +7,13 @@ from copy import copy
 from dataclasses import field, replace
 from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Outcome, Process, Work
 from orchestrate_tui.agents.environment import remove_outputs
-from orchestrate_tui.agents.left_programs import TakenBack
 from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.questions import NoAnswer, ask
 from orchestrate_tui.domain.components import parts_of
@@ -23,12 +23,13 @@ from orchestrate_tui.domain.pipeline import AgentKind, Snapshot, Stage, Undo
 from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.variables import UnknownVariable, substitute
 from orchestrate_tui.executor.context import RunContext
-from orchestrate_tui.executor.environments import until_free
 from orchestrate_tui.executor.instructions import PRETENCE, Instructions, checker, with_component
 from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.quarantine import Guard
-from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.values import dataclass
+
+if TYPE_CHECKING:
+    from orchestrate_tui.executor.snapshots import Snapshots
 
 _PRETENDED = Outcome(succeeded=True)
 
@@ -74,6 +75,9 @@ class Attempts:
         if isinstance(agent, Outcome):
             return agent
         if stage.environment is not None and not self.is_left(stage.name, attempt):
+            # most stages work nowhere that others do
+            from orchestrate_tui.executor.environments import until_free  # noqa: PLC0415
+
             path = self.instructions.log_path(stage.name, attempt)
             log = StageLog(path, self.context.secrets.masker)
             executor = self.permission.executor
@@ -173,6 +177,9 @@ class Attempts:
 
     @property
     def _snapshots(self) -> Snapshots:
+        # most stages keep nothing
+        from orchestrate_tui.executor.snapshots import Snapshots  # noqa: PLC0415
+
         return Snapshots(self.permission.executor, self.context)
 
     def forget_outputs(self, stage_name: str, attempt: int) -> None:
@@ -195,6 +202,9 @@ class Attempts:
         """Have it done; what has no process of its own is not taken over while it is done."""
         rollback_id = work.rollback.rollback_id if work.rollback else None
         if (process := self.left.pop(work.key, None)) is not None:
+            # loaded by whoever took it back
+            from orchestrate_tui.agents.left_programs import TakenBack  # noqa: PLC0415
+
             return await perform(work, TakenBack(self.permission.guard(process, rollback_id)))
         launcher = self.permission.launcher(rollback_id)
         if work.agent.kind is not AgentKind.HTTP:

@@ -11,16 +11,13 @@ from typing import TypeVar
 import anyio
 
 from orchestrate_tui.agents.contract import OwnLauncher
-from orchestrate_tui.agents.left_programs import LeftPrograms
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
-from orchestrate_tui.domain.presence import Mode
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.executor.hub import Change, Hub
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.room import Room
 from orchestrate_tui.executor.secrets import NO_SECRETS, Secrets
-from orchestrate_tui.store.attendance import present
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.fencing import Takeover
 from orchestrate_tui.store.locks import SharedHold
@@ -42,7 +39,6 @@ class ExecutorContext:
     epoch: int
     starting: SharedHold
     launcher: OwnLauncher
-    left_programs: LeftPrograms
     hub: Hub
     people: People
     clock: Callable[[], datetime]
@@ -53,13 +49,6 @@ class ExecutorContext:
     def trouble(self) -> str:
         """Why nothing new starts although it could, in a sentence; "" when nothing is wrong."""
         return self.database.trouble or self.room.trouble
-
-    def has_operator(self) -> bool:
-        """Whether somebody is there who could decide how a rollback goes on: see `waits`."""
-        if self.waits:
-            return True
-        people = present(self.database.files)
-        return any(person.mode is Mode.CONSOLE for person in people)
 
     async def commit(self, change: StoreChange[T], *told: Change, is_patient: bool = True) -> T:
         """Commit `change`, then tell the hub; a cancelled scope waits for that.

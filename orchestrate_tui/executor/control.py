@@ -12,23 +12,25 @@ from copy import copy
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.notifying import NotifyRule
-from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
-from orchestrate_tui.domain.rollback_plan import RollbackPlan
-from orchestrate_tui.domain.run import Run, TriggerContext
+from orchestrate_tui.domain.run import Run, Settlement, TriggerContext
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Hub, Subscription
-from orchestrate_tui.executor.left_work import LeftStage, Settlement
 from orchestrate_tui.executor.people import People
-from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.executor.thread import ExecutorThread, begun_future
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.values import dataclass
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.release import Ruling
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
+    from orchestrate_tui.executor.left_work import LeftStage
+    from orchestrate_tui.executor.runnable import Runnable
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
-from orchestrate_tui.domain.run import Run, TriggerContext
+from orchestrate_tui.domain.run import Run, Settlement, TriggerContext
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
@@ -37,7 +37,7 @@ from orchestrate_tui.executor.errands import (
     Start,
 )
 from orchestrate_tui.executor.hub import Hub, Subscription
-from orchestrate_tui.executor.left_work import LeftStage, Settlement
+from orchestrate_tui.executor.left_work import LeftStage
 from orchestrate_tui.executor.messenger import Messenger
 from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.store.database import StoreFiles

@@ -6,42 +6,32 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from orchestrate_tui.agents.contract import OwnLauncher
 from orchestrate_tui.agents.hosted import HostLauncher
-from orchestrate_tui.agents.left_programs import LeftPrograms
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.pipeline import Pipeline
-from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
-from orchestrate_tui.domain.rollback_plan import RollbackPlan
-from orchestrate_tui.domain.run import Run, TriggerContext
+from orchestrate_tui.domain.run import Run, Settlement, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.domain.step_decision import StepAction, StepDecision
 from orchestrate_tui.errors import Refused, StoreError
-from orchestrate_tui.executor.asking import Asking
 from orchestrate_tui.executor.companion import Companion, take_up
 from orchestrate_tui.executor.context import ExecutorContext
-from orchestrate_tui.executor.hub import Change, Hub
-from orchestrate_tui.executor.left_work import LeftStage, Settlement, forget_hosts
-from orchestrate_tui.executor.manual_rollbacks import ManualRollbacks
+from orchestrate_tui.executor.former_hosts import forget_hosts
+from orchestrate_tui.executor.hub import Hub
+from orchestrate_tui.executor.parts import Parts
 from orchestrate_tui.executor.people import People
-from orchestrate_tui.executor.planning import Planning
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.rehearsals import Rehearsals
 from orchestrate_tui.executor.room import Room
-from orchestrate_tui.executor.rulings import Rulings
-from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.executor.runs import Runs
-from orchestrate_tui.executor.snapshots import finish_restores
+from orchestrate_tui.executor.snapshot_folder import finish_restores
 from orchestrate_tui.store.accounts import current_user
-from orchestrate_tui.store.acknowledgements import acknowledge
 from orchestrate_tui.store.commands import CommandKind
 from orchestrate_tui.store.database import Database, open_database
 from orchestrate_tui.store.fencing import Takeover
@@ -49,7 +39,11 @@ from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.recovery import UNDER_WAY, mark_interrupted
 from orchestrate_tui.store.runs import NewRun
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.release import Ruling
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
+    from orchestrate_tui.executor.left_work import LeftStage
+    from orchestrate_tui.executor.runnable import Runnable
 
 FOLLOW_INTERVAL_S = 0.05
 
@@ -83,18 +77,15 @@ class PipelineExecutor:
             epoch=self._ownership.epoch,
             starting=self._ownership.starting,
             launcher=launcher or HostLauncher(self.database.files.host(self._ownership.epoch)),
-            left_programs=LeftPrograms(self.database.files.hosts),
             hub=self.hub,
             people=people or People(),
             clock=clock,
             room=Room(self.database.files.runs, self.database.trouble_mark),
             waits=waits,
         )
-        self._records = records = Records(self._context)
-        self._runs = Runs(self._context, records)
-        self._asking = Asking(self._context, records, self._runs)
-        self._planning = Planning(self._context, records)
-        self._rollbacks = ManualRollbacks(self._context, records, self._runs, self._asking)
+        self._records = Records(self._context)
+        self._runs = Runs(self._context, self._records)
+        self._parts = Parts(self._context, self._records, self._runs)
         self._notify = notify
         self._companion = Companion(self.database, self._context.epoch)
         finish_restores(self.database.files)
@@ -104,7 +95,7 @@ class PipelineExecutor:
     def close(self) -> None:
         """Work on nothing any more; a database that was given as a path is closed."""
         self._companion.close()
-        self._context.left_programs.close()
+        self._parts.close()
         self._context.launcher.close()
         self._ownership.release()
         with suppress(StoreError):  # then they are forgotten by the next one
@@ -127,7 +118,7 @@ class PipelineExecutor:
     @property
     def active(self) -> tuple[int, ...]:
         """The runs that this executor works on, rollbacks of ended ones included."""
-        return (*self._runs.sessions, *self._rollbacks.active)
+        return (*self._runs.sessions, *self._parts.rolled_back)
 
     @property
     def trouble(self) -> str:
@@ -194,12 +185,12 @@ class PipelineExecutor:
         takeover = self._takeover(run, take_over, actor or current_user())
         is_left = run.status is RunStatus.INTERRUPTED
         if is_left or (takeover.is_forced and run.status in UNDER_WAY):
-            return await self._runs.resume(run, takeover, settled or {})
-        return await self._rollbacks.resume(run, takeover)
+            return await self._parts.taking_over.resume(run, takeover, settled or {})
+        return await self._parts.rollbacks.resume(run, takeover)
 
     async def left_stages(self, run_id: int) -> tuple[LeftStage, ...]:
         """How the stages of an interrupted run stand that were running. Raises NotFound."""
-        return self._runs.left_stages(self._runs.marked(run_id))
+        return self._parts.taking_over.left_stages(self._runs.marked(run_id))
 
     def _takeover(self, run: Run, reason: str | None, actor: str) -> Takeover:
         if reason is not None:
@@ -249,7 +240,7 @@ class PipelineExecutor:
         self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> RollbackPlan:
         """What a rollback that is demanded would do now; see plan_rollback."""
-        return await self._planning.previewed(run_id, demand, definition)
+        return await self._parts.planning.previewed(run_id, demand, definition)
 
     async def trigger_rollback(
         self,
@@ -308,10 +299,12 @@ class PipelineExecutor:
         key: str = "",
     ) -> RollbackEvent:
         """Carry out what is demanded; see trigger_rollback."""
-        kept = "" if definition is None else await self._planning.keep(run_id, definition)
+        kept = "" if definition is None else await self._parts.planning.keep(run_id, definition)
         waits = demand.waits or self._context.waits
         demand = replace(demand, definition=kept, waits=waits)
-        return await self._rollbacks.trigger(run_id, demand, actor or current_user(), accepted, key)
+        return await self._parts.rollbacks.trigger(
+            run_id, demand, actor or current_user(), accepted, key
+        )
 
     async def rehearse(
         self,
@@ -327,15 +320,16 @@ class PipelineExecutor:
         rehearsed by itself. Cancelling it ends its checks. Raises
         NotFound, or Refused for a simulated run and while others work in its environments.
         """
-        rehearsals = Rehearsals(self._context, self._records)
-        return await rehearsals.rehearse(run_id, demand, definition, actor or current_user())
+        return await self._parts.rehearsals.rehearse(
+            run_id, demand, definition, actor or current_user()
+        )
 
     async def follow_rollback(self, rollback_id: int) -> RollbackEvent:
         """Wait for the end of a rollback, whoever carries it out.
 
         Raises Refused when its executor died.
         """
-        return await self._rollbacks.follow(rollback_id)
+        return await self._parts.rollbacks.follow(rollback_id)
 
     async def halt(
         self, rollback_id: int, *, reason: str = "", actor: str = "", key: str = ""
@@ -344,7 +338,7 @@ class PipelineExecutor:
 
         `key` is as for approve. Raises NotFound or Refused.
         """
-        return await self._rollbacks.halt(rollback_id, actor or current_user(), reason, key)
+        return await self._parts.rollbacks.halt(rollback_id, actor or current_user(), reason, key)
 
     async def decide_step(
         self,
@@ -366,7 +360,7 @@ class PipelineExecutor:
         decision = StepDecision(
             action=action, actor=actor or current_user(), reason=reason, stage_name=stage
         )
-        answer, run_id = await self._rollbacks.decide(rollback_id, decision, key)
+        answer, run_id = await self._parts.rollbacks.decide(rollback_id, decision, key)
         accepted(answer)
         if run_id is not None:
             await self.resume_run(run_id, actor=decision.actor)
@@ -382,18 +376,18 @@ class PipelineExecutor:
         With a `key` the answer is kept, and the same key again does nothing new.
         """
         what, who = {"stage": stage, "comment": comment}, actor or current_user()
-        return await self._asking.decide(CommandKind.APPROVE, run_id, what, who, key)
+        return await self._parts.asking.decide(CommandKind.APPROVE, run_id, what, who, key)
 
     async def reject(
         self, run_id: int, stage: str, *, comment: str = "", actor: str = "", key: str = ""
     ) -> str:
         """Reject a waiting stage, as approve does."""
         what, who = {"stage": stage, "comment": comment}, actor or current_user()
-        return await self._asking.decide(CommandKind.REJECT, run_id, what, who, key)
+        return await self._parts.asking.decide(CommandKind.REJECT, run_id, what, who, key)
 
     async def cancel(self, run_id: int, *, actor: str = "", key: str = "") -> str:
         """Stop a run, with a `key` as approve; what that did. Raises NotFound or Refused."""
-        return await self._asking.cancel(run_id, actor or current_user(), key)
+        return await self._parts.asking.cancel(run_id, actor or current_user(), key)
 
     async def rule(
         self, ruling: Ruling, identity: int, *, reason: str = "", actor: str = ""
@@ -402,8 +396,7 @@ class PipelineExecutor:
 
         Raises NotFound, or Refused when it does not apply, and for a lift without a reason.
         """
-        rulings = Rulings(self._context, self._records)
-        return await rulings.rule(ruling, identity, reason, actor or current_user())
+        return await self._parts.rulings.rule(ruling, identity, reason, actor or current_user())
 
     @property
     def epoch(self) -> int:
@@ -415,14 +408,7 @@ class PipelineExecutor:
 
         Raises NotFound, or Refused for a run that did not, or of which somebody has said so.
         """
-        run = self._runs.marked(run_id)
-        who = actor or current_user()
-        comment = self._records.secrets(run).masked(comment)
-        note = partial(
-            acknowledge, run_id=run_id, actor=who, comment=comment, at=self._context.clock()
-        )
-        await self._context.commit(note, Change(run_id=run_id))
-        return f"Run {run_id} is acknowledged by {who}"
+        return await self._parts.asking.acknowledge(run_id, comment, actor or current_user())
 
 
 def _folder(path: Path) -> str:

@@ -18,9 +18,7 @@ from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
-from orchestrate_tui.executor.releases import previous_values
 from orchestrate_tui.executor.secrets import LostSecret
-from orchestrate_tui.executor.snapshots import Snapshots
 from orchestrate_tui.permissions import is_shared
 from orchestrate_tui.stagehost.starting import inherited_environment
 from orchestrate_tui.values import dataclass
@@ -263,12 +261,17 @@ class Instructions:
         """What is known of the release that an undo goes back to; nothing without one."""
         if step.release is None:
             return {}
+        # only undos are told of releases and snapshots
+        from orchestrate_tui.executor.releases import previous_values  # noqa: PLC0415
+
         return previous_values(self.context, self.executor.database, step.release)
 
     def _kept_values(self, stage: Stage, component: str | None) -> dict[str, str]:
         """What was asked for before the stage ran; nothing without a snapshot."""
         if stage.snapshot is None or not stage.snapshot.values:
             return {}
+        from orchestrate_tui.executor.snapshots import Snapshots  # noqa: PLC0415  (see _previous)
+
         return Snapshots(self.executor, self.context).values(stage.name, component)
 
     # By what an attempt is known

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from enum import StrEnum
-from pathlib import Path
 
 from orchestrate_tui.agents.contract import Process
 from orchestrate_tui.agents.left_programs import Left, LeftPrograms
 from orchestrate_tui.agents.supervision import end_tree
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
-from orchestrate_tui.domain.keys import run_key
 from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S, AgentKind
-from orchestrate_tui.domain.run import Run, StageRun
+from orchestrate_tui.domain.run import Run, Settlement, StageRun
 from orchestrate_tui.domain.status import StageStatus, StepStatus
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.instructions import Instructions
-from orchestrate_tui.stagehost.files import lives
-from orchestrate_tui.stagehost.journal_reader import read_journal
-from orchestrate_tui.store.database import Database
-from orchestrate_tui.store.owners import is_alive
-from orchestrate_tui.store.recovery import unended_runs
 from orchestrate_tui.values import dataclass
 
 _UNDER_WAY = frozenset({StageStatus.RUNNING, StageStatus.INTERRUPTED})
 _STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED})
-
-
-class Settlement(StrEnum):
-    """What an operator says of a stage that nobody knows the end of."""
-
-    RERUN = "rerun"
-    """Run it again, as a new attempt."""
-    DONE = "done"
-    """It did its work: it has succeeded."""
-    FAILED = "failed"
-    """It did not: it has failed, for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,25 +126,6 @@ class Survey:
     def _leaves_processes(self, agent_name: str) -> bool:
         agent = self._context.pipeline.agent(agent_name)
         return agent is not None and agent.leaves_processes
-
-
-def forget_hosts(database: Database) -> None:
-    """Remove the journals that nobody will ask any more, of executors that are gone.
-
-    One that tells of a run that has not ended is kept, whoever works on that by now. Raises
-    StoreError.
-    """
-    files = database.files
-    kept = tuple(run_key(*run) for run in database.read(unended_runs))
-    folders = files.hosts.iterdir() if files.hosts.is_dir() else ()
-    for folder in (one for one in folders if one.name.isdecimal()):
-        is_used = is_alive(files, int(folder.name)) or lives(str(folder))
-        if not is_used and not _tells_of(folder, kept):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _tells_of(folder: Path, run_keys: tuple[str, ...]) -> bool:
-    return bool(run_keys) and any(key.startswith(run_keys) for key in read_journal(str(folder))[1])
 
 
 async def end_all(work: LeftWork) -> None:

@@ -31,6 +31,7 @@ from orchestrate_tui.executor.requests import (
 from orchestrate_tui.executor.rollback import halt_sentence
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.standstill import standstill
+from orchestrate_tui.executor.taking_over import TakingOver
 from orchestrate_tui.executor.taking_up import adopt, decide_left, halt_left
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.commands import CommandKind
@@ -50,13 +51,21 @@ class ManualRollbacks:
     """
 
     def __init__(
-        self, executor: ExecutorContext, records: Records, runs: Runs, asking: Asking
+        self,
+        executor: ExecutorContext,
+        records: Records,
+        runs: Runs,
+        taking_over: TakingOver,
+        asking: Asking,
+        *,
+        active: dict[int, EndedRunRollback],
     ) -> None:
         self._executor = executor
         self._records = records
         self._runs = runs
+        self._taking_over = taking_over
         self._asking = asking
-        self.active: dict[int, EndedRunRollback] = {}
+        self.active = active
 
     async def trigger(
         self, run_id: int, demand: RollbackDemand, actor: str, accepted: Accepted, key: str = ""
@@ -187,7 +196,7 @@ class ManualRollbacks:
             raise self._nothing_to_resume(run, unended)
         async with self._runs.taking_up(run.id, takeover.actor):
             await self._adopt(run, left, takeover)
-            work = await self._runs.take_left(run, left)
+            work = await self._taking_over.take_left(run, left)
         for event in left:
             await self._carry_out(run, event.id or 0, work)
         return self._records.run(run.id)
@@ -245,7 +254,7 @@ class ManualRollbacks:
         run = self._records.run(event.run_id)
         async with self._runs.taking_up(run.id, actor):
             await self._adopt(run, (event,), executor.takeover(actor), goes_on=False)
-            await end_all(await self._runs.take_left(run, (event,)))
+            await end_all(await self._taking_over.take_left(run, (event,)))
             await executor.commit(
                 partial(halt_left, rollback_id=event.id or 0, sentence=sentence, executor=executor),
                 Change(run_id=event.run_id, rollback_id=event.id),
@@ -262,7 +271,7 @@ class ManualRollbacks:
     async def _roll_back_ended(
         self, run: Run, demand: RollbackDemand, receipt: Receipt, accepted: Accepted
     ) -> RollbackEvent:
-        self._runs.refuse_lost_rollback(run.id)
+        self._taking_over.refuse_lost_rollback(run.id)
         context = self._records.context(run)
         applicant = applicant_of(self._executor, receipt.actor)
 
@@ -281,14 +290,14 @@ class ManualRollbacks:
         self, run: Run, demand: RollbackDemand, receipt: Receipt, accepted: Accepted
     ) -> RollbackEvent:
         """Cancel what an executor left, and roll it back."""
-        self._runs.refuse_lost_rollback(run.id)
+        self._taking_over.refuse_lost_rollback(run.id)
         context = self._records.context(run)
         actor = receipt.actor
         applicant = applicant_of(self._executor, actor)
         event = self._executor.database.read(
             partial(accept, context=context, demand=demand, applicant=applicant)
         )
-        session = await self._runs.stopped(run, f"stopped by {actor} for a rollback", actor)
+        session = await self._taking_over.stopped(run, f"stopped by {actor} for a rollback", actor)
         queued = session.rollbacks.insert(event, session.turns.present)
         keep = receipt.writer(self._executor, lambda: str(queued.id))
         session.turns.present.others.append(keep)

@@ -8,16 +8,29 @@ from dataclasses import replace
 import anyio
 
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+from orchestrate_tui.domain.presence import Mode
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.store.attendance import present
 from orchestrate_tui.values import dataclass
 
 
 @dataclass(slots=True)
 class _Case:
+    """A step that waits, and what was decided about it."""
+
     step: RollbackStep
     settled: anyio.Event
     decision: StepDecision | None = None
+
+
+def has_operator(executor: ExecutorContext) -> bool:
+    """Whether somebody is there who could decide how a rollback goes on: see its `waits`."""
+    if executor.waits:
+        return True
+    people = present(executor.database.files)
+    return any(person.mode is Mode.CONSOLE for person in people)
 
 
 def waits_for_nobody(rollback_id: int, run_id: int) -> Refused:

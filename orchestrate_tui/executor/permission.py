@@ -48,6 +48,8 @@ class StartPermission:
 
 @dataclass(frozen=True, slots=True)
 class _PermittedLauncher:
+    """Starts what the permission allows."""
+
     permission: StartPermission
     rollback_id: int | None
 

@@ -9,11 +9,9 @@ from orchestrate_tui.domain.pipeline import Stage
 from orchestrate_tui.domain.release import VERSION, Quarantine
 from orchestrate_tui.errors import CannotStart
 from orchestrate_tui.executor.context import RunContext
-from orchestrate_tui.executor.releases import sealed_version
-from orchestrate_tui.store.breakers import find_breaker
+from orchestrate_tui.executor.versions import sealed_version
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database
-from orchestrate_tui.store.quarantines import find_quarantine
 from orchestrate_tui.store.runs import NewRun
 
 Outputs = Iterable[tuple[str, str]]
@@ -34,6 +32,11 @@ def check_allowed(connection: Connection, new: NewRun, version: str) -> None:
         if stage.environment and (stage.when is None or stage.when.unmet(given) is None):
             known = places.get(stage.environment, ())
             places[stage.environment] = (*known, *stage.components)
+    if not places:
+        return
+    from orchestrate_tui.store.breakers import find_breaker  # noqa: PLC0415  (seldom)
+    from orchestrate_tui.store.quarantines import find_quarantine  # noqa: PLC0415  (seldom)
+
     breaker = find_breaker(connection, new.pipeline.name, places)
     if breaker is not None:
         raise CannotStart(
@@ -90,6 +93,9 @@ class Guard:
         return f"version {found.version} {found.sentence}; to let it come back: {lift}"
 
     def _find(self, stage: Stage, versions: Iterable[str]) -> Quarantine | None:
+        # most stages bring nothing anywhere
+        from orchestrate_tui.store.quarantines import find_quarantine  # noqa: PLC0415
+
         find = partial(
             find_quarantine,
             pipeline=self._context.pipeline.name,

@@ -7,36 +7,18 @@ and then dawdles, floods or sends rubbish keeps nobody waiting but themselves.
 from __future__ import annotations
 
 import socket
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
+from typing import TYPE_CHECKING
 
-from orchestrate_tui.errors import (
-    CannotStart,
-    NoRoom,
-    OrchestrateError,
-    Refused,
-    StoreError,
-    Unrecorded,
-)
-from orchestrate_tui.executor.errands import (
-    LONGEST_ERRAND,
-    AnyErrand,
-    Declined,
-    Done,
-    Reply,
-    Why,
-    errand_of,
-    line_of,
-)
-from orchestrate_tui.executor.lines import Peer, listener_at, peer_of, read_line, send_line
+from orchestrate_tui.errors import StoreError
+from orchestrate_tui.executor.lines import Peer, listener_at, peer_of
 
-SPEAKING_TIME_S = 5.0
-"""For an errand to arrive, and for its reply to be taken."""
+if TYPE_CHECKING:
+    from orchestrate_tui.executor.conversation import Serve
 
 LONGEST_FAREWELL_S = 5.0
 """For answers that are under way when it is closed."""
@@ -48,9 +30,6 @@ MOST_OF_ONE = 4
 _LONGEST_QUEUE = 128
 
 _SHORT_OF_DESCRIPTORS_S = 0.1
-
-Serve = Callable[[AnyErrand, Peer], Done]
-"""Does an errand for somebody. Raises OrchestrateError."""
 
 
 class Reception:
@@ -108,9 +87,10 @@ class Reception:
             peer = peer_of(connection)
             if self._admits(peer) and self._begins_to_talk(connection, peer):
                 return
-            connection.settimeout(0)
-            busy = Declined(message="Too many requests at once", next_step="Ask again in a moment")
-            connection.send(line_of(busy))
+            # loaded by whoever came before them
+            from orchestrate_tui.executor.conversation import turn_away  # noqa: PLC0415
+
+            turn_away(connection)
         except OSError:
             pass  # they are gone already
         connection.close()
@@ -136,13 +116,10 @@ class Reception:
     def _talk(self, connection: socket.socket, peer: Peer) -> None:
         try:
             with connection, suppress(OSError):
-                try:
-                    line = _heard(connection)
-                except Refused as refused:
-                    _reply(connection, Declined(message=refused.message))
-                else:
-                    with self._serving_somebody():
-                        _reply(connection, self._answer(line, peer))
+                # most receptions have no visitors, and what is said takes long to load
+                from orchestrate_tui.executor.conversation import converse  # noqa: PLC0415
+
+                converse(connection, peer, self._serve, self._serving_somebody)
         finally:
             self._leave(peer)
 
@@ -156,40 +133,3 @@ class Reception:
             with self._served:
                 self._serving -= 1
                 self._served.notify_all()
-
-    def _answer(self, line: bytes, peer: Peer) -> Reply:
-        try:
-            return self._serve(errand_of(line), peer)
-        except CannotStart as error:
-            return Declined(message=str(error))
-        except OrchestrateError as error:
-            return Declined(message=error.message, next_step=error.next_step, why=_why(error))
-        except (CancelledError, RuntimeError):  # the executor's thread has ended meanwhile
-            return Declined(
-                message="The executor is ending",
-                next_step="Ask again in a moment",
-                why=Why.ELSEWHERE,
-            )
-
-
-def _why(error: OrchestrateError) -> Why:
-    match error:
-        case Unrecorded():
-            return Why.UNRECORDED
-        case NoRoom():  # for whom works on the run it may need none
-            return Why.ELSEWHERE
-        case _:
-            return Why.REFUSED
-
-
-def _heard(connection: socket.socket) -> bytes:
-    """What somebody said. Raises Refused when that is too long or takes too long."""
-    deadline = time.monotonic() + SPEAKING_TIME_S
-    try:
-        return read_line(connection, longest=LONGEST_ERRAND, deadline=deadline)
-    except TimeoutError as error:
-        raise Refused("The request did not arrive in time") from error
-
-
-def _reply(connection: socket.socket, reply: Reply) -> None:
-    send_line(connection, line_of(reply), deadline=time.monotonic() + SPEAKING_TIME_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.agents.environment import remove_outputs
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
@@ -16,7 +16,6 @@ from orchestrate_tui.domain.status import ENDED_ROLLBACKS, StageStatus, StepStat
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.instructions import Instructions
-from orchestrate_tui.executor.left_work import LeftWork, Survey
 from orchestrate_tui.executor.permission import StartPermission
 from orchestrate_tui.executor.secrets import Secrets, check_complete, secrets_of_pipeline
 from orchestrate_tui.executor.session import RunSession
@@ -33,6 +32,9 @@ from orchestrate_tui.store.history import (
     steps_of,
 )
 from orchestrate_tui.store.owners import is_alive
+
+if TYPE_CHECKING:
+    from orchestrate_tui.executor.left_work import LeftWork
 
 T = TypeVar("T")
 
@@ -89,11 +91,6 @@ class Records:
         owner = self._database.read(partial(read_owner, epoch=epoch))
         return owner.boot_id if owner else ""
 
-    def survey(self, run: Run) -> Survey:
-        """What looks how the work of a dead executor on the run stands."""
-        context = self.context(run)
-        return Survey(self._executor.left_programs, context, self.instructions(context))
-
     def context(self, run: Run) -> RunContext:
         """What does not change about a run, with those of its secrets that can be read now."""
         pipeline = self._pipeline(run)
@@ -122,8 +119,10 @@ class Records:
         `left` is what was taken back from a dead executor.
         """
         permission = StartPermission(self._executor, context.id)
-        left = left or LeftWork()
-        return Attempts(self.instructions(context), permission, left.processes, left.unstarted)
+        attempts = Attempts(self.instructions(context), permission)
+        if left is not None:
+            attempts.left, attempts.unstarted = left.processes, left.unstarted
+        return attempts
 
     def running(self, run: Run, events: Iterable[RollbackEvent]) -> dict[str, int]:
         """The attempts under way of a run's stages, and of the undos of `events`, by their keys."""

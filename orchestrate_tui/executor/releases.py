@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import partial
 
 from orchestrate_tui.domain.components import Parts, part_name, parts_of
-from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline
-from orchestrate_tui.domain.release import VERSION, Succession
+from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT
+from orchestrate_tui.domain.release import Succession
 from orchestrate_tui.domain.rollback import undo_of
-from orchestrate_tui.domain.run import StageRun, TriggerContext
+from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.executor.context import RunContext
-from orchestrate_tui.executor.secrets import LostSecret, Secrets
+from orchestrate_tui.executor.secrets import LostSecret
+from orchestrate_tui.executor.versions import sealed_version
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.placing import sibling_of
@@ -62,19 +63,6 @@ def _is_told(context: RunContext, stage_name: str) -> bool:
 def _parts(context: RunContext, stage_name: str) -> Parts:
     stage = context.stages.get(stage_name)
     return parts_of(stage) if stage else (None,)
-
-
-def sealed_version(context: RunContext) -> str:
-    """What the run knows as `${version}`, as it may be stored; "" when it knows none."""
-    return stored_version(context.pipeline, context.run.trigger, context.secrets)
-
-
-def stored_version(pipeline: Pipeline, trigger: TriggerContext, secrets: Secrets) -> str:
-    """`${version}` as it may be stored; the variables of `trigger` are as they are stored."""
-    given = dict(trigger.variables)
-    if VERSION in given:
-        return given[VERSION]
-    return secrets.sealed(dict(pipeline.variables).get(VERSION, ""))
 
 
 def recording(context: RunContext, change: StageChange) -> Callable[[Connection], None]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import Refused
-from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.executor.turn import Turn
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.values import dataclass
+
+if TYPE_CHECKING:
+    from orchestrate_tui.executor.rollback import RollbackRunner
 
 
 @dataclass(slots=True)
@@ -23,13 +27,22 @@ class QueuedRollback:
 
 
 class RollbackQueue:
-    """Inserts rollbacks with a turn, and has them carried out in the order of their insertion."""
+    """Inserts rollbacks with a turn, and has them carried out in the order of their insertion.
 
-    def __init__(self, runner: RollbackRunner, post: Callable[[Callable[[], None]], None]) -> None:
-        self._runner = runner
+    Who carries them out is made by `make` with the first one.
+    """
+
+    def __init__(
+        self, make: Callable[[], RollbackRunner], post: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self._make = make
         self._post = post
         self._waiting: deque[QueuedRollback] = deque()
         self._current: QueuedRollback | None = None
+
+    @cached_property
+    def _runner(self) -> RollbackRunner:
+        return self._make()
 
     @property
     def is_busy(self) -> bool:

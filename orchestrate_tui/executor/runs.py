@@ -1,64 +1,34 @@
-"""The runs that this executor works on: beginning them, and taking up what another one left."""
+"""The runs that this executor works on, from their beginning to their end."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 
 import anyio
 
-from orchestrate_tui.agents.leftovers import end_leftovers
-from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.keys import CHECK
-from orchestrate_tui.domain.pipeline import DEFAULT_GRACE_S
-from orchestrate_tui.domain.run import Run, StageRun
-from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, StageStatus, StepStatus, standing
-from orchestrate_tui.errors import Fenced, OrchestrateError, Refused, StaleTransition
-from orchestrate_tui.executor.context import ExecutorContext, RunContext
+from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.status import ENDED_RUNS, RunStatus, standing
+from orchestrate_tui.errors import Fenced, OrchestrateError, Refused
+from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.endurance import single_errors, to_the_end
 from orchestrate_tui.executor.hub import Change
-from orchestrate_tui.executor.inbox import refuse_commands, refuse_waiting, watch
-from orchestrate_tui.executor.left_work import (
-    LeftStage,
-    LeftWork,
-    Settlement,
-    check_settled,
-    end_all,
-)
+from orchestrate_tui.executor.inbox import refuse_commands, watch
 from orchestrate_tui.executor.quarantine import check_allowed
 from orchestrate_tui.executor.records import Records
-from orchestrate_tui.executor.releases import stored_version
 from orchestrate_tui.executor.requests import Request, being_taken_up, has_ended
 from orchestrate_tui.executor.secrets import check_complete, secrets_of_pipeline
-from orchestrate_tui.executor.service import ask
 from orchestrate_tui.executor.session import RunSession
-from orchestrate_tui.executor.standstill import standstill
-from orchestrate_tui.executor.taking_up import (
-    adopt,
-    is_ending,
-    leave,
-    left_behind,
-    take_up,
-)
+from orchestrate_tui.executor.versions import stored_version
 from orchestrate_tui.store.commands import Command
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_pipeline
-from orchestrate_tui.store.fencing import (
-    Takeover,
-    check_owner,
-    check_untaken,
-    read_owner,
-    release,
-    take_over,
-)
+from orchestrate_tui.store.fencing import check_owner, release
 from orchestrate_tui.store.former_logs import keep_apart
-from orchestrate_tui.store.recovery import UNDER_WAY, interrupt, mark_interrupted
+from orchestrate_tui.store.recovery import UNDER_WAY, mark_interrupted
 from orchestrate_tui.store.runs import NewRun, insert_run
-
-_NOTHING_SETTLED: Mapping[str, Settlement] = MappingProxyType({})
 
 
 class Runs:
@@ -94,7 +64,7 @@ class Runs:
     async def execute(self, run_id: int) -> Run:
         """Work on a run until it has ended. Raises NotFound, or Refused for one begun before."""
         run = self._records.run(run_id)
-        self._refuse_taken_up(run_id)
+        self.refuse_taken_up(run_id)
         if not self.is_unbegun(run) or run_id in self.sessions:
             raise Refused(
                 f"Run {run_id} {standing(run.status)} and cannot be started",
@@ -111,107 +81,13 @@ class Runs:
         mark_interrupted(self._executor.database, self._executor.clock())
         return self._records.run(run_id)
 
-    async def resume(
-        self, run: Run, takeover: Takeover, settled: Mapping[str, Settlement] = _NOTHING_SETTLED
-    ) -> Run:
-        """Go on with an interrupted run, or with one that is taken from another executor.
-
-        What its stages' host still has is taken back. `settled` says what became of stages that
-        are lost. Raises Refused when this executor works on it or something has to be settled
-        first, StaleTransition when somebody else took it over in between, CannotStart without one
-        of its secrets.
-        """
-        if run.id in self.sessions or self.is_unbegun(run):
-            who = self._records.owner(self._executor.epoch)
-            raise Refused(f"Run {run.id} is worked on by this process, that of {who}")
-        self._refuse_taken_up(run.id)
-        if not run.simulated:
-            check_complete(self._records.secrets(run))
-        self._check_settled(run, settled, takeover)
-        async with self.taking_up(run.id, takeover.actor):
-            left = await self._take_over(run, takeover)
-            self._check_taken(run, left, settled)
-            session = self._records.session(self._records.run(run.id), left)
-            self._go_on(session, settled, takeover.actor)
-        return await self.work(session)
-
-    def left_stages(self, run: Run) -> tuple[LeftStage, ...]:
-        """How the stages of an interrupted run stand; nothing that was ending is to be settled."""
-        stages = self._records.stages(run.id)
-        if self._is_ending(run, stages):
-            return ()
-        return self._records.survey(run).stages(stages, self._records.boot(run.epoch))
-
-    def _is_ending(self, run: Run, stages: tuple[StageRun, ...]) -> bool:
-        return is_ending(self._records.context(run), stages, self._records.rollbacks(run.id))
-
-    def _check_settled(
-        self, run: Run, settled: Mapping[str, Settlement], takeover: Takeover
-    ) -> None:
-        """Raise Refused when something is to be settled, or was ended by who took the run over."""
-        try:
-            check_settled(run, self.left_stages(run), settled)
-        except Refused:
-            read = self._executor.database.read
-            read(partial(self._refuse_taken, run=run, takeover=takeover))
-            # who took it and lives no more had its end recorded before
-            read(partial(check_untaken, run_id=run.id, seen=run.epoch, status=run.status))
-            raise
-
-    def _check_taken(self, run: Run, left: LeftWork, settled: Mapping[str, Settlement]) -> None:
-        """Raise Refused when something got lost while it was to be taken back."""
-        stages = self._records.stages(run.id)
-        if self._is_ending(run, stages):
-            return
-        lost = self._records.survey(run).lost(stages, left)
-        check_settled(run, [one for one in lost if one.stage_name not in settled], {})
-
-    def _go_on(self, session: RunSession, settled: Mapping[str, Settlement], actor: str) -> None:
-        """Take back and settle what was under way, and prepare to go on from there."""
-        run_id = session.context.id
-        stages = self._records.stages(run_id)
-        for stage in stages:
-            if stage.status is not StageStatus.INTERRUPTED:
-                continue
-            if stage.stage_name in settled:
-                session.settle(stage.stage_name, settled[stage.stage_name], actor)
-            elif session.has_left(stage):
-                session.take_back(stage.stage_name)
-        take_up(session, stages, self._records.rollbacks(run_id))
-
-    async def stopped(self, run: Run, reason: str, actor: str) -> RunSession:
-        """A session of a run that nobody works on, told to end as cancelled.
-
-        Raises Refused when the run is not interrupted, or was being rolled back.
-        """
-        if run.status is not RunStatus.INTERRUPTED and not self.is_unbegun(run):
-            raise Refused(
-                f"Run {run.id} {standing(run.status)}: another executor went on with it",
-                next_step="Ask again",
-            )
-        self.refuse_lost_rollback(run.id)
-        async with self.taking_up(run.id, actor):
-            await end_all(await self._take_over(run, self._executor.takeover(actor)))
-            session = self._records.session(run, starts_stages=False)
-        session.halt(reason, RunStatus.CANCELLED)
-        return session
-
-    def refuse_lost_rollback(self, run_id: int) -> None:
-        """Raise Refused when the executor of a rollback of the run died before its end."""
-        for event in self._records.left_rollbacks(run_id):
-            if not self._records.is_alive(event.epoch):
-                raise Refused(
-                    f"The executor of rollback {event.id} of run {run_id} died before its end",
-                    next_step=f"Finish it first with: orchestrate-tui resume {run_id}",
-                )
-
     @asynccontextmanager
     async def taking_up(self, run_id: int, actor: str) -> AsyncIterator[None]:
         """Let nobody else who asks this executor take the run up meanwhile. Raises Refused.
 
         When the block fails, whatever it took is left to whoever takes it next.
         """
-        self._refuse_taken_up(run_id)
+        self.refuse_taken_up(run_id)
         self._taken_up[run_id] = actor
         try:
             yield
@@ -221,7 +97,8 @@ class Runs:
         finally:
             del self._taken_up[run_id]
 
-    def _refuse_taken_up(self, run_id: int) -> None:
+    def refuse_taken_up(self, run_id: int) -> None:
+        """Raise Refused while somebody else who asks this executor takes the run up."""
         if run_id in self._taken_up:
             raise being_taken_up(run_id, self._taken_up[run_id])
 
@@ -231,75 +108,6 @@ class Runs:
             await self._executor.commit(
                 partial(release, run_id=run_id, epoch=self._executor.epoch), is_patient=False
             )
-
-    async def _take_over(self, run: Run, takeover: Takeover) -> LeftWork:
-        """Become the owner; returns what is left of the work of the one before."""
-        executor, owner = self._executor, run.epoch
-
-        def change(connection: Connection) -> tuple[RollbackEvent, ...]:
-            self._refuse_taken(connection, run, takeover)
-            take_over(connection, run.id, seen=owner, status=run.status, takeover=takeover)
-            if takeover.is_forced and run.status is not RunStatus.INTERRUPTED:
-                interrupt(
-                    connection, run.id, epoch=executor.epoch, expected=run.status,
-                    reason=takeover.sentence, at=takeover.at,
-                )  # fmt: skip
-            left = left_behind(connection, run.id, owner, executor)
-            adopt(connection, left, executor, takeover)
-            unanswered = f"Run {run.id} was taken over by {takeover.actor} before this was answered"
-            refuse_waiting(connection, run.id, unanswered, executor)
-            return left
-
-        running = self._records.running(run, self._records.left_rollbacks(run.id))
-        async with standstill(executor, owner, running):
-            left = await executor.commit(change, Change(run_id=run.id))
-        return await self.take_left(run, left)
-
-    def _refuse_taken(self, connection: Connection, run: Run, takeover: Takeover) -> None:
-        """Raise StaleTransition when an executor that lives has taken an interrupted run."""
-        is_others = run.status is RunStatus.INTERRUPTED and run.epoch != self._executor.epoch
-        if is_others and not takeover.is_forced and self._records.is_alive(run.epoch):
-            raise StaleTransition(
-                f"Run {run.id} is just being taken up by {read_owner(connection, run.epoch)}",
-                next_step=f"See it with: orchestrate-tui show {run.id}",
-            )
-
-    async def take_left(self, run: Run, events: Iterable[RollbackEvent]) -> LeftWork:
-        """Take back what a dead executor's stages and undos left, and end what cannot be.
-
-        Services, which stages of agents with `leaves_processes` start, are kept.
-        """
-        records, known, left = self._records, tuple(events), LeftWork()
-        survey = records.survey(run)
-        await survey.take_stages(left, records.stages(run.id), records.boot(run.epoch))
-        for event in known:
-            steps = records.steps(event.id or 0)
-            await survey.take_steps(left, event, steps, records.boot(event.epoch))
-        await self._end_lost(run, known, left)
-        return left
-
-    async def _end_lost(self, run: Run, left: Iterable[RollbackEvent], work: LeftWork) -> None:
-        context = self._records.context(run)
-        attempts = self._records.attempts(context, work)
-        key_of = attempts.instructions.idempotency_key
-        keys = [
-            key_of(stage.stage_name)
-            for stage in self._records.stages(run.id)
-            if stage.status is StageStatus.INTERRUPTED
-            and not _leaves_processes(context, stage.agent)
-            and not attempts.goes_on(stage.stage_name, stage.attempt)
-        ]
-        for event in left:
-            keys += [
-                key_of(step.part, event.id) + part
-                for part in ("", CHECK)
-                for step in self._records.steps(event.id or 0)
-                if step.status is StepStatus.INTERRUPTED
-                and not _leaves_processes(context, step.agent)
-                and not attempts.goes_on(step.part, step.attempt, event.id)
-            ]
-        if keys:
-            await end_leftovers(keys, DEFAULT_GRACE_S)
 
     async def work(self, session: RunSession) -> Run:
         """Work on a run until it has ended, whatever becomes of the caller; returns it."""
@@ -343,6 +151,9 @@ class Runs:
 
     async def _watch(self, session: RunSession) -> None:
         def handle(command: Command) -> None:
+            # most runs are asked nothing
+            from orchestrate_tui.executor.service import ask  # noqa: PLC0415
+
             ask(session, Request.from_command(command))
 
         run_id, epoch = session.context.id, self._executor.epoch
@@ -351,17 +162,14 @@ class Runs:
 
     async def _give_up(self, session: RunSession, error: Exception) -> None:
         """Leave a run that cannot be worked on as an interrupted one, if that can be recorded."""
+        from orchestrate_tui.executor.taking_up import leave  # noqa: PLC0415  (seldom)
+
         run_id, reason = session.context.id, session.context.secrets.masked(str(error))
         with suppress(OrchestrateError):
             await self._executor.commit(
                 partial(leave, run_id=run_id, reason=reason, executor=self._executor),
                 Change(run_id=run_id),
             )
-
-
-def _leaves_processes(context: RunContext, agent_name: str) -> bool:
-    agent = context.pipeline.agent(agent_name)
-    return agent is not None and agent.leaves_processes
 
 
 def nobody_works_on(run: Run) -> Refused:

@@ -26,8 +26,8 @@ _MASK = MASK.decode()
 _OTHER_FORM = "another form"  # no secret has this label
 _TYPED = frozenset({"comment", "reason"})
 _HELD = "\0"  # stands where a value was, until what looks like a mark is told from marks
-_LITERAL = re.compile(r"(\*\*\*\{)")
-_MARK = re.compile(r"\*\*\*\{(?:(?P<literal>\{)|(?P<label>[^{}]*)\})")
+_LITERAL = r"(\*\*\*\{)"
+_MARK = r"\*\*\*\{(?:(?P<literal>\{)|(?P<label>[^{}]*)\})"
 
 
 class LostSecret(LookupError):
@@ -74,7 +74,7 @@ class Secrets:
             at = end
         pieces.append(_decoded(data[at:]))
         told = iter(labels)
-        parts = _LITERAL.sub(r"\1{", "".join(pieces)).split(_HELD)
+        parts = re.sub(_LITERAL, r"\1{", "".join(pieces)).split(_HELD)
         return parts[0] + "".join(f"{_MASK}{{{next(told)}}}{part}" for part in parts[1:])
 
     def unsealed(self, text: str) -> str:
@@ -91,7 +91,7 @@ class Secrets:
                 raise LostSecret(f"it holds the secret '{mark['label']}', which cannot be read now")
             return self.values[mark["label"]].decode(errors="surrogateescape")
 
-        return _MARK.sub(value, text)
+        return re.sub(_MARK, value, text)
 
     def sealed_pairs(self, pairs: Pairs) -> Pairs:
         """Outputs or variables as they may be stored."""

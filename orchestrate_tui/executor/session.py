@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -18,16 +19,13 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.moments import spoken, to_text
 from orchestrate_tui.domain.notifying import Occasion
 from orchestrate_tui.domain.pipeline import OnFailure, Stage
-from orchestrate_tui.domain.run import ApprovalRecord, Decision, StageRun
+from orchestrate_tui.domain.run import ApprovalRecord, Decision, Settlement, StageRun
 from orchestrate_tui.domain.status import RollbackTriggerType, RunStatus, StageStatus
 from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.gate import ApprovalGate, approves_by_expiry
-from orchestrate_tui.executor.left_work import Settlement
 from orchestrate_tui.executor.quarantine import Guard
-from orchestrate_tui.executor.releases import recording
 from orchestrate_tui.executor.requests import Request
-from orchestrate_tui.executor.rollback import RollbackRunner
 from orchestrate_tui.executor.rollback_queue import RollbackQueue
 from orchestrate_tui.executor.scheduler import Scheduler
 from orchestrate_tui.executor.stage_book import NOTHING, StageBook
@@ -35,6 +33,9 @@ from orchestrate_tui.executor.turns import Turns
 from orchestrate_tui.executor.under_way import UnderWay
 from orchestrate_tui.store.occasions import settle
 from orchestrate_tui.store.runs import change_run
+
+if TYPE_CHECKING:
+    from orchestrate_tui.executor.rollback import RollbackRunner
 
 NOT_STARTED = "not started: "
 """How the reason of a stage begins that the end of its run skipped, not its condition."""
@@ -60,9 +61,7 @@ class RunSession:
         self.context = context
         self.executor = executor
         self.turns = Turns(executor, context.id)
-        self.rollbacks = RollbackQueue(
-            RollbackRunner(executor, context, attempts, self.stop_stages), self.turns.post
-        )
+        self.rollbacks = RollbackQueue(self._runner, self.turns.post)
         self._attempts = attempts
         self._instructions = attempts.instructions
         self._stages = context.stages
@@ -74,6 +73,12 @@ class RunSession:
         self._delays: dict[str, anyio.CancelScope] = {}
         self._verdict, self._reason = RunStatus.SUCCEEDED, ""
         self.stopped = ""
+
+    def _runner(self) -> RollbackRunner:
+        # what undoes takes longer to load than all else here, and most runs end well
+        from orchestrate_tui.executor.rollback import RollbackRunner  # noqa: PLC0415
+
+        return RollbackRunner(self.executor, self.context, self._attempts, self.stop_stages)
 
     async def run(self) -> None:
         """Work until the run has ended. Raises StoreError or StaleTransition when it cannot."""
@@ -135,6 +140,9 @@ class RunSession:
         self.turns.present.stages.append(change)
         is_release = status is StageStatus.SUCCEEDED and stage.environment is not None
         if is_release and not self.context.run.simulated:
+            # most stages bring nothing anywhere
+            from orchestrate_tui.executor.releases import recording  # noqa: PLC0415
+
             self.turns.present.others.append(recording(self.context, change))
 
     # Stages

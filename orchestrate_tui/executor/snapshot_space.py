@@ -17,7 +17,7 @@ from pathlib import Path
 from msgspec.structs import astuple
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.executor.snapshots import SnapshotFolder
+from orchestrate_tui.executor.snapshot_folder import SnapshotFolder
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.snapshots import (

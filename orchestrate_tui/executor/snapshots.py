@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 from anyio import to_thread
@@ -22,6 +20,7 @@ from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.secrets import LostSecret
 from orchestrate_tui.executor.shared_paths import check_unshared, lie_together, shared
+from orchestrate_tui.executor.snapshot_folder import SnapshotFolder, tidy_meanwhile
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.database import Database, StoreFiles
 from orchestrate_tui.store.fencing import check_owner
@@ -209,7 +208,7 @@ class Snapshots:
                     packs.close()
 
         _, problem = answered(database, restore)
-        _tidy(folder)
+        tidy_meanwhile(folder)
         return problem
 
 
@@ -272,95 +271,6 @@ def _share(kept: KeptSnapshot | None, later: KeptSnapshot) -> bool:
     return any(
         lie_together(one, other) for one in (kept.paths if kept else ()) for other in later.paths
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotFolder:
-    """Where the contents of snapshots lie; its folders are made when they are asked for."""
-
-    files: StoreFiles
-
-    @property
-    def packs(self) -> Path:
-        """The folder of the packs."""
-        return self._folder("packs")
-
-    @property
-    def journals(self) -> Path:
-        """The folder of what is being put back."""
-        return self._folder("restores")
-
-    def scratch(self) -> Path:
-        """A file for a copy that is kept for a moment."""
-        return self._folder("packs") / f"{os.urandom(8).hex()}.copy"
-
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Nothing is removed from it during the block."""
-        with self._locked(fcntl.LOCK_SH):
-            yield
-
-    def is_untidy(self) -> bool:
-        """Whether somebody who died left something; nothing is made by asking."""
-        snapshots = self.files.snapshots
-        places = (snapshots / "restores", snapshots / "trash")
-        is_left = any(place.is_dir() and any(place.iterdir()) for place in places)
-        return is_left or any(snapshots.glob("packs/*.draft"))
-
-    def tidy(self) -> None:
-        """Remove what is in the trash, and what was begun and is not gone on with."""
-        from orchestrate_tui.snapshots.journal import empty_trash  # noqa: PLC0415
-
-        empty_trash(self.journals)
-        with suppress(OSError), self.alone():
-            for pattern in ("*.draft", "*.copy*"):
-                for path in self.packs.glob(pattern):
-                    path.unlink()
-
-    @contextmanager
-    def pruned(self) -> Iterator[None]:
-        """Nobody else makes room in it. Raises BlockingIOError when somebody does."""
-        with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB, "prune.lock"):
-            yield
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Nobody else uses it during the block. Raises BlockingIOError when somebody does."""
-        with self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
-            yield
-
-    @contextmanager
-    def _locked(self, kind: int, name: str = "lock") -> Iterator[None]:
-        """Hold the lock on it for the block. Raises BlockingIOError when `kind` does not wait."""
-        lock = self._folder("") / name
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, kind)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _folder(self, name: str) -> Path:
-        folder = self.files.snapshots / name
-        if not folder.is_dir():
-            self.files.snapshots.mkdir(mode=0o700, exist_ok=True)
-            folder.mkdir(mode=0o700, exist_ok=True)
-        return folder
-
-
-def finish_restores(files: StoreFiles) -> None:
-    """Finish what dead executors were putting back; what cannot be is tried again later."""
-    folder = SnapshotFolder(files)
-    if folder.is_untidy():
-        from orchestrate_tui.snapshots.journal import finish_left  # noqa: PLC0415
-
-        finish_left(folder.journals)
-        _tidy(folder)
-
-
-def _tidy(folder: SnapshotFolder) -> None:
-    """Remove what was put out of its place, while others go on; an end of the program waits."""
-    Thread(target=folder.tidy, name="snapshot-trash").start()
 
 
 def answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]:

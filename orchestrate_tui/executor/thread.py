@@ -12,6 +12,7 @@ import anyio
 from anyio.from_thread import BlockingPortal
 
 from orchestrate_tui.executor.executor import PipelineExecutor
+from orchestrate_tui.executor.seldom import load_seldom
 
 T = TypeVar("T")
 
@@ -94,9 +95,15 @@ def _live(
     opened: Future[tuple[BlockingPortal, PipelineExecutor]],
 ) -> None:
     async def live() -> None:
-        async with make() as executor, BlockingPortal() as portal:
+        async with (
+            make() as executor,
+            anyio.create_task_group() as tasks,
+            BlockingPortal() as portal,
+        ):
             opened.set_result((portal, executor))
+            tasks.start_soon(load_seldom)
             await portal.sleep_until_stopped()
+            tasks.cancel_scope.cancel()
 
     try:
         anyio.run(live)

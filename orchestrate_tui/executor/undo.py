@@ -19,12 +19,13 @@ from orchestrate_tui.executor.attempts import Attempts
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.instructions import NOT_NEEDED
-from orchestrate_tui.executor.operator_desk import OperatorDesk
-from orchestrate_tui.store import rollback_steps, rollbacks
+from orchestrate_tui.executor.operator_desk import OperatorDesk, has_operator
+from orchestrate_tui.store import rollback_steps
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import decode_plan
 from orchestrate_tui.store.history import steps_of
 from orchestrate_tui.store.rollback_steps import begin_waiting, decide_step
+from orchestrate_tui.store.undone import mark_rolled_back
 
 Decided = tuple[Callable[[Connection], None], Callable[[], None]]
 """What records a decision, for whoever has a transaction, and what acts on it afterwards."""
@@ -167,7 +168,7 @@ class StepRunner:
 
     def _waits(self) -> bool:
         """Whether there is, or may be, an operator to decide how it goes on."""
-        return self._event.waits or self._executor.has_operator()
+        return self._event.waits or has_operator(self._executor)
 
     async def _end(self, step: RollbackStep, outcome: Outcome) -> RollbackStep:
         """Record how a step ended; one that failed waits for the operator, if there is one."""
@@ -244,7 +245,7 @@ class StepRunner:
                 sentence = f"step '{step.part}' failed: {outcome.reason}"
                 begin_waiting(connection, self.rollback_id, sentence, at)
             if status is StepStatus.SUCCEEDED:
-                rollbacks.mark_rolled_back(
+                mark_rolled_back(
                     connection,
                     self._context.id,
                     step.stage_name,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from orchestrate_tui.domain.pipeline import Pipeline
-from orchestrate_tui.domain.rollback_plan import RollbackPlan
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan
+
 _encode = msgspec.json.Encoder().encode
-_decode_pipeline = msgspec.json.Decoder(Pipeline).decode
-_decode_plan = msgspec.json.Decoder(RollbackPlan).decode
 
 _MOST_RECENT = 32
 _recent: dict[str, Pipeline] = {}
@@ -31,7 +31,7 @@ def encode_pipeline(pipeline: Pipeline) -> tuple[str, str]:
 
 def decode_pipeline(body: str) -> Pipeline:
     """The pipeline of that JSON."""
-    return _decode_pipeline(body)
+    return _pipelines().decode(body)
 
 
 def encode_plan(plan: RollbackPlan) -> str:
@@ -41,7 +41,22 @@ def encode_plan(plan: RollbackPlan) -> str:
 
 def decode_plan(body: str) -> RollbackPlan | None:
     """The plan of that JSON; None for "", a rollback that was not planned yet."""
-    return _decode_plan(body) if body else None
+    return _plans().decode(body) if body else None
+
+
+# Made when something is read for the first time: who only runs pipelines knows them
+
+
+@cache
+def _pipelines() -> msgspec.json.Decoder[Pipeline]:
+    return msgspec.json.Decoder(Pipeline)
+
+
+@cache
+def _plans() -> msgspec.json.Decoder[RollbackPlan]:
+    from orchestrate_tui.domain.rollback_plan import RollbackPlan  # noqa: PLC0415
+
+    return msgspec.json.Decoder(RollbackPlan)
 
 
 def insert_definition(

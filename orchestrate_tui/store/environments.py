@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.components import part_name
+from orchestrate_tui.domain.events import HELD
 from orchestrate_tui.domain.keys import CHECK, run_key, work_key
 from orchestrate_tui.domain.moments import from_text, to_text
 from orchestrate_tui.domain.status import StageStatus
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestrate_tui.store.database import StoreFiles
-
-HELD = "held"
-"""The kind of event that says for whom a stage waits from then on; "" for nobody any more."""
 
 _ROLLBACKS = """
     SELECT event.id AS rollback_id, event.run_id, event.actor, event.epoch, runs.pipeline,

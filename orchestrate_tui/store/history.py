@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
-from orchestrate_tui.store.breakers import Breaker, list_breakers, read_breaker
 from orchestrate_tui.store.connection import SENSELESS, cannot_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
-from orchestrate_tui.store.quarantines import list_quarantines, read_quarantine
 from orchestrate_tui.store.readable import check_current, check_present
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.recovery import (
@@ -22,7 +20,6 @@ from orchestrate_tui.store.recovery import (
     stage_as_it_stands,
     step_as_it_stands,
 )
-from orchestrate_tui.store.releases import list_releases, read_release
 from orchestrate_tui.store.rows import STAGE_COLUMNS, event_of, run_of, stage_of, step_of
 from orchestrate_tui.store.run_pages import narrow, newest_runs
 from orchestrate_tui.store.runs import unknown_run
@@ -39,6 +36,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.release import Quarantine, Release
     from orchestrate_tui.domain.run import ApprovalRecord, Run, StageRun
     from orchestrate_tui.domain.status import RunStatus
+    from orchestrate_tui.store.breakers import Breaker
 
 T = TypeVar("T")
 
@@ -49,7 +47,7 @@ class History:
     What an executor left when it died is shown as interrupted, whether or not that was written.
     With `hands_off` no file is opened for writing even where this user may write; the process
     must then not open a Database on it. Every method raises StoreError when the database can no
-    longer be read.
+    longer be read. What only few of them need they load by themselves.
     """
 
     def __init__(self, path: Path, *, hands_off: bool = False) -> None:
@@ -106,7 +104,6 @@ class History:
         self, run_id: int | None = None, *, limit: int = 1000
     ) -> tuple[Notification, ...]:
         """Notifications with their deliveries, newest first, of one run or (None) of all."""
-        # what is told of is rare, and what reads no run of it does not load this
         from orchestrate_tui.store.notifications import list_notifications  # noqa: PLC0415
 
         return self._read(lambda reader: list_notifications(reader, run_id, limit=limit))
@@ -138,6 +135,8 @@ class History:
         limit: int = 50,
     ) -> tuple[Release, ...]:
         """Releases with their outputs, newest first; None does not narrow."""
+        from orchestrate_tui.store.releases import list_releases  # noqa: PLC0415
+
         return self._read(
             lambda reader: list_releases(
                 reader, pipeline=pipeline, environment=environment, before=before, limit=limit
@@ -146,26 +145,36 @@ class History:
 
     def release(self, release_id: int) -> Release:
         """One release. Raises NotFound."""
+        from orchestrate_tui.store.releases import read_release  # noqa: PLC0415
+
         return self._read(lambda reader: read_release(reader, release_id))
 
     def quarantines(
         self, *, lifted: bool = False, before: int | None = None, limit: int = 50
     ) -> tuple[Quarantine, ...]:
         """Quarantined versions, newest first; with `lifted` those that were let in again too."""
+        from orchestrate_tui.store.quarantines import list_quarantines  # noqa: PLC0415
+
         return self._read(
             lambda reader: list_quarantines(reader, lifted=lifted, before=before, limit=limit)
         )
 
     def breakers(self, *, reset: bool = False, limit: int = 50) -> tuple[Breaker, ...]:
         """Breakers, newest first; with `reset` those that were reset too."""
+        from orchestrate_tui.store.breakers import list_breakers  # noqa: PLC0415
+
         return self._read(lambda reader: list_breakers(reader, reset=reset, limit=limit))
 
     def breaker(self, breaker_id: int) -> Breaker:
         """One breaker. Raises NotFound."""
+        from orchestrate_tui.store.breakers import read_breaker  # noqa: PLC0415
+
         return self._read(lambda reader: read_breaker(reader, breaker_id))
 
     def quarantine(self, quarantine_id: int) -> Quarantine:
         """One quarantine. Raises NotFound."""
+        from orchestrate_tui.store.quarantines import read_quarantine  # noqa: PLC0415
+
         return self._read(lambda reader: read_quarantine(reader, quarantine_id))
 
     def steps(self, rollback_id: int) -> tuple[RollbackStep, ...]:

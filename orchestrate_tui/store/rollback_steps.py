@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.domain.events import WAITING
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.status import STEP_TRANSITIONS, RollbackStatus, StepStatus
 from orchestrate_tui.domain.step_decision import StepAction
@@ -13,6 +14,7 @@ from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.history import steps_of
 from orchestrate_tui.store.occasions import settle_wait
 from orchestrate_tui.store.record import record
+from orchestrate_tui.store.undone import mark_rolled_back
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
     from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.domain.step_decision import StepDecision
-
-
-WAITING = "waiting"
-"""The kind of event that says for what a rollback waits from then on."""
 
 
 def insert_steps(connection: sqlite3.Connection, rollback_id: int, plan: RollbackPlan) -> None:
@@ -159,7 +157,7 @@ def decide_step(
         actor=decision.actor,
     )  # fmt: skip
     if decision.action is StepAction.DONE:
-        rollbacks.mark_rolled_back(
+        mark_rolled_back(
             connection, event.run_id, step.stage_name, step.rollback_id, at,
             component=step.component,
         )  # fmt: skip

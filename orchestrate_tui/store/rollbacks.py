@@ -11,19 +11,13 @@ from orchestrate_tui.domain.moments import from_text, spoken, to_text
 from orchestrate_tui.domain.status import (
     ENDED_ROLLBACKS,
     ROLLBACK_TRANSITIONS,
-    STAGE_TRANSITIONS,
     RollbackStatus,
     RollbackTriggerType,
-    StageStatus,
 )
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
 from orchestrate_tui.store.accounts import current_user
-from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.fencing import check_carrier
-from orchestrate_tui.store.placing import note_return
-from orchestrate_tui.store.quarantines import quarantine
 from orchestrate_tui.store.record import record
-from orchestrate_tui.store.releases import mark_undone
 from orchestrate_tui.store.rows import rollback_of
 from orchestrate_tui.store.runs import check_run
 
@@ -296,58 +290,6 @@ def undone_components(connection: sqlite3.Connection, run_id: int) -> dict[str, 
         name = row["stage_name"]
         found[name] = found.get(name, frozenset()) | {row["component"]}
     return found
-
-
-def _has_more(connection: sqlite3.Connection, run_id: int, stage_name: str) -> bool:
-    """Whether the stage has components that are not undone."""
-    query = "SELECT definition_hash FROM runs WHERE id = ?"
-    digest = connection.execute(query, (run_id,)).fetchone()["definition_hash"]
-    stage = read_definition(connection, digest).stage(stage_name)
-    gone = undone_components(connection, run_id).get(stage_name, frozenset())
-    return stage is not None and not gone.issuperset(stage.components)
-
-
-def mark_rolled_back(
-    connection: sqlite3.Connection,
-    run_id: int,
-    stage_name: str,
-    rollback_id: int,
-    at: datetime,
-    *,
-    component: str | None = None,
-) -> None:
-    """Note on the stage that the rollback has undone it; what became of it before stays known.
-
-    With a `component` only once all of its components are undone.
-    Raises NotFound for an unknown stage, StaleTransition for one that has nothing to undo.
-    """
-    if component is not None:
-        note_return(connection, run_id, stage_name, rollback_id, component)
-        mark_undone(connection, run_id, stage_name, rollback_id, component)
-        quarantine(connection, run_id, stage_name, rollback_id, at, component=component)
-        if _has_more(connection, run_id, stage_name):
-            return
-    query = "SELECT position, status FROM stages WHERE run_id = ? AND stage_name = ?"
-    row = connection.execute(query, (run_id, stage_name)).fetchone()
-    if row is None:
-        raise NotFound(f"Run {run_id} has no stage '{stage_name}'")
-    before = StageStatus(row["status"])
-    if StageStatus.ROLLED_BACK not in STAGE_TRANSITIONS[before]:
-        raise StaleTransition(f"Stage '{stage_name}' is {before} and cannot be rolled back")
-    connection.execute(
-        "UPDATE stages SET status = 'rolled_back', rolled_back_by = ?"
-        " WHERE run_id = ? AND position = ?",
-        (rollback_id, run_id, row["position"]),
-    )
-    mark_undone(connection, run_id, stage_name, rollback_id)
-    if component is None:
-        note_return(connection, run_id, stage_name, rollback_id)
-        quarantine(connection, run_id, stage_name, rollback_id, at)
-    record(
-        connection, run_id, to_text(at), "stage", stage_name=stage_name, rollback_id=rollback_id,
-        from_status=before, to_status=StageStatus.ROLLED_BACK,
-        detail=f"undone by rollback {rollback_id}",
-    )  # fmt: skip
 
 
 def _values(event: RollbackEvent) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -30,6 +31,13 @@ except SystemExit:
     pass
 """
 INTERFACE = {"textual", "rich"}
+SELDOM = (
+    *("agents.http", "agents.shell", "cli.detached", "cli.interrupted", "cli.publishing"),
+    *("domain.planner", "executor.clerk", "executor.distant", "executor.errands"),
+    *("executor.manual_rollbacks", "executor.planning", "executor.rehearsals"),
+    *("executor.rollback", "executor.snapshots", "executor.taking_over", "store.breakers"),
+    *("store.quarantines", "store.releases", "store.snapshots"),
+)
 HEAVY = INTERFACE | {"apprise", "httpx", "sqlite_utils"}
 
 
@@ -154,6 +162,41 @@ def test_work_without_the_console_loads_nothing_heavy(words: str, home: Path) ->
     loaded = loaded_by(COMMAND, *words.split(), home=home)
     assert "sqlite3" in loaded
     assert not loaded & HEAVY
+
+
+def test_a_run_that_goes_well_loads_nothing_that_undoes_or_answers_others(home: Path) -> None:
+    loaded = all_loaded_by(COMMAND, "run", "pipeline.yaml", home=home)
+    assert "orchestrate_tui.executor.session" in loaded
+    assert not loaded & {f"orchestrate_tui.{name}" for name in SELDOM}
+    assert not loaded & {"difflib", "multiprocessing", "platformdirs", "tempfile"}
+
+
+def test_what_an_executor_loads_late_is_loaded_while_its_files_are_as_they_were(home: Path) -> None:
+    load = "import orchestrate_tui.cli.running, orchestrate_tui.executor.seldom as seldom"
+    loaded = all_loaded_by(f"{load}; [*map(__import__, seldom.MODULES)]", home=home)
+    late = {name for name in imported_within_functions() if "snapshots" not in name.split(".")}
+    assert late - loaded == {"orchestrate_tui.agents.http", "orchestrate_tui.store.foreign"}
+
+
+def imported_within_functions() -> set[str]:
+    """What functions of the executor, of the agents and of what they read load of the program."""
+    files = (
+        file
+        for part in ("executor", "agents", "store")
+        for file in (ROOT / "orchestrate_tui" / part).glob("*.py")
+    )
+    functions = (
+        node
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return {
+        node.module
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("orch")
+    }
 
 
 @pytest.mark.parametrize("layer", ["errors", "domain.rollback", "spec", "agents", "store"])

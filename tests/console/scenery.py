@@ -29,7 +29,7 @@ from orchestrate_tui.domain.rehearsal import RehearsalReport
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
-from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.domain.run import Settlement, TriggerContext
 from orchestrate_tui.domain.status import (
     RollbackStatus,
     RollbackTriggerType,
@@ -40,7 +40,7 @@ from orchestrate_tui.domain.status import (
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.hub import Hub, Subscription
-from orchestrate_tui.executor.left_work import LeftStage, Settlement
+from orchestrate_tui.executor.left_work import LeftStage
 from orchestrate_tui.executor.runnable import Runnable
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.environments import hold_stage
@@ -53,10 +53,10 @@ from orchestrate_tui.store.releases import insert_release
 from orchestrate_tui.store.rollback_steps import change_step, insert_steps
 from orchestrate_tui.store.rollbacks import (
     insert,
-    mark_rolled_back,
     update,
 )
 from orchestrate_tui.store.runs import NewRun, StageChange, change_run, change_stages, insert_run
+from orchestrate_tui.store.undone import mark_rolled_back
 
 T = TypeVar("T")
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

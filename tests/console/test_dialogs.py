@@ -21,11 +21,11 @@ from orchestrate_tui.console.screens.step_dialog import StepDialog
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.domain.run import TriggerContext
+from orchestrate_tui.domain.run import Settlement, TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, StepStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.errors import Refused
-from orchestrate_tui.executor.left_work import LeftStage, Settlement
+from orchestrate_tui.executor.left_work import LeftStage
 from orchestrate_tui.store.breakers import trip
 from orchestrate_tui.store.rollbacks import update
 from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting

@@ -11,9 +11,9 @@ from functools import partial
 import anyio
 import pytest
 
+from orchestrate_tui.domain.run import Settlement
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.errors import Refused, StoreError
-from orchestrate_tui.executor.left_work import Settlement
 from tests.executor.scenery import (
     FOREVER,
     HOLD,

@@ -18,7 +18,7 @@ import pytest
 
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.errors import NoRoom, Refused, StoreError, Unrecorded
-from orchestrate_tui.executor import lines, reception
+from orchestrate_tui.executor import conversation, lines
 from orchestrate_tui.executor.access import Access
 from orchestrate_tui.executor.errands import LONGEST_ERRAND, AnyErrand, Cancel, Done, Resume
 from orchestrate_tui.executor.lines import Peer, address_of
@@ -168,7 +168,7 @@ def test_who_says_nothing_and_goes_is_no_trouble(door: Path, desk: Desk) -> None
 
 
 def test_who_dawdles_is_sent_away(door: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reception, "SPEAKING_TIME_S", 0.2)
+    monkeypatch.setattr(conversation, "SPEAKING_TIME_S", 0.2)
     with closing(connected(door)) as slow:
         slow.sendall(b'{"ask"')
         assert said(door, line(**CANCEL))["reply"] == "done"

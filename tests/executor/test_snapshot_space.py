@@ -10,9 +10,9 @@ import pytest
 
 from orchestrate_tui.domain.pipeline import Snapshot
 from orchestrate_tui.errors import RollbackRefused, StoreError
+from orchestrate_tui.executor.snapshot_folder import SnapshotFolder
 from orchestrate_tui.executor.snapshot_space import free_snapshots
 from orchestrate_tui.executor.snapshot_store import check_snapshots, examine_snapshots
-from orchestrate_tui.executor.snapshots import SnapshotFolder
 from orchestrate_tui.snapshots import blobs
 from orchestrate_tui.store.snapshots import NewSnapshot, insert_snapshot, read_manifest
 from tests.executor.scenery import NOON, Scene, stage

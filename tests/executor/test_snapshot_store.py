@@ -9,11 +9,11 @@ import pytest
 
 from orchestrate_tui.domain.pipeline import Snapshot
 from orchestrate_tui.errors import StoreError
+from orchestrate_tui.executor.snapshot_folder import SnapshotFolder, finish_restores
 from orchestrate_tui.executor.snapshot_store import (
     check_snapshots,
     examine_snapshots,
 )
-from orchestrate_tui.executor.snapshots import SnapshotFolder, finish_restores
 from orchestrate_tui.snapshots.journal import Journal
 from tests.executor.scenery import Scene, stage
 

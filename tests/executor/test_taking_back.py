@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from orchestrate_tui.agents.left_programs import Left
+from orchestrate_tui.domain.run import Settlement
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.executor import PipelineExecutor
-from orchestrate_tui.executor.left_work import Settlement
 from orchestrate_tui.stagehost.files import SOCKET
 from tests.executor.scenery import (
     FOREVER,

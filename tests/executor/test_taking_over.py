@@ -79,10 +79,10 @@ async def test_who_is_late_is_not_asked_what_became_of_stages_that_another_one_e
     scene.bury(with_processes=False)
     seen = scene.executor._runs.marked(1)
     async with PipelineExecutor(scene.executor.database) as faster:
-        await faster._runs.stopped(seen, "cancelled by ann", "ann")
+        await faster._parts.taking_over.stopped(seen, "cancelled by ann", "ann")
         late = scene.executor._context.takeover("bob")
         with pytest.raises(StaleTransition, match="Run 1 was taken over by ann at"):
-            await scene.executor._runs.resume(seen, late)
+            await scene.executor._parts.taking_over.resume(seen, late)
         with pytest.raises(StaleTransition, match=rf"is just being taken up by {ME} \(process"):
             await scene.executor.resume_run(1)
         async with faster._runs.taking_up(1, "ann"):
@@ -239,7 +239,9 @@ async def test_of_two_who_take_over_one_wins_and_the_other_is_told_who(scene: Sc
 
     async def take(executor: PipelineExecutor, actor: str) -> None:
         try:
-            await executor._runs.resume(run, executor._context.takeover(actor, "it hangs"))
+            await executor._parts.taking_over.resume(
+                run, executor._context.takeover(actor, "it hangs")
+            )
         except Refused as refused:
             told.append(str(refused))
 

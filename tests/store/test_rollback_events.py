@@ -36,6 +36,7 @@ from orchestrate_tui.store import (
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.definitions import decode_plan, encode_plan
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.undone import mark_rolled_back
 from tests.store.scenery import NOON, Store, rollback_of
 
 LATER = NOON + timedelta(minutes=5)
@@ -346,9 +347,7 @@ def test_an_undone_stage_names_the_rollback_that_undid_it(
     store: Store, run_id: int, history: History
 ) -> None:
     event = running(store, run_id)
-    store.database.write(
-        lambda c: rollbacks.mark_rolled_back(c, run_id, "deploy", event.id or 0, LATER)
-    )
+    store.database.write(lambda c: mark_rolled_back(c, run_id, "deploy", event.id or 0, LATER))
     build, deploy = history.stages(run_id)
     assert (deploy.status, deploy.rolled_back_by) == (StageStatus.ROLLED_BACK, event.id)
     assert (build.status, build.rolled_back_by) == (StageStatus.SUCCEEDED, None)
@@ -363,9 +362,7 @@ def test_a_stage_that_did_not_run_or_is_undone_cannot_be_rolled_back(
     event = running(store, run_id)
 
     def mark(run: int, stage: str) -> None:
-        store.database.write(
-            lambda c: rollbacks.mark_rolled_back(c, run, stage, event.id or 0, LATER)
-        )
+        store.database.write(lambda c: mark_rolled_back(c, run, stage, event.id or 0, LATER))
 
     mark(run_id, "deploy")
     with pytest.raises(StaleTransition, match="'deploy' is rolled_back"):

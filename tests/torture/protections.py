@@ -14,7 +14,13 @@ from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.status import StepStatus
 from orchestrate_tui.domain.step_decision import StepDecision
 from orchestrate_tui.errors import StaleTransition
-from orchestrate_tui.executor import demand, left_work, quarantine, rollback, runs, taking_up
+from orchestrate_tui.executor import (
+    demand,
+    left_work,
+    rollback,
+    taking_over,
+    taking_up,
+)
 from orchestrate_tui.executor import environments as keeping_apart
 from orchestrate_tui.executor.operator_desk import OperatorDesk
 from orchestrate_tui.executor.room import Room
@@ -105,7 +111,7 @@ _COUNT_BY_CLOCK = breakers._COUNT.replace(
 
 WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "asking": ((left_work.Survey, "_is_repeatable", lambda *_: True),),
-    "ending": ((runs, "end_leftovers", _leave_them),),
+    "ending": ((taking_over, "end_leftovers", _leave_them),),
     "one decision": (
         (OperatorDesk, "take", _take_any),
         (rollback_steps, "change_step", _change_any),
@@ -122,6 +128,6 @@ WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "steady timers": ((BaseEventLoop, "time", lambda _: time.time()),),
     "patience": ((Writer, "submit", _submit_in_haste),),
     "room": ((Room, "start", _start_at_once), (Room, "wait", _wait_for_nothing)),
-    "refusing": ((quarantine, "find_breaker", _nobody),),
+    "refusing": ((breakers, "find_breaker", _nobody),),
 }
 """What stands in the place of each of them."""

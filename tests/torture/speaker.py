@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrate_tui import cli
 from orchestrate_tui.cli import decisions, doctor, history, rollbacks, running
 from orchestrate_tui.domain.moments import to_text
-from orchestrate_tui.executor import executor, runs
+from orchestrate_tui.executor import asking, taking_over
 from orchestrate_tui.store.fencing import Takeover
 from orchestrate_tui.store.record import record
 
@@ -46,10 +46,10 @@ def take_anyway(
 
 
 WITHOUT: dict[str, list[tuple[Any, str, Any]]] = {
-    "one acknowledgement": [(executor, "acknowledge", note_anyway)],
+    "one acknowledgement": [(asking, "acknowledge", note_anyway)],
     "one owner": [
-        (runs, "take_over", take_anyway),
-        (runs.Runs, "_refuse_taken", lambda *_: None),
+        (taking_over, "take_over", take_anyway),
+        (taking_over.TakingOver, "_refuse_taken", lambda *_: None),
     ],
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.errors import Refused
-from orchestrate_tui.executor import reception
+from orchestrate_tui.executor import conversation, reception
 from orchestrate_tui.executor.errands import AnyErrand, Cancel, Done, errand_of, line_of
 from orchestrate_tui.executor.lines import Peer, address_of, listener_at
 from orchestrate_tui.executor.messenger import Messenger
@@ -151,7 +151,7 @@ def heard(path: Path, times: int) -> tuple[int, float]:
 def test_an_honest_errand_is_done_whatever_others_send(
     path: Path, rng: random.Random, amount: Amount, figure: Figure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reception, "SPEAKING_TIME_S", 0.3)
+    monkeypatch.setattr(conversation, "SPEAKING_TIME_S", 0.3)
     monkeypatch.setattr(reception, "MOST_OF_ONE", CROWD + 2)  # they are one account here
     door, times = StoreFiles(path).socket(1), amount(short=30, long=3_000)
     with closing(Reception(door, os.getgid(), serve)), crowd(door, rng.random()):

@@ -18,7 +18,8 @@ from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, lines, plain, toned
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
-from orchestrate_tui.executor.left_work import LeftStage, Settlement
+from orchestrate_tui.domain.run import Settlement
+from orchestrate_tui.executor.left_work import LeftStage
 
 if TYPE_CHECKING:
     from orchestrate_tui.domain.run import Run
