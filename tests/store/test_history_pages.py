@@ -167,7 +167,7 @@ def test_the_logs_of_a_run_lie_where_its_executor_writes_them(
 
 
 def test_a_pipeline_that_was_never_kept_is_not_made_up(store: Store) -> None:
-    with pytest.raises(LookupError, match="no definition abc"):
+    with pytest.raises(StoreError, match="no definition abc"):
         store.database.read(lambda c: read_definition(c, "abc"))
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.snapshots import (
     NewSnapshot,
@@ -52,8 +53,8 @@ def test_a_snapshot_is_found_by_its_run_with_its_values(store: Store, history: H
     assert "3 entries, 20 bytes" in event.detail
 
 
-def test_an_unknown_manifest_is_a_lookup_error(store: Store) -> None:
-    with pytest.raises(LookupError):
+def test_an_unknown_manifest_is_told_in_a_sentence(store: Store) -> None:
+    with pytest.raises(StoreError, match="no snapshot 9"):
         store.database.read(lambda c: read_manifest(c, 9))
 
 
