@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from orchestrate_tui.domain.components import parts_of
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.readiness import Readiness, SnapshotState, readiness
 from orchestrate_tui.domain.release import VERSION, Succession
+from orchestrate_tui.store.history import order_of_starts
 from orchestrate_tui.store.releases import succession
 from orchestrate_tui.store.snapshots import (
     find_snapshot,
@@ -37,7 +38,9 @@ def run_readiness(
     """
     run, pipeline = history.run(run_id), history.definition(run_id)
     stages = {stage.stage_name: stage for stage in history.stages(run_id)}
-    look = partial(_look, pipeline=pipeline, run=run, packs=history.files.snapshots / "packs")
+    starts = history.query(partial(order_of_starts, run_id=run_id))
+    packs = history.files.snapshots / "packs"
+    look = partial(_look, pipeline=pipeline, run=run, starts=starts, packs=packs)
     return tuple(
         history.query(partial(look, stage=stage, stands=stages[stage.name], thorough=thorough))
         for stage in pipeline.stages
@@ -50,6 +53,7 @@ def _look(
     *,
     pipeline: Pipeline,
     run: Run,
+    starts: Mapping[str, int],
     packs: Path,
     stage: Stage,
     stands: StageRun,
@@ -59,7 +63,7 @@ def _look(
     if not run.simulated:
         version = dict(run.trigger.variables).get(VERSION, "")
         of_parts = [
-            succession(connection, run.id, stage.name, version, component=part)
+            succession(connection, run.id, stage.name, version, component=part, starts=starts)
             for part in parts_of(stage)
         ]
         known = next((one for one in of_parts if one.earlier is None), of_parts[0])

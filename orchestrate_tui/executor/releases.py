@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -26,12 +26,13 @@ def releases_of(
     connection: Connection,
     context: RunContext,
     stages: Iterable[StageRun],
+    starts: Mapping[str, int],
     release_id: int | None = None,
 ) -> dict[str, Succession]:
     """What those stages, or their components, brought to their environments.
 
-    A simulated run brings nothing. The release of that id takes the place of the one before in
-    its environment, where there is an undo to tell it to.
+    A simulated run brings nothing. `starts` are as for place_before. The release of that id takes
+    the place of the one before in its environment, where there is an undo to tell it to.
     """
     if context.run.simulated:
         return {}
@@ -45,7 +46,7 @@ def releases_of(
         is_about = named is not None and named.environment == stage.environment
         told = named.id if named and is_about and _is_told(context, name) else None
         for part in _parts(context, name):
-            own = succession(connection, context.id, name, version, component=part)
+            own = succession(connection, context.id, name, version, component=part, starts=starts)
             of_part = told and sibling_of(connection, told, name, part)
             own = replace(own, earlier=read_release(connection, of_part)) if of_part else own
             found[part_name(name, part)] = own

@@ -89,6 +89,7 @@ def plan_request(
 ) -> RollbackPlan:
     """The plan of a rollback of a run whose stages stand as given."""
     known = {stage.stage_name: stage for stage in stages}
+    starts = order_of_starts(connection, context.id)
     plan = plan_rollback(
         context.pipeline,
         context.graph,
@@ -96,13 +97,13 @@ def plan_request(
         failed_stage=from_stage,
         target=to_stage,
         simulated=context.run.simulated,
-        releases=releases_of(connection, context, known.values(), release_id),
+        releases=releases_of(connection, context, known.values(), starts, release_id),
         snapshots=restorable(connection, context),
         pruned=pruned_parts(connection, context.id),
         components=components,
         cascade=cascade,
         undone=rollbacks.undone_components(connection, context.id),
-        starts=order_of_starts(connection, context.id),
+        starts=starts,
     )
     lost = overwritten(connection, context, plan)
     untold = _untold(connection, plan, release_id) if release_id is not None else ()

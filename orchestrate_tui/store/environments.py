@@ -58,7 +58,10 @@ _STARTS = """
 
 _NEWER = f"""
     WITH own AS (
-        SELECT environment, max((SELECT min(id) {_STARTS.format("stages")})) AS start FROM stages
+        SELECT environment, max(start) AS start FROM stages JOIN (
+            SELECT stage_name, min(id) AS start FROM events
+            WHERE run_id = :run AND kind = 'stage' AND to_status = 'running' GROUP BY stage_name
+        ) USING (stage_name)
         WHERE run_id = :run AND environment IS NOT NULL GROUP BY environment),
     since AS (
         SELECT coalesce(min(id), 0) AS start FROM events

@@ -17,6 +17,7 @@ from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
 _LAST = """
     SELECT release_id FROM (
@@ -92,12 +93,18 @@ def all_in_place(connection: sqlite3.Connection) -> frozenset[int]:
 
 
 def place_before(
-    connection: sqlite3.Connection, run_id: int, stage_name: str, component: str | None = None
+    connection: sqlite3.Connection,
+    run_id: int,
+    stage_name: str,
+    component: str | None = None,
+    *,
+    starts: Mapping[str, int] | None = None,
 ) -> int | None:
     """The release that was in place before a stage of a run began, or is before it begins.
 
     That is one of the same stage, else of another one in the same environment; where it is about
     a `component`, one of that, or of a stage as a whole. None for none, or no environment.
+    Who asks about many stages of a run gives their `starts`, see order_of_starts.
     """
     row = connection.execute(
         "SELECT pipeline, environment FROM stages JOIN runs ON runs.id = run_id"
@@ -114,7 +121,10 @@ def place_before(
         "any": component is None,
         "run_id": run_id,
     }
-    began = began_at(connection, run_id, stage_name) or _NOW
+    known_start = (
+        began_at(connection, run_id, stage_name) if starts is None else starts.get(stage_name)
+    )
+    began = known_start or _NOW
     found = _in_place(connection, _LAST, known, began)
     return found if found is not None else _in_place(connection, _LAST_OF_ANY, known, began)
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.components import Parts, parts_of
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.store.definitions import read_definition
-from orchestrate_tui.store.placing import all_in_place, began_at, place_before
+from orchestrate_tui.store.history import order_of_starts
+from orchestrate_tui.store.placing import all_in_place, place_before
 from orchestrate_tui.store.record import record
 from orchestrate_tui.values import dataclass
 
@@ -119,6 +120,7 @@ def _gone_back_to(connection: sqlite3.Connection, aged: Collection[int]) -> Iter
     """
     horizon = _horizon(connection, aged) if aged else {}
     parts: dict[tuple[str, str], Parts] = {}
+    starts: dict[int, dict[str, int]] = {}
     for row in connection.execute(_UNDOABLE).fetchall():
         run_id, name, digest = row["run_id"], row["stage_name"], row["definition_hash"]
         place = horizon.get((row["pipeline"], row["environment"]))
@@ -127,10 +129,12 @@ def _gone_back_to(connection: sqlite3.Connection, aged: Collection[int]) -> Iter
         if (digest, name) not in parts:
             stage = read_definition(connection, digest).stage(name)
             parts[digest, name] = parts_of(stage) if stage else ()
-        began = began_at(connection, run_id, name)
+        if run_id not in starts:
+            starts = {run_id: order_of_starts(connection, run_id)}
+        began = starts[run_id].get(name)
         for part in parts[digest, name]:
             if place is None or began is None or began <= place.get((name, part), began):
-                earlier = place_before(connection, run_id, name, part)
+                earlier = place_before(connection, run_id, name, part, starts=starts[run_id])
                 if earlier is not None:
                     yield earlier
 

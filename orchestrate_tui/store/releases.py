@@ -14,7 +14,7 @@ from orchestrate_tui.store.rows import moment
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
 _STANDING = """
@@ -185,17 +185,18 @@ def succession(
     version: str = "",
     *,
     component: str | None = None,
+    starts: Mapping[str, int] | None = None,
 ) -> Succession:
     """What a stage of a run brought to its environment, and what an undo of it goes back to.
 
     That is what was in place before the stage began, see place_before, unless it was pruned.
-    `version` is as for insert_release.
+    `version` is as for insert_release, `starts` as for place_before.
     """
     own = connection.execute(
         "SELECT version FROM releases WHERE run_id = ? AND stage_name = ? ORDER BY id DESC LIMIT 1",
         (run_id, stage_name),
     ).fetchone()
-    earlier = place_before(connection, run_id, stage_name, component)
+    earlier = place_before(connection, run_id, stage_name, component, starts=starts)
     found = None if earlier is None else read_release(connection, earlier)
     return Succession(
         version=own["version"] if own else _output(connection, run_id, stage_name) or version,

@@ -14,7 +14,9 @@ import pytest
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
 from orchestrate_tui.store import open_database, rollbacks
 from orchestrate_tui.store.commands import waiting_commands
-from orchestrate_tui.store.history import History
+from orchestrate_tui.store.environments import newer_deployment
+from orchestrate_tui.store.history import History, order_of_starts
+from orchestrate_tui.store.placing import place_before
 from tests.store.scenery import NOON
 
 Question = Callable[[History], object]
@@ -173,6 +175,11 @@ def test_a_question_is_answered_by_an_index_without_sorting(history: History, na
 
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_costs_little_however_much_has_happened(history: History, name: str) -> None:
+    assert _steps_of(history, QUESTIONS[name]) < 4000
+
+
+def _steps_of(history: History, question: Question) -> int:
+    """How much work of SQLite an answer takes."""
     steps = 0
 
     def count() -> int:
@@ -181,6 +188,54 @@ def test_a_question_costs_little_however_much_has_happened(history: History, nam
         return 0
 
     connection(history).set_progress_handler(count, 10)
-    QUESTIONS[name](history)
+    question(history)
     connection(history).set_progress_handler(None, 10)
-    assert steps < 4000
+    return steps
+
+
+WIDE = (
+    "INSERT INTO definitions VALUES ('h', 'shop', '{}', '', '')",
+    """
+    INSERT INTO runs (id, pipeline, definition_hash, status, actor, created_at)
+    VALUES (1, 'shop', 'h', 'succeeded', 'alice', ''), (2, 'shop', 'h', 'succeeded', 'bob', '')
+    """,
+    """
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+    INSERT INTO stages (run_id, position, stage_name, agent, status, environment)
+    SELECT 1, i, 'stage-' || i, 'robot', 'succeeded', 'production' FROM n
+    """,
+    """
+    INSERT INTO events (run_id, at, kind, stage_name, to_status)
+    SELECT 1, '', 'stage', stage_name, value
+    FROM stages, json_each('["running", "succeeded"]') ORDER BY position, key
+    """,
+    """
+    INSERT INTO events (run_id, at, kind, stage_name, to_status)
+    VALUES (2, '', 'stage', 'stage-0', 'running')
+    """,
+    """
+    INSERT INTO releases
+        (pipeline, environment, run_id, stage_name, definition_hash, event_id, created_at)
+    VALUES ('shop', 'production', 2, 'stage-0', 'h', 3000, '')
+    """,
+)
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """A history with one run, of a thousand stages that deployed something."""
+    path = tmp_path_factory.mktemp("wide") / "store.db"
+    with open_database(path) as database:
+        database.write(lambda c: [c.execute(statement) for statement in WIDE].clear())
+        history = History(path)
+        yield history
+        history.close()
+
+
+def test_when_the_stages_of_a_run_began_is_asked_once(wide: History) -> None:
+    starts = wide.query(partial(order_of_starts, run_id=1))
+    look = partial(place_before, run_id=1, stage_name="stage-999", starts=starts)
+    assert not [sql for sql in statements(wide, asking(look)) if "FROM events" in sql]
+    newer = partial(newer_deployment, run_id=1, places={("production", None)})
+    assert wide.query(newer) == "Run 2 has deployed to 'production' since"
+    assert _steps_of(wide, asking(newer)) < 200_000
