@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from orchestrate_tui.domain.graph import StageGraph
+from orchestrate_tui.domain.pipeline import Stage
 from orchestrate_tui.values import dataclass
 
 SNAPSHOT = "snapshot."
@@ -38,6 +40,16 @@ class PathChange:
     now: int | None
     then: int | None
     diff: tuple[str, ...] = ()
+
+
+def rivals_of(stages: Iterable[Stage], graph: StageGraph) -> dict[str, frozenset[str]]:
+    """Of each stage with paths to keep those others that may run at the same time."""
+    keeping = frozenset(one.name for one in stages if one.snapshot and one.snapshot.paths)
+    if len(keeping) < 2:
+        return {}
+    return {
+        name: keeping - {name} - graph.upstream(name) - graph.downstream(name) for name in keeping
+    }
 
 
 def snapshot_variables(values: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from orchestrate_tui.agents.contract import OwnLauncher
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.run import Run
+from orchestrate_tui.domain.snapshot import rivals_of
 from orchestrate_tui.executor.hub import Change, Hub
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.room import Room
@@ -95,3 +96,8 @@ class RunContext:
     def stages(self) -> Mapping[str, Stage]:
         """The stages as the pipeline defines them, by name."""
         return {stage.name: stage for stage in self.pipeline.stages}
+
+    @cached_property
+    def rivals(self) -> Mapping[str, frozenset[str]]:
+        """Which stages with paths to keep may run at the same time; see rivals_of."""
+        return rivals_of(self.pipeline.stages, self.graph)

@@ -27,7 +27,7 @@ def check_unshared(
     patterns: Sequence[str],
 ) -> None:
     """Raise Unfit, by name, when a stage that may run at the same time has kept the same."""
-    if _rivals(context, stage_name):
+    if context.rivals.get(stage_name):
         from orchestrate_tui.snapshots.errors import Unfit  # noqa: PLC0415
         from orchestrate_tui.snapshots.places import resolve  # noqa: PLC0415
 
@@ -43,7 +43,7 @@ def shared(connection: Connection, context: RunContext, new: NewSnapshot) -> str
 
     Others may have been quicker since it was looked for.
     """
-    if not _rivals(context, new.stage_name):
+    if not context.rivals.get(new.stage_name):
         return ""
     patterns = _patterns(new.workdir, new.manifest, new.sha256)
     problem = _shared(connection, context=context, stage_name=new.stage_name, patterns=patterns)
@@ -55,22 +55,11 @@ def lie_together(one: bytes, other: bytes) -> bool:
     return one == other or one.startswith(other + b"/") or other.startswith(one + b"/")
 
 
-def _rivals(context: RunContext, stage_name: str) -> frozenset[str]:
-    """The stages with paths to keep that may run at the same time."""
-    keeping = frozenset(
-        one.name for one in context.pipeline.stages if one.snapshot and one.snapshot.paths
-    )
-    if keeping <= {stage_name}:
-        return frozenset()
-    graph = context.graph
-    return keeping - {stage_name} - graph.upstream(stage_name) - graph.downstream(stage_name)
-
-
 def _shared(
     connection: Connection, *, context: RunContext, stage_name: str, patterns: Sequence[str]
 ) -> str:
     """Which of these absolute patterns a rival has kept too, in a sentence; "" for none."""
-    rivals = _rivals(context, stage_name)
+    rivals = context.rivals[stage_name]
     for kept in snapshots_of(connection, context.id):
         if kept.stage_name in rivals:
             others = _patterns(kept.workdir, *read_manifest(connection, kept.id))
