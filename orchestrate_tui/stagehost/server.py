@@ -15,13 +15,16 @@ import socket
 from binascii import a2b_base64
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from orchestrate_tui.stagehost import trees
 from orchestrate_tui.stagehost.clients import Client, Clients
 from orchestrate_tui.stagehost.files import ERRORS, SOCKET, hold
+from orchestrate_tui.stagehost.hunting import hunt
 from orchestrate_tui.stagehost.journal import Journal, boot_clock
 from orchestrate_tui.stagehost.spawning import spawn
 from orchestrate_tui.stagehost.starting import ORDERS, taken_orders
+from orchestrate_tui.stagehost.urgency import Urgency
 from orchestrate_tui.stagehost.wire import Message
 
 TYPE_CHECKING = False
@@ -67,6 +70,11 @@ class Program:
         self.whole_s: float | None = None
 
     @property
+    def is_being_ended(self) -> bool:
+        """Whether it was told to end, or its time is over."""
+        return self.stopped or self.timed_out
+
+    @property
     def is_unwatched(self) -> bool:
         """Whether something of it is left that nothing tells the end of."""
         return self.code is not None and self.sink is None and not self.watched
@@ -84,6 +92,8 @@ class Host:
         self._marks = trees.Marks()
         self._programs: dict[str, Program] = {}
         self._heads: dict[int, Program] = {}
+        self._ended: list[tuple[Program, int]] = []
+        self._urgency = Urgency()
         self._strangers: set[int] = set()
         self._orphans: dict[int, set[int]] = {}
         self._has_services = False
@@ -101,6 +111,8 @@ class Host:
                 handle(events)
             self._supervise()
             self._clients.send_all()
+            if not any(one.is_being_ended for one in self._programs.values()):
+                self._urgency.end()
         with suppress(OSError):
             os.unlink(os.path.join(self._folder, SOCKET))
 
@@ -130,6 +142,7 @@ class Host:
         if key in self._programs:
             self._clients.tell(client, {"id": key, "refused": {"text": "it runs already"}})
             return
+        self._urgency.end()  # what is started is to take its turn
         try:
             self._journal.starts(key)
             pid, mark, sink = spawn(
@@ -158,8 +171,15 @@ class Host:
         if program is not None and program.client is client:
             program.stopped = True
             program.is_doomed = program.is_doomed or number == signal.SIGKILL
-            self._find_owners(trees.children(), program)
-            program.tree.send(number)
+            self._send(program, number)
+
+    def _send(self, program: Program, number: int) -> None:
+        self._urgency.begin()
+        self._find_orphans(trees.children(), program)
+        program.tree.send(number)
+        if number == signal.SIGKILL:
+            known = self._heads.keys() | self._strangers
+            hunt(partial(self._owns, program), known, self._collect)
 
     def _hand_over(self, client: Client, key: str) -> None:
         """Let another executor control a program; who controlled it before does so no more."""
@@ -191,17 +211,21 @@ class Host:
 
     def _reap(self, reading: int) -> None:
         os.read(reading, 4096)
-        ended: list[tuple[Program, int]] = []
+        self._collect()
+        ended, self._ended = self._ended, []
+        children = trees.children() if ended else frozenset()
+        for program, code in ended:
+            self._note_end(program, code, children)
+
+    def _collect(self) -> None:
+        """Reap what has ended; the numbers of these processes may be given to others then."""
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = found
                 self._strangers.discard(pid)
                 self._orphans.pop(pid, set()).discard(pid)
                 if (program := self._heads.pop(pid, None)) is not None:
-                    ended.append((program, os.waitstatus_to_exitcode(status)))
-        children = trees.children() if ended else frozenset()
-        for program, code in ended:
-            self._note_end(program, code, children)
+                    self._ended.append((program, os.waitstatus_to_exitcode(status)))
 
     def _note_end(self, program: Program, code: int, children: frozenset[int]) -> None:
         program.code = code
@@ -239,27 +263,38 @@ class Host:
         What it left has this process above it. To look through all processes of the system after
         each end would cost more than to start one.
         """
-        return self._find_owners(children, program) and bool(program.tree.members())
+        if self._find_orphans(children, program):
+            return True
+        return not children <= self._heads.keys() | self._strangers and bool(program.tree.members())
 
-    def _find_owners(self, children: frozenset[int], program: Program) -> bool:
-        """Find out whose the processes are that were left to this one; whether there are any.
+    def _find_orphans(self, children: frozenset[int], program: Program) -> bool:
+        """Find out which processes of the program were left to this one; whether any was."""
+        unknown = children - self._heads.keys() - self._strangers
+        found = [pid for pid in unknown if self._owns(program, pid)]
+        for pid in found:
+            if not program.tree.has(pid):
+                program.tree.orphans.add(pid)
+                self._orphans[pid] = program.tree.orphans
+        if self._has_services:
+            self._strangers |= {pid for pid in unknown if not self._is_somebodys(pid)}
+        return bool(found)
+
+    def _owns(self, program: Program, pid: int) -> bool:
+        """Whether a process that was left to this one, and runs, is the program's.
 
         Of what hides where it comes from it is known only that a program of this host started it.
         It is taken for this program's when that is the only one, or all are being ended. Where a
         program may leave services, it is nobody's.
         """
-        unknown = children - self._heads.keys() - self._strangers
+        if program.tree.has(pid):
+            return True
         others = [one for one in self._programs.values() if one is not program]
-        is_last = all(one.stopped or one.timed_out for one in others)
-        for pid in unknown:
-            if any(one.tree.has(pid) for one in (program, *others)):
-                continue
-            if self._has_services:
-                self._strangers.add(pid)
-            elif is_last:
-                program.tree.orphans.add(pid)
-                self._orphans[pid] = program.tree.orphans
-        return not unknown <= self._strangers
+        is_last = all(one.is_being_ended for one in others)
+        is_anothers = any(one.tree.has(pid) for one in others)
+        return is_last and not is_anothers and not self._has_services and trees.runs(pid)
+
+    def _is_somebodys(self, pid: int) -> bool:
+        return any(one.tree.has(pid) for one in self._programs.values())
 
     def _watch(self, program: Program) -> None:
         """Wait for the ends of what a program left, and look again after them.
@@ -267,16 +302,16 @@ class Host:
         What cannot be waited for, because it ended just now or no descriptor is free, is looked
         at again soon.
         """
-        self._find_owners(trees.children(), program)
+        is_left = self._find_orphans(trees.children(), program)
         present = program.tree.members()
-        if present and program.is_doomed:
-            program.tree.send(signal.SIGKILL)
+        if program.is_doomed and (present or is_left):
+            self._send(program, signal.SIGKILL)
         for pid in present:
             if pid not in program.watched:
                 with suppress(OSError):
                     program.watched[pid] = pidfd = os.pidfd_open(pid)
                     self._register(pidfd, lambda pid=pid: self._look_again(program, pid))  # type: ignore[misc]
-        if not present:
+        if not present and not is_left:
             self._forget(program)
 
     def _look_again(self, program: Program, pid: int) -> None:
@@ -319,8 +354,7 @@ class Host:
     def _end(self, program: Program, now: float) -> None:
         program.timed_out = program.timed_out or program.code is None
         program.is_doomed = program.next_signal is signal.SIGKILL
-        self._find_owners(trees.children(), program)
-        program.tree.send(program.next_signal)
+        self._send(program, program.next_signal)
         is_first = program.next_signal is signal.SIGTERM
         program.due_s = now + (program.grace_s if is_first else _KILL_AGAIN_S)
         program.next_signal = signal.SIGKILL

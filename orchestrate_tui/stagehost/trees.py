@@ -21,11 +21,11 @@ _ENDED_STATES = b"ZX"
 _THREADS = 17
 """Which field of a process's state, from the state itself on, tells how many threads it has."""
 
+_PIECE = 1 << 16
 _LIMIT_NAME = b"Max realtime timeout"
 _MARK_BASE = 1 << 60  # microseconds: 36,000 years
 _MARK_COUNT = 1 << 24
-_FREEZE_ROUNDS = 100
-_LOOKS = 50
+_LOOKS = 20
 
 
 class Marks:
@@ -75,8 +75,20 @@ class Tree:
         self.orphans: set[int] = set()
 
     def members(self) -> list[int]:
-        """The processes of it that run; those that only wait to be reaped do not count."""
-        return list(self._found(set()))
+        """The processes of it that run; those that only wait to be reaped do not count.
+
+        What forks and ends all the time is gone when it is looked at, but it was there when the
+        list was made: so whatever is new in the next list is looked at until nothing is.
+        """
+        seen: set[int] = set()
+        found: list[int] = []
+        for _ in range(_LOOKS):
+            fresh = [pid for pid in _pids() if pid not in seen]
+            if not fresh:
+                break
+            seen.update(fresh)
+            found += filter(self.has, fresh)
+        return found
 
     def kept(self) -> list[tuple[int, str]]:
         """The services that it leaves and that are kept, each with its name; none elsewhere."""
@@ -85,25 +97,12 @@ class Tree:
         whole = Tree(self.head, self.mark, variable=self.variable)
         return [(pid, _name(pid)) for pid in whole.members() if not self.has(pid)]
 
-    def _found(self, seen: set[int]) -> Iterator[int]:
-        """Its processes but those in `seen`, to which all are added that were looked at.
-
-        What forks and ends all the time is gone when it is looked at, but it was there when the
-        list was made: so whatever is new in the next list is looked at until nothing is.
-        """
-        for _ in range(_LOOKS):
-            fresh = [pid for pid in _pids() if pid not in seen]
-            if not fresh:
-                break
-            seen.update(fresh)
-            yield from filter(self.has, fresh)
-
     def has(self, pid: int) -> bool:
         """Whether `pid` runs and belongs to it."""
         if self.mark is not None and not (self._is_marked(pid) or self._descends(pid)):
             return False
         session = self.head if self.keeps_services or self.mark is None else None
-        return _runs(pid, session)
+        return runs(pid, session)
 
     def _is_marked(self, pid: int) -> bool:
         found = mark_of(pid)
@@ -133,33 +132,42 @@ class Tree:
         then. What gets another signal is woken, should it be stopped. No signal reaches a
         stranger that got the number of an ended process.
         """
-        if number != signal.SIGKILL:
-            for pid in self._found(set()):
-                if not self._is_of_a_run_within(pid):
-                    self._send(pid, number, signal.SIGCONT)
+        if number == signal.SIGKILL:
+            self._kill()
             return
+        for pid in filter(self.has, _pids()):
+            if not self._is_of_a_run_within(pid):
+                self._send(pid, number, signal.SIGCONT)
+
+    def _kill(self) -> None:
+        if self.head in children():  # then its number is its own, and all its group stops at once
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.head, signal.SIGSTOP)
         seen: set[int] = set()
         stopped: list[int] = []
-        for _ in range(_FREEZE_ROUNDS):
-            before = len(stopped)
-            for pid in self._found(seen):
-                self._send(pid, signal.SIGSTOP)
-                stopped.append(pid)
-            if len(stopped) == before:
+        for _ in range(_LOOKS):
+            fresh = [pid for pid in _pids() if pid not in seen]
+            seen.update(fresh)
+            found = [pid for pid in fresh if self._send(pid, signal.SIGSTOP)]
+            stopped += found
+            if not found:
                 break
         for pid in stopped:
             self._send(pid, signal.SIGKILL)
 
-    def _send(self, pid: int, *numbers: int) -> None:
+    def _send(self, pid: int, *numbers: int) -> bool:
+        """Signal a process if it belongs to the tree; whether it does."""
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:  # ended, or no descriptor is left
-            return
+            return False
         try:
-            if self.has(pid):  # the number was not given to another process meanwhile
-                for number in numbers:
-                    with suppress(ProcessLookupError, PermissionError):
-                        signal.pidfd_send_signal(pidfd, number)
+            if not self.has(pid):  # or its number was given to another process meanwhile
+                return False
+            for number in numbers:
+                with suppress(ProcessLookupError, PermissionError):
+                    signal.pidfd_send_signal(pidfd, number)
+            return True
         finally:
             os.close(pidfd)
 
@@ -167,8 +175,7 @@ class Tree:
 def children() -> frozenset[int]:
     """This process's children, ended ones that wait to be reaped included."""
     try:
-        with open(f"{_PROC}/self/task/{os.getpid()}/children", "rb") as source:
-            return frozenset(map(int, source.read().split()))
+        return frozenset(map(int, _read(f"{_PROC}/self/task/{os.getpid()}/children").split()))
     except OSError:  # a kernel without that file
         return frozenset(pid for pid in _pids() if _parent(pid) == os.getpid())
 
@@ -183,8 +190,7 @@ def _pids() -> Iterator[int]:
 def mark_of(pid: int) -> int | None:
     """The mark of a process; None without one."""
     try:
-        with open(f"{_PROC}/{pid}/limits", "rb") as source:
-            _, found, rest = source.read().partition(_LIMIT_NAME)
+        _, found, rest = _read(f"{_PROC}/{pid}/limits").partition(_LIMIT_NAME)
     except OSError:  # ended meanwhile
         return None
     value = rest.split(maxsplit=1)[0] if found else b""
@@ -194,7 +200,7 @@ def mark_of(pid: int) -> int | None:
 def environment_of(pid: int) -> list[bytes]:
     """The entries of the environment that a process was started with; [] if that is hidden."""
     try:
-        return _read_environment(f"{_PROC}/{pid}")
+        return _read(f"{_PROC}/{pid}/environ").split(b"\0")
     except ProcessLookupError:  # its first thread has ended; others may go on
         return _environment_of_threads(pid)
     except OSError:
@@ -205,26 +211,23 @@ def _environment_of_threads(pid: int) -> list[bytes]:
     with suppress(OSError):
         for thread in os.listdir(f"{_PROC}/{pid}/task"):
             with suppress(ProcessLookupError):
-                return _read_environment(f"{_PROC}/{pid}/task/{thread}")
+                return _read(f"{_PROC}/{pid}/task/{thread}/environ").split(b"\0")
     return []
-
-
-def _read_environment(folder: str) -> list[bytes]:
-    with open(f"{folder}/environ", "rb") as source:
-        return source.read().split(b"\0")
 
 
 def _name(pid: int) -> str:
     """What a process calls itself; "" when it has ended."""
     try:
-        with open(f"{_PROC}/{pid}/comm", "rb") as source:
-            return source.read().decode(errors="replace").removesuffix("\n")
+        return _read(f"{_PROC}/{pid}/comm").decode(errors="replace").removesuffix("\n")
     except OSError:
         return ""
 
 
-def _runs(pid: int, session: int | None) -> bool:
-    """Whether it has not ended; one whose first thread alone has looks as if it had."""
+def runs(pid: int, session: int | None = None) -> bool:
+    """Whether a process has not ended, and is of that session, or of any (None).
+
+    One of which only the first thread has ended looks as if all of it had.
+    """
     fields = _stat(pid)
     return (
         bool(fields)
@@ -241,7 +244,18 @@ def _parent(pid: int) -> int | None:
 def _stat(pid: int) -> list[bytes]:
     """State, parent, group, session, … of a process, as proc(5) orders them; [] without it."""
     try:
-        with open(f"{_PROC}/{pid}/stat", "rb") as source:
-            return source.read().rpartition(b")")[2].split(maxsplit=_THREADS + 1)
+        return _read(f"{_PROC}/{pid}/stat").rpartition(b")")[2].split(maxsplit=_THREADS + 1)
     except OSError:
         return []
+
+
+def _read(path: str) -> bytes:
+    """All of a file of /proc; a third of the time that open() takes. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = piece = os.read(descriptor, _PIECE)
+        while piece:
+            content += (piece := os.read(descriptor, _PIECE))
+        return content
+    finally:
+        os.close(descriptor)

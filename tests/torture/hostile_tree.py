@@ -166,21 +166,38 @@ def line() -> None:
 
 def hops() -> None:
     """A process that never stays: it forks another, leaves its session, and ends."""
+    orphan(lambda: hop(0.002))
 
-    def hop(left: int) -> None:
+
+def hop(pause_s: float) -> None:
+    for _ in range(HOPS):
         os.setsid()
-        time.sleep(0.002)
-        if left and not os.fork():
-            record()
-            hop(left - 1)
-        os._exit(0)
-
-    orphan(lambda: hop(HOPS))
+        time.sleep(pause_s)
+        if os.fork():
+            os._exit(0)
+        record()
 
 
 def deaf_hops() -> None:
     be_deaf()
     hops()
+
+
+def race() -> None:
+    """Several of them that do not even pause."""
+    be_deaf()
+    for _ in range(4):
+        orphan(lambda: hop(0))
+
+
+def hidden_race() -> None:
+    """The same without a limit or a variable that tells where they come from."""
+    if not os.fork():
+        record()
+        close_all()
+        unmark()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:4], "race", FOLDER], {})
+    endure()
 
 
 def heirs() -> None:
@@ -286,8 +303,8 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__: kind
     for kind in (
         plain, deaf, daemon, deaf_daemon, nameless, group, stopped, traced, fan, line, hops,
-        deaf_hops, heirs, reaper, veiled, leaderless, leaderless_daemon, unlimited, hidden,
-        hidden_child, abandoned,
+        deaf_hops, race, hidden_race, heirs, reaper, veiled, leaderless, leaderless_daemon,
+        unlimited, hidden, hidden_child, abandoned,
     )
 }  # fmt: skip
 
