@@ -1,5 +1,17 @@
-"""`python -m orchestrate_tui`."""
+"""`python -m orchestrate_tui`, and the installed program."""
 
-from orchestrate_tui.cli import main
+from __future__ import annotations
 
-raise SystemExit(main())
+from orchestrate_tui.collection import load_in_peace
+
+
+def main() -> int:
+    """Run one command, loaded in peace; its exit code."""
+    load_in_peace()
+    from orchestrate_tui.cli import main as carry_out  # noqa: PLC0415  (see above)
+
+    return carry_out()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

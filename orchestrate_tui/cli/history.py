@@ -16,8 +16,8 @@ from orchestrate_tui.cli.reading import history_if_any
 from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, say
 from orchestrate_tui.console.durations import duration, elapsed_s
+from orchestrate_tui.console.last_rehearsed import last_rehearsed
 from orchestrate_tui.console.marks import Mark, mark_of, rollback_mark, run_mark, step_mark
-from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import OnFailure

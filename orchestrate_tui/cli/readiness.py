@@ -9,8 +9,8 @@ from orchestrate_tui.cli.marked import print_table
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.console.last_rehearsed import last_rehearsed
 from orchestrate_tui.console.marks import light_mark
-from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.domain.moments import to_text, utc_now
 from orchestrate_tui.domain.readiness import Light, Readiness
 from orchestrate_tui.domain.rehearsal import Rehearsal

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from datetime import datetime
 
-from orchestrate_tui.console.durations import duration
 from orchestrate_tui.console.marks import ARROW, Tone
 from orchestrate_tui.domain.pipeline import AgentKind
 from orchestrate_tui.domain.rehearsal import (
     CheckAnswer,
-    Rehearsal,
     RehearsalReport,
     RehearsedStep,
     WrittenUndo,
@@ -29,14 +26,6 @@ _CHECKS = {
     CheckAnswer.NOT_NEEDED: ("its check says that there is nothing to undo", Tone.QUIET),
     CheckAnswer.NOT_ASKED: ("its check was not asked", Tone.ATTENTION),
 }
-
-
-def last_rehearsed(rehearsal: Rehearsal | None, now: datetime) -> str:
-    """When a run was rehearsed last, by whom, and how that went."""
-    if rehearsal is None:
-        return "never rehearsed"
-    ago = duration((now - rehearsal.completed_at).total_seconds())
-    return f"last rehearsed {ago} ago by {rehearsal.actor}, {rehearsal.outcome}"
 
 
 def report_lines(report: RehearsalReport) -> Iterator[Line]:

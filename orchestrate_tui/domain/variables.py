@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from orchestrate_tui.domain.interpreters import Interpreter, interpreter
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.interpreters import Interpreter
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\Z")
 """What a variable may be called."""
@@ -102,6 +104,8 @@ def _follows_dashes(items: Sequence[str], position: int) -> bool:
 
 def program_text_items(items: Sequence[str]) -> tuple[int, ...]:
     """The positions in a command where a value would become program text, and so may not stand."""
+    from orchestrate_tui.domain.interpreters import interpreter  # noqa: PLC0415  (for who checks)
+
     found = {0} if items and references(items[0]) else set()
     for position, item in enumerate(items):
         if program := interpreter(item):

@@ -6,11 +6,11 @@ by itself is that its last events are gone; the file beside the database is for 
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from msgspec.msgpack import encode
 
+from orchestrate_tui.store.digests import sha256
 from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +16,7 @@ from orchestrate_tui.store.connection import (
     cannot_read,
     connect_reader,
 )
+from orchestrate_tui.store.digests import sha256
 from orchestrate_tui.store.opening import open_for_writing
 from orchestrate_tui.store.sharing import STARTING_SUFFIX, share
 from orchestrate_tui.store.spreading import spread_subfolders

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from orchestrate_tui.domain.pipeline import Pipeline
+from orchestrate_tui.store.digests import sha256
 
 if TYPE_CHECKING:
     import sqlite3

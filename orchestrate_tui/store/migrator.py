@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import sqlite3
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.chain import seal
 from orchestrate_tui.store.connection import cannot_open
+from orchestrate_tui.store.digests import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

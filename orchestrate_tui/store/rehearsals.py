@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrate_tui.domain.moments import from_text, to_text
-from orchestrate_tui.domain.rehearsal import Rehearsal, RehearsalReport, outcome_of
 from orchestrate_tui.errors import NotFound
 from orchestrate_tui.store.record import record
 
@@ -15,12 +14,15 @@ if TYPE_CHECKING:
     import sqlite3
     from datetime import datetime
 
+    from orchestrate_tui.domain.rehearsal import Rehearsal, RehearsalReport
+
+# What rehearsals are made of is loaded where there is one: every picture of a run asks for one.
+
 _SUMMARY = (
     "SELECT id, run_id, failed_stage_name, rollback_to_stage, actor, started_at, completed_at,"
     " problems FROM rehearsals"
 )
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(RehearsalReport).decode
 
 
 def insert_rehearsal(
@@ -34,6 +36,8 @@ def insert_rehearsal(
     at: datetime,
 ) -> int:
     """Record a rehearsal; returns its id. `stages` are the failed one and the target, or ""."""
+    from orchestrate_tui.domain.rehearsal import outcome_of  # noqa: PLC0415  (see above)
+
     count, ended_at = len(report.all_problems), to_text(at)
     rehearsal_id = connection.execute(
         "INSERT INTO rehearsals (run_id, failed_stage_name, rollback_to_stage, actor, started_at,"
@@ -65,14 +69,18 @@ def read_rehearsal(connection: sqlite3.Connection, rehearsal_id: int) -> Rehears
 
 def read_report(connection: sqlite3.Connection, rehearsal_id: int) -> RehearsalReport:
     """What a rehearsal found. Raises NotFound."""
+    from orchestrate_tui.domain.rehearsal import RehearsalReport  # noqa: PLC0415  (see above)
+
     query = "SELECT report FROM rehearsals WHERE id = ?"
     row = connection.execute(query, (rehearsal_id,)).fetchone()
     if row is None:
         raise NotFound(f"There is no rehearsal {rehearsal_id}")
-    return _decode(row["report"])
+    return msgspec.json.decode(row["report"], type=RehearsalReport)
 
 
 def _rehearsal(row: sqlite3.Row) -> Rehearsal:
+    from orchestrate_tui.domain.rehearsal import Rehearsal  # noqa: PLC0415  (see above)
+
     return Rehearsal(
         id=row["id"],
         run_id=row["run_id"],

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
-from hashlib import sha256
 from typing import Any
 
 from orchestrate_tui.store.chain import COLUMNS, START, Head, digest_of
+from orchestrate_tui.store.digests import sha256
 from orchestrate_tui.values import dataclass
 
 _ROWS_AT_ONCE = 1000

@@ -92,7 +92,8 @@ def test_the_first_frame_of_the_console_waits_for_no_executor_and_no_file_reader
     home: Path,
 ) -> None:
     work = "import orchestrate_tui.cli.console, orchestrate_tui.console.screens.operator_screen"
-    assert not loaded_by(work, home=home) & {"anyio", "yaml"}
+    ours = {f"orchestrate_tui.domain.{name}" for name in ("interpreters", "rehearsal")}
+    assert not all_loaded_by(work, home=home) & {"_hashlib", "anyio", "yaml", *ours}
 
 
 def test_the_package_alone_loads_nothing_but_the_standard_library(home: Path) -> None:

@@ -51,7 +51,7 @@ def test_carries_migrations_examples_and_styles(installed: Path) -> None:
 def test_names_the_command_and_the_licence(installed: Path) -> None:
     (information,) = installed.glob("*.dist-info")
     scripts = (information / "entry_points.txt").read_text()
-    assert "orchestrate-tui = orchestrate_tui.cli:main" in scripts
+    assert "orchestrate-tui = orchestrate_tui.__main__:main" in scripts
     assert (information / "licenses" / "LICENSE").is_file()
 
 

@@ -14,8 +14,8 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.last_rehearsed import last_rehearsed
 from orchestrate_tui.console.marks import Tone, light_mark
-from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, plain, toned
 from orchestrate_tui.domain.moments import utc_now

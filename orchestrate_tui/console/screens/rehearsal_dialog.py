@@ -17,8 +17,9 @@ from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.last_rehearsed import last_rehearsed
 from orchestrate_tui.console.marks import Tone
-from orchestrate_tui.console.rehearsed import last_rehearsed, report_lines
+from orchestrate_tui.console.rehearsed import report_lines
 from orchestrate_tui.console.rollback_choice import RollbackChoice
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, lines, plain, toned

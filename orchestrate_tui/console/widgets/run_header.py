@@ -8,8 +8,8 @@ from datetime import datetime
 from textual.content import Content
 
 from orchestrate_tui.console.durations import duration, elapsed_s
+from orchestrate_tui.console.last_rehearsed import last_rehearsed
 from orchestrate_tui.console.marks import UNDONE_GLYPH, Tone, rollback_mark, run_mark
-from orchestrate_tui.console.rehearsed import last_rehearsed
 from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.styled import joined, plain, toned
 from orchestrate_tui.console.widgets.told_line import ToldLine
