@@ -116,6 +116,10 @@ class History:
             lambda reader: rollbacks.list_events(reader, run_id, before=before, limit=limit)
         )
 
+    def last_rollbacks(self, run_ids: Collection[int]) -> dict[int, RollbackEvent]:
+        """The last rollback of each of these runs that was rolled back."""
+        return self._read(lambda reader: rollbacks.last_events(reader, run_ids))
+
     def waiting_rollbacks(self) -> tuple[RollbackEvent, ...]:
         """Those that wait for the operator, newest first."""
         running = RollbackStatus.RUNNING

@@ -181,6 +181,19 @@ def list_events(
     return tuple(rollback_of(row) for row in rows)
 
 
+def last_events(
+    connection: sqlite3.Connection, run_ids: Collection[int]
+) -> dict[int, RollbackEvent]:
+    """The last event of each of these runs that has one."""
+    rows = connection.execute(
+        "SELECT * FROM rollback_events WHERE id IN"
+        " (SELECT (SELECT max(id) FROM rollback_events INDEXED BY rollback_events_by_run"
+        " WHERE run_id = json_each.value) FROM json_each(?))",
+        (json.dumps([*run_ids]),),
+    )
+    return {row["run_id"]: rollback_of(row) for row in rows}
+
+
 def count_for_stage(connection: sqlite3.Connection, run_id: int, stage_name: str) -> int:
     """How often the stage was the target of a rollback of this run."""
     query = "SELECT count(*) FROM rollback_events WHERE run_id = ? AND rollback_to_stage = ?"

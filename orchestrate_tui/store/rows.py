@@ -62,10 +62,15 @@ def _trigger_of(row: sqlite3.Row) -> TriggerContext:
     return TriggerContext(
         event=row["trigger_event"],
         branch=row["branch"],
-        labels=tuple(json.loads(row["labels"])),
+        labels=_items(row["labels"]),
         changed=None if changed is None else tuple(json.loads(changed)),
-        variables=tuple((name, value) for name, value in json.loads(row["variables"])),
+        variables=tuple((name, value) for name, value in _items(row["variables"])),
     )
+
+
+def _items(text: str) -> tuple[Any, ...]:
+    """What a list in JSON holds; most hold nothing, and many are read for a page of runs."""
+    return () if text == "[]" else tuple(json.loads(text))
 
 
 STAGE_COLUMNS = (

@@ -88,6 +88,14 @@ def test_rollbacks_come_newest_first_of_one_run_or_of_all(store: Store, history:
     assert history.rollback(made[0]).run_id == one
 
 
+def test_of_each_run_the_last_rollback_is_found(store: Store, history: History) -> None:
+    one, two, none = (store.ended_run() for _ in range(3))
+    made = [insert_rollback_event(store.database, rollback_of(run)) for run in (one, two, one)]
+    found = history.last_rollbacks((one, two, none, GONE))
+    assert {run_id: event.id for run_id, event in found.items()} == {two: made[1], one: made[2]}
+    assert not history.last_rollbacks(())
+
+
 def test_events_are_read_on_from_the_last_that_was_seen(store: Store, history: History) -> None:
     assert history.last_event_id() == 0
     first, second = store.ended_run(), store.ended_run()

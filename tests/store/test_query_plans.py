@@ -106,6 +106,7 @@ QUESTIONS: dict[str, Question] = {
     "newest rollbacks": lambda history: history.rollbacks(),
     "next rollbacks": lambda history: history.rollbacks(before=20),
     "rollbacks of a run": lambda history: history.rollbacks(703),
+    "last rollbacks of some runs": lambda history: history.last_rollbacks((3, 703)),
     "next rollbacks of a run": lambda history: history.rollbacks(703, before=30),
     "rollback": lambda history: history.rollback(7),
     "steps": lambda history: history.steps(7),

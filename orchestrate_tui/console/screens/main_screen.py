@@ -145,8 +145,7 @@ class MainScreen(Screen[None]):
         self._look_round()
         self._show_runs()
         self.query_one(RollbackHistory).show(self._fetch_rollbacks)
-        newest = next(iter(self._history.runs(limit=1)), None)
-        run_id = self._first_run_id or (newest.id if newest else None)
+        run_id = self._first_run_id or self.query_one(RunsList).current
         if run_id is not None:
             self.choose_run(run_id)
         self._look_for_waiting()
@@ -183,12 +182,9 @@ class MainScreen(Screen[None]):
         """Show the runs that the filter lets through."""
         self.query_one(RunsList).show(
             self._filter.fetch_from(self._history),
-            self._last_rollback,
+            self._history.last_rollbacks,
             empty_text="No run matches the filter" if self._filter else "No runs yet",
         )
-
-    def _last_rollback(self, run_id: int) -> RollbackEvent | None:
-        return next(iter(self._history.rollbacks(run_id, limit=1)), None)
 
     def _frame(self, pane: str) -> Widget:
         """The widget that carries the title of a pane."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -27,8 +27,8 @@ SEEN = "•"
 """Beside the sign of a run that went wrong: somebody has acknowledged it."""
 
 BEATS_PER_SECOND = 2
-LastRollback = Callable[[int], RollbackEvent | None]
-"""The last rollback of a run; None when there was none."""
+LastRollbacks = Callable[[Collection[int]], Mapping[int, RollbackEvent]]
+"""The last rollback of each of some runs that was rolled back."""
 
 WITH_STATUS, WITH_START, WITH_BRANCH = 46, 63, 76
 """From these widths on the word of the status, the start and the branch are shown too."""
@@ -54,7 +54,7 @@ class RunsList(RowView):
         self.chosen: int | None = None
         self._clock = clock
         self._pages = RunPages(lambda _before, _limit: ())
-        self._last_rollback: LastRollback = lambda _run_id: None
+        self._last_rollbacks: LastRollbacks = lambda _run_ids: {}
         self._rollbacks: dict[int, RollbackEvent | None] = {}
         self._empty_text = ""
         self._tick = 0
@@ -75,14 +75,14 @@ class RunsList(RowView):
         run = self._pages.row(self.cursor)
         return run.id if run else None
 
-    def show(self, fetch: Fetch, last_rollback: LastRollback, *, empty_text: str) -> None:
+    def show(self, fetch: Fetch, last_rollbacks: LastRollbacks, *, empty_text: str) -> None:
         """Show other runs, the chosen one still chosen if it is among the newest.
 
         `empty_text` stands there while there are none.
         """
         self._pages = RunPages(fetch)
         self._empty_text = empty_text
-        self._last_rollback = last_rollback
+        self._last_rollbacks = last_rollbacks
         self._rollbacks.clear()
         self.cursor = 0
         self.scroll_to(y=0, animate=False, force=True)
@@ -189,5 +189,13 @@ class RunsList(RowView):
 
     def _rollback_of(self, run: Run) -> RollbackEvent | None:
         if run.id not in self._rollbacks:
-            self._rollbacks[run.id] = self._last_rollback(run.id)
+            asked = {run.id, *self._in_view()} - self._rollbacks.keys()
+            found = self._last_rollbacks(asked)
+            self._rollbacks |= {run_id: found.get(run_id) for run_id in asked}
         return self._rollbacks[run.id]
+
+    def _in_view(self) -> Iterator[int]:
+        """The runs whose rows are visible."""
+        top = self.scroll_offset.y
+        rows = range(top, min(top + self.size.height, self.row_count))
+        yield from (run.id for run in map(self._pages.row, rows) if run is not None)
