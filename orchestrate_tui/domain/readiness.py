@@ -72,10 +72,12 @@ def readiness(
     *,
     succession: Succession | None = None,
     snapshot: SnapshotState = SnapshotState.NOT_ASKED,
+    in_use: str = "",
 ) -> Readiness:
     """How a stage stands in a run, or (None) before any.
 
-    Without a `succession` it is not asked whether there is an earlier release.
+    Without a `succession` it is not asked whether there is an earlier release. `in_use` is the
+    sentence that says who has open what would be put back, "" for nobody.
     """
     has_agent = pipeline.agent(ROLLBACK_AGENT) is not None
     undo = undo_of(stage, stage.name, has_rollback_agent=has_agent)
@@ -92,6 +94,8 @@ def readiness(
         (doubts if restores else problems).append(f"nothing to go back to: {why}")
     if snapshot in BAD_SNAPSHOTS:
         problems.append(f"its snapshot is {snapshot}")
+    if in_use:
+        problems.append(in_use)
     if undo is not None and undo.irreversible:
         doubts.append("its effects cannot be taken back")
     if undo is not None and stage.rollback is None:

@@ -33,8 +33,8 @@ def run_readiness(
 ) -> tuple[Readiness, ...]:
     """How the stages of a run stand, in the order of its file; () means all of them.
 
-    Snapshots are looked for; a `thorough` look reads all that was kept, and compares the hashes.
-    Raises NotFound.
+    Snapshots are looked for; a `thorough` look reads all that was kept, compares the hashes, and
+    sees who has a database open that would be put back. Raises NotFound.
     """
     run, pipeline = history.run(run_id), history.definition(run_id)
     stages = {stage.stage_name: stage for stage in history.stages(run_id)}
@@ -74,7 +74,26 @@ def _look(
             for part in parts_of(stage)
         ]
         state = next((one for one in found if one is not SnapshotState.INTACT), found[0])
-    return readiness(pipeline, stage, stands, succession=known, snapshot=state)
+    in_use = ""
+    if thorough and state is SnapshotState.INTACT:
+        in_use = next(filter(None, (_in_use(connection, stands, p) for p in parts_of(stage))), "")
+    return readiness(pipeline, stage, stands, succession=known, snapshot=state, in_use=in_use)
+
+
+def _in_use(connection: Connection, stage: StageRun, component: str | None) -> str:
+    """Who has a database open that was kept before a stage, in a sentence; "" for nobody."""
+    from orchestrate_tui.snapshots.errors import InUse  # noqa: PLC0415
+    from orchestrate_tui.snapshots.manifest import unpack  # noqa: PLC0415
+    from orchestrate_tui.snapshots.restore import check_unused  # noqa: PLC0415
+
+    kept = find_snapshot(connection, stage.run_id, stage.stage_name, component or "")
+    if kept is not None:
+        manifest = unpack(*read_manifest(connection, kept.id))
+        try:
+            check_unused(manifest, manifest.places)
+        except InUse as error:
+            return str(error)
+    return ""
 
 
 def snapshot_state(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.domain.snapshot import PathChange
@@ -89,7 +90,8 @@ class Restore:
     def obstacles(self) -> Iterator[str]:
         """Why it would be refused now, a sentence each; nothing is changed. Raises OSError."""
         places = self._changed()
-        checks = (self._check_parents, self._check_owners, self._check_contents, self._check_unused)
+        unused = partial(check_unused, self.manifest)
+        checks = (self._check_parents, self._check_owners, self._check_contents, unused)
         for check in checks:
             try:
                 check(places)
@@ -109,7 +111,7 @@ class Restore:
         with journal:
             try:
                 moves = tuple(self._staged(journal, places))
-                self._check_unused(places)
+                check_unused(self.manifest, places)
                 journal.write(Decision(moves))
             except BaseException:
                 journal.finish()
@@ -219,18 +221,19 @@ class Restore:
                     path = os.path.join(place.path, entry.path).rstrip(b"/")
                     raise damaged_at(path) from error
 
-    def _check_unused(self, places: Sequence[Place]) -> None:
-        """Raise InUse while a process has one of the databases open."""
-        databases = tuple(
-            os.path.join(self.manifest.absolute(place), entry.path).rstrip(b"/")
-            for place in places
-            for entry in place.entries
-            if entry.is_database
-        )
-        files = (name for base in databases for name in (base, *(base + end for end in SIDECARS)))
-        locking = (one for base in databases for one in lockers_of(base))
-        for pid, path in (*holders_of(files), *locking):
-            raise InUse(f"'{spoken(path)}' is in use by {named(pid)}: end it, then try again")
+
+def check_unused(manifest: Manifest, places: Iterable[Place]) -> None:
+    """Raise InUse while a process has one of the databases open that are in these places."""
+    databases = tuple(
+        os.path.join(manifest.absolute(place), entry.path).rstrip(b"/")
+        for place in places
+        for entry in place.entries
+        if entry.is_database
+    )
+    files = (name for base in databases for name in (base, *(base + end for end in SIDECARS)))
+    locking = (one for base in databases for one in lockers_of(base))
+    for pid, path in (*holders_of(files), *locking):
+        raise InUse(f"'{spoken(path)}' is in use by {named(pid)}: end it, then try again")
 
 
 def _stays_in_its_folder(target: bytes, place: Place) -> bool:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
 import pytest
 
 from orchestrate_tui.domain.pipeline import Snapshot, Undo
@@ -72,3 +78,29 @@ async def test_of_a_simulated_run_neither_snapshots_nor_releases_are_asked_for(
     )
     found = only(scene, run.id)
     assert (found.light, found.snapshot) == (Light.READY, SnapshotState.NOT_ASKED)
+
+
+@contextmanager
+def held_open(path: Path) -> Iterator[int]:
+    """Another process, by its id, that has a file open."""
+    with subprocess.Popen(["tail", "-f", path], stdout=subprocess.PIPE) as tail:
+        assert tail.stdout is not None
+        assert tail.stdout.read(1)
+        try:
+            yield tail.pid
+        finally:
+            tail.kill()
+
+
+async def test_a_database_that_a_process_has_open_is_named_by_a_thorough_look(
+    scene: Scene,
+) -> None:
+    path = scene.folder / "app.db"
+    with closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE t (x)")
+    run = await scene.run(stage("a", snapshot=Snapshot(paths=("*.db",))))
+    with held_open(path) as pid:
+        found = only(scene, run.id, thorough=True)
+    assert (found.light, found.snapshot) == (Light.NOT_READY, SnapshotState.INTACT)
+    assert f"app.db' is in use by tail (process {pid})" in found.problems[0]
+    assert only(scene, run.id, thorough=True).light is Light.READY
