@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from orchestrate_tui.stagehost import trees
 from orchestrate_tui.stagehost.journal import boot_clock
@@ -28,8 +29,9 @@ def hunt(owns: Callable[[int], bool], strangers: Collection[int], reap: Callable
         reap()
         present = trees.children().difference(strangers)
         for pid in present - seen:
-            os.kill(pid, signal.SIGSTOP)
-            is_its = owns(pid)
-            os.kill(pid, signal.SIGKILL if is_its else signal.SIGCONT)
-            quiet_until = now + _QUIET_S if is_its else quiet_until
+            with suppress(PermissionError):  # it has become another user's
+                os.kill(pid, signal.SIGSTOP)
+                is_its = owns(pid)
+                os.kill(pid, signal.SIGKILL if is_its else signal.SIGCONT)
+                quiet_until = now + _QUIET_S if is_its else quiet_until
         seen, now = present, boot_clock()
