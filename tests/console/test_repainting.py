@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from textual._styles_cache import StylesCache
 from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.strip import Strip
@@ -13,6 +14,7 @@ from textual.strip import Strip
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens import main_screen
 from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.widgets.line_view import LineView
 from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
@@ -123,3 +125,34 @@ async def test_the_lights_of_a_run_are_looked_for_when_it_was_chosen_for_a_while
         monkeypatch.setattr(main_screen, "SETTLED_S", 0)
         screen.choose_run(1)
         await settle(pilot, lambda: screen._lights._asked is not None)
+
+
+async def test_what_is_kept_looks_as_if_it_was_drawn_anew(story: Story, desk: Desk) -> None:
+    for _ in range(LINES):
+        deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.press("1", *["down"] * LINES)
+        for pane in app.screen.query(LineView):
+            for widget in (pane, pane.vertical_scrollbar):
+                whole = Region(0, 0, *widget.outer_size)
+                kept = widget.render_lines(whole)
+                widget._styles_cache = StylesCache()
+                assert widget.render_lines(whole) == kept
+
+
+async def test_a_scrollbar_draws_only_what_it_has_not_drawn_before(
+    story: Story, desk: Desk
+) -> None:
+    for _ in range(2 * LINES):
+        story.run()
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        runs = app.screen.query_one(RunsList)
+        cells = Region(0, 0, 1, runs.size.height)
+        before = {id(strip) for strip in runs.vertical_scrollbar.render_lines(cells)}
+        runs.scroll_to(y=LINES // 2, animate=False, force=True)
+        after = {id(strip) for strip in runs.vertical_scrollbar.render_lines(cells)}
+        assert len(before) < LINES // 2
+        assert before & after

@@ -13,10 +13,11 @@ from textual.binding import Binding, BindingType
 from textual.events import Click
 from textual.geometry import Region
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 from orchestrate_tui.console.marks import TONE_CLASSES
-from orchestrate_tui.console.widgets.kept_lines import MOST_KEPT, KeptLines
+from orchestrate_tui.console.widgets.kept_lines import MOST_KEPT, KeptCells, KeptLines
 
 Piece = tuple[str, Style]
 """A text that is safe to show, and how."""
@@ -71,6 +72,15 @@ class LineView(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._styles_cache = self._drawn = KeptLines()
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """The scrollbar beside the lines, which draws anew only what it has not drawn before."""
+        is_new = self._vertical_scrollbar is None
+        scrollbar = super().vertical_scrollbar
+        if is_new:
+            scrollbar._styles_cache = KeptCells()  # noqa: SLF001  (Textual has no other way)
+        return scrollbar
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The visible lines; what they have in common is found once for each picture."""
@@ -145,6 +155,8 @@ def _strip(
 ) -> Strip:
     over = style or Style.null()
     line = Strip([Segment(text, base + look + over) for text, look in pieces])
+    if not left and line.cell_length == width:
+        return line  # which crop_extend would make part of a cycle
     return line.crop_extend(left, left + width, base + over)
 
 
