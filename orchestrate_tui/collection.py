@@ -18,3 +18,11 @@ def collect_again() -> None:
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
+
+
+def collect_seldom() -> None:
+    """Look for garbage less often: one picture makes more than the usual 700 values and keeps them.
+
+    To look among all that there is takes about as long as a picture, and holds a key up.
+    """
+    gc.set_threshold(10_000, 50, 20)

@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.theme import ThemeProvider
 from textual.worker import WorkerFailed
 
-from orchestrate_tui.collection import collect_again
+from orchestrate_tui.collection import collect_again, collect_seldom
 from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.bridge import Bridge
 from orchestrate_tui.console.driver import ConsoleDriver, TerminalLost, TerminalRecovered
@@ -311,6 +311,7 @@ def run_console(
             number: signal.signal(number, lambda _number, _frame: app.hang_up())
             for number in LEAVING
         }
+        collect_seldom()
         app.run()
     if app.return_value != LEAVE:
         for number, handler in before.items():

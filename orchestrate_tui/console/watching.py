@@ -16,6 +16,7 @@ from textual import actions
 from textual.app import App
 from textual.dom import DOMNode
 
+from orchestrate_tui.collection import collect_seldom
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.driver import ConsoleDriver, TerminalLost
 from orchestrate_tui.console.durations import Clock
@@ -135,5 +136,6 @@ def run_watching_console(history: History) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, end)
+    collect_seldom()
     app.run()
     return app.return_code or 0
