@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.agents.wording import NO_ROOM
 from orchestrate_tui.cli.follow import Follower, TroubleTold, rollback_under_way
-from orchestrate_tui.cli.records import print_json, run_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RunStatus
@@ -55,6 +54,9 @@ class Session:
         self._tell_cancellation()
         run = self.history.run(ended.id)
         if self._json:
+            # of no use to people
+            from orchestrate_tui.cli.records import print_json, run_record  # noqa: PLC0415
+
             print_json(run_record(self.history, run))
         elif not shows:
             because = f": {run.reason}" if run.reason else ""
@@ -127,6 +129,8 @@ def _exit_code(run: Run) -> int:
 def report_detached(run_id: int, *, as_json: bool) -> None:
     """Print the id of a run that goes on by itself."""
     if as_json:
+        from orchestrate_tui.cli.records import print_json  # noqa: PLC0415  (see Session.follow)
+
         print_json({"id": run_id})
     else:
         say(str(run_id))

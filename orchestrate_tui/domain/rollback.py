@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage, Undo
-from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.domain.undo_order import chains_of, undone_after
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 
 NOTHING_TO_UNDO = "nothing to undo"
 DID_NOT_RUN = "did not run"

@@ -20,7 +20,6 @@ from orchestrate_tui.domain.components import parts_of
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.keys import CHECK
 from orchestrate_tui.domain.pipeline import AgentKind, Snapshot, Stage, Undo
-from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.variables import UnknownVariable, substitute
 from orchestrate_tui.executor.context import RunContext
 from orchestrate_tui.executor.instructions import PRETENCE, Instructions, checker, with_component
@@ -29,6 +28,7 @@ from orchestrate_tui.executor.quarantine import Guard
 from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
+    from orchestrate_tui.domain.rollback_plan import PlanStep
     from orchestrate_tui.executor.snapshots import Snapshots
 
 _PRETENDED = Outcome(succeeded=True)

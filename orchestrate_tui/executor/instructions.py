@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import field
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrate_tui.agents.contract import Outcome, RollbackIdentity, Work
 from orchestrate_tui.domain.components import COMPONENT, part_name
@@ -14,7 +15,6 @@ from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.keys import attempt_key, run_key, work_key
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Simulation, Stage, Undo
 from orchestrate_tui.domain.release import PREVIOUS
-from orchestrate_tui.domain.rollback_plan import PlanStep
 from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import UnknownVariable, environment_of, substitute
 from orchestrate_tui.executor.context import ExecutorContext, RunContext
@@ -22,6 +22,9 @@ from orchestrate_tui.executor.secrets import LostSecret
 from orchestrate_tui.permissions import is_shared
 from orchestrate_tui.stagehost.starting import inherited_environment
 from orchestrate_tui.values import dataclass
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.rollback_plan import PlanStep
 
 PIPELINE_DIR = "ORCHESTRATE_PIPELINE_DIR"
 """The environment variable with the folder of the pipeline's file."""

@@ -37,6 +37,7 @@ SELDOM = (
     *("executor.manual_rollbacks", "executor.planning", "executor.rehearsals"),
     *("executor.rollback", "executor.snapshots", "executor.taking_over", "store.breakers"),
     *("store.quarantines", "store.releases", "store.snapshots"),
+    *("cli.records", "domain.rollback_plan"),
 )
 HEAVY = INTERFACE | {"apprise", "httpx", "sqlite_utils"}
 
