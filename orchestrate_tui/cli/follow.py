@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.cli.places import database_option
 from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say
-from orchestrate_tui.domain.events import WAITING, Event
+from orchestrate_tui.domain.events import WAITING, Event, failed_steps
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, StageStatus, StepStatus
 from orchestrate_tui.store.history import History
 
@@ -54,11 +54,19 @@ class Follower:
                 self._after = event.id
                 self._print(event)
 
+    def tell_waits(self) -> None:
+        """Say which rollbacks wait for the operator already."""
+        for event in self._history.rollbacks(self._run_id):
+            if event.status not in ENDED_ROLLBACKS and event.waiting_since is not None:
+                for step in failed_steps(self._history.steps(event.id or 0)):
+                    because = f"step '{step.part}' failed: {step.error_message}"
+                    self._say_wait(event.id, because)
+
     def _print(self, event: Event) -> None:
         if event.to_status == StageStatus.WAITING_APPROVAL:
             self._print_approval(event)
         elif event.kind == WAITING:
-            self._print_wait(event)
+            self._say_wait(event.rollback_id, event.detail)
         elif not self._quiet and event.to_status is not None:
             # a quiet one shows nothing of how a run goes on
             from orchestrate_tui.cli.event_lines import say_event  # noqa: PLC0415
@@ -71,13 +79,12 @@ class Follower:
         command = f"orchestrate-tui approve {self._run_id} {shlex.quote(name)}{option}"
         say(f"Stage '{name}' waits for an approval: {command}", to=sys.stderr)
 
-    def _print_wait(self, event: Event) -> None:
+    def _say_wait(self, rollback_id: int | None, because: str) -> None:
         """Say that a rollback waits, and how to let it go on."""
         option = database_option(self._history.files.database)
-        command = f"orchestrate-tui rollback-step {event.rollback_id} retry|skip|done|halt"
+        command = f"orchestrate-tui rollback-step {rollback_id} retry|skip|done|halt"
         say(
-            f"Rollback {event.rollback_id} waits for you, {event.detail}: "
-            f"{command} --reason TEXT{option}",
+            f"Rollback {rollback_id} waits for you, {because}: {command} --reason TEXT{option}",
             to=sys.stderr,
         )
 

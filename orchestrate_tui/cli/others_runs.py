@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from orchestrate_tui.cli.follow import Follower
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.session import Session, report_detached
@@ -41,6 +42,7 @@ def have_resumed(
             confirm_protected(arguments, history, arguments.run)
         after = history.last_event_id()
         control.resume(arguments.run, take_over=take_over, settled=settled).result()
+        Follower(history, arguments.run, quiet=True).tell_waits()
         session = Session(control, history, interrupts, as_json=arguments.json)
         return session.follow(arguments.run, control.follow_run(arguments.run), after=after)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.cli.configuration import configured_people
 from orchestrate_tui.cli.executors import own_executor
+from orchestrate_tui.cli.follow import Follower
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.loading import checked_for_run
 from orchestrate_tui.cli.places import database_path, existing_database_path
@@ -77,6 +78,7 @@ def resume(arguments: Namespace) -> int:
         after = session.history.last_event_id()
         left = unended_rollbacks(session.history, arguments.run)
         work = control.resume(arguments.run, take_over=take_over, settled=settled)
+        Follower(session.history, arguments.run, quiet=True).tell_waits()
         code = session.follow(arguments.run, work, after=after)
         ends = [session.history.rollback(rollback_id).status for rollback_id in left]
         return code or int(RollbackStatus.FAILED in ends)

@@ -333,6 +333,18 @@ def test_who_decides_in_place_of_a_dead_process_sees_the_rollback_through(desk: 
     assert desk.notes("undone") == ["deploy"]
 
 
+def test_who_resumes_a_rollback_that_waits_is_told_so_and_how_it_goes_on(desk: Desk) -> None:
+    desk.do("run", desk.pipeline(SHOP.replace(MIGRATE_DOWN, "agent: broken, task: t")))
+    dead = desk.start(*DEPLOY, *WHY, "--yes", "--wait")
+    asked = dead.err_line()
+    dead.process.kill()
+    dead.process.wait()
+    job = desk.start("resume", 1)
+    assert job.err_line() == asked
+    assert desk.do("rollback-step", 1, "halt", "--reason", "give it up").code == 0
+    assert job.end().code == 1
+
+
 def test_a_second_rollback_waits_for_nothing_and_is_refused_with_the_first_one(desk: Desk) -> None:
     job = held(desk)
     desk.ready.stage()
