@@ -32,7 +32,6 @@ class Tone(StrEnum):
     """It was taken back."""
 
 
-TONE_CLASSES = frozenset(f"tone--{tone}" for tone in Tone)
 SPINNER = "◐◓◑◒"
 ARROW = "→"
 UNDONE_GLYPH = "↶"

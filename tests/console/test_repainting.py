@@ -156,3 +156,18 @@ async def test_a_scrollbar_draws_only_what_it_has_not_drawn_before(
         after = {id(strip) for strip in runs.vertical_scrollbar.render_lines(cells)}
         assert len(before) < LINES // 2
         assert before & after
+
+
+async def test_other_colours_are_those_of_the_next_picture(story: Story, desk: Desk) -> None:
+    story.run()
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        before = drawn_runs(pilot)
+        app.theme = "textual-light"
+        await pilot.pause()
+        after = drawn_runs(pilot)
+        assert before.keys() == after.keys()
+        for text, strip in before.items():
+            assert len(strip._segments) == len(after[text]._segments)
+            for old, new in zip(strip, after[text], strict=True):
+                assert old.style != new.style

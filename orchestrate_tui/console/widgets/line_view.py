@@ -10,13 +10,14 @@ from typing import ClassVar, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.css.styles import RenderStyles
+from textual.dom import DOMNode
 from textual.events import Click
 from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
-from orchestrate_tui.console.marks import TONE_CLASSES
 from orchestrate_tui.console.widgets.kept_lines import MOST_KEPT, KeptCells, KeptLines
 
 Piece = tuple[str, Style]
@@ -39,13 +40,6 @@ class Picture(NamedTuple):
 class LineView(ScrollView, can_focus=True):
     """Draws line by line, so that its cost depends on what is visible and on nothing else."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *TONE_CLASSES,
-        "line--cursor",
-        "line--faint",
-        "line--strong",
-        "line--found",
-    }
     DEFAULT_CSS = """
     LineView {
         scrollbar-size: 1 1;
@@ -116,6 +110,22 @@ class LineView(ScrollView, can_focus=True):
     @cached_property
     def _looks(self) -> dict[str, Style]:
         return {}
+
+    def get_component_styles(self, *names: str) -> RenderStyles:
+        """The styles of component classes, each found out when it is first drawn with."""
+        for name in names:
+            if name not in self._component_styles:
+                part = DOMNode(classes=name)
+                part._attach(self)  # noqa: SLF001  (as Textual does it for all of them)
+                self.app.stylesheet.apply(part)
+                self._component_styles[name] = part.styles
+        return super().get_component_styles(*names)
+
+    def notify_style_update(self) -> None:
+        """Draw anew with the styles that hold now."""
+        super().notify_style_update()
+        self._component_styles.clear()
+        self.refresh()
 
     def look(self, name: str) -> Style:
         """The colour and weight of a component class, to lay over any background."""
