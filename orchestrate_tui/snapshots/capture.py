@@ -113,7 +113,7 @@ class Capture:
             workdir=self._workdir,
             patterns=resolved,
             places=tuple(taken),
-            parents=tuple(self._parents(places)),
+            parents=(*self._above(), *self._parents(places)),
         )
 
     def _check_place(self, path: bytes) -> None:
@@ -129,6 +129,16 @@ class Capture:
             raise Unfit(f"'{spoken(folder)}' may not be written: nothing could be put back there")
         for mount in mounts_below(absolute, self._mounted):
             raise Unfit(f"'{spoken(mount)}' is mounted there; name what is in it instead")
+
+    def _above(self) -> Iterator[Entry]:
+        """The working folder and those above it, but for the root."""
+        for name in (*parents_of(self._workdir), self._workdir):
+            if name not in {b"", b"/"}:
+                try:
+                    xattrs = attributes_of(name)
+                except OSError:  # it is not ours, and nothing of it is put back while it is there
+                    xattrs = ()
+                yield _entry(name, FOLDER, os.lstat(name), xattrs=xattrs)
 
     def _parents(self, places: Sequence[bytes]) -> Iterator[Entry]:
         """The folders on the way to the places, for when they are gone."""

@@ -66,7 +66,8 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
     """What lay at the `patterns` in a working folder, which is absolute and has no links.
 
     In the patterns, too, the links on the way are followed.
-    `parents` are the folders on the way to the places, outermost first.
+    `parents` are the folders on the way to the places, outermost first, each seen from the
+    working folder; this one and those above have absolute paths.
     """
 
     workdir: bytes

@@ -34,7 +34,7 @@ from orchestrate_tui.snapshots.places import (
     parents_of,
 )
 from orchestrate_tui.snapshots.staging import Builder, dress, inherit_nothing
-from orchestrate_tui.snapshots.system import lay_apart, sync_file_system
+from orchestrate_tui.snapshots.system import is_fixed, lay_apart, sync_file_system
 from orchestrate_tui.values import dataclass
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -139,7 +139,12 @@ class Restore:
                 raise Unfit(f"'{spoken(mount)}' is mounted there")
 
     def _check_owners(self, places: Sequence[Place]) -> None:
-        """Raise Unfit where somebody else has put something that only they may take away."""
+        """Raise Unfit where something lies that only others may take away, or nobody."""
+        for place in places:
+            target = self.manifest.absolute(place)
+            for path in (target, os.path.dirname(target)):
+                if is_fixed(path):
+                    raise Unfit(f"'{spoken(path)}' is immutable or append-only: see chattr(1)")
         user = os.geteuid()
         for place in places if user else ():
             target = self.manifest.absolute(place)

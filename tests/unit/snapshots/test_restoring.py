@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import struct
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -506,3 +508,46 @@ def _dig(folder: Path, name: bytes, levels: int) -> None:
         os.close(here)
         here = below
     os.close(here)
+
+
+def test_the_working_folder_comes_back_with_what_was_in_it(tmp_path: Path, shelf: Shelf) -> None:
+    work = tmp_path / "above/app"
+    (work / "conf").mkdir(parents=True)
+    (work / "conf/file").write_text("then")
+    work.chmod(0o750)
+    manifest = shelf.take(work, "conf/*")
+    shutil.rmtree(tmp_path / "above")
+    shelf.restore(manifest)
+    assert (work / "conf/file").read_text() == "then"
+    assert work.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("flag", ["i", "a"])
+def test_where_one_path_may_not_be_changed_none_is(work: Path, shelf: Shelf, flag: str) -> None:
+    for name in ("a", "b"):
+        (work / name).write_text("then")
+    manifest = shelf.take(work, "*")
+    for name in ("a", "b"):
+        (work / name).write_text("now!")
+    with fixed(work / "b", flag):
+        assert shelf.obstacles(manifest) == [
+            f"'{work}/b' is immutable or append-only: see chattr(1)"
+        ]
+        with pytest.raises(Unfit, match=r"b' is immutable"):
+            shelf.restore(manifest)
+        assert (work / "a").read_text() == "now!"
+    with fixed(work, flag), pytest.raises(Unfit, match="is immutable"):
+        shelf.restore(manifest)
+    shelf.restore(manifest)
+    assert (work / "a").read_text() == (work / "b").read_text() == "then"
+
+
+@contextmanager
+def fixed(path: Path, flag: str) -> Iterator[None]:
+    """Nobody may change the path; where that cannot be said the test skips."""
+    if subprocess.run(["chattr", f"+{flag}", path], capture_output=True, check=False).returncode:
+        pytest.skip("no file can be made immutable here")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", f"-{flag}", path], check=True)
