@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrate_tui.executor.seldom import MODULES
+
 ROOT = Path(__file__).parents[2]
 PIPELINE = """\
 name: hygiene
@@ -22,6 +24,19 @@ REPORT = """\
 import json, sys
 {work}
 sys.stderr.write("\\n" + json.dumps(sorted(sys.modules)))
+"""
+EXECUTOR = """\
+import time
+from pathlib import Path
+from orchestrate_tui.executor import seldom
+from orchestrate_tui.executor.control import Control
+from orchestrate_tui.store import open_database
+seldom.MOMENT_S = 0
+sys.modules["orchestrate_tui.executor.{gone}"] = None  # no such file any more
+with open_database(Path("{gone}.db")) as database, Control(database) as control:
+    while "orchestrate_tui.executor.{last}" not in sys.modules:
+        time.sleep(0.01)
+    assert control.active() == ()
 """
 COMMAND = """\
 from orchestrate_tui.cli import main
@@ -178,6 +193,13 @@ def test_what_an_executor_loads_late_is_loaded_while_its_files_are_as_they_were(
     loaded = all_loaded_by(f"{load}; [*map(__import__, seldom.MODULES)]", home=home)
     late = {name for name in imported_within_functions() if "snapshots" not in name.split(".")}
     assert late - loaded == {"orchestrate_tui.agents.http", "orchestrate_tui.store.foreign"}
+
+
+def test_an_executor_loads_the_rest_by_itself_as_far_as_it_is_there(home: Path) -> None:
+    names = [name.rpartition(".")[2] for name in MODULES]
+    loaded = all_loaded_by(EXECUTOR.format(gone="unheard_of", last=names[-1]), home=home)
+    assert set(MODULES) <= loaded
+    all_loaded_by(EXECUTOR.format(gone=names[-1], last=names[-2]), home=home)
 
 
 def imported_within_functions() -> set[str]:
