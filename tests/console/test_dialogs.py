@@ -207,6 +207,16 @@ async def test_a_waiting_stage_is_decided_with_a_comment(
     assert desk.asked == [(name, run_id, "deploy-prod", "fine")]
 
 
+async def test_what_is_typed_at_a_button_begins_the_comment(story: Story, desk: Desk) -> None:
+    run_id = waiting(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("a")
+        await armed(pilot)
+        await pilot.press(*"looks", "space", *"fine", "enter", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [("approve", run_id, "deploy-prod", "looks fine")]
+
+
 async def test_typing_ahead_decides_nothing(story: Story, desk: Desk) -> None:
     waiting(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:

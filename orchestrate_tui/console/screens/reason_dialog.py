@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.events import Key
 from textual.widgets import Button, Input, Static
 
 from orchestrate_tui.console.asking import outcome
@@ -106,6 +107,16 @@ class ReasonDialog(Dialog[str]):
         if not self.query_one(WordField).is_filled:
             return "#word", f"Type {self._word} first"
         return "", ""
+
+    def on_key(self, event: Key) -> None:
+        """Take what is typed while a button has the focus as the beginning of the reason."""
+        typed = event.character or ""
+        if isinstance(self.focused, Button) and event.is_printable and typed.strip():
+            field = self.query_one("#reason", Input)
+            field.select_on_focus = False  # or the next letter would replace this one
+            field.focus()
+            field.insert_text_at_cursor(typed)
+            event.stop()
 
     @on(Input.Changed)
     def _heed(self) -> None:
