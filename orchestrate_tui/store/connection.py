@@ -116,12 +116,16 @@ def cannot_open(path: Path, error: Exception | str) -> StoreError:
 
 
 def _is_full(folder: Path) -> bool:
-    """Whether there is no room for the files that SQLite needs beside a database."""
+    """Whether there is no room for the files that SQLite needs beside a database.
+
+    Where nothing can be written at all, as below /proc or on an image, room is not what is missing.
+    """
     try:
         found = os.statvfs(folder)
     except OSError:
         return False
-    return found.f_bfree * found.f_frsize < _LEAST_ROOM_BYTES
+    takes_files = found.f_blocks and not found.f_flag & os.ST_RDONLY
+    return bool(takes_files) and found.f_bfree * found.f_frsize < _LEAST_ROOM_BYTES
 
 
 def may_not_read(path: Path) -> StoreError:

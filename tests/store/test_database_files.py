@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate_tui.errors import StoreError
+from orchestrate_tui.errors import NoRoom, StoreError
 from orchestrate_tui.store import open_database
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
@@ -155,7 +155,7 @@ def open_folder() -> Iterator[Path]:
 
 READ = """
 import os, sys
-from orchestrate_tui.errors import StoreError
+from orchestrate_tui.errors import NoRoom, StoreError
 from orchestrate_tui.store.history import History
 os.setgroups([])
 os.setgid(65534)
@@ -198,3 +198,11 @@ def test_a_trusted_reader_sees_what_a_living_writer_commits(
 def test_a_folder_is_no_database_to_read(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="it is a folder"):
         History(tmp_path)
+
+
+def test_where_no_files_can_be_made_no_full_disk_is_blamed() -> None:
+    with pytest.raises(
+        StoreError, match=r"Cannot use the database /proc/store\.db.*--db"
+    ) as raised:
+        open_database(Path("/proc/store.db")).close()
+    assert not isinstance(raised.value, NoRoom)
