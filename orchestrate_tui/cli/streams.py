@@ -18,6 +18,8 @@ _KEPT = rf"(\n|\x1b{_SEQUENCE})"
 _STRAY = rf"\x1b(?!{_SEQUENCE})"
 _NOTHING_ODD = re.compile(r"[ -~\n]*\Z")
 
+_NAMES = {"<stdout>": "standard output", "<stderr>": "standard error"}
+
 
 def prepare_streams() -> None:
     """Give the process the streams it was started without, and let each print any character.
@@ -84,7 +86,10 @@ class _Over:
 
 
 class _Guarded(_Over):
-    """A text stream that lets nothing steer the terminal; its `buffer` takes bytes as they are."""
+    """A text stream that lets nothing steer the terminal; its `buffer` takes bytes as they are.
+
+    An error of the system names the stream.
+    """
 
     @classmethod
     def over(cls, stream: TextIO) -> TextIO:
@@ -100,8 +105,22 @@ class _Guarded(_Over):
     def write(self, text: str) -> int:
         """Write what is harmless of `text`, and the rest as signs."""
         self.is_used = True
-        self._stream.write(guarded(text))
+        with self._named():
+            self._stream.write(guarded(text))
         return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        with self._named():
+            self._stream.flush()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = _NAMES.get(self._stream.name)
+            raise
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write texts one after the other."""

@@ -37,13 +37,15 @@ def tell(error: OrchestrateError, *, as_json: bool, prefix: str = PREFIX) -> int
 
 def tell_system_error(error: OSError, *, as_json: bool) -> int:
     """The same for what the system refused: a full disk, a file that vanished."""
+    reason = error.strerror or str(error)
+    message = f"{error.filename}: {reason}" if error.filename is not None else reason
     try:
         if as_json:
-            _print_json(_record("system_error", str(error), "", CANNOT))
+            _print_json(_record("system_error", message, "", CANNOT))
         sys.stdout.flush()
     except OSError:  # standard output is what failed
         discard(sys.stdout)
-    _print((f"{PREFIX}{error}",))
+    _print((f"{PREFIX}{message}",))
     return CANNOT
 
 

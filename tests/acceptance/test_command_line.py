@@ -357,7 +357,7 @@ def test_a_full_disk_is_told_in_one_line(desk: Desk) -> None:
     for command in ("runs", "show 1", "schema"):
         result = piped(desk, f"$O {command} >/dev/full")
         assert result.returncode == 2
-        assert result.stderr == "orchestrate-tui: [Errno 28] No space left on device\n"
+        assert result.stderr == "orchestrate-tui: standard output: No space left on device\n"
 
 
 def test_signs_that_a_terminal_lacks_are_replaced(desk: Desk) -> None:
