@@ -18,8 +18,9 @@ from orchestrate_tui.console.widgets.line_view import LineView
 from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
+from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
-from tests.console.scenery import Desk, Story, deployed, now, settle
+from tests.console.scenery import Desk, Story, delivered, deployed, now, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,25 @@ async def test_one_frame_shows_the_cursor_on_a_run_and_what_there_is_of_it(
         monkeypatch.setattr(app, "post_display_hook", note)
         await pilot.press("1", *["down"] * 3)
         assert frames == {(run_id, run_id) for run_id in (1, 2, 3, 4)}
+
+
+async def test_one_frame_shows_the_selection_on_a_stage_and_what_there_is_of_it(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivered(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    frames = set()
+
+    def note() -> None:
+        graph, detail = app.screen.query_one(StageGraphView), app.screen.query_one(StageDetail)
+        frames.add((graph._marked, detail._told.plain.split()[0]))
+
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.press("home")
+        monkeypatch.setattr(app, "post_display_hook", note)
+        await pilot.press("right", "right", "left", "home")
+        visited = ("build", "deploy-staging", "smoke-staging")
+        assert frames == {(name, name) for name in visited}
 
 
 async def test_only_the_lines_of_a_graph_that_differ_are_drawn_again(

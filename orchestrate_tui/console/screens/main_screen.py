@@ -273,6 +273,7 @@ class MainScreen(Screen[None]):
     def _stage_chosen(self, event: StageGraphView.StageChosen) -> None:
         self._stage_is_mine = True
         self.stage_name = event.stage_name
+        self.query_one(StageGraphView).show_chosen()
         self._show_stage()
 
     @on(StageGraphView.StageOpened)

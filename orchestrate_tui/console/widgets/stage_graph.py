@@ -69,6 +69,7 @@ class StageGraphView(GraphCanvas):
         self._undoing: frozenset[str] = frozenset()
         self._labels: dict[str, StageLabel] = {}
         self._lights: LightsByName = {}
+        self._marked: str | None = None
         self._steps: list[str] = []
         self._tick = 0
         self._pulse: Timer | None = None
@@ -85,7 +86,7 @@ class StageGraphView(GraphCanvas):
         self._steps = []
         self._stages, self._undoing = {stage.stage_name: stage for stage in stages}, frozenset()
         self._labels = {}
-        self.chosen = chosen if chosen in self._stages else None
+        self.chosen = self._marked = chosen if chosen in self._stages else None
         self.draw()
         self._pace()
 
@@ -93,7 +94,8 @@ class StageGraphView(GraphCanvas):
         """Show no run."""
         self.take_pipeline(NO_PIPELINE)
         self._may_fail = {}
-        self._stages, self._labels, self.chosen, self._steps = {}, {}, None, []
+        self._stages, self._labels, self._steps = {}, {}, []
+        self.chosen = self._marked = None
         self._undoing = frozenset()
         self.draw()
         self._pace()
@@ -124,8 +126,13 @@ class StageGraphView(GraphCanvas):
 
     def choose(self, stage_name: str) -> None:
         """Put the selection on a stage and bring it into view."""
-        before, self.chosen = self.chosen, stage_name
-        for name in (before, stage_name):
+        self.chosen = stage_name
+        self.show_chosen()
+
+    def show_chosen(self) -> None:
+        """Draw the selection where it is now, and bring it into view."""
+        before, self._marked = self._marked, self.chosen
+        for name in (before, self.chosen):
             if name is not None:
                 self._refresh_box(name)
         self.reveal()
@@ -228,9 +235,12 @@ class StageGraphView(GraphCanvas):
             self._choose(box.name)
 
     def _choose(self, name: str) -> None:
-        if name != self.chosen:
-            self.choose(name)
-        self.post_message(self.StageChosen(name))  # who goes to where they are means to stay there
+        """Tell to which stage the operator goes; who goes to where they are means to stay there.
+
+        `show_chosen` draws it, so that one picture shows it and all there is of the stage.
+        """
+        self.chosen = name
+        self.post_message(self.StageChosen(name))
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
