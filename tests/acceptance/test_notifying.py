@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -31,7 +33,8 @@ def test_the_example_tells_again_and_again_until_somebody_acknowledges_it(
     first, second = receiver.message(), receiver.message()
     assert first["title"] == "run 1 of notify failed"
     assert first["message"].splitlines()[-2:] == ["deploying to ***", "the disk of web-3 is full"]
-    assert second["title"] == "run 1 of notify failed (told again, step 2)"
+    # that the first one has arrived is known a moment later, on a busy machine after the second
+    assert re.fullmatch(r"run 1 of notify failed \(.*step 2.*\)", second["title"])
     assert desk.do("acknowledge", 1).code == 0
     nobody_is_told_any_more(desk)
     (told,) = desk.json("notifications", 1)
@@ -63,7 +66,8 @@ def test_doctor_says_when_nobody_goes_on_telling(desk: Desk, receiver: HttpRecei
     desk.do("run", desk.write("notify.yaml", text.replace("every: 1s", "every: 1h")))
     assert receiver.message()
     for process in desk.processes():
-        os.kill(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # what only had a message to send may end meanwhile
+            os.kill(process, signal.SIGKILL)
     nobody_is_told_any_more(desk)
     found = desk.do("doctor")
     assert (found.code, "Nobody tells people of run(s) 1 any more" in found.out) == (1, True)
