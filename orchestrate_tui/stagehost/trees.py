@@ -81,13 +81,14 @@ class Tree:
         list was made: so whatever is new in the next list is looked at until nothing is.
         """
         seen: set[int] = set()
+        strangers: set[int] = set()
         found: list[int] = []
         for _ in range(_LOOKS):
             fresh = [pid for pid in _pids() if pid not in seen]
             if not fresh:
                 break
             seen.update(fresh)
-            found += filter(self.has, fresh)
+            found += (pid for pid in fresh if self.has(pid, strangers))
         return found
 
     def kept(self) -> list[tuple[int, str]]:
@@ -97,9 +98,14 @@ class Tree:
         whole = Tree(self.head, self.mark, variable=self.variable)
         return [(pid, _name(pid)) for pid in whole.members() if not self.has(pid)]
 
-    def has(self, pid: int) -> bool:
-        """Whether `pid` runs and belongs to it."""
-        if self.mark is not None and not (self._is_marked(pid) or self._descends(pid)):
+    def has(self, pid: int, strangers: set[int] | None = None) -> bool:
+        """Whether `pid` runs and belongs to it.
+
+        `strangers` are known not to be, nor what is below them, and those that are met are added:
+        who looks at many climbs a long line of others once, and not again from each of them.
+        """
+        met = set() if strangers is None else strangers
+        if self.mark is not None and not (self._is_marked(pid) or self._descends(pid, met)):
             return False
         session = self.head if self.keeps_services or self.mark is None else None
         return runs(pid, session)
@@ -110,14 +116,21 @@ class Tree:
             return found == self.mark
         return bool(self.variable) and self.variable in environment_of(pid)
 
-    def _descends(self, pid: int) -> bool:
+    def _descends(self, pid: int, strangers: set[int]) -> bool:
         """Whether what stands at the top of a process's line, below this one, belongs to it."""
-        top, parent = pid, _parent(pid)
-        while parent and parent != os.getpid():
-            top, parent = parent, _parent(parent)
-        return bool(parent) and (
+        line, parent = [pid], _parent(pid)
+        while parent and parent != os.getpid() and parent not in strangers:
+            line.append(parent)
+            parent = _parent(parent)
+        if parent is None:  # one of them has ended: the others are below another one by now
+            return False
+        top = line[-1]
+        is_its = parent == os.getpid() and (
             top == self.head or top in self.orphans or (top != pid and self._is_marked(top))
         )
+        if not is_its:
+            strangers.update(line)
+        return is_its
 
     def _is_of_a_run_within(self, pid: int) -> bool:
         """Whether another host started it, for a run that a stage has begun."""
@@ -135,8 +148,9 @@ class Tree:
         if number == signal.SIGKILL:
             self._kill()
             return
-        for pid in filter(self.has, _pids()):
-            if not self._is_of_a_run_within(pid):
+        strangers: set[int] = set()
+        for pid in _pids():
+            if self.has(pid, strangers) and not self._is_of_a_run_within(pid):
                 self._send(pid, number, signal.SIGCONT)
 
     def _kill(self) -> None:
@@ -148,21 +162,22 @@ class Tree:
         for _ in range(_LOOKS):
             fresh = [pid for pid in _pids() if pid not in seen]
             seen.update(fresh)
-            found = [pid for pid in fresh if self._send(pid, signal.SIGSTOP)]
+            strangers: set[int] = set()
+            found = [pid for pid in fresh if self._send(pid, signal.SIGSTOP, strangers=strangers)]
             stopped += found
             if not found:
                 break
         for pid in stopped:
             self._send(pid, signal.SIGKILL)
 
-    def _send(self, pid: int, *numbers: int) -> bool:
+    def _send(self, pid: int, *numbers: int, strangers: set[int] | None = None) -> bool:
         """Signal a process if it belongs to the tree; whether it does."""
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:  # ended, or no descriptor is left
             return False
         try:
-            if not self.has(pid):  # or its number was given to another process meanwhile
+            if not self.has(pid, strangers):  # or its number was given to another process meanwhile
                 return False
             for number in numbers:
                 with suppress(ProcessLookupError, PermissionError):

@@ -1,0 +1,50 @@
+"""Which processes belong to a stage, and what it costs to find out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from orchestrate_tui.stagehost import trees
+
+LENGTH = 40
+LINE = f"""
+import os, sys
+for _ in range({LENGTH - 1}):
+    if os.fork():
+        break
+else:
+    print("ready", flush=True)
+sys.stdin.read()
+"""
+"""Processes each of which was started by the one before; they end with their standard input."""
+
+
+@pytest.fixture
+def line() -> Iterator[int]:
+    """The first of a long line of processes that no stage has started."""
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", LINE], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"ready\n"
+        yield first.pid
+
+
+def test_who_looks_for_a_tree_climbs_a_line_of_strangers_once(
+    line: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    climbed: list[int] = []
+    parent_of = trees._parent
+
+    def count(pid: int) -> int | None:
+        climbed.append(pid)
+        return parent_of(pid)
+
+    monkeypatch.setattr(trees, "_parent", count)
+    assert line not in trees.Tree(0, trees.Marks().next()).members()
+    assert climbed.count(line) > 0
+    assert max(map(climbed.count, set(climbed))) < LENGTH / 4
