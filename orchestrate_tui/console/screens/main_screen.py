@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Vertical
 from textual.content import Content
 from textual.events import ScreenResume
 from textual.geometry import Size
@@ -65,9 +65,16 @@ LOWER_PANES = ("log", "rollbacks")
 """In a small terminal there is room for one of these."""
 
 
+class Covered(Vertical):
+    """Holds panes that cover it, without a border or a text of its own to be drawn."""
+
+    BLANK = True
+
+
 class MainScreen(Screen[None]):
     """Shows what the history says as it changes; nothing here changes anything."""
 
+    BLANK = True
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  (Textual's way)
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (FLAT, "-high")]  # noqa: RUF012
@@ -120,9 +127,9 @@ class MainScreen(Screen[None]):
         yield StatusLine()
         yield WaitingLine()
         yield Banner()
-        with Container(id="body"):
+        with Covered(id="body"):
             yield RunsList(id="runs", clock=self._clock)
-            with Vertical(id="run"):
+            with Covered(id="run"):
                 yield StageGraphView(id="graph", clock=self._clock)
                 with Vertical(id="stage"):
                     yield StageDetail()
@@ -148,9 +155,10 @@ class MainScreen(Screen[None]):
         run_id = self._first_run_id or self.query_one(RunsList).current
         if run_id is not None:
             self.choose_run(run_id)
+        else:
+            self._tell()
         self._look_for_waiting()
         self.set_focus(self.query_one(StageGraphView if run_id is not None else RunsList))
-        self._tell()
         self.query_one(KeyLine).take_over()  # with the first picture, not after it
         self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
         self.set_interval(1, self._tick)
