@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import anyio
@@ -64,8 +64,9 @@ async def _signal(marks: frozenset[bytes], number: signal.Signals, patience_s: f
                 continue
             opened.callback(os.close, pidfd)
             if _has_mark(pid, marks):  # not another process that got the number meanwhile
-                signal.pidfd_send_signal(pidfd, number)
-                found.append(pidfd)
+                with suppress(ProcessLookupError):  # it has ended since
+                    signal.pidfd_send_signal(pidfd, number)
+                    found.append(pidfd)
         with anyio.move_on_after(patience_s):
             for pidfd in found:
                 await anyio.wait_readable(pidfd)

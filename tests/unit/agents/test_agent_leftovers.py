@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from orchestrate_tui.agents import leftovers
 from orchestrate_tui.agents.leftovers import end_leftovers
 
 pytestmark = pytest.mark.anyio
@@ -42,3 +43,21 @@ async def test_what_ignores_sigterm_is_killed_after_the_grace() -> None:
 
 async def test_nothing_left_is_nothing_to_do() -> None:
     assert await end_leftovers(["run-3-deploy"], grace_s=10) == 0
+
+
+async def test_what_ends_just_before_it_is_signalled_needs_no_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with left_process("run-4-deploy") as lost:
+        has_mark = leftovers._has_mark
+
+        def has_ended_since(pid: int, marks: frozenset[bytes]) -> bool:
+            found = has_mark(pid, marks)
+            if pid == lost.pid:
+                lost.kill()
+                lost.wait()
+            return found
+
+        monkeypatch.setattr(leftovers, "_marked", lambda _: [lost.pid])
+        monkeypatch.setattr(leftovers, "_has_mark", has_ended_since)
+        assert await end_leftovers(["run-4-deploy"], grace_s=10) == 0
