@@ -94,7 +94,7 @@ class Attempts:
     ) -> Outcome:
         """Do one attempt of a stage's undo; whatever goes wrong is an outcome with its reason."""
         if problem := await self._put_back(step, event, attempt):
-            return Outcome(succeeded=False, reason=problem)
+            return Outcome(succeeded=False, reason=self.context.secrets.masked(problem))
         if not step.task:
             return Outcome(succeeded=True)
         agent = self.instructions.agent(step.agent)

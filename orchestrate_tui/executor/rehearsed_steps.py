@@ -64,7 +64,7 @@ class RehearsedSteps:
             component=step.component,
             agent=step.agent if step.task else "",
             task=task,
-            restores=step.restores,
+            restores=tuple(map(self._masked, step.restores)),
             snapshot=snapshot,
             release=step.release,
             from_version=step.from_version,

@@ -129,6 +129,13 @@ def told_plan(plan: RollbackPlan, instructions: Instructions) -> RollbackPlan:
     masked, values_for = instructions.context.secrets.masked, instructions.values_for
     tasks = (substitute(step.task, values_for(step), keep_unknown=True) for step in plan.steps)
     steps = (replace(step, task=masked(task)) for step, task in zip(plan.steps, tasks, strict=True))
+    return _recorded(replace(plan, steps=tuple(steps)), instructions.context)
+
+
+def _recorded(plan: RollbackPlan, context: RunContext) -> RollbackPlan:
+    """The plan without the secrets that stand in paths; its hash stays."""
+    masked = context.secrets.masked
+    steps = (replace(step, restores=tuple(map(masked, step.restores))) for step in plan.steps)
     return replace(plan, steps=tuple(steps))
 
 
@@ -212,7 +219,8 @@ class RollbackRunner:
             scope = self._context.graph.names if is_manual else plan.scope
             await self._stop_stages(scope, f"stopped by rollback {event.id}")
             plan = self._plan(event)
-        planned = replace(event, plan=encode_plan(plan), plan_hash=plan.hash)
+        recorded = _recorded(plan, self._context)
+        planned = replace(event, plan=encode_plan(recorded), plan_hash=plan.hash)
         told = told_plan(plan, self._attempts.instructions)
         places, waited_for = environments_undone(self._context, plan), ""
         limits = [(place, self._context.pipeline.breaker(place)) for place in sorted(places)]

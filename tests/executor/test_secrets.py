@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.conditions import Condition
-from orchestrate_tui.domain.pipeline import Secret
+from orchestrate_tui.domain.pipeline import Secret, Snapshot
+from orchestrate_tui.domain.rehearsal import RehearsalReport
+from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import CannotStart
+from orchestrate_tui.store.rehearsals import read_report
 from tests.executor.scenery import HOLD, ROLLBACK, Scene, after, asking, pipeline, stage, undone
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +26,7 @@ TOKEN = "hunter22/Xy z"
 NAMED = (Secret(env="TOKEN"), Secret(file="key"))
 HANDS_ON = "echo token=$TOKEN >$ORCHESTRATE_OUTPUT; echo url=https://$TOKEN@x >>$ORCHESTRATE_OUTPUT"
 SAME = 'test "${stages.print.token}" = "$TOKEN"'
+KEPT = Snapshot(paths=("${stages.print.token}",))
 SAY_OUTPUT = "echo '${stages.ship.v}'"
 
 
@@ -118,6 +123,25 @@ async def test_a_manual_rollback_masks_its_reason_its_logs_and_its_plan(scene: S
     assert event.reason == "leaked ***"
     assert scene.undone() == [TOKEN]
     assert shown(scene) == []
+
+
+async def test_a_secret_in_the_path_of_a_snapshot_is_not_shown(scene: Scene) -> None:
+    (folder := scene.folder / TOKEN).mkdir(parents=True)
+    (folder / "f").write_text("x")
+    run = await scene.run(
+        stage("print", HANDS_ON),
+        after("ship", "print", task='echo y >"$TOKEN/f"', snapshot=KEPT),
+        secrets=NAMED,
+    )
+    plan = await scene.executor.plan_rollback(run.id, "ship")
+    rehearsal_id = await scene.executor.rehearse(run.id, RollbackDemand(to_stage="ship"))
+    report: RehearsalReport = scene.history.query(partial(read_report, rehearsal_id=rehearsal_id))
+    assert [plan.steps[0].restores, report.steps[0].restores] == [("***",), ("***",)]
+    for pack in scene.executor.database.files.snapshots.glob("packs/*.pack"):
+        pack.unlink()
+    event = await scene.executor.trigger_rollback(run.id, "ship", reason="bad")
+    assert "what was kept of '***/f' is gone" in (event.error_message or "")
+    assert TOKEN not in repr(event)
 
 
 async def test_a_missing_secret_stops_no_rollback_but_is_told(
