@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 from rich.console import RenderableType
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -86,6 +87,14 @@ async def test_the_first_picture_is_a_whole_one(
         await pilot.pause()
         assert app.pictures[0] == shown(pilot)
         assert all(text in app.pictures[0] for text in (f"#{run_ids[-1]}", "4 Rollbacks", "Quit"))
+
+
+async def test_a_key_typed_ahead_is_meant_for_what_will_be_shown(story: Story, desk: Desk) -> None:
+    delivered(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    app.post_message(Key("left", None))
+    async with app.run_test() as pilot:
+        await settle(pilot, lambda: main_screen(pilot).stage_name == "deploy-prod")
 
 
 async def test_the_arrow_keys_follow_the_lines_of_the_graph(story: Story, desk: Desk) -> None:
