@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.pipeline import ROLLBACK_AGENT, Pipeline, Stage
-from orchestrate_tui.domain.release import Succession, lacks
-from orchestrate_tui.domain.rollback import undo_of
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.values import dataclass
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.release import Succession
 
 
 class Light(StrEnum):
@@ -79,6 +81,9 @@ def readiness(
     Without a `succession` it is not asked whether there is an earlier release. `in_use` is the
     sentence that says who has open what would be put back, "" for nobody.
     """
+    from orchestrate_tui.domain.release import lacks  # noqa: PLC0415  (not for Light alone)
+    from orchestrate_tui.domain.rollback import undo_of  # noqa: PLC0415
+
     has_agent = pipeline.agent(ROLLBACK_AGENT) is not None
     undo = undo_of(stage, stage.name, has_rollback_agent=has_agent)
     name = (undo.agent or stage.agent) if undo and undo.task else ""

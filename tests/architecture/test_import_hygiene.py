@@ -54,6 +54,9 @@ SELDOM = (
     *("store.quarantines", "store.releases", "store.snapshots"),
     *("cli.records", "domain.rollback_plan"),
 )
+LATER = ("interpreters", "notification", "rehearsal", "rollback", "rollback_plan")
+"""Of the domain, what nothing is needed of to show a run."""
+
 HEAVY = INTERFACE | {"apprise", "httpx", "sqlite_utils"}
 
 
@@ -108,7 +111,7 @@ def test_the_first_frame_of_the_console_waits_for_no_executor_and_no_file_reader
     home: Path,
 ) -> None:
     work = "import orchestrate_tui.cli.console, orchestrate_tui.console.screens.operator_screen"
-    ours = {f"orchestrate_tui.domain.{name}" for name in ("interpreters", "rehearsal")}
+    ours = {f"orchestrate_tui.domain.{name}" for name in LATER}
     assert not all_loaded_by(work, home=home) & {"_hashlib", "anyio", "yaml", *ours}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
@@ -14,7 +15,9 @@ from orchestrate_tui.console.run_picture import RunPicture
 from orchestrate_tui.console.styled import joined, plain, toned
 from orchestrate_tui.console.widgets.told_line import ToldLine
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.notification import Notification
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.notification import Notification
 
 
 class RunHeader(ToldLine):
