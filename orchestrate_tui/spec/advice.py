@@ -124,20 +124,39 @@ def _about_rollback_targets(loaded: LoadedPipeline, ancestors: _Ancestors, repor
 def _about_outputs(
     loaded: LoadedPipeline, used: Iterable[Template], ancestors: _Ancestors, report: Report
 ) -> None:
+    for template, name, source, user in _outputs_read(loaded, used):
+        own = user.undo and user.stage.name == source
+        if not own and ancestors.lacks(user.stage.name, source):
+            report.warning(
+                template.place,
+                f"Stage '{user.stage.name}' reads '${{{name}}}',"
+                f" but '{source}' does not end before it starts",
+                "add it to depends_on",
+            )
+
+
+def report_late_outputs(loaded: LoadedPipeline, used: Iterable[Template], report: Report) -> None:
+    """Report outputs that no stage can know when it reads them: its own, and of those after it."""
+    ancestors = _Ancestors(loaded.graph)
+    for template, name, source, user in _outputs_read(loaded, used):
+        reader = user.stage.name
+        if not user.undo and (source == reader or not ancestors.lacks(source, reader)):
+            report.error(
+                template.place,
+                f"Stage '{reader}' reads '${{{name}}}', which nobody knows before it has ended",
+                f"let it come after '{source}'" if source != reader else "",
+            )
+
+
+def _outputs_read(
+    loaded: LoadedPipeline, used: Iterable[Template]
+) -> Iterator[tuple[Template, str, str, Assignment]]:
+    """Every reference to an output: where, its name, the stage it is of, and who reads it."""
     for template in used:
         for name in template.names:
             source, _ = output_reference(name) or ("", "")
-            if source not in loaded.graph.position:
-                continue
-            for user in template.users:
-                own = user.undo and user.stage.name == source
-                if not own and ancestors.lacks(user.stage.name, source):
-                    report.warning(
-                        template.place,
-                        f"Stage '{user.stage.name}' reads '${{{name}}}',"
-                        f" but '{source}' does not end before it starts",
-                        "add it to depends_on",
-                    )
+            if source in loaded.graph.position:
+                yield from ((template, name, source, user) for user in template.users)
 
 
 def _about_names(loaded: LoadedPipeline, report: Report) -> None:

@@ -12,7 +12,7 @@ from orchestrate_tui.domain.variables import (
     substitute,
 )
 from orchestrate_tui.errors import Problem, Severity
-from orchestrate_tui.spec.advice import report_undefined_agents
+from orchestrate_tui.spec.advice import report_late_outputs, report_undefined_agents
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.names import collisions, environment_names, why_reserved
 from orchestrate_tui.spec.report import Place, Report, shown
@@ -37,7 +37,9 @@ def problems_for_run(
     report = Report(loaded.file, *dict.fromkeys(file for file in files if file != loaded.file))
     _check_given(loaded, variables, report)
     report_undefined_agents(loaded, report)
-    report_unknown(loaded, templates(loaded), variables, report, Severity.ERROR)
+    used = tuple(templates(loaded))
+    report_unknown(loaded, used, variables, report, Severity.ERROR)
+    report_late_outputs(loaded, used, report)
     _check_values(loaded, variables, report)
     report_unfit_secrets(loaded, report, Severity.ERROR)
     return report.errors

@@ -46,6 +46,19 @@ def test_unknown_variables_are_refused_unless_they_are_given(load_stages: Load) 
     assert refusals(loaded, {"version": "1", "region": "x"}) == []
 
 
+def test_outputs_that_nobody_can_know_in_time_are_refused(load_stages: Load) -> None:
+    loaded = load_stages("""
+        - {name: one, agent: a, task: "${stages.two.key}", rollback: {task: "${stages.two.key}"}}
+        - {name: two, agent: a, task: "${stages.two.key}"}
+        - {name: aside, agent: a, task: "${stages.two.key}", depends_on: []}
+    """)
+    ending = "which nobody knows before it has ended"
+    assert refusals(loaded) == [
+        f"5:31: Stage 'one' reads '${{stages.two.key}}', {ending}",
+        f"6:31: Stage 'two' reads '${{stages.two.key}}', {ending}",
+    ]
+
+
 def test_outputs_of_stages_are_not_unknown(load_stages: Load) -> None:
     loaded = load_stages("""
         - {name: build, agent: a, task: t}
