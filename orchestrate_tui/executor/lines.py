@@ -76,19 +76,25 @@ def address_of(path: Path) -> Iterator[str]:
 
 
 def listener_at(path: Path, *, group_id: int | None, backlog: int) -> socket.socket:
-    """A socket at `path` to which its owner and a group, if any, may connect. Raises OSError."""
+    """A socket at `path` to which its owner and a group, if any, may connect. Raises OSError.
+
+    It is there only when they may: nobody who comes early is told that they may not.
+    """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    unready = path.with_name(f".{path.name}")
     try:
-        path.unlink(missing_ok=True)
-        with address_of(path) as address:
+        unready.unlink(missing_ok=True)
+        with address_of(unready) as address:
             listener.bind(address)
         if group_id is None:
-            path.chmod(0o600)
+            unready.chmod(0o600)
         else:
-            os.chown(path, -1, group_id)
-            path.chmod(0o660)
+            os.chown(unready, -1, group_id)
+            unready.chmod(0o660)
         listener.listen(backlog)
+        unready.replace(path)
     except BaseException:
         listener.close()
+        unready.unlink(missing_ok=True)
         raise
     return listener

@@ -218,6 +218,17 @@ def test_a_message_goes_to_an_executor_that_lives(path: Path, door: Path) -> Non
     assert door.exists()
 
 
+def test_a_socket_is_there_only_once_its_group_may_connect(tmp_path: Path) -> None:
+    folder, no_group = tmp_path / "sockets", 2**40
+    folder.mkdir()
+    path = folder / "9.sock"
+    with pytest.raises(OverflowError):
+        lines.listener_at(path, group_id=no_group, backlog=1)
+    assert list(folder.iterdir()) == []
+    lines.listener_at(path, group_id=os.getgid(), backlog=1).close()
+    assert [(one, one.stat().st_mode & 0o777) for one in folder.iterdir()] == [(path, 0o660)]
+
+
 def test_an_errand_without_an_answer_is_taken_to_another_executor(
     path: Path, desk: Desk, door: Path
 ) -> None:
