@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from argparse import Namespace
@@ -113,5 +114,5 @@ def init(arguments: Namespace) -> int:
         raise Refused(
             f"Cannot write {path}: {error.strerror}", next_step="Name another place"
         ) from error
-    say(f"Wrote {path}. Check it with: orchestrate-tui validate {path}")
+    say(f"Wrote {path}. Check it with: orchestrate-tui validate {shlex.quote(str(path))}")
     return 0

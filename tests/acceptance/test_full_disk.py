@@ -236,6 +236,8 @@ def test_a_run_does_not_begin_on_a_full_disk(desk: Desk, disk: Path) -> None:
     assert refused.err.endswith(
         "the disk is full. Free some space, and look meanwhile with: orchestrate-tui --read-only\n"
     )
+    refused = desk.do("--db", desk.database, "run", "shop.yaml", ORCHESTRATE_DB="")
+    assert refused.err.endswith(f"orchestrate-tui --read-only --db {desk.database}\n")
     assert len(desk.json("runs")) == 1
     filler.unlink()
     assert desk.do("run", "shop.yaml").code == 0

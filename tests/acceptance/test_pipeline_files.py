@@ -164,6 +164,8 @@ def test_a_template_goes_where_it_is_told_with_the_schema_beside_it(desk: Desk) 
     (desk.folder / "folder").mkdir()
     assert desk.do("init", "ci", "folder").code == 0
     assert (desk.folder / "folder/pipeline.yaml").exists()
+    said = desk.do("init", "ci", "my shop.yaml").out
+    assert said.endswith("Check it with: orchestrate-tui validate 'my shop.yaml'\n")
 
 
 def test_nothing_is_overwritten(desk: Desk) -> None:
