@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from orchestrate_tui.executor.left_work import LeftStage
     from orchestrate_tui.executor.runnable import Runnable
 
-FOLLOW_INTERVAL_S = 0.05
-
 
 class PipelineExecutor:
     """Creates, runs, resumes, cancels and rolls back runs, in the event loop that calls it.

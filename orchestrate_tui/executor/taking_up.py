@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from orchestrate_tui.domain.events import RollbackEvent, failed_steps
 from orchestrate_tui.domain.pipeline import OnFailure
-from orchestrate_tui.domain.run import Run, StageRun
+from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import (
     ENDED_ROLLBACKS,
     SETTLED_STEPS,
@@ -27,10 +27,9 @@ from orchestrate_tui.store.environments import holder_of, newer_deployment
 from orchestrate_tui.store.fencing import Takeover, read_owner, release, take_over_rollback
 from orchestrate_tui.store.history import read_run, stages_of, steps_of
 from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.recovery import UNDER_WAY, interrupt
 from orchestrate_tui.store.rollback_steps import decide_step
-from orchestrate_tui.store.runs import StageChange, change_run, change_stages
 
-_UNDER_WAY = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 _STEPS_UNDER_WAY = frozenset({StepStatus.RUNNING, StepStatus.INTERRUPTED, StepStatus.RETRYING})
 
 
@@ -180,36 +179,16 @@ def leave(connection: Connection, run_id: int, reason: str, executor: ExecutorCo
     Raises StaleTransition when the run is not its own any more.
     """
     run = read_run(connection, run_id)
-    if run.status in _UNDER_WAY:
-        _interrupt(connection, run, reason, executor)
-    release(connection, run_id, executor.epoch)
-
-
-def _interrupt(connection: Connection, run: Run, reason: str, executor: ExecutorContext) -> None:
-    at = executor.clock()
-    changes = [
-        StageChange(
-            stage_name=stage.stage_name,
-            position=stage.position,
-            expected=stage.status,
-            status=StageStatus.INTERRUPTED,
-            at=at,
-            attempt=stage.attempt,
+    if run.status in UNDER_WAY:
+        interrupt(
+            connection,
+            run_id,
+            epoch=executor.epoch,
+            expected=run.status,
             reason=reason,
+            at=executor.clock(),
         )
-        for stage in stages_of(connection, run.id)
-        if stage.status is StageStatus.RUNNING
-    ]
-    change_stages(connection, run.id, executor.epoch, changes)
-    change_run(
-        connection,
-        run.id,
-        epoch=executor.epoch,
-        expected=run.status,
-        status=RunStatus.INTERRUPTED,
-        at=at,
-        reason=reason,
-    )
+    release(connection, run_id, executor.epoch)
 
 
 def take_up(
