@@ -20,7 +20,7 @@ Outputs = Iterable[tuple[str, str]]
 def check_allowed(connection: Connection, new: NewRun, version: str) -> None:
     """Raise CannotStart when the run would bring a quarantined version to an environment.
 
-    It does so too where a breaker was tripped.
+    So it does when the run would go to an environment whose breaker was tripped.
 
     Stages that its conditions skip bring nothing anywhere.
     """

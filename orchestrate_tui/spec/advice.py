@@ -37,7 +37,7 @@ class _Ancestors:
 
 
 def advise(loaded: LoadedPipeline, report: Report) -> None:
-    """Add the warnings about `loaded` to `report`; it may have errors, and then they lack in it."""
+    """Add the warnings about `loaded` to `report`; what has errors is missing from it."""
     used = tuple(templates(loaded))
     ancestors = _Ancestors(loaded.graph)
     _about_agents(loaded, report)

@@ -1,4 +1,4 @@
-"""The user's configuration: what roles mean on this machine."""
+"""The user's configuration: what holds for every pipeline on this machine."""
 
 from __future__ import annotations
 
