@@ -48,13 +48,18 @@ class Companion:
         database.call_when_noted(self.call)
 
     def call(self) -> None:
-        """Somebody is to be told; returns at once."""
+        """Somebody is to be told; returns at once.
+
+        Where the system has no room for another thread, the next call tries again.
+        """
         with self._lock:
             self._is_called = True
             if self._thread is None and not self._is_closing.is_set():
                 self._has_started.clear()
-                self._thread = Thread(target=self._work, name="notifier", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._work, name="notifier", daemon=True)
+                with suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
 
     def close(self) -> None:
         """Start nothing more; what was called for is started first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from orchestrate_tui.domain.pipeline import Environment
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.domain.step_decision import StepAction
+from orchestrate_tui.executor import companion
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.database import StoreFiles
@@ -87,6 +89,25 @@ async def test_a_failed_run_is_told_and_its_address_is_kept_nowhere(
     kept = b"".join(f.read_bytes() for f in files.database.parent.rglob("*") if f.is_file())
     secret = forms_of([PASSWORD.encode(), TOKEN.encode()])
     assert [form for form in secret if form in kept] == []
+
+
+class NoRoom(Thread):
+    """A thread of a process that may have no more of them."""
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+async def test_a_run_ends_and_is_told_of_later_where_there_is_no_room_for_a_thread(
+    scene: Scene, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(companion, "Thread", NoRoom)
+    first = await scene.run(stage("build", "exit 1"), notify=(FAILURES,))
+    assert first.status is RunStatus.FAILED
+    monkeypatch.setattr(companion, "Thread", Thread)
+    second = await scene.run(stage("build", "exit 1"), notify=(FAILURES,))
+    titles = {(await message(receiver))["title"] for _ in range(2)}
+    assert titles == {f"run {run.id} of shop failed" for run in (first, second)}
 
 
 async def test_an_approval_is_asked_for_until_it_is_decided(
