@@ -62,4 +62,9 @@ def own_subjects(shape: str, runs: int) -> Iterator[Subject]:
             stores="two rows for each stage, SQLite, synchronous=FULL",
             note="runs nothing, one commit after the other",
         )
-    yield Subject(name=OURS, command=(*command, "ours", *words), stores=DURABLE)
+    yield Subject(
+        name=OURS,
+        command=(*command, "ours", *words),
+        stores=DURABLE,
+        note="its stage host started with the process, before the clock" if work.command else "",
+    )
