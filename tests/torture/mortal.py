@@ -131,14 +131,18 @@ class Journal:
                 threading.Timer(after_s, self._die_with_hosts).start()
 
     def _set_clock(self, seconds: float) -> None:
-        """Set the clock of days, and have somebody look at once who has died."""
+        """Set the clock of days, and have somebody look at once who has died.
+
+        Noted is who lives: what an earlier job has left may be found before it is resumed.
+        """
         WallClock(self._home / CLOCK, replace=_keep).jump(seconds)
         self.note(f"jumped {seconds}")
 
         def look() -> None:
             with open_database(self._home / DATABASE) as database:
                 for run_id in mark_interrupted(database, utc_now()):
-                    self.note(f"dead {run_id}")
+                    if owner_of(self._home / DATABASE, run_id) == os.getpid():
+                        self.note(f"dead {run_id}")
 
         if (self._home / DATABASE).exists():
             threading.Thread(target=look).start()
@@ -174,6 +178,15 @@ class Journal:
         for copy in self._home.glob(f"*{KEPT}"):
             copy.rename(str(copy).removesuffix(KEPT))
         (self._home / f"{DATABASE}-shm").unlink(missing_ok=True)
+
+
+def owner_of(path: Path, run_id: int) -> int:
+    """The process that has, or had, a run."""
+    reader = connect_reader(path)
+    query = "SELECT pid FROM runs JOIN owners USING (epoch) WHERE runs.id = ?"
+    (pid,) = reader.execute(query, (run_id,)).fetchone()
+    reader.close()
+    return int(pid)
 
 
 def _keep(*_: object) -> None:
