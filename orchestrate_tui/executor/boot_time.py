@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrate_tui.stagehost.files import boot_id
-from orchestrate_tui.stagehost.journal import boot_clock
+from orchestrate_tui.stagehost.boot import boot_clock, boot_id
 
 
 def boot_moment() -> str:

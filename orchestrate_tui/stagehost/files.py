@@ -13,17 +13,6 @@ if TYPE_CHECKING:
 
 JOURNAL, LOCK, SOCKET, ERRORS = "journal", "lock", "socket", "errors"
 
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
-
-
-def boot_id() -> str:
-    """What tells this start of the system from every other; "" where the system does not say."""
-    try:
-        with open(_BOOT_ID, encoding="ascii") as source:
-            return source.read().strip()
-    except OSError:
-        return ""
-
 
 def open_log(path: Path | str) -> int:
     """A descriptor that appends to `path`; the file, and its folder, are made if missing."""

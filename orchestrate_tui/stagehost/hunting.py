@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from orchestrate_tui.stagehost import trees
-from orchestrate_tui.stagehost.journal import boot_clock
+from orchestrate_tui.stagehost.boot import boot_clock
 
 _LONGEST_S = 0.05
 _QUIET_S = 0.002

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from orchestrate_tui.stagehost.files import JOURNAL, boot_id
+from orchestrate_tui.stagehost.boot import boot_id
+from orchestrate_tui.stagehost.files import JOURNAL
 from orchestrate_tui.stagehost.wire import Message, encode
-
-
-def boot_clock() -> float:
-    """Seconds since the system was booted, sleep included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Journal:

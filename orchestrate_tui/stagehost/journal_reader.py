@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from orchestrate_tui.stagehost.files import JOURNAL, boot_id, lives
+from orchestrate_tui.stagehost.boot import boot_id
+from orchestrate_tui.stagehost.files import JOURNAL, lives
 
 
 class Progress(Enum):

@@ -18,10 +18,11 @@ from contextlib import suppress
 from functools import partial
 
 from orchestrate_tui.stagehost import trees
+from orchestrate_tui.stagehost.boot import boot_clock
 from orchestrate_tui.stagehost.clients import Client, Clients
 from orchestrate_tui.stagehost.files import ERRORS, SOCKET, hold
 from orchestrate_tui.stagehost.hunting import hunt
-from orchestrate_tui.stagehost.journal import Journal, boot_clock
+from orchestrate_tui.stagehost.journal import Journal
 from orchestrate_tui.stagehost.spawning import spawn
 from orchestrate_tui.stagehost.starting import ORDERS, taken_orders
 from orchestrate_tui.stagehost.urgency import Urgency

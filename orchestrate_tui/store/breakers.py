@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, spoken, to_text
 from orchestrate_tui.errors import NotFound, Refused
+from orchestrate_tui.stagehost.boot import boot_clock, boot_id
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.rows import moment
 from orchestrate_tui.values import dataclass
@@ -26,16 +27,26 @@ PERIOD = timedelta(hours=1)
 
 _COUNT = """
     SELECT count(DISTINCT event.id)
-    FROM rollback_events AS event INDEXED BY rollback_events_by_created_at
+    FROM (
+        SELECT id, run_id, trigger_type
+        FROM rollback_events INDEXED BY rollback_events_by_boot
+        WHERE boot_id = :boot AND boot_id <> '' AND boot_s > :since_s
+        UNION ALL
+        SELECT id, run_id, trigger_type
+        FROM rollback_events INDEXED BY rollback_events_by_created_at
+        WHERE created_at > :since AND (boot_id <> :boot OR boot_id = '')
+    ) AS event
         JOIN runs ON runs.id = event.run_id
         JOIN rollback_steps AS step ON step.rollback_id = event.id
         JOIN stages ON stages.run_id = event.run_id AND stages.stage_name = step.stage_name
-    WHERE event.created_at > :since AND event.id > coalesce((
+    WHERE event.id > coalesce((
             SELECT max(reset_after) FROM breakers
             WHERE pipeline = :pipeline AND environment = :environment), 0)
         AND event.trigger_type = 'automatic' AND runs.pipeline = :pipeline
         AND NOT runs.simulated AND stages.environment = :environment
 """
+"""How many there were within an hour: of those of this start of the system its own clock says so,
+which nobody sets, of others the clock of days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +84,13 @@ def trip(
 
     A number of 0 never trips.
     """
+    since = {
+        "boot": boot_id(),
+        "since_s": boot_clock() - PERIOD.total_seconds(),
+        "since": to_text(at - PERIOD),
+    }
     for environment, most in limits:
-        known = {"pipeline": pipeline, "environment": environment, "since": to_text(at - PERIOD)}
+        known = {"pipeline": pipeline, "environment": environment, **since}
         (count,) = connection.execute(_COUNT, known).fetchone()
         if 0 < most <= count:
             _trip(connection, event, (pipeline, environment, int(count)), to_text(at))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
-from orchestrate_tui.stagehost.files import boot_id
+from orchestrate_tui.stagehost.boot import boot_id
 from orchestrate_tui.store.locks import SharedHold, hold_for_life, is_held
 
 if TYPE_CHECKING:

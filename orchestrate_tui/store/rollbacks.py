@@ -15,6 +15,7 @@ from orchestrate_tui.domain.status import (
     RollbackTriggerType,
 )
 from orchestrate_tui.errors import NotFound, RollbackLoop, RollbackRefused, StaleTransition
+from orchestrate_tui.stagehost.boot import boot_clock, boot_id
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.fencing import check_carrier
 from orchestrate_tui.store.record import record
@@ -36,8 +37,8 @@ _COLUMNS = (
     "epoch", "release_id", "definition_hash", "cascade",
 )  # fmt: skip
 _INSERT = (
-    f"INSERT INTO rollback_events ({', '.join(_COLUMNS)})"  # noqa: S608  (names of our own)
-    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
+    f"INSERT INTO rollback_events ({', '.join(_COLUMNS)}, boot_id, boot_s)"  # noqa: S608  (our own)
+    f" VALUES ({', '.join('?' * len(_COLUMNS))}, ?, ?)"
 )
 _INDEXES = {
     "run_id = ?": "INDEXED BY rollback_events_by_run",
@@ -107,7 +108,8 @@ def insert(connection: sqlite3.Connection, event: RollbackEvent) -> int:
         _check_repeatable(connection, event.retry_of)
     if event.status is RollbackStatus.RUNNING:
         _check_none_running(connection, event.run_id)
-    rollback_id = connection.execute(_INSERT, _values(event)).lastrowid
+    values = (*_values(event), boot_id(), boot_clock())
+    rollback_id = connection.execute(_INSERT, values).lastrowid
     assert rollback_id is not None  # noqa: S101  (an INSERT always has one)
     record(
         connection, event.run_id, to_text(event.created_at), "rollback",

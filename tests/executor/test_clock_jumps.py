@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import anyio
@@ -64,6 +66,41 @@ async def test_after_a_reset_by_a_later_clock_a_breaker_trips_again(
     wall_clock.jump(-5 * HOUR)
     await scene.run(deploys(), failing, environments=once)
     assert len(scene.history.breakers()) == 1
+
+
+async def breaks_twice(scene: Scene, clock: WallClock, jump_s: float, meanwhile: str) -> int:
+    """Two automatic rollbacks of a breaker of two, something being done to the first in between."""
+    twice = (Environment(name="production", breaker=2),)
+    failing = after("test", "deploy", task="exit 1", on_failure=ROLLBACK, rollback_to="deploy")
+    await scene.run(deploys(), failing, environments=twice)
+    with closing(sqlite3.connect(scene.executor.database.path)) as connection, connection:
+        connection.execute(f"UPDATE rollback_events SET {meanwhile}")
+    clock.jump(jump_s)
+    await scene.run(deploys(), failing, environments=twice)
+    return len(scene.history.breakers())
+
+
+HOURS_AGO = f"boot_s = boot_s - {2 * HOUR}"
+OTHER_START = "boot_id = 'another'"
+
+
+@pytest.mark.parametrize(
+    ("jump_s", "meanwhile", "trips"),
+    [
+        (5 * HOUR, "boot_s = boot_s", True),
+        (-5 * HOUR, "boot_s = boot_s", True),
+        (0, HOURS_AGO, False),
+        (-5 * HOUR, HOURS_AGO, False),
+        (5 * HOUR, OTHER_START, False),
+        (0, OTHER_START, True),
+        (0, "boot_id = '', boot_s = 0", True),
+        (5 * HOUR, "boot_id = '', boot_s = 0", False),
+    ],
+)
+async def test_a_breaker_counts_an_hour_by_the_clock_of_days_only_across_starts_of_the_system(
+    scene: Scene, wall_clock: WallClock, *, jump_s: float, meanwhile: str, trips: bool
+) -> None:
+    assert await breaks_twice(scene, wall_clock, jump_s, meanwhile) == int(trips)
 
 
 @pytest.mark.parametrize("jump_s", [30 * HOUR, -30 * HOUR])

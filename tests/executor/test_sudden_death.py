@@ -24,8 +24,7 @@ from orchestrate_tui.domain.status import (
 )
 from orchestrate_tui.errors import Refused, StaleTransition, StoreError
 from orchestrate_tui.executor.executor import PipelineExecutor
-from orchestrate_tui.stagehost.files import boot_id
-from orchestrate_tui.stagehost.journal import boot_clock
+from orchestrate_tui.stagehost.boot import boot_clock, boot_id
 from orchestrate_tui.store.attendance import Attendance
 from orchestrate_tui.store.commands import CommandKind, CommandStatus, insert_command, read_command
 from orchestrate_tui.store.recovery import mark_interrupted

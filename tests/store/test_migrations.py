@@ -39,7 +39,7 @@ def installed(tmp_path: Path) -> Installed:
 
     def install(folder: str = "orchestrate_tui/migrations", **texts: str) -> Path:
         root = tmp_path / "installed"
-        for part in ("domain", "store"):
+        for part in ("domain", "stagehost", "store"):
             shutil.copytree(REPOSITORY / "orchestrate_tui" / part, root / "orchestrate_tui" / part)
         for module in ("__init__.py", "errors.py", "permissions.py", "values.py"):
             shutil.copy(REPOSITORY / "orchestrate_tui" / module, root / "orchestrate_tui")

@@ -106,7 +106,11 @@ _NEWER_BY_CLOCK = """
 
 _COUNT_BY_CLOCK = breakers._COUNT.replace(
     "event.id > coalesce((\n            SELECT max(reset_after)",
-    "event.created_at > coalesce((\n            SELECT max(reset_at)",
+    "(SELECT created_at FROM rollback_events AS own WHERE own.id = event.id) > coalesce((\n"
+    "            SELECT max(reset_at)",
+)
+_HOUR_BY_CLOCK = breakers._COUNT.replace("boot_id = :boot AND", "false AND").replace(
+    "(boot_id <> :boot OR boot_id = '')", "true"
 )
 
 WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
@@ -125,6 +129,7 @@ WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     "locks of owners": ((recovery, "is_alive", _has_written_lately),),
     "order of rollbacks": ((breakers, "_COUNT", _COUNT_BY_CLOCK),),
     "order of the record": ((environments, "_NEWER", _NEWER_BY_CLOCK),),
+    "steady hours": ((breakers, "_COUNT", _HOUR_BY_CLOCK),),
     "steady timers": ((BaseEventLoop, "time", lambda _: time.time()),),
     "patience": ((Writer, "submit", _submit_in_haste),),
     "room": ((Room, "start", _start_at_once), (Room, "wait", _wait_for_nothing)),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
@@ -26,7 +28,7 @@ from tests.torture.killing import (
     suffered,
     survive,
 )
-from tests.torture.mortal import CLOCK
+from tests.torture.mortal import CLOCK, DATABASE
 from tests.wall_clock import WallClock
 
 HOUR_S = 3600.0
@@ -239,3 +241,50 @@ def test_a_breaker_that_counts_by_the_clock_does_not_trip_again(
     for _ in range(2):
         one.do(BADLY)
     assert one.grave.noted("exit")[-1] == "1 run"
+
+
+FAILS, REFUSED = "1 run", "2 run"
+
+
+def age(home: Path, hours: float) -> None:
+    """Have all rollbacks happened earlier by the clock of the system's start."""
+    with closing(sqlite3.connect(home / DATABASE)) as connection, connection:
+        connection.execute("UPDATE rollback_events SET boot_s = boot_s - ?", (hours * HOUR_S,))
+
+
+def hours_of_a_breaker(one: Crowd, rng: random.Random, times: int) -> list[str]:
+    """Trip a breaker of two again and again, the clock being set in between.
+
+    Returns what was refused too early or let in too late.
+    """
+    clock = WallClock(one.home / CLOCK, replace=nothing)
+    found = []
+    for number in range(1, times + 1):
+        for meanwhile, expected in (("", FAILS), ("hours pass", FAILS), ("", FAILS), ("", REFUSED)):
+            if meanwhile:
+                age(one.home, 2)
+            clock.jump(-2 * HOUR_S if meanwhile else rng.choice((-7, -2, 2, 7, 30)) * HOUR_S)
+            one.do(BADLY)
+            if one.grave.noted("exit")[-1] != expected:
+                found.append(f"{one.grave.noted('exit')[-1]} where it should be {expected}")
+        one.do(("reset", str(number), "--reason", "torture", *DB))
+    return found
+
+
+@pytest.mark.attack("clock jumps")
+def test_a_breaker_counts_an_hour_whatever_the_clock_says(
+    nursery: Nursery, rng: random.Random, amount: Amount, homes: Iterator[Path]
+) -> None:
+    for _ in range(amount(short=1, long=30)):
+        one = Crowd(next(homes), [nursery])
+        one.write(breaker=2, pause=0)
+        assert hours_of_a_breaker(one, rng, amount(short=1, long=3)) == [], one.grave.output()
+
+
+@pytest.mark.control("clock jumps")
+def test_a_breaker_that_counts_an_hour_of_the_clock_trips_too_early_and_too_late(
+    nursery: Nursery, rng: random.Random, tmp_path: Path
+) -> None:
+    one = Crowd(tmp_path, [nursery], without="steady hours")
+    one.write(breaker=2, pause=0)
+    assert hours_of_a_breaker(one, rng, 1)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.agents.left_programs import Left, LeftPrograms
-from orchestrate_tui.stagehost.files import JOURNAL, boot_id, hold
+from orchestrate_tui.stagehost.boot import boot_id
+from orchestrate_tui.stagehost.files import JOURNAL, hold
 from orchestrate_tui.stagehost.journal import Journal
 from tests.small_disk import fill, small_disk
 
