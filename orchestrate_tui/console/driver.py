@@ -18,7 +18,6 @@ from queue import Empty, Full
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from textual._xterm_parser import XTermParser
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
@@ -26,6 +25,7 @@ from textual.message import Message
 
 from orchestrate_tui.console.outgoing import guarded
 from orchestrate_tui.console.settling import settled
+from orchestrate_tui.console.typed import TypedText, drawn, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +128,9 @@ class ConsoleDriver(LinuxDriver):
         )
         self._writer_thread.start()
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        return drawn(super()._get_terminal_size())
+
     def _sigcont_application(self, *_: Any) -> None:
         """Go on after the process was stopped.
 
@@ -162,8 +165,17 @@ class ConsoleDriver(LinuxDriver):
         super().stop_application_mode()
 
     def run_input_thread(self) -> None:
-        """Turn what is typed into messages; the end of input means the terminal is gone."""
-        parser = XTermParser(self._debug)
+        """Turn what is typed into messages; the end of input means the terminal is gone.
+
+        A defect ends the console, as one anywhere else does: it would hear no key any more.
+        """
+        try:
+            self._take_input()
+        except Exception as error:  # noqa: BLE001  (the edge of the thread: it is told)
+            self._loop.call_soon_threadsafe(self._app.call_later, _raise, error)
+
+    def _take_input(self) -> None:
+        parser = TypedText(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
@@ -181,7 +193,7 @@ class ConsoleDriver(LinuxDriver):
 
     def process_message(self, message: Message) -> None:
         """Pass a message on; after a key wait, in this thread of its own, until it took effect."""
-        super().process_message(message)
+        super().process_message(fitting(message))
         if isinstance(message, Key):
             effect = asyncio.run_coroutine_threadsafe(settled(self._app), self._loop)
             for _ in range(KEY_PATIENCE):
@@ -194,3 +206,7 @@ class ConsoleDriver(LinuxDriver):
             return os.read(self.fileno, READ_BYTES)
         except OSError:
             return b""
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -90,6 +90,28 @@ def test_a_terminal_that_is_not_read_keeps_no_signal_away(
     console.process.wait(60)
 
 
+DEAF = """
+import sys
+from orchestrate_tui.cli import main
+from orchestrate_tui.console import driver
+
+class Deaf(driver.TypedText):
+    def feed(self, data):
+        raise RuntimeError("deaf")
+
+driver.TypedText = Deaf
+sys.exit(main(["--read-only"]))
+"""
+
+
+def test_a_defect_in_what_hears_the_keys_is_told(watched: Desk) -> None:
+    with Terminal(["-B", "-c", DEAF], watched.folder, **watched.environment) as console:
+        console.until("READ-ONLY")
+        console.type("x")
+        assert console.ends() == 1
+        assert "RuntimeError: deaf" in console.text
+
+
 def test_a_terminal_that_is_not_read_costs_nothing(console: Terminal) -> None:
     overwhelm(console)
     began, before = time.monotonic(), cpu_s(console.process.pid)

@@ -16,14 +16,19 @@ from tests.acceptance.test_read_only_under_strace import EVERYTHING, Traced, can
 pytestmark = [
     pytest.mark.skipif(not can_trace(), reason="strace is not installed, or may not trace")
 ]
-SEQUENCES = "[]?>=<;:0123456789ABCDHFMmPQRSZu~$ \\"
+SEQUENCES = "[]?>=<;:0123456789ABCDHFMmPQRSZtuy~$ \\"
+NUMBERS, ENDS = "0123456789;:<?", "ABCDEFHIMOPQRSZmtuy~"
 
 
 def keys(rng: random.Random, count: int) -> list[str]:
     """Keys that mean something, and now and then a sequence that means nothing."""
     typed = rng.choices(EVERYTHING, k=count)
     for place in rng.sample(range(count), count // 10):
-        typed[place] = "\x1b" + "".join(rng.choices(SEQUENCES, k=rng.randint(1, 12)))
+        if rng.random() < 0.5:
+            typed[place] = "\x1b" + "".join(rng.choices(SEQUENCES, k=rng.randint(1, 12)))
+        else:  # one that a terminal might send
+            numbers = "".join(rng.choices(NUMBERS, k=rng.randint(1, 12)))
+            typed[place] = f"\x1b[{numbers}{rng.choice(ENDS)}"
     return [one for one in typed if one != "q"]
 
 
