@@ -10,6 +10,9 @@ from orchestrate_tui.domain.text import visible
 NO_ROOM = ", while the disk had no room for its log"
 """What is said behind the reason of a failure that may be only this."""
 
+MAY_LACK_OUTPUT = "its log may lack output: the disk had no room for it"
+"""What is said of an attempt that went well while there was none."""
+
 _MOST_NAMED = 20
 _UNITS = ((3600, "h"), (60, "m"))
 

@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import field, replace
 from glob import escape
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -16,6 +17,7 @@ from orchestrate_tui.agents.contract import Outcome, Process, Work
 from orchestrate_tui.agents.environment import remove_outputs
 from orchestrate_tui.agents.log import StageLog
 from orchestrate_tui.agents.questions import NoAnswer, ask
+from orchestrate_tui.agents.wording import MAY_LACK_OUTPUT
 from orchestrate_tui.domain.components import parts_of
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.keys import CHECK
@@ -201,17 +203,24 @@ class Attempts:
     async def _do(self, work: Work) -> Outcome:
         """Have it done; what has no process of its own is not taken over while it is done."""
         rollback_id = work.rollback.rollback_id if work.rollback else None
+        launcher, room = self.permission.launcher(rollback_id), self.permission.executor.room
         if (process := self.left.pop(work.key, None)) is not None:
             # loaded by whoever took it back
             from orchestrate_tui.agents.left_programs import TakenBack  # noqa: PLC0415
 
-            return await perform(work, TakenBack(self.permission.guard(process, rollback_id)))
-        launcher = self.permission.launcher(rollback_id)
-        if work.agent.kind is not AgentKind.HTTP:
-            return await perform(work, launcher)
-        await self.permission.executor.room.wait()
-        with self.permission.granted(rollback_id):
-            return await perform(work, launcher)
+            taken = TakenBack(self.permission.guard(process, rollback_id))
+            outcome = await perform(work, taken)
+        elif work.agent.kind is not AgentKind.HTTP:
+            outcome = await perform(work, launcher)
+        else:
+            await room.wait()
+            launcher.started_s = monotonic()
+            with self.permission.granted(rollback_id):
+                outcome = await perform(work, launcher)
+        if outcome.succeeded and not outcome.reason and room.was_full_since(launcher.started_s):
+            work.log.note(MAY_LACK_OUTPUT)
+            return replace(outcome, reason=MAY_LACK_OUTPUT)
+        return outcome
 
     def is_left(self, stage_name: str, attempt: int, rollback_id: int | None = None) -> bool:
         """Whether the process of an attempt was taken back."""

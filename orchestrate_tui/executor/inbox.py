@@ -31,10 +31,12 @@ async def watch(
 
     A poll costs a few microseconds: it only asks whether another connection has committed. When
     one has, `check` looks whether the work is still this executor's, and raises Fenced if not.
+    It also looks for room for logs: the programs that write them tell nobody when there is none.
     """
     seen = 0
     version = -1
     while True:
+        executor.room.look()
         latest = executor.database.read(data_version)
         if latest != version:
             version = latest

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import field
 from functools import partial
+from time import monotonic
 
-from orchestrate_tui.agents.contract import Launcher, Process, Program, Services
+from orchestrate_tui.agents.contract import Process, Program, Services
 from orchestrate_tui.errors import Fenced
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.store.fencing import check_carrier, check_owner
@@ -41,17 +43,22 @@ class StartPermission:
         """A process that is signalled only while the run that it is for is this executor's own."""
         return _OwnProcess(self, rollback_id, process)
 
-    def launcher(self, rollback_id: int | None = None) -> Launcher:
+    def launcher(self, rollback_id: int | None = None) -> PermittedLauncher:
         """The executor's launcher, which starts nothing without permission."""
-        return _PermittedLauncher(self, rollback_id)
+        return PermittedLauncher(self, rollback_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _PermittedLauncher:
-    """Starts what the permission allows."""
+@dataclass(slots=True)
+class PermittedLauncher:
+    """Starts what the permission allows.
+
+    `started_s` is when it did so last, by the monotonic clock; before the first time, when it was
+    made.
+    """
 
     permission: StartPermission
     rollback_id: int | None
+    started_s: float = field(default_factory=monotonic)
 
     async def start(self, program: Program) -> Process:
         """Start `program`; see Launcher. Raises Fenced when the run is another's."""
@@ -60,6 +67,7 @@ class _PermittedLauncher:
     async def _start(self, program: Program) -> Process:
         with self.permission.granted(self.rollback_id):
             process = await self.permission.executor.launcher.start(program)
+        self.started_s = monotonic()
         return self.permission.guard(process, self.rollback_id)
 
 

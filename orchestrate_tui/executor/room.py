@@ -6,6 +6,7 @@ import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import anyio
@@ -24,13 +25,26 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 class Room:
     """The free space where logs lie; `trouble` says what is waited for, "" is nothing.
 
-    `mark` tells other processes the same.
+    `mark` tells other processes the same. `full_at_s` is when there was no room last, as far as
+    anybody looked, by the monotonic clock; 0 is never.
     """
 
     folder: Path
     mark: TroubleMark
     trouble: str = ""
+    full_at_s: float = 0.0
     _waiting: int = 0
+
+    def look(self) -> bool:
+        """Whether there is room now."""
+        if has_room(self.folder):
+            return True
+        self.full_at_s = monotonic()
+        return False
+
+    def was_full_since(self, moment_s: float) -> bool:
+        """Whether there is no room now, or was none at a look since then."""
+        return not self.look() or self.full_at_s > moment_s
 
     async def start(self, start: Callable[[], Awaitable[T]]) -> T:
         """Make a call that starts something, as soon as there is room for it.
@@ -50,7 +64,7 @@ class Room:
 
     async def wait(self) -> None:
         """Wait until there is room; at once when there is."""
-        while not has_room(self.folder):
+        while not self.look():
             async with self._waited_for():
                 await anyio.sleep(LOOK_INTERVAL_S)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,15 @@ def path(tmp_path: Path) -> Iterator[Path]:
     """A database, and its logs, on a small disk."""
     with small_disk(tmp_path / "disk") as folder:
         yield folder / "store.db"
+
+
+@pytest.fixture
+def log_disk(scene: Scene) -> Iterator[Path]:
+    """A small disk on which nothing but logs lies."""
+    runs = scene.executor.database.files.runs
+    runs.rmdir()
+    with small_disk(runs) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -115,3 +125,40 @@ async def test_another_error_of_a_start_is_not_waited_for(
 
     with pytest.raises(FileNotFoundError):
         await Room(tmp_path, mark).start(start)
+
+
+FLOOD = "head -c 3000000 /dev/zero || true"
+MAY_LACK = "its log may lack output: the disk had no room for it"
+
+
+async def test_of_a_stage_that_went_well_it_is_told_that_its_log_may_lack_output(
+    scene: Scene, log_disk: Path
+) -> None:
+    run = await scene.run(stage("flood", FLOOD))
+    assert run.status is RunStatus.SUCCEEDED
+    assert scene.reasons(run.id) == {"flood": MAY_LACK}
+    assert (log_disk / "1" / "flood.1.log").stat().st_size < 3_000_000
+
+
+async def test_so_it_is_when_there_is_room_again_before_the_stage_ends(
+    scene: Scene, log_disk: Path
+) -> None:
+    log = log_disk / "1" / "flood.1.log"
+    async with scene.running(stage("flood", f"{FLOOD}; {HOLD}")) as run_id:
+        await scene.ready.line()
+        room = scene.executor._context.room
+        await until(lambda: room.full_at_s > 0)
+        os.truncate(log, 0)
+        scene.gate.open()
+    assert scene.reasons(run_id) == {"flood": MAY_LACK}
+    assert log.read_text() == f"orchestrate-tui: {MAY_LACK}\n"
+
+
+async def test_what_only_waited_for_room_for_its_log_lacks_nothing(
+    scene: Scene, log_disk: Path
+) -> None:
+    filler = fill(log_disk)
+    async with scene.running(stage("waits")) as run_id:
+        await until(lambda: scene.executor.trouble)
+        filler.unlink()
+    assert (scene.statuses(run_id), scene.reasons(run_id)) == ({"waits": "succeeded"}, {})
