@@ -65,6 +65,17 @@ def share_file(file: Path, group_id: int) -> None:
         file.chmod(0o640)
 
 
+def who_else_writes(found: os.stat_result) -> str:
+    """Who besides this user may change a file, or what is in a folder; "" for nobody but root."""
+    if found.st_uid not in {os.geteuid(), 0}:
+        return "another user, to whom it belongs"
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
+        return ""  # others may put something there, but not touch what is ours
+    if found.st_mode & stat.S_IWOTH:
+        return "everybody"
+    return "its group" if found.st_mode & stat.S_IWGRP else ""
+
+
 def is_shared(folder: Path | str) -> bool:
     """Whether what is made in the folder is for its group too. Raises OSError."""
     return os.stat(folder).st_mode & _SHARED == _SHARED

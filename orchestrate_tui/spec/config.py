@@ -7,7 +7,7 @@ from pathlib import Path
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.errors import PipelineFileError
 from orchestrate_tui.spec.environments import ENVIRONMENTS, environments
-from orchestrate_tui.spec.loading import read_document
+from orchestrate_tui.spec.loading import read_own_document
 from orchestrate_tui.spec.notifying import NOTIFY
 from orchestrate_tui.spec.readers import NAMES, WORDS, Choice, Duration, ListOf, MapOf, Text
 from orchestrate_tui.spec.records import Field, Record, Values
@@ -82,7 +82,7 @@ def load_user_config(path: Path | None = None) -> UserConfig:
     """
     file = user_config_folder() / CONFIG_FILE_NAME if path is None else path
     report = Report(str(file))
-    document = read_document(file, "the configuration", report)
+    document = read_own_document(file, "the configuration", report)
     config = None if document is None else CONFIG.read(document.root, "the configuration", report)
     if report.errors:
         raise PipelineFileError(report.errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from yaml.nodes import MappingNode, Node
 
 from orchestrate_tui.errors import PipelineFileError
+from orchestrate_tui.permissions import who_else_writes
 from orchestrate_tui.spec.advice import advise
 from orchestrate_tui.spec.agents import AGENTS_FILE
 from orchestrate_tui.spec.compose import LONGEST_FILE, TOO_LONG, compose
@@ -48,7 +50,7 @@ def load_pipeline(
     users = user_agents_file() if user_agents is None else user_agents
     report = Report(str(path), str(beside), str(users))
     source = _read(path, report)
-    agents = [_read(file, report, may_be_missing=True) for file in (beside, users)]
+    agents = [_read(beside, report, may_be_missing=True), _read_own(users, report)]
     return _load(source, agents, report, folder or Path.cwd())
 
 
@@ -68,10 +70,23 @@ def user_agents_file() -> Path:
     return user_config_folder() / AGENTS_FILE_NAME
 
 
-def read_document(path: Path, what: str, report: Report) -> Document | None:
-    """The mapping in a file that may be missing or empty; None when it is, or cannot be read."""
-    source = _read(path, report, may_be_missing=True)
+def read_own_document(path: Path, what: str, report: Report) -> Document | None:
+    """The mapping in a file of the user's own; None when it is missing, empty or unusable."""
+    source = _read_own(path, report)
     return None if source is None else _optional_document(source, what, report)
+
+
+def _read_own(path: Path, report: Report) -> Source | None:
+    """A file that nobody else may have a say in, as it holds for everything this user does."""
+    for place in (path, path.parent):
+        try:
+            found = place.stat()
+        except OSError:  # it is missing, or who reads it says what is wrong
+            continue
+        if who := who_else_writes(found):
+            mend = "make it yours" if found.st_uid != os.geteuid() else f"chmod go-w {place}"
+            report.error(Place(file=str(place)), f"it may be changed by {who}", mend)
+    return _read(path, report, may_be_missing=True)
 
 
 def _read(path: Path, report: Report, *, may_be_missing: bool = False) -> Source | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from orchestrate_tui.domain.access import Right
 from orchestrate_tui.errors import PipelineFileError
+from orchestrate_tui.spec import load_pipeline
 from orchestrate_tui.spec.config import load_user_config
 from orchestrate_tui.spec.user_config import UserConfig
 
@@ -22,6 +24,41 @@ def problems(tmp_path: Path, text: str) -> list[str]:
     with pytest.raises(PipelineFileError) as caught:
         read(tmp_path, text)
     return [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(("mode", "who"), [(0o660, "its group"), (0o602, "everybody")])
+def test_what_others_may_change_is_no_configuration(tmp_path: Path, mode: int, who: str) -> None:
+    read(tmp_path, "roles: {}\n")
+    file = tmp_path / "config.yaml"
+    file.chmod(mode)
+    with pytest.raises(PipelineFileError) as caught:
+        load_user_config(file)
+    assert str(caught.value) == f"{file}: it may be changed by {who} (chmod go-w {file})"
+
+
+def test_a_configuration_that_others_may_replace_is_none(tmp_path: Path) -> None:
+    tmp_path.chmod(0o770)
+    (found,) = problems(tmp_path, "roles: {}\n")
+    assert found == f"{tmp_path}: it may be changed by its group (chmod go-w {tmp_path})"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_configuration_of_another_user_is_none(tmp_path: Path) -> None:
+    read(tmp_path, "roles: {}\n")
+    os.chown(tmp_path / "config.yaml", 1, -1)
+    with pytest.raises(PipelineFileError, match="changed by another user, to whom it belongs"):
+        load_user_config(tmp_path / "config.yaml")
+
+
+def test_the_agents_of_a_user_are_theirs_alone_to_define(tmp_path: Path) -> None:
+    agents, pipeline = tmp_path / "agents.yaml", tmp_path / "shop" / "pipeline.yaml"
+    pipeline.parent.mkdir()
+    pipeline.write_text("name: shop\nstages: [{name: build, agent: maker, task: t}]\n")
+    agents.write_text('agents: {maker: {shell: "true"}}\n')
+    load_pipeline(pipeline, user_agents=agents)
+    agents.chmod(0o666)
+    with pytest.raises(PipelineFileError, match="it may be changed by everybody"):
+        load_pipeline(pipeline, user_agents=agents)
 
 
 def test_nothing_is_shared_and_granted_by_default(tmp_path: Path) -> None:
