@@ -15,7 +15,8 @@ from orchestrate_tui.errors import NoRoom, Refused, StoreError
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.reception import Reception
-from orchestrate_tui.permissions import make_folder
+from orchestrate_tui.permissions import make_folder, who_else_writes
+from orchestrate_tui.spec.loading import AGENTS_FILE_NAME
 from orchestrate_tui.store.accounts import current_user, is_anothers
 from orchestrate_tui.store.sharing import id_of
 
@@ -94,24 +95,26 @@ def control_over(
         control = stack.enter_context(
             Control(database, people=people, notify=config.notify, waits=waits)
         )
-        if (reception := _reception(control, database, config, people)) is not None:
+        if (reception := _reception(control, database, config)) is not None:
             stack.callback(reception.close)
         yield control
 
 
-def _reception(
-    control: Control, database: Database, config: UserConfig, people: People
-) -> Reception | None:
-    """Listens to those who may ask; None where that is only this account, and it cannot."""
+def _reception(control: Control, database: Database, config: UserConfig) -> Reception | None:
+    """Listens to those who may ask; None where that is only this account, and it cannot.
+
+    What they may do is read anew for each errand: a right that is taken away is gone at once.
+    """
 
     def serve(errand: AnyErrand, peer: Peer) -> Done:
         # most executors are asked nothing, and who answers takes long to load
         from orchestrate_tui.executor.access import Access  # noqa: PLC0415
         from orchestrate_tui.executor.clerk import Clerk  # noqa: PLC0415
 
-        access = Access(granted=config.access, people=people, owner=current_user())
-        clerk = Clerk(control, database, access, _starter(config, people))
-        return clerk.serve(errand, peer)
+        present = configuration()
+        people = People(present.roles)
+        access = Access(granted=present.access, people=people, owner=current_user())
+        return Clerk(control, database, access, _starter(present, people)).serve(errand, peer)
 
     place = database.files.socket(control.epoch)
     if not config.access:
@@ -135,6 +138,7 @@ def _starter(config: UserConfig, people: People) -> Starter:
                 next_step=f"{current_user()} names those under 'pipelines' in their configuration",
             )
         path = Path(errand.file)
+        _check_untouched(path)
         trigger = TriggerContext(
             event=errand.event,
             branch=errand.branch,
@@ -147,3 +151,17 @@ def _starter(config: UserConfig, people: People) -> Starter:
         return control.start_run(loaded, trigger, simulated=is_simulated, workdir=folder)
 
     return start
+
+
+def _check_untouched(path: Path) -> None:
+    """Raise Refused for a pipeline that others could change: it would run as its owner."""
+    for place in (path, path.parent / AGENTS_FILE_NAME, path.parent):
+        try:
+            who = who_else_writes(place.stat())
+        except OSError:  # who reads the pipeline tells that it is missing
+            continue
+        if who:
+            raise Refused(
+                f"{path} is not started for others: {place} may be changed by {who}",
+                next_step=f"{current_user()} keeps it for themselves: chmod go-w {place}",
+            )

@@ -330,6 +330,36 @@ def test_another_account_starts_a_pipeline_that_is_offered(office: Office) -> No
         assert office.ask("daemon", "run", file, "--detach") == (0, "2\n", "")
 
 
+@pytest.mark.parametrize("name", ["pipeline.yaml", "agents.yaml", ""])
+def test_a_pipeline_that_others_could_change_is_started_for_nobody(
+    office: Office, name: str
+) -> None:
+    file = office.pipeline("name: shop\nagents: {a: {shell: x}}\nstages: []\n")
+    (office.folder / "agents.yaml").touch()
+    office.configure(f"{CONFIG}\npipelines: {file}\n")
+    (office.folder / name).chmod(0o777)
+    with own_executor(office.path):
+        code, _, complaints = office.ask("daemon", "run", file)
+    assert code == 2
+    assert f"{office.folder / name} may be changed by everybody" in complaints
+
+
+def test_a_right_that_is_taken_away_is_gone_at_once(
+    office: Office, control: Control, history: History
+) -> None:
+    run_id = waiting_run(office, control, history)
+    office.configure(CONFIG.replace("daemon: [run]", "daemon: [view]"))
+    code, _, complaints = office.ask("daemon", "cancel", run_id)
+    assert code == 2
+    assert "the right 'run' is missing" in complaints
+    office.configure("access: 7")
+    code, _, complaints = office.ask("daemon", "cancel", run_id)
+    assert code == 2
+    assert "The configuration cannot be used" in complaints
+    assert history.run(run_id).status is RunStatus.RUNNING
+    control.cancel(run_id).result(PATIENCE_S)
+
+
 def test_a_pipeline_that_is_not_offered_is_not_started(office: Office, control: Control) -> None:
     del control
     code, _, complaints = office.ask("daemon", "run", office.pipeline(SHOP))
