@@ -29,8 +29,8 @@ MOST_EVENTS = 500
 class Changes:
     """What has to be read again; `everything` when nobody knows.
 
-    `stages` are those that changed of runs of which nothing else did. `warnings` are what this
-    process's executor has to say of itself.
+    `stages` are those that changed of runs of which nothing else did; none with `everything`.
+    `warnings` are what this process's executor has to say of itself.
     """
 
     runs: frozenset[int] = frozenset()
@@ -81,11 +81,7 @@ class Bridge:
             is_stale = self._poll(noted) or is_stale
         return Changes(
             runs=frozenset(noted.runs),
-            stages={
-                run_id: frozenset(names)
-                for run_id, names in noted.runs.items()
-                if names is not None
-            },
+            stages={} if is_stale else noted.stages,
             rollbacks=frozenset(noted.rollbacks),
             everything=is_stale,
             warnings=warnings,
@@ -119,6 +115,11 @@ class _Noted:
     def __init__(self) -> None:
         self.runs: dict[int, set[str] | None] = {}
         self.rollbacks: set[int] = set()
+
+    @property
+    def stages(self) -> dict[int, frozenset[str]]:
+        """Those runs of which only stages changed, with these."""
+        return {run_id: frozenset(names) for run_id, names in self.runs.items() if names}
 
     def add(self, changes: Iterable[Change | Event]) -> None:
         for change in changes:

@@ -72,6 +72,16 @@ def test_a_listener_that_was_too_slow_reads_everything_again(story: Story) -> No
     assert not bridge.drain()
 
 
+def test_what_nobody_knows_the_rest_of_is_no_mere_change_of_stages(story: Story) -> None:
+    hub = Hub()
+    bridge = Bridge(story.history, hub.subscribe(capacity=3))
+    hub.publish(Change(run_id=number) for number in range(10))
+    hub.publish([Change(run_id=7, stage_name="build")])
+    changes = bridge.drain()
+    assert changes.everything
+    assert not changes.stages
+
+
 def test_more_events_than_can_be_told_mean_everything(story: Story) -> None:
     run_id = story.run()
     bridge = Bridge(story.history)
