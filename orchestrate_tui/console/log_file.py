@@ -24,17 +24,22 @@ END_BYTES = 16 * BLOCK_BYTES
 STEP_BYTES = 256 * BLOCK_BYTES
 """How much is learnt at once, so that a huge log does not hold up the screen."""
 
+UNREADABLE = (OSError, ValueError)
+"""What is raised when a file is gone or was cut off since it was last looked at."""
+
 
 class LogFile:
     """The known lines of one file, counted from 0; it may grow, and may not exist yet.
 
     While the beginning of a long file is not known its lines are counted from the first known one,
     so that all numbers grow by as many as become known: `prepended` counts those. A last line
-    without a newline counts. A file that became shorter or was replaced is read again.
+    without a newline counts. A file that became shorter or was replaced is read again. `trouble`
+    says why it cannot be read although it is there, "" that nothing is wrong.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.trouble = ""
         self._start_over(None, 0)
 
     def _start_over(self, identity: tuple[int, int] | None, size_bytes: int) -> None:
@@ -70,23 +75,31 @@ class LogFile:
         """Learn what was written since and what stands before, but no more; whether that is any."""
         try:
             status = self.path.stat()
-        except OSError:
+        except OSError as error:
             existed = self.exists
             self._start_over(None, 0)
+            self.trouble = _told(error)
             return existed
         identity = (status.st_dev, status.st_ino)
         is_other = identity != self._identity or status.st_size < self.size_bytes
         if is_other:
             self._start_over(identity, status.st_size)
-        end = min(status.st_size, self.size_bytes + most_bytes)
-        if end > self.size_bytes:
-            with self.path.open("rb", buffering=0) as file:
-                self._count(file, end)
-        elif self._first_block:
-            with self.path.open("rb", buffering=0) as file:
-                self._count_before(file, max(self._first_block - most_bytes // BLOCK_BYTES, 0))
-        else:
+        try:
+            self.trouble = ""
+            return self._learn(status.st_size, most_bytes) or is_other
+        except OSError as error:
+            self.trouble = _told(error)
             return is_other
+
+    def _learn(self, size_bytes: int, most_bytes: int) -> bool:
+        end = min(size_bytes, self.size_bytes + most_bytes)
+        if end == self.size_bytes and not self._first_block:
+            return False
+        with self.path.open("rb", buffering=0) as file:
+            if end > self.size_bytes:
+                self._count(file, end)
+            else:
+                self._count_before(file, max(self._first_block - most_bytes // BLOCK_BYTES, 0))
         return True
 
     def _count(self, file: BinaryIO, end: int) -> None:
@@ -129,7 +142,7 @@ class LogFile:
         try:
             with self.path.open("rb") as file:
                 return list(self._read(file, first, last))
-        except OSError:
+        except UNREADABLE:
             return []
 
     def _read(self, file: BinaryIO, first: int, last: int) -> Iterator[bytes]:
@@ -164,7 +177,7 @@ class LogFile:
         try:
             with self.path.open("rb") as file:
                 return self._start(file, line) if line >= 0 else self._start(file, 0) - 1
-        except OSError:
+        except UNREADABLE:
             return -1
 
     def line_at(self, place: int) -> int | None:
@@ -180,3 +193,8 @@ class LogFile:
             return None
         line = self._before[block] + newlines - self._newlines_before
         return line if 0 <= line < self.line_count else None
+
+
+def _told(error: OSError) -> str:
+    is_missing = isinstance(error, FileNotFoundError)
+    return "" if is_missing else f"The log cannot be read: {error.strerror}"

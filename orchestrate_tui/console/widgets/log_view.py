@@ -59,11 +59,16 @@ class LogView(LineView):
         """The lines that are known so far."""
         return self._log.line_count if self._log else 0
 
+    @property
+    def _instead(self) -> str:
+        """What stands there while there are no lines."""
+        return (self._log.trouble if self._log else "") or self.empty_text
+
     def follow_file(self, path: Path | None, empty_text: str = "") -> None:
         """Show a file from its end, or none; `empty_text` stands there while it has no lines."""
-        before, self.empty_text = self.empty_text, empty_text
+        before, self.empty_text = self._instead, empty_text
         if path == self.path and path is not None:
-            if empty_text != before:
+            if self._instead != before:
                 self.refresh()
             return
         had_lines = self.line_count
@@ -72,16 +77,18 @@ class LogView(LineView):
         self.is_following = True
         if self._log is not None:
             self._log.catch_up()
-        if had_lines or self.line_count or empty_text != before:
+        if had_lines or self.line_count or self._instead != before:
             self.scroll_to(x=0, y=0, animate=False, force=True)
             self.is_following = True
             self._forget()
 
     def catch_up(self) -> None:
         """Take over what was written since."""
-        before = self._log.prepended if self._log else 0
+        before, told = self._log.prepended if self._log else 0, self._instead
         if self._log is not None and self._log.catch_up():
             self._forget(max(self._log.prepended - before, 0))
+        elif self._instead != told:
+            self.refresh()
 
     def _forget(self, prepended: int = 0) -> None:
         """Read the visible lines again, at the end of the file while following.
@@ -144,7 +151,7 @@ class LogView(LineView):
         """One visible line."""
         number = y + self.scroll_offset.y
         if number >= self.line_count:
-            text = self.empty_text if number == 0 else ""
+            text = self._instead if number == 0 else ""
             return self.strip([(f" {visible(text)}", self.look("line--faint"))])
         line = self._line(number)
         if number == self._found:

@@ -92,7 +92,7 @@ def test_a_long_log_is_known_from_its_end_and_its_beginning_follows(path: Path) 
     path.write_text("\n".join(lines))
     log = LogFile(path)
     log.catch_up()
-    first = len(lines) - log.line_count
+    unknown = first = len(lines) - log.line_count
     assert first > 0
     assert log.lines(0, 3) == lines[first : first + 3]
     assert log.lines(log.line_count - 3, 5) == lines[-3:]
@@ -101,7 +101,7 @@ def test_a_long_log_is_known_from_its_end_and_its_beginning_follows(path: Path) 
         first = len(lines) - log.line_count
         assert log.lines(0, 3) == lines[first : first + 3]
     assert log.line_count == len(lines)
-    assert log.prepended == len(lines) - first or first == 0
+    assert log.prepended == unknown
     for number in (0, 1, 33_333, 59_999):
         assert log.line_at(log.place(number)) == number
 
@@ -129,3 +129,21 @@ def test_a_line_longer_than_what_is_known_appears_with_its_beginning(path: Path)
         pass
     assert log.line_count == 2
     assert log.lines(0, 1) == ["first"]
+
+
+def test_a_log_that_cannot_be_read_says_why(path: Path) -> None:
+    path.mkdir()
+    log = opened(path)
+    assert log.lines(0, 1) == []
+    assert log.trouble == "The log cannot be read: Is a directory"
+    path.rmdir()
+    log.catch_up()
+    assert log.trouble == ""
+
+
+def test_of_a_log_that_was_cut_off_meanwhile_nothing_is_read(path: Path) -> None:
+    path.write_text("line\n" * 1000)
+    log = opened(path)
+    path.write_text("line\n")
+    assert log.lines(500, 3) == []
+    assert log.place(500) == -1
