@@ -263,8 +263,8 @@ class OrchestrateApp(App[str]):
         cause = error.error if isinstance(error, WorkerFailed) else error
         if self._exit and isinstance(cause, NoMatches):
             return  # the palette still asks for widgets that the end has removed
-        if isinstance(error, OrchestrateError) and not self.is_headless:
-            self.exit(return_code=error.exit_code, message=plain(str(error)))
+        if isinstance(cause, OrchestrateError) and not self.is_headless:
+            self.exit(return_code=cause.exit_code, message=plain(str(cause)))
         else:
             super()._handle_exception(error)
 

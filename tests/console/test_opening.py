@@ -4,6 +4,7 @@ import asyncio
 from threading import Event, current_thread
 
 import pytest
+from textual.worker import WorkerFailed
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.opening import Opening, opened
@@ -79,6 +80,15 @@ async def test_the_runs_are_shown_before_the_executor_is_there(story: Story, des
         await app.workers.wait_for_complete()
         await pilot.press("q")
         assert isinstance(app.screen, Question)  # for it is known by now what runs
+
+
+async def test_an_error_of_the_operator_is_told_in_a_sentence_wherever_it_comes_up(
+    story: Story,
+) -> None:
+    app = OrchestrateApp(story.history, clock=now)
+    app._handle_exception(WorkerFailed(NO_GROUP))
+    assert app.return_code == NO_GROUP.exit_code
+    assert [str(text) for text in app._exit_renderables] == ["There is no group 'ops'"]
 
 
 async def test_a_console_whose_executor_cannot_be_opened_ends(story: Story, desk: Desk) -> None:
