@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import Future
+
 import pytest
 from textual.command import CommandList
+from textual.widgets import Static
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
+from orchestrate_tui.console.widgets.problem import Problem
+from orchestrate_tui.errors import Refused
 from tests.console.scenery import Desk, Story, failed, now, settle, waiting
 
 pytestmark = pytest.mark.anyio
@@ -40,6 +46,38 @@ async def test_a_decision_is_asked_for_once(story: Story, desk: Desk) -> None:
         button.press()
         await settle(pilot, lambda: isinstance(app.screen, MainScreen))
     assert desk.asked == [("approve", run_id, "deploy-prod", "")]
+
+
+async def test_an_answer_that_comes_while_its_dialog_goes_is_told_to_nobody(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(story)
+    asked: Future[str] = Future()
+    monkeypatch.setattr(desk, "approve", lambda *_: asked)
+
+    class Last(Static):
+        """Is there until the rest of the dialog is gone, and the executor has answered."""
+
+        async def on_unmount(self) -> None:
+            while dialog.query(Problem):  # noqa: ASYNC110  (Textual tells of it by no event)
+                await asyncio.sleep(0)
+            asked.set_exception(Refused("You may not decide"))
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        dialog = app.screen
+        await dialog.mount(Last())
+        button = dialog.query_one("#confirm", ArmedButton)
+        await settle(pilot, lambda: button.is_armed)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: button.disabled)
+        await pilot.press("escape")
+        await settle(pilot, asked.done)
+        await pilot.pause()
+        assert isinstance(app.screen, MainScreen)
 
 
 async def test_a_command_of_the_palette_is_carried_out_once(story: Story, desk: Desk) -> None:

@@ -97,8 +97,14 @@ class Dialog(ModalScreen[T]):
             buttons[max(0, min(place, len(buttons) - 1))].focus()
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Close with an answer; a second one would close the screen below."""
-        return super().dismiss(result) if self.is_current else AwaitComplete()
+        """Close with an answer; a second one would close the screen below.
+
+        What is still awaited here is not told any more: there would be nothing to tell it in.
+        """
+        if not self.is_current:
+            return AwaitComplete()
+        self.workers.cancel_node(self)
+        return super().dismiss(result)
 
     def keep_draft(self, drafts: Drafts, purpose: str, text: str) -> None:
         """Keep what was typed for the next such dialog; "" forgets what was kept."""

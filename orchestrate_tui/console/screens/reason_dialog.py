@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -143,12 +144,12 @@ class ReasonDialog(Dialog[str]):
             self.dismiss(self._reason)
         elif not self.query_one("#confirm").disabled:  # a second press finds it so
             self.query_one("#confirm", ArmedButton).allow(is_allowed=False)
-            self._ask(self._request(self._reason))
+            self._ask(partial(self._request, self._reason))
 
     @work()
-    async def _ask(self, asked: Future[str]) -> None:
+    async def _ask(self, request: Callable[[], Future[str]]) -> None:
         try:
-            answer = await outcome(asked)
+            answer = await outcome(request())
         except OrchestrateError as error:
             self.query_one(Problem).tell(str(error))
             self._check()
