@@ -18,6 +18,7 @@ from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
 from orchestrate_tui.console.widgets.key_line import KeyLine
 from orchestrate_tui.console.widgets.log_view import LogView
+from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from orchestrate_tui.domain.pipeline import Pipeline
@@ -300,6 +301,29 @@ async def test_only_the_rollbacks_of_the_chosen_run_are_shown_on_demand(
         assert "smoke-staging → deploy-staging" in shown(pilot)
         await pilot.press("o")
         assert "No rollbacks" in shown(pilot)
+
+
+async def test_without_a_run_there_are_no_rollbacks_of_it(story: Story, desk: Desk) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("4", "o")
+        assert "smoke-staging → deploy-staging" in shown(pilot)
+        await pilot.press("slash", *"other", "enter", "4")
+        assert "No rollbacks" in shown(pilot)
+
+
+async def test_the_cursor_stays_on_a_rollback_of_long_ago(story: Story, desk: Desk) -> None:
+    run_id = delivered(story)
+    for _ in range(120):
+        story.rollback(run_id, status=RollbackStatus.SUCCEEDED)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("4", "end", "end", "end")
+        rollbacks = main_screen(pilot).query_one(RollbackHistory)
+        assert rollbacks.current
+        assert rollbacks.current.id == 1
+        story.rollback(run_id, status=RollbackStatus.FAILED)
+        await settle(pilot, lambda: rollbacks.row_count == 121)
+        assert rollbacks.current.id == 1
 
 
 async def test_a_filter_leaves_only_the_runs_that_were_asked_for(story: Story, desk: Desk) -> None:

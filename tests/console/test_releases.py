@@ -114,6 +114,22 @@ async def test_what_is_ruled_elsewhere_is_seen(story: Story, desk: Desk) -> None
         assert "↶ 1.2 in production undone" in shown(pilot)
 
 
+async def test_the_cursor_stays_on_its_quarantine(story: Story, desk: Desk) -> None:
+    released(story)
+    async with app(story, desk).run_test() as pilot:
+        await pilot.press("v", "tab")
+        shown_ones = pilot.app.screen.query_one(OptionList)
+        assert shown_ones.option_count == 1
+        story.takes_back(2, "deploy-prod")
+        await settle(pilot, lambda: shown_ones.option_count == 2)
+        assert shown_ones.highlighted == 1
+        await pilot.press("enter")
+        screen = pilot.app.screen
+        assert isinstance(screen, MainScreen)
+        assert screen.picture
+        assert screen.picture.run.id == 3
+
+
 async def test_a_locked_console_lifts_nothing(story: Story, desk: Desk) -> None:
     released(story, PROTECTED)
     locked = app(story, desk, latch=Latch())

@@ -210,8 +210,7 @@ class MainScreen(Screen[None]):
             self.picture.pipeline, self.picture.stages, self.stage_name
         )
         self.query_one(StageGraphView).update_stages(self.picture.stages, self.picture.undoing)
-        if self._only_this_run:
-            self.query_one(RollbackHistory).show(self._fetch_rollbacks)
+        self._show_rollbacks_of_run()
         self._show_stage()
         self._show_lights(run_id)
 
@@ -222,7 +221,8 @@ class MainScreen(Screen[None]):
         with suppress(CancelledError):  # another run was chosen before this one was looked at
             lights = await outcome(self._lights.look(run_id))
             if self.picture is not None and self.picture.run.id == run_id:
-                self.query_one(StageGraphView).show_lights(lights)
+                for graph in self.query(StageGraphView):  # which is gone before the screen is
+                    graph.show_lights(lights)
 
     def _choose_current(self) -> None:
         """Show the run under the cursor; nothing when the list is empty."""
@@ -237,8 +237,13 @@ class MainScreen(Screen[None]):
         self.query_one(RunsList).choose(None)
         self.query_one(StageGraphView).clear()
         self.query_one(LogView).follow_file(None)
+        self._show_rollbacks_of_run()
         self._tell()
         self.offer_keys()
+
+    def _show_rollbacks_of_run(self) -> None:
+        if self._only_this_run:
+            self.query_one(RollbackHistory).show(self._fetch_rollbacks)
 
     def _show_stage(self) -> None:
         """Show detail and log of the chosen stage."""
@@ -358,8 +363,9 @@ class MainScreen(Screen[None]):
             self._show_lights(picture.run.id)
 
     def _fetch_rollbacks(self, before: int | None) -> Sequence[RollbackEvent]:
-        run_id = self.picture.run.id if self.picture and self._only_this_run else None
-        return self._history.rollbacks(run_id, before=before)
+        if not self._only_this_run:
+            return self._history.rollbacks(before=before)
+        return self._history.rollbacks(self.picture.run.id, before=before) if self.picture else ()
 
     # What the operator looks at
 

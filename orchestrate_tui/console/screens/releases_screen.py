@@ -71,12 +71,15 @@ class ReleasesScreen(Dialog[int]):
         self.query_one(ReleaseList).update_releases()
         self.quarantines = self._history.quarantines(limit=200)
         shown = self.query_one(OptionList)
-        before = shown.highlighted
+        before, place = shown.highlighted_option, shown.highlighted or 0
         shown.clear_options()
-        shown.add_options([Option(self._quarantine_line(one)) for one in self.quarantines])
+        shown.add_options(
+            [Option(self._quarantine_line(one), id=str(one.id)) for one in self.quarantines]
+        )
         shown.display = bool(self.quarantines)
         if self.quarantines:
-            shown.highlighted = min(before or 0, len(self.quarantines) - 1)
+            same = (n for n, one in enumerate(shown.options) if before and one.id == before.id)
+            shown.highlighted = next(same, min(place, len(self.quarantines) - 1))
         heading = "Quarantined: not deployed again until that is lifted"
         self.query_one("#heading", Static).update(
             heading if self.quarantines else "No version is quarantined"
@@ -98,4 +101,5 @@ class ReleasesScreen(Dialog[int]):
 
     @on(OptionList.OptionSelected)
     def _open_quarantined(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self.quarantines[event.option_index].run_id)
+        run_ids = {str(one.id): one.run_id for one in self.quarantines}
+        self.dismiss(run_ids.get(event.option_id or ""))

@@ -66,9 +66,11 @@ class RollbackHistory(RowView):
 
     def update_rollbacks(self) -> None:
         """Read again what is there; the cursor stays on its rollback."""
-        current = self.current
+        current, wanted = self.current, len(self._events)
         self._events = list(self._fetch(None))
         self._is_complete = False
+        while self._events and len(self._events) < wanted and not self._is_complete:
+            self._read_on()
         ids = [event.id for event in self._events]
         if current is not None and self.cursor and current.id in ids:
             self.cursor = ids.index(current.id)
@@ -84,11 +86,14 @@ class RollbackHistory(RowView):
     def row_chosen(self) -> None:
         """Read further back when the cursor comes to the end, and tell where it is."""
         if self.cursor == self.row_count - 1 and not self._is_complete:
-            more = self._fetch(self._events[-1].id)
-            self._is_complete = not more
-            self._events.extend(more)
+            self._read_on()
             self._measure()
         self.post_message(self.RollbackChosen())
+
+    def _read_on(self) -> None:
+        more = self._fetch(self._events[-1].id)
+        self._is_complete = not more
+        self._events.extend(more)
 
     def _measure(self) -> None:
         self.virtual_size = Size(0, self.row_count * self.ROW_LINES)

@@ -41,7 +41,9 @@ class TickList(OptionList):
         self._names = tuple(name for name in names if name not in gone)
         self.clear_options()
         self.add_options([Option(self._prompt(name)) for name in self._names])
-        self.add_options([Option(plain(f"    {name} undone"), disabled=True) for name in gone])
+        self.add_options(
+            [Option(plain(f"    {name} undone"), disabled=True) for name in sorted(gone)]
+        )
         self.highlighted = 0 if self._names else None
 
     def action_turn(self) -> None:
