@@ -13,6 +13,7 @@ from orchestrate_tui.console.latch import Latch
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.status import RollbackStatus, StageStatus
+from orchestrate_tui.store.rollbacks import update
 from tests.console.company import ANNA, There
 from tests.console.scenery import DELIVERY, PROTECTED, Desk, Story, now, settle, shown
 
@@ -162,9 +163,17 @@ async def test_a_rollback_asks_for_the_name_last(app: OrchestrateApp, desk: Desk
 async def test_halting_and_repeating_rollbacks_are_latched_too(
     app: OrchestrateApp, story: Story, desk: Desk
 ) -> None:
-    story.rollback(1, status=RollbackStatus.RUNNING, started_at=now())
+    rollback_id = story.rollback(1, status=RollbackStatus.RUNNING, started_at=now())
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await pilot.press("4", "H")
+        await settle(pilot, lambda: "this console is locked" in shown(pilot))
+        assert isinstance(app.screen, MainScreen)
+        app.clear_notifications()
+        event = story.history.rollback(rollback_id).mark_failed("no answer", now())
+        story.database.write(lambda connection: update(connection, event))
+        await settle(pilot, lambda: "T Retry" in shown(pilot))
+        assert "this console is locked" not in shown(pilot)
+        await pilot.press("T")
         await settle(pilot, lambda: "this console is locked" in shown(pilot))
         assert isinstance(app.screen, MainScreen)
     assert desk.asked == []

@@ -25,7 +25,6 @@ from tests.console.scenery import (
     Story,
     delivered,
     deployed,
-    failed,
     now,
     settle,
     shown,
@@ -286,11 +285,59 @@ async def test_a_run_without_anything_to_undo_offers_no_rollback(story: Story, d
 
 
 async def test_what_was_undone_is_not_offered_again(story: Story, desk: Desk) -> None:
-    failed(story)
+    run_id = delivered(story)
+    story.takes_back(run_id, "deploy-prod")
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
-        await pilot.press("R", "escape")
-        assert not isinstance(pilot.app.screen, RollbackDialog)
-        assert desk.asked == []
+        await pilot.press("R")
+        await settle(pilot, lambda: "in this order" in flat(pilot))
+        targets = pilot.app.screen.query_one("#targets", OptionList)
+        offered = [option.id for option in targets.options]
+        assert "deploy-staging" in offered
+        assert "deploy-prod" not in offered
+
+
+async def test_stages_that_are_passed_in_a_hurry_confuse_no_targets(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R")
+        await settle(pilot, lambda: "in this order" in flat(pilot))
+        sources = pilot.app.screen.query_one("#sources", OptionList)
+        for place in range(sources.option_count):
+            sources.highlighted = place
+        await settle(pilot, lambda: "--from build --to build" in flat(pilot))
+
+
+async def test_what_was_confirmed_is_asked_for_and_not_what_became_of_it(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter", *"why")
+        dialog = pilot.app.screen
+        await armed(pilot)
+        await pilot.press("enter", "enter")
+        await armed(pilot)
+        dialog.query_one("#reason", Input).value = "something else"
+        dialog.query_one("#release", Input).value = "1.0"
+        await pilot.pause()
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    [(_, _, demand, _)] = desk.asked
+    assert (demand.reason, demand.release) == ("why", "")
+    assert demand.plan_hash
+
+
+async def test_the_home_of_somebody_unknown_is_a_file_that_is_not_there(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("R", "enter", "enter")
+        pilot.app.screen.query_one("#definition").focus()
+        await pilot.press(*"~nobody-at-all/x.yaml", "enter")
+        await settle(pilot, lambda: "there is no such file" in flat(pilot))
 
 
 async def test_a_release_and_another_file_are_planned_with_before_they_can_be_confirmed(

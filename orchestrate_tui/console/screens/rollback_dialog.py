@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.console.run_picture import RunPicture
     from orchestrate_tui.domain.events import RollbackEvent
+    from orchestrate_tui.domain.rollback_demand import RollbackDemand
     from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.spec.loaded import LoadedPipeline
 
@@ -167,7 +170,9 @@ class RollbackDialog(Dialog[int]):
 
     @on(OptionList.OptionHighlighted, "#targets")
     def _choose_target(self, event: OptionList.OptionHighlighted) -> None:
-        self._target = self._targets[event.option_index]
+        if event.option_id not in self._targets:
+            return  # this is about the stage that was chosen before
+        self._target = event.option_id
         gone = self._choice.undone.get(self._target, frozenset())
         self.query_one(TickList).offer(self._choice.components, gone)
         self._plan_soon()
@@ -322,24 +327,25 @@ class RollbackDialog(Dialog[int]):
             question = yes_or_no(
                 "Really roll back?", body, no="Cancel", yes="Roll back", word=self._word
             )
-            self.app.push_screen(question, self._answered)
+            demand, definition = request.demand(plan.hash), self._definition
+            self.app.push_screen(question, partial(self._answered, demand, definition))
 
     @on(Button.Pressed, "#rehearse")
     def _rehearse(self) -> None:
         demand, definition = self._request().demand(), self._definition
         self.app.push_screen(self._rehearsal(demand=demand, definition=definition))
 
-    def _answered(self, answer: str | None) -> None:
+    def _answered(
+        self, demand: RollbackDemand, definition: LoadedPipeline | None, answer: str | None
+    ) -> None:
         if answer == "yes":
-            self._roll_back()
+            self._roll_back(demand, definition)
 
     @work(exclusive=True, group="request")
-    async def _roll_back(self) -> None:
-        """Ask for the rollback; when the plan is out of date, show the new one."""
-        request = self._request()
-        demand = request.demand(self._plan.hash if self._plan else "")
-        asked = self._control.rollback(request.run_id, demand, self._definition)
+    async def _roll_back(self, demand: RollbackDemand, definition: LoadedPipeline | None) -> None:
+        """Ask for what was confirmed; when the plan is out of date, show the new one."""
         try:
+            asked = self._control.rollback(self._picture.run.id, demand, definition)
             rollback_id = await outcome(asked)
         except StalePlan as error:
             self._plan_soon(str(error))
@@ -356,7 +362,7 @@ class RollbackDialog(Dialog[int]):
 
 def _definition(path: str) -> LoadedPipeline | None:
     """What a file says of the undos; None without a file. Raises OrchestrateError."""
-    return load_pipeline(Path(path).expanduser()) if path else None
+    return load_pipeline(Path(os.path.expanduser(path))) if path else None  # noqa: PTH111  (never raises)
 
 
 def _offer(
@@ -366,5 +372,5 @@ def _offer(
     prompt: Callable[[str], Content],
 ) -> None:
     stages.clear_options()
-    stages.add_options([Option(prompt(name)) for name in names])
+    stages.add_options([Option(prompt(name), id=name) for name in names])
     stages.highlighted = names.index(chosen) if chosen in names else None
