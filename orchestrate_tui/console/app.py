@@ -214,32 +214,32 @@ class OrchestrateApp(App[str]):
             self.exit(IDLE)
         elif not self._is_asking:
             self._is_asking = True
-            self.push_screen(dialogs.quit_question(active), self._quit_answered)
+            self.push_screen(dialogs.quit_question(active), partial(self._quit_answered, active))
 
-    def _quit_answered(self, answer: str | None) -> None:
+    def _quit_answered(self, asked: Sequence[int], answer: str | None) -> None:
         self._is_asking = False
         if answer == LEAVE:
             self.leave()
         elif answer == CANCEL and self._control is not None:
-            self._confirm_cancelling(self._control)
+            self._confirm_cancelling(self._control, asked)
 
-    def _confirm_cancelling(self, control: LatchedControl) -> None:
+    def _confirm_cancelling(self, control: LatchedControl, asked: Sequence[int]) -> None:
         """Have the names of protected environments typed before runs on them are cancelled."""
-        found = [name for run_id in control.active() for name in control.environments(run_id)]
+        found = [name for run_id in asked for name in control.environments(run_id)]
         touched = tuple(dict.fromkeys(found))
         if not touched or control.latch.is_locked(touched):  # which refuses by itself
-            self._cancel_and_exit()
+            self._cancel_and_exit(asked)
         else:
-            question = dialogs.cancel_question(control.active(), confirmation(touched))
-            self.push_screen(question, self._cancelling_confirmed)
+            question = dialogs.cancel_question(asked, confirmation(touched))
+            self.push_screen(question, partial(self._cancelling_confirmed, asked))
 
-    def _cancelling_confirmed(self, answer: str | None) -> None:
+    def _cancelling_confirmed(self, asked: Sequence[int], answer: str | None) -> None:
         if answer == CANCEL:
-            self._cancel_and_exit()
+            self._cancel_and_exit(asked)
 
-    @work(exclusive=True)
-    async def _cancel_and_exit(self) -> None:
-        """Have every run cancelled, and go; what may not be cancelled keeps the console here."""
+    @work(exclusive=True, group="cancel")
+    async def _cancel_and_exit(self, asked: Sequence[int]) -> None:
+        """Have these runs cancelled, and go; what may not be cancelled keeps the console here."""
         control = self._control
         if control is None:
             return
@@ -248,13 +248,15 @@ class OrchestrateApp(App[str]):
             self.exit(CANCEL, return_code=Unrecorded.exit_code)
             return
         refusals = []
-        for run_id in control.active():
+        for run_id in sorted({*asked} & {*control.active()}):
             try:
                 await outcome(control.cancel(run_id))
             except OrchestrateError as error:
                 refusals.append(str(error))
         if refusals:
             self.notify(visible("\n".join(refusals)), severity="error", markup=False)
+        elif {*control.active()} - {*asked}:  # somebody else has started one meanwhile
+            await self.action_quit()
         else:
             self.exit(CANCEL)
 

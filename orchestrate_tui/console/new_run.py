@@ -28,6 +28,8 @@ def pipeline_files(given: Sequence[Path], folder: Path) -> tuple[Path, ...]:
 
 def _has_stages(path: Path) -> bool:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             return b"\nstages:" in b"\n" + file.read(PEEK_BYTES)
     except OSError:

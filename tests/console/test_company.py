@@ -164,7 +164,7 @@ async def test_a_cancelling_quit_does_not_wait_for_a_full_disk(story: Story, des
     desk.trouble, desk.is_stuck = "The disk is full", True
     app = OrchestrateApp(story.history, desk, clock=now)
     async with app.run_test(size=(80, 24)) as pilot:
-        app._quit_answered("cancel")
+        app._quit_answered(desk.runs, "cancel")
         await settle(pilot, lambda: desk.asked)
     assert desk.asked == [("lose_patience",)]
     assert app.return_code == 4

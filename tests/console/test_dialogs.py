@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,38 @@ async def test_a_file_that_is_not_offered_can_be_named(
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("n", *"ship.txt", "enter")
         await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+
+
+@inside_folder
+async def test_nothing_else_is_started_while_another_file_is_being_named(
+    story: Story, desk: Desk
+) -> None:
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+        await pilot.press("tab", *"gone.yaml", "ctrl+s")
+        await settle(pilot, lambda: "Enter reads this file" in shown(pilot))
+        await pilot.press("tab")
+        await settle(pilot, lambda: "there is no such file" in shown(pilot))
+        await pilot.press("ctrl+s", "shift+tab", *["backspace"] * 9, "tab")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+    assert desk.asked == []
+
+
+@inside_folder
+async def test_the_home_of_somebody_unknown_is_a_file_that_is_not_there(
+    story: Story, desk: Desk
+) -> None:
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        pilot.app.screen.query_one("#path").focus()
+        await pilot.press(*"~nobody-at-all/x.yaml", "enter")
+        await settle(pilot, lambda: "there is no such file" in shown(pilot))
+
+
+def test_a_pipe_that_looks_like_a_pipeline_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert pipeline_files([], tmp_path) == ()
 
 
 @inside_folder
@@ -408,6 +442,23 @@ async def test_a_run_with_lost_stages_can_be_rolled_back_instead(story: Story, d
     assert desk.asked == []
 
 
+async def test_what_is_told_of_a_run_late_is_about_that_run(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = waiting(story), waiting(story)
+    story.dies()
+    left: Future[Any] = Future()
+    monkeypatch.setattr(desk, "left_stages", lambda _: left)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("1", "down", "u", "u", "up")
+        left.set_result(LOST)
+        await settle(pilot, lambda: f"Resume run #{first}" in shown(pilot))
+        assert len(pilot.app.screen_stack) == 2
+        await pilot.press("tab", "right", "enter")
+        await settle(pilot, lambda: f"Roll back run #{first} " in shown(pilot))
+    assert desk.asked == []
+
+
 async def test_only_what_is_possible_is_offered(story: Story, desk: Desk) -> None:
     failed(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
@@ -446,6 +497,21 @@ async def test_quitting_while_something_runs_asks_what_becomes_of_it(
         await pilot.pause()
     assert app.return_value == result
     assert desk.asked == asked
+
+
+async def test_quitting_cancels_what_was_asked_about_and_asks_about_the_rest(
+    story: Story, desk: Desk
+) -> None:
+    first, second = waiting(story), waiting(story)
+    desk.runs = (first,)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test() as pilot:
+        await pilot.press("q")
+        await armed(pilot)
+        desk.runs = (first, second)  # somebody else has started one
+        await pilot.press("right", "right", "enter")
+        await settle(pilot, lambda: "Still running: #1, #2" in shown(pilot))
+        assert desk.asked == [("cancel", first)]
 
 
 async def test_what_may_not_be_cancelled_keeps_the_console_open(story: Story, desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -80,10 +81,22 @@ class NewRunDialog(Dialog[int]):
     def _choose(self, event: OptionList.OptionHighlighted) -> None:
         self._load(self._files[event.option_index])
 
-    @on(Input.Submitted, "#path")
-    def _choose_other(self, event: Input.Submitted) -> None:
+    @on(Input.Changed, "#path")
+    def _forget(self, event: Input.Changed) -> None:
+        """Start nothing else while the path of another file is being typed."""
         if event.value.strip():
-            self._load(Path(event.value.strip()).expanduser())
+            self.workers.cancel_group(self, "load")
+            self._loaded = None
+            self._say([plain("Enter reads this file")])
+
+    @on(Input.Submitted, "#path")
+    @on(Input.Blurred, "#path")
+    def _choose_other(self, event: Input.Submitted | Input.Blurred) -> None:
+        path, place = event.value.strip(), self.query_one(OptionList).highlighted
+        if path and (self._loaded is None or isinstance(event, Input.Submitted)):
+            self._load(Path(os.path.expanduser(path)))  # noqa: PTH111  (never raises)
+        elif self._loaded is None and place is not None:
+            self._load(self._files[place])
 
     @work(exclusive=True, group="load")
     async def _load(self, path: Path) -> None:

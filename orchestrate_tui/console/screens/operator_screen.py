@@ -217,7 +217,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
             return
         self._ask_how_to_resume(self.picture.run)
 
-    @work()
+    @work(exclusive=True, group="resume")
     async def _ask_how_to_resume(self, run: Run) -> None:
         """Tell what becomes of its stages, and ask about those that are lost."""
         try:
@@ -236,6 +236,9 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         if settled:
             self._ask(lambda: self._control.resume(run_id, settled=settled))
         elif settled is not None:
+            self.choose_run(
+                run_id
+            )  # the operator may have gone to another one before this was asked
             self.action_roll_back()
 
     def action_acknowledge(self) -> None:
