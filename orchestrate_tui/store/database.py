@@ -149,6 +149,7 @@ class StoreFiles:
         self.runs = database.with_name(f"{database.name}.runs")
         self.head = database.with_name(f"{database.name}.head")
         self.snapshots = database.with_name(f"{database.name}.snapshots")
+        self.publication = database.with_name(f".{database.name}.publication")
 
     def owner_lock(self, epoch: int) -> Path:
         """The file whose lock says that the executor of that epoch lives."""

@@ -18,6 +18,7 @@ from orchestrate_tui.store.head import HeadFile, make_head
 from orchestrate_tui.store.locks import FileLock
 from orchestrate_tui.store.loss import check_not_lost
 from orchestrate_tui.store.migrator import is_current, last_migration, migrate
+from orchestrate_tui.store.published import refuse_copy
 from orchestrate_tui.store.reading import connect
 from orchestrate_tui.store.soundness import damaged, examine_record, verdict_on
 from orchestrate_tui.store.standing import Standing, State
@@ -89,6 +90,7 @@ def open_for_writing(files: StoreFiles) -> Opened:
     check_not_lost(files)
     _refuse_stranger(files)
     try:
+        refuse_copy(files)
         make_folder(files.database.parent)
         make_file(files.database)
         lock = FileLock(files.write_lock)

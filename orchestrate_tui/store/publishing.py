@@ -20,6 +20,7 @@ from orchestrate_tui.store.copying import copy_tree, replace_with, settle
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.head import encoded, read_head
 from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.published import claim, obstacle
 from orchestrate_tui.store.readable import check_current, check_present
 from orchestrate_tui.store.reading import Reader, connect
 from orchestrate_tui.store.sharing import id_of
@@ -34,7 +35,8 @@ _UNDER_WAY = """
 class Publication:
     """One folder with a copy; `path` is the database in it.
 
-    What is copied is what is stored, in which secrets are masked already. A folder that has to be
+    Nothing takes the place of what is no copy of the same database. What is copied is what is
+    stored, in which secrets are masked already. A folder that has to be
     made is for its owner, a group (`group`), or with `public` for everybody; one that is there
     keeps its mode, and what is put into it is for those who may read it.
 
@@ -59,6 +61,8 @@ class Publication:
         self.path = self._copy.database
         if self._folder == self._source.database.parent:
             raise self._failure("it is the folder of the database itself")
+        if self._folder.is_relative_to(self._source.runs):
+            raise self._failure("its logs lie there")
         with self._troubles():
             self._make_folder(group, public=public)
 
@@ -68,7 +72,7 @@ class Publication:
         What is no database of ours, or has a damaged record, leaves the copy before as it is.
         Raises StoreError.
         """
-        draft = self._copy.database.with_suffix(".draft")
+        draft = self._folder / f".{self.path.name}.draft"
         with self._troubles(), self._alone():
             try:
                 living, end = self._draft(draft)
@@ -107,7 +111,7 @@ class Publication:
     def _put_in_place(self, draft: Path, living: frozenset[int], end: Head) -> None:
         self._mark_living(living)  # before: no run may seem left in between
         replace_with(draft, self._copy.database)
-        replace_with(settle(self._folder, "head", encoded(end)), self._copy.head)
+        replace_with(self._settled("head", encoded(end)), self._copy.head)
         self._forget_all_but(living)
 
     def _mark_living(self, epochs: frozenset[int]) -> None:
@@ -116,7 +120,10 @@ class Publication:
             mark = self._copy.life_mark(epoch)
             if not mark.exists():
                 copy_tree(None, mark.parent)
-                replace_with(settle(self._folder, "alive", b""), mark)
+                replace_with(self._settled("alive", b""), mark)
+
+    def _settled(self, kind: str, content: bytes) -> Path:
+        return settle(self._folder, f"{self.path.name}.{kind}", content)
 
     def _forget_all_but(self, living: frozenset[int]) -> None:
         with suppress(FileNotFoundError):
@@ -128,11 +135,11 @@ class Publication:
         if self._folder.exists():
             self._check_folder()
             return
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        self._folder.mkdir(mode=0o700)
         group_id = id_of(group) if group else None
         if group and group_id is None:
             raise self._failure(f"there is no group '{group}'")
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700)
         if group_id is not None:
             os.chown(self._folder, -1, group_id)
             self._folder.chmod(0o2750)
@@ -148,14 +155,23 @@ class Publication:
             raise self._failure("it belongs to another user")
         if found.st_mode & 0o022:
             raise self._failure("others may write to it")
+        self._check_content()
+
+    def _check_content(self) -> None:
+        """Raise StoreError where something would be lost that is no copy of this database."""
+        if reason := obstacle(self._copy, self._source.database):
+            raise self._failure(reason)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Wait until nobody else updates the copy, and keep others from it for the block."""
+        self._check_content()
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self._folder / ".publishing", flags, 0o600)
+        descriptor = os.open(self._copy.publication, flags, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._check_content()
+            claim(self._copy, descriptor, self._source.database)
             yield
         finally:
             os.close(descriptor)

@@ -17,6 +17,7 @@ import pytest
 from orchestrate_tui.agents.log import append
 from orchestrate_tui.domain.status import RunStatus, StageStatus
 from orchestrate_tui.errors import StoreError
+from orchestrate_tui.store import open_database
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.publishing import Publication
 from orchestrate_tui.store.soundness import examine_record
@@ -212,7 +213,7 @@ def test_the_copy_is_for_those_who_may_read_its_folder(store: Store, place: Path
     ):
         publication = Publication(store.path, place / parent, group=group, public=public)
         publication.update()
-        found = [path for path in (place / parent).rglob("*") if path.name != ".publishing"]
+        found = [path for path in (place / parent).rglob("*") if path.suffix != ".publication"]
         assert {mode(path) for path in found if path.is_file()} == {file}
         assert {mode(path) for path in found if path.is_dir()} == {folder}
 
@@ -229,9 +230,68 @@ def test_a_folder_where_others_could_put_files_is_refused(store: Store, place: P
             Publication(store.path, place)
 
 
+def test_nothing_is_published_over_what_is_no_copy(
+    store: Store, place: Path, tmp_path: Path
+) -> None:
+    place.mkdir(mode=0o700)
+    with open_database(place / "store.db") as database:
+        Store.of(database).ended_run()
+        before = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+        with pytest.raises(StoreError, match=f"{place}/store.db is there, and no copy"):
+            Publication(store.path, place)
+        assert {file: file.read_bytes() for file in before} == before
+    logs = tmp_path / "logs" / "store.db.runs" / "mine"
+    logs.mkdir(parents=True)
+    with pytest.raises(StoreError, match=r"store\.db\.runs is there, and no copy"):
+        Publication(store.path, tmp_path / "logs")
+    assert logs.exists()
+
+
+def test_what_came_since_is_no_copy_either(publication: Publication, place: Path) -> None:
+    (place / "store.db").write_text("mine")
+    with pytest.raises(StoreError, match="is there, and no copy"):
+        publication.update()
+    assert (place / "store.db").read_text() == "mine"
+
+
+def test_two_databases_do_not_take_turns_in_one_copy(
+    store: Store, publication: Publication, place: Path, tmp_path: Path
+) -> None:
+    publication.update()
+    open_database(tmp_path / "other" / "store.db").close()
+    with pytest.raises(StoreError, match=f"it holds a copy of {store.path}, as .*publication"):
+        Publication(tmp_path / "other" / "store.db", place)
+    with open_database(tmp_path / "other" / "another.db") as another:
+        Publication(another.path, place).update()
+    publication.update()
+    assert not list(place.glob("*draft*"))
+
+
+def test_nobody_works_in_a_copy(store: Store, publication: Publication, place: Path) -> None:
+    store.ended_run()
+    publication.update()
+    before = sorted(place.iterdir())
+    with pytest.raises(StoreError, match="is a copy, and the next one that is published takes its"):
+        open_database(publication.path)
+    assert sorted(place.iterdir()) == before
+
+
+def test_a_database_of_any_name_is_published(tmp_path: Path) -> None:
+    with open_database(tmp_path / "store.draft") as database:
+        run_id = Store.of(database).ended_run()
+        publication = Publication(database.path, tmp_path / "copy")
+        publication.update()
+        publication.update()
+    history = History(publication.path)
+    assert [run.id for run in history.runs()] == [run_id]
+    history.close()
+
+
 def test_what_can_be_no_copy_is_refused(store: Store, place: Path) -> None:
     with pytest.raises(StoreError, match="it is the folder of the database itself"):
         Publication(store.path, store.path.parent)
+    with pytest.raises(StoreError, match="its logs lie there"):
+        Publication(store.path, store.database.files.runs / "published")
     place.write_text("notes")
     with pytest.raises(StoreError, match="it is not a folder"):
         Publication(store.path, place)
