@@ -14,14 +14,14 @@ import signal
 import socket
 from binascii import a2b_base64
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 
 from orchestrate_tui.stagehost import trees
 from orchestrate_tui.stagehost.boot import boot_clock
 from orchestrate_tui.stagehost.clients import Client, Clients
 from orchestrate_tui.stagehost.files import ERRORS, SOCKET, hold
-from orchestrate_tui.stagehost.hunting import hunt
+from orchestrate_tui.stagehost.hunting import hunt, kill_all, standstill
 from orchestrate_tui.stagehost.journal import Journal
 from orchestrate_tui.stagehost.spawning import spawn
 from orchestrate_tui.stagehost.starting import ORDERS, taken_orders
@@ -36,6 +36,8 @@ _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_AGAIN_S = 1.0
 _LOOK_AGAIN_S = 0.02
+_CROWD = 8
+_LEAST_S = 0.5
 
 
 class Program:
@@ -176,11 +178,31 @@ class Host:
 
     def _send(self, program: Program, number: int) -> None:
         self._urgency.begin()
-        self._find_orphans(trees.children(), program)
-        program.tree.send(number)
+        until_s = boot_clock() + program.grace_s
+        if number == signal.SIGKILL and self._is_all_doomed():
+            self._signal_group(program, number)
+            kill_all(self._known, self._collect, lambda: program.tree.head not in self._heads)
+        is_crowd = len(trees.children() - self._known()) > _CROWD  # looking at each takes too long
+        with standstill(self._known, self._collect) if is_crowd else nullcontext(()) as asleep:
+            if asleep is None and number != signal.SIGKILL:  # it would not be over before SIGKILL
+                self._signal_group(program, number)
+                return
+            self._find_orphans(trees.children(), program)
+            program.tree.send(number, asleep or (), longest_s=max(until_s - boot_clock(), _LEAST_S))
         if number == signal.SIGKILL:
-            known = self._heads.keys() | self._strangers
-            hunt(partial(self._owns, program), known, self._collect)
+            hunt(partial(self._owns, program), self._known(), self._collect)
+
+    def _signal_group(self, program: Program, number: int) -> None:
+        if program.tree.head in self._heads:  # its number is its own as long as it is not reaped
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(program.tree.head, number)
+
+    def _is_all_doomed(self) -> bool:
+        """Whether all that is left to this process is to be killed, whoever's it is."""
+        return not self._has_services and all(one.is_doomed for one in self._programs.values())
+
+    def _known(self) -> set[int]:
+        return self._heads.keys() | self._strangers
 
     def _hand_over(self, client: Client, key: str) -> None:
         """Let another executor control a program; who controlled it before does so no more."""
@@ -266,11 +288,11 @@ class Host:
         """
         if self._find_orphans(children, program):
             return True
-        return not children <= self._heads.keys() | self._strangers and bool(program.tree.members())
+        return not children <= self._known() and bool(program.tree.members())
 
     def _find_orphans(self, children: frozenset[int], program: Program) -> bool:
         """Find out which processes of the program were left to this one; whether any was."""
-        unknown = children - self._heads.keys() - self._strangers
+        unknown = children - self._known()
         found = [pid for pid in unknown if self._owns(program, pid)]
         for pid in found:
             if not program.tree.has(pid):

@@ -10,10 +10,12 @@ it. Only of an orphan that hides both, and was left to the host, the host has to
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 _PROC = "/proc"
@@ -118,10 +120,10 @@ class Tree:
 
     def _descends(self, pid: int, strangers: set[int]) -> bool:
         """Whether what stands at the top of a process's line, below this one, belongs to it."""
-        line, parent = [pid], _parent(pid)
+        line, parent = [pid], parent_of(pid)
         while parent and parent != os.getpid() and parent not in strangers:
             line.append(parent)
-            parent = _parent(parent)
+            parent = parent_of(parent)
         if parent is None:  # one of them has ended: the others are below another one by now
             return False
         top = line[-1]
@@ -137,21 +139,26 @@ class Tree:
         found = mark_of(pid)
         return self.mark is not None and found is not None and _MARK_BASE <= found != self.mark
 
-    def send(self, number: int) -> None:
-        """Signal all of it.
+    def send(
+        self, number: int, asleep: Collection[int] = (), *, longest_s: float = math.inf
+    ) -> None:
+        """Signal all of it, or what of it is found within `longest_s`; SIGKILL takes its time.
 
         Of a run that a stage has begun, the executor ends the stages; only SIGKILL is for all.
         What gets SIGKILL is stopped first, until nothing new appears: it cannot fork any more
-        then. What gets another signal is woken, should it be stopped. No signal reaches a
-        stranger that got the number of an ended process.
+        then. What gets another signal is woken, should it be stopped; what is `asleep` is woken by
+        others. No signal reaches a stranger that got the number of an ended process.
         """
         if number == signal.SIGKILL:
             self._kill()
             return
         strangers: set[int] = set()
+        until_s = time.monotonic() + longest_s
         for pid in _pids():
+            if time.monotonic() > until_s:
+                break
             if self.has(pid, strangers) and not self._is_of_a_run_within(pid):
-                self._send(pid, number, signal.SIGCONT)
+                self._send(pid, number, *(() if pid in asleep else (signal.SIGCONT,)))
 
     def _kill(self) -> None:
         if self.head in children():  # then its number is its own, and all its group stops at once
@@ -187,12 +194,17 @@ class Tree:
             os.close(pidfd)
 
 
-def children() -> frozenset[int]:
-    """This process's children, ended ones that wait to be reaped included."""
+def children(parent: int | None = None) -> frozenset[int]:
+    """The children of a process, or of this one; ended ones that wait to be reaped included.
+
+    Those that its first thread has started or inherited, where it has several. Of another process
+    that has ended, there are none.
+    """
+    pid = parent or os.getpid()
     try:
-        return frozenset(map(int, _read(f"{_PROC}/self/task/{os.getpid()}/children").split()))
+        return frozenset(map(int, _read(f"{_PROC}/{pid}/task/{pid}/children").split()))
     except OSError:  # a kernel without that file
-        return frozenset(pid for pid in _pids() if _parent(pid) == os.getpid())
+        return frozenset() if parent else frozenset(one for one in _pids() if parent_of(one) == pid)
 
 
 def _pids() -> Iterator[int]:
@@ -251,7 +263,8 @@ def runs(pid: int, session: int | None = None) -> bool:
     )
 
 
-def _parent(pid: int) -> int | None:
+def parent_of(pid: int) -> int | None:
+    """The process that started it or inherited it; None when it has ended and was reaped."""
     fields = _stat(pid)
     return int(fields[1]) if fields else None
 

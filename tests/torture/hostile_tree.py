@@ -22,7 +22,7 @@ LONGEST_LIFE_S = 60
 LIBC = ctypes.CDLL(None, use_errno=True)
 PTRACE_TRACEME, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 0, 4, 15, 36
 EXIT_OF_A_THREAD = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
-FAN, HOPS = 40, 900
+FAN, CROWD, HOPS = 40, 100, 900
 
 
 def record() -> None:
@@ -190,6 +190,23 @@ def race() -> None:
         orphan(lambda: hop(0))
 
 
+def crowd() -> None:
+    """So many, all at once, that nobody else gets time."""
+    gate, opening = os.pipe()
+
+    def one() -> None:
+        os.close(opening)
+        os.read(gate, 1)
+        hop(0)
+
+    be_deaf()
+    for _ in range(CROWD):
+        orphan(one)
+    ready()
+    os.close(opening)
+    endure()
+
+
 def hidden_race() -> None:
     """The same without a limit or a variable that tells where they come from."""
     if not os.fork():
@@ -303,7 +320,7 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__: kind
     for kind in (
         plain, deaf, daemon, deaf_daemon, nameless, group, stopped, traced, fan, line, hops,
-        deaf_hops, race, hidden_race, heirs, reaper, veiled, leaderless, leaderless_daemon,
+        deaf_hops, race, crowd, hidden_race, heirs, reaper, veiled, leaderless, leaderless_daemon,
         unlimited, hidden, hidden_child, abandoned,
     )
 }  # fmt: skip

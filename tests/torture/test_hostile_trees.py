@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +23,7 @@ from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Stage
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.executor.executor import PipelineExecutor
 from tests.executor.scenery import Pipe
+from tests.other_user import OtherUser
 from tests.torture.conftest import Amount, Figure
 from tests.torture.hostile_tree import KINDS
 
@@ -150,6 +153,15 @@ def forest(tmp_path: Path) -> Iterator[Forest]:
     made.burn()
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Where another user may write."""
+    made = Path(tempfile.mkdtemp())
+    made.chmod(0o777)
+    yield made
+    shutil.rmtree(made)
+
+
 async def cancelled(executor: PipelineExecutor, forest: Forest, kinds: list[str]) -> float:
     """Let these trees grow, cancel their run, and return how many seconds that took."""
     run_id = await executor.create_run(forest.pipeline(kinds), workdir=forest.folder)
@@ -168,7 +180,7 @@ async def cancelled(executor: PipelineExecutor, forest: Forest, kinds: list[str]
 async def test_of_a_cancelled_run_no_process_is_left(
     part: int, forest: Forest, rng: random.Random, amount: Amount, figure: Figure, tmp_path: Path
 ) -> None:
-    kinds = [kind for kind in KINDS if kind != "abandoned"]
+    kinds = [kind for kind in KINDS if kind not in {"abandoned", "crowd"}]
     count, longest_s = amount(short=24, long=256), 0.0
     chosen = [kinds[number % len(kinds)] for number in range(part, part + count)]
     rng.shuffle(chosen)
@@ -179,6 +191,38 @@ async def test_of_a_cancelled_run_no_process_is_left(
             assert forest.survivors() == [], batch
     figure("trees", f"{count}, none left after {longest_s - GRACE_S:.2f} s and the grace")
     assert longest_s < GRACE_S + amount(short=10, long=PATIENCE_S)
+
+
+CROWDED = """
+import sys
+from pathlib import Path
+import anyio
+from orchestrate_tui.executor.executor import PipelineExecutor
+from orchestrate_tui.executor.seldom import load_seldom
+from tests.torture.test_hostile_trees import Forest, cancelled
+
+async def main(folder):
+    forest = Forest(folder / "forest")
+    async with PipelineExecutor(folder / "store.db") as executor:
+        await load_seldom()  # as an executor does by itself
+        took_s = await cancelled(executor, forest, ["crowd"])
+        print(took_s, *forest.survivors())
+
+anyio.run(main, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.attack("hostile trees")
+def test_of_a_crowd_that_takes_all_time_none_is_left_though_nobody_may_come_first(
+    amount: Amount, figure: Figure, open_folder: Path
+) -> None:
+    nobody = OtherUser.named("nobody").start(CROWDED, open_folder)
+    output, complaints = nobody.communicate(timeout=120)
+    assert complaints == ""
+    took_s, *survivors = output.split()
+    figure("a crowd", f"none left after {float(took_s) - GRACE_S:.2f} s and the grace")
+    assert survivors == []
+    assert float(took_s) < GRACE_S + amount(short=10, long=PATIENCE_S)
 
 
 @pytest.mark.attack("hostile trees")

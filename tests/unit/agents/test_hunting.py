@@ -2,11 +2,78 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
+
+HOPS = """
+import json, os, signal, sys, time
+from contextlib import suppress
+from orchestrate_tui.stagehost import hunting, server, trees
+
+HOPS = 3_000
+
+
+def hop():
+    for _ in range(HOPS):
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+    os._exit(0)
+
+
+def orphaned(work):
+    if not os.fork():
+        if not os.fork():
+            work()
+        os._exit(0)
+
+
+def reap():
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def living():
+    reap()
+    return sorted(pid for pid in trees.children() if trees.runs(pid))
+
+
+server.become_reaper()
+known = os.fork()
+if not known:
+    signal.alarm(60)
+    signal.pause()
+for _ in range(20):
+    orphaned(hop)
+while not trees.children() - {known}:
+    time.sleep(0.001)
+"""
+
+STANDSTILL = """
+with hunting.standstill(lambda: {known}, reap) as asleep:
+    before = living()
+    deadline = time.monotonic() + 0.1
+    while time.monotonic() < deadline:
+        assert living() == before, (living(), before)
+    states = {trees._stat(pid)[0] for pid in asleep if trees.runs(pid)}
+while living() == before:
+    time.sleep(0.001)
+goes_on = trees._stat(known)[0] == b"S"
+print(json.dumps([len(before) > 1, [one.decode() for one in states], goes_on]))
+hunting.kill_all(lambda: {known}, reap, lambda: True)
+os.kill(known, signal.SIGKILL)
+"""
+
+END = """
+hunting.kill_all(lambda: {known}, reap, lambda: True)
+print(json.dumps(living() == [known]))
+os.kill(known, signal.SIGKILL)
+"""
 
 ANOTHERS_CHILD = """
 import os, signal, sys
@@ -34,3 +101,20 @@ def test_what_may_not_be_ended_keeps_nobody_from_ending_the_rest() -> None:
     )
     assert hunt.stderr == ""
     assert hunt.stdout == "SIGKILL\n"
+
+
+def hunted(attempt: str) -> object:
+    """What a process says that has twenty lines of processes hop below it."""
+    hunt = subprocess.run(
+        [sys.executable, "-c", HOPS + attempt], capture_output=True, text=True, check=False
+    )
+    assert hunt.stderr == ""
+    return json.loads(hunt.stdout)
+
+
+def test_processes_that_hop_stand_still_while_they_are_looked_at_and_go_on() -> None:
+    assert hunted(STANDSTILL) == [True, ["T"], True]
+
+
+def test_processes_that_hop_are_ended_and_what_is_known_is_not() -> None:
+    assert hunted(END) is True

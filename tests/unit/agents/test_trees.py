@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,13 +39,21 @@ def test_who_looks_for_a_tree_climbs_a_line_of_strangers_once(
     line: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     climbed: list[int] = []
-    parent_of = trees._parent
+    parent_of = trees.parent_of
 
     def count(pid: int) -> int | None:
         climbed.append(pid)
         return parent_of(pid)
 
-    monkeypatch.setattr(trees, "_parent", count)
+    monkeypatch.setattr(trees, "parent_of", count)
     assert line not in trees.Tree(0, trees.Marks().next()).members()
     assert climbed.count(line) > 0
     assert max(map(climbed.count, set(climbed))) < LENGTH / 4
+
+
+def test_who_has_no_time_left_signals_nothing_of_a_tree() -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as head:
+        tree = trees.Tree(head.pid, None)
+        tree.send(signal.SIGTERM, longest_s=-1)
+        tree.send(signal.SIGINT)
+    assert head.returncode == -signal.SIGINT
