@@ -103,6 +103,34 @@ def test_many_stars_in_a_row_are_decided_at_once() -> None:
     assert not matches("*" * 41 + "x", "a" * 200)
 
 
+@pytest.mark.parametrize(
+    "pattern", ["*a" * 11 + "*b", "**a*b" * 30, "**/*a*" * 20 + "b", "[ab]*" * 99]
+)
+def test_many_stars_between_letters_are_decided_at_once(pattern: str) -> None:
+    assert not matches(pattern, "a" * 400 + "/x")
+
+
+def plainly(pattern: str, text: str) -> bool:
+    """The same for `*` and `**` alone, by trying everything."""
+    if not pattern:
+        return not text
+    if not pattern.startswith("*"):
+        return text[:1] == pattern[0] and plainly(pattern[1:], text[1:])
+    is_any = pattern.startswith("**")
+    reach = len(text) if is_any else (text + "/").index("/")
+    rest = pattern[2 if is_any else 1 :]
+    return any(plainly(rest, text[end:]) for end in range(reach + 1))
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "/b", "*", "*b", "**a"]), max_size=7).map("".join),
+    st.text(alphabet="ab/", max_size=9),
+)
+def test_stars_match_whatever_trying_everything_finds(pattern: str, text: str) -> None:
+    if "***" not in pattern and "**/" not in pattern:
+        assert matches(pattern, text) == plainly(pattern, text)
+
+
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_no_pattern_raises_or_warns(pattern: str, text: str) -> None:
     matches(pattern, text)
