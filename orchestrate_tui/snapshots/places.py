@@ -19,6 +19,12 @@ LONGEST_PATH = 3800
 
 _ANY_DEPTH = "**"
 
+_Seen = set[tuple[bytes, int]]
+"""Folders that were looked through for the last so many parts of a pattern.
+
+Several `**` lead to one folder in more ways than can be tried.
+"""
+
 
 def resolve(workdir: bytes, pattern: str) -> str:
     """The pattern with the links on its way followed, up to its first sign.
@@ -47,15 +53,15 @@ def find_places(workdir: bytes, patterns: Iterable[str]) -> tuple[bytes, ...]:
     """
     found: set[bytes] = set()
     for pattern in patterns:
-        found.update(_matches(workdir, b"", pattern.split("/")))
+        found.update(_matches(workdir, b"", pattern.split("/"), set()))
     return _outermost(found)
 
 
-def _matches(workdir: bytes, folder: bytes, parts: Sequence[str]) -> Iterator[bytes]:
+def _matches(workdir: bytes, folder: bytes, parts: Sequence[str], seen: _Seen) -> Iterator[bytes]:
     """What matches `parts` below a folder that is seen from the working folder."""
     part, rest = parts[0], parts[1:]
     if part == _ANY_DEPTH:
-        yield from _at_any_depth(workdir, folder, parts)
+        yield from _at_any_depth(workdir, folder, parts, seen)
         return
     is_plain = not has_magic(part) or escape(unescaped(part)) == part
     names = (
@@ -72,18 +78,23 @@ def _matches(workdir: bytes, folder: bytes, parts: Sequence[str]) -> Iterator[by
         if not rest:
             yield path
         elif is_plain or _is_folder(os.path.join(workdir, path)):
-            yield from _matches(workdir, path, rest)
+            yield from _matches(workdir, path, rest, seen)
 
 
-def _at_any_depth(workdir: bytes, folder: bytes, parts: Sequence[str]) -> Iterator[bytes]:
+def _at_any_depth(
+    workdir: bytes, folder: bytes, parts: Sequence[str], seen: _Seen
+) -> Iterator[bytes]:
     """What matches the rest of `parts` in the folder, or in one below."""
+    if (folder, len(parts)) in seen:
+        return
+    seen.add((folder, len(parts)))
     if parts[1:]:
-        yield from _matches(workdir, folder, parts[1:])
+        yield from _matches(workdir, folder, parts[1:], seen)
     for name, is_folder in _names(os.path.join(workdir, folder)):
         if not parts[1:]:
             yield os.path.join(folder, name)
         elif is_folder:
-            yield from _at_any_depth(workdir, os.path.join(folder, name), parts)
+            yield from _at_any_depth(workdir, os.path.join(folder, name), parts, seen)
 
 
 def _is_folder(path: bytes) -> bool:

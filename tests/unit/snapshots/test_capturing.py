@@ -78,6 +78,13 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_found(work: Path, shelf: Sh
     assert [place.path for place in shelf.take(work, "link/*.conf").places] == [b"[ab]/x.conf"]
 
 
+def test_many_depths_in_one_pattern_are_looked_through_once(work: Path) -> None:
+    deep = "/".join("d" * 20)
+    (work / deep).mkdir(parents=True)
+    assert find_places(os.fsencode(work), ["**/*/" * 9 + "**/" * 9 + "?x"]) == ()
+    assert find_places(os.fsencode(work), ["**/*/" * 19 + "?"]) == (deep.encode(),)
+
+
 def test_the_programs_own_database_is_refused(work: Path, shelf: Shelf) -> None:
     (work / "state").mkdir()
     own = os.fsencode(work / "state/store.db")
