@@ -13,6 +13,7 @@ from orchestrate_tui.errors import PipelineFileError
 from orchestrate_tui.permissions import who_else_writes
 from orchestrate_tui.spec.advice import advise
 from orchestrate_tui.spec.agents import AGENTS_FILE
+from orchestrate_tui.spec.beginnings import beginning
 from orchestrate_tui.spec.compose import LONGEST_FILE, TOO_LONG, compose
 from orchestrate_tui.spec.document import Document, is_nothing
 from orchestrate_tui.spec.loaded import LoadedPipeline
@@ -92,8 +93,7 @@ def _read_own(path: Path, report: Report) -> Source | None:
 def _read(path: Path, report: Report, *, may_be_missing: bool = False) -> Source | None:
     place = Place(file=str(path))
     try:
-        with path.open("rb") as file:
-            content = file.read(LONGEST_FILE + 1)
+        content = beginning(path, LONGEST_FILE + 1)
     except FileNotFoundError:
         if not may_be_missing:
             report.error(place, "there is no such file", "check the path")

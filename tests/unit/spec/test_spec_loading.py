@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from orchestrate_tui.errors import PipelineFileError
-from orchestrate_tui.spec import load_pipeline, parse_pipeline
+from orchestrate_tui.spec import beginnings, load_pipeline, parse_pipeline
 from orchestrate_tui.spec.loading import Source
 
 STAGES = "stages: [{name: s, agent: a, task: t}]\n"
@@ -75,6 +76,38 @@ def test_a_file_of_agents_may_be_empty(tmp_path: Path, text: str) -> None:
     loaded = load_pipeline(path, user_agents=tmp_path / "none")
     assert loaded.pipeline.agents == ()
     assert "which nobody defines" in loaded.warnings[0].message
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["sh", "-c", f"printf '{PIPELINE}' >pipe"], cwd=tmp_path):
+        assert load_pipeline(tmp_path / "pipe", user_agents=tmp_path / "none").pipeline.name == "p"
+
+
+def test_a_pipe_that_nobody_writes_to_or_ends_is_waited_for_no_longer_than_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beginnings, "PATIENCE_S", 0.05)
+    os.mkfifo(tmp_path / "pipe")
+    late = ["pipe: the file cannot be read: it had not ended after 0.05 seconds"]
+    assert problems_of(tmp_path / "pipe") == late
+    with (tmp_path / "pipe").open("r+b", buffering=0) as writer:
+        writer.write(PIPELINE.encode())
+        assert problems_of(tmp_path / "pipe") == late
+
+
+def test_a_terminal_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beginnings, "PATIENCE_S", 0.05)
+    ours, theirs = os.openpty()
+    (tmp_path / "p.yaml").symlink_to(os.ttyname(theirs))
+    assert "it had not ended" in problems_of(tmp_path / "p.yaml")[0]
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_a_device_without_end_is_too_large(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").symlink_to("/dev/zero")
+    assert problems_of(tmp_path / "p.yaml") == ["p.yaml:1:1048577: the file is larger than 1 MiB"]
 
 
 def test_a_problem_of_an_agent_elsewhere_names_that_file(tmp_path: Path) -> None:
