@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -30,6 +30,7 @@ GENEROUS = 5
 """A machine that runs many tests at once may take so many times as long."""
 
 GONE_S = 2.0
+HELLO = b"hello"
 STAGES = """\
 - {name: build, agent: fine, task: Build}
 - {name: deploy, agent: hold, task: Deploy}
@@ -204,7 +205,7 @@ def service() -> Iterator[int]:
                 except OSError:
                     return
                 with connection:
-                    connection.sendall(b"hello")
+                    connection.sendall(HELLO)
 
         thread = Thread(target=greet, daemon=True)
         thread.start()
@@ -233,14 +234,22 @@ def forwarding(host: Host, *words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def received(port: int, greeting: bytes = b"") -> bytes:
-    """What comes from a port of the client, once it listens."""
+    """What comes from a port of the client, once it listens, up to the greeting or to its end."""
     wait_until(lambda: _connects(port))
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
-        try:
-            connection.sendall(greeting)
-            return connection.recv(100)
-        except ConnectionError:
-            return b""
+    heard = b""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection,
+        suppress(ConnectionError),
+    ):
+        connection.sendall(greeting)
+        while HELLO not in heard and (more := connection.recv(100)):
+            heard += more
+    return heard
+
+
+def asking_for(port: int) -> bytes:
+    """What a client of a SOCKS proxy says to be connected with a port there."""
+    return b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big")
 
 
 def _connects(port: int) -> bool:
@@ -254,15 +263,14 @@ def _connects(port: int) -> bool:
 @either
 def test_nothing_is_forwarded_to_this_machine(host: Host) -> None:
     with service() as port, forwarding(host, "-L", f"{(ours := free_port())}:127.0.0.1:{port}"):
-        assert received(port) == b"hello"
+        assert received(port) == HELLO
         assert received(ours) == b""
 
 
 @either
 def test_nothing_is_forwarded_through_this_machine(host: Host) -> None:
     with service() as port, forwarding(host, "-D", str(ours := free_port())):
-        wanted = b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big")
-        assert b"hello" not in received(ours, wanted)
+        assert HELLO not in received(ours, asking_for(port))
 
 
 @either
@@ -273,8 +281,9 @@ def test_nothing_is_forwarded_from_this_machine(host: Host, tmp_path: Path) -> N
         ["-R", f"{tmp_path}/socket:127.0.0.1:1"],
         ["-w", "any"],
     ):
-        options = ["ExitOnForwardFailure=yes"]
-        assert host.ask("-N", *words, host.address, options=options).returncode == 255
+        answer = host.ask("-N", *words, host.address, options=["ExitOnForwardFailure=yes"])
+        assert answer.returncode == 255
+        assert "forwarding" in answer.stderr
 
 
 @neither
@@ -284,7 +293,11 @@ def test_without_these_lines_everything_is_open(host: Host, tmp_path: Path) -> N
     subprocess.run(words, check=True, timeout=PATIENCE_S)
     assert (tmp_path / "theirs").exists()
     with service() as port, forwarding(host, "-L", f"{(ours := free_port())}:127.0.0.1:{port}"):
-        assert received(ours) == b"hello"
+        assert received(ours) == HELLO
+    with service() as port, forwarding(host, "-D", str(ours := free_port())):
+        assert HELLO in received(ours, asking_for(port))
+    words = ["-R", f"{free_port()}:127.0.0.1:1", host.address, "echo in"]
+    assert host.ask(*words, options=["ExitOnForwardFailure=yes"]).stdout == "in\n"
 
 
 @either

@@ -206,8 +206,8 @@ def test_a_database_that_is_refused_is_left_as_it_is(written: Path) -> None:
         file.name: file.read_bytes() for file in written.parent.glob("*.db*") if file.is_file()
     }
     refuses(written)
-    assert written.read_bytes() == before["store.db"]
-    assert read_head(StoreFiles(written).head) is not None
+    for name in ("store.db", "store.db.head"):
+        assert written.with_name(name).read_bytes() == before[name]
 
 
 def test_a_database_put_back_without_its_head_is_refused_until_that_is_accepted(

@@ -237,5 +237,7 @@ async def test_without_a_root_the_temporary_folder_is_used(
 
 
 def test_the_scripts_are_sound() -> None:
-    for script in DEMO.glob("*.sh"):
+    scripts = list(DEMO.glob("*.sh"))
+    assert scripts
+    for script in scripts:
         subprocess.run([shutil.which("sh") or "sh", "-n", script], check=True)
