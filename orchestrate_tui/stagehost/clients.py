@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
+from orchestrate_tui.stagehost.boot import boot_clock
 from orchestrate_tui.stagehost.wire import Lines, Message, encode, user_of
 
 _PIECE = 1 << 18
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_PAUSE_S = 0.1
+"""Between two looks for room, where somebody waits who cannot be connected."""
 
 
 class Client:
@@ -24,7 +28,11 @@ class Client:
 
 
 class Clients:
-    """All connections. `answer` is called with each message, `lost` when one is gone for good."""
+    """All connections. `answer` is called with each message, `lost` when one is gone for good.
+
+    Where there is no room for one more, who comes waits: `due_s` is when to look again, with
+    `hear_waiting`, on the clock of the boot; None while nobody waits.
+    """
 
     def __init__(
         self,
@@ -37,6 +45,8 @@ class Clients:
         self._lost = lost
         self._connected: set[Client] = set()
         self._speaking: set[Client] = set()
+        self._waited_on: list[socket.socket] = []
+        self.due_s: float | None = None
 
     def __bool__(self) -> bool:
         return bool(self._connected)
@@ -47,6 +57,13 @@ class Clients:
         self._selector.register(
             listening, selectors.EVENT_READ, lambda _events: self._accept(listening)
         )
+
+    def hear_waiting(self, now_s: float) -> None:
+        """Let those connect who had to wait, when it is time to look whether there is room."""
+        if self.due_s is not None and self.due_s <= now_s:
+            self.due_s = None
+            while self._waited_on:
+                self.hear(self._waited_on.pop())
 
     def tell(self, client: Client | None, message: Message) -> None:
         """Say something at the end of this round: one answer costs as much as several."""
@@ -60,17 +77,26 @@ class Clients:
             self._send_waiting(self._speaking.pop())
 
     def _accept(self, listening: socket.socket) -> None:
-        with suppress(OSError):
+        try:
             connection, _ = listening.accept()
-            if user_of(connection) != os.geteuid():
-                connection.close()
-                return
-            connection.setblocking(False)
-            client = Client(connection)
-            self._connected.add(client)
-            self._selector.register(
-                connection, selectors.EVENT_READ, lambda events: self._attend(client, events)
-            )
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                self._let_wait(listening)
+            return
+        if user_of(connection) != os.geteuid():
+            connection.close()
+            return
+        connection.setblocking(False)
+        client = Client(connection)
+        self._connected.add(client)
+        self._selector.register(
+            connection, selectors.EVENT_READ, lambda events: self._attend(client, events)
+        )
+
+    def _let_wait(self, listening: socket.socket) -> None:
+        self._selector.unregister(listening)
+        self._waited_on.append(listening)
+        self.due_s = boot_clock() + _PAUSE_S
 
     def _attend(self, client: Client, events: int) -> None:
         if events & selectors.EVENT_WRITE:

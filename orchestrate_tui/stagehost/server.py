@@ -113,6 +113,7 @@ class Host:
                 handle: Callable[[int], None] = key.data
                 handle(events)
             self._supervise()
+            self._clients.hear_waiting(boot_clock())
             self._clients.send_all()
             if not any(one.is_being_ended for one in self._programs.values()):
                 self._urgency.end()
@@ -361,6 +362,7 @@ class Host:
         now = boot_clock()
         dues = [one.due_s for one in self._programs.values() if one.due_s is not None]
         dues += [one.whole_s for one in self._programs.values() if one.whole_s is not None]
+        dues += [self._clients.due_s] if self._clients.due_s is not None else []
         dues += [now + _LOOK_AGAIN_S for one in self._programs.values() if one.is_unwatched]
         return max(min(dues) - now, 0.0) if dues else None
 
