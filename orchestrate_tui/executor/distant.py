@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
@@ -60,9 +60,11 @@ class DistantControl:
         self._files = StoreFiles(path)
         self._messenger = Messenger(path)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="distant")
+        self._closed = Event()
 
     def close(self) -> None:
-        """Ask nothing more; a second call does nothing."""
+        """Ask nothing more, and follow nothing to its end; a second call does nothing."""
+        self._closed.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:
@@ -235,10 +237,15 @@ class DistantControl:
         history = History(self._path, hands_off=True)
         try:
             while (run := history.run(run_id)).status in UNDER_WAY:
-                time.sleep(_LOOK_INTERVAL_S)
+                self._wait_a_moment()
         finally:
             history.close()
         return run
+
+    def _wait_a_moment(self) -> None:
+        """Raise Refused once this is closed: who leaves does not wait for the end."""
+        if self._closed.wait(_LOOK_INTERVAL_S):
+            raise Refused("It is not followed any more")
 
     def _follow(self, rollback_id: int) -> RollbackEvent:
         history = History(self._path, hands_off=True)
@@ -253,7 +260,7 @@ class DistantControl:
                         f"The executor of rollback {rollback_id} ended before it was done",
                         next_step=f"See what became of it: orchestrate-tui show {event.run_id}",
                     )
-                time.sleep(_LOOK_INTERVAL_S)
+                self._wait_a_moment()
         finally:
             history.close()
 
