@@ -17,7 +17,7 @@ from orchestrate_tui.domain.variables import program_text_items
 from orchestrate_tui.spec.document import entries
 from orchestrate_tui.spec.names import AGENT_NAME, ENVIRONMENT, check_environment
 from orchestrate_tui.spec.readers import Duration, Flag, ListOf, MapOf, Schema, Text, Whole, kind_of
-from orchestrate_tui.spec.records import Field, Record, Shorthand, Values
+from orchestrate_tui.spec.records import Field, Record, Shorthand, Values, written
 from orchestrate_tui.spec.report import Report, listed, shown
 
 _TEXT = Text()
@@ -139,7 +139,7 @@ _SIMULATED = Record(
 
 
 def _agent(values: Values) -> Agent:
-    kinds = [kind for kind in AgentKind if kind in values.entries]
+    kinds = [kind for kind in AgentKind if values.written(kind)]
     if len(kinds) != 1:
         path = (kinds[1],) if kinds else ()
         values.error(path, f"{values.label} must have exactly one of {listed(AgentKind)}")
@@ -184,7 +184,7 @@ _KINDS = tuple(str(kind) for kind in AgentKind)
 AGENT = Record(
     definition="agent",
     build=_agent,
-    extra={"oneOf": [{"required": [kind]} for kind in _KINDS]},
+    extra={"oneOf": [written(kind) for kind in _KINDS]},
     fields=(
         Field(
             key="command",

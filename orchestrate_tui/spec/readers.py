@@ -273,11 +273,18 @@ class MapOf(Generic[T]):
         """An object with any keys of the form."""
         found: Schema = {
             "type": "object",
-            "additionalProperties": self.value.schema(definitions),
+            "additionalProperties": self._value_schema(definitions),
         }
         names = {k: v for k, v in self.keys.schema(definitions).items() if k != "type"}
         if names:
             found["propertyNames"] = names
+        return found
+
+    def _value_schema(self, definitions: Schema) -> Schema:
+        """What the values are; where any text will do, nothing is an empty one."""
+        found = self.value.schema(definitions)
+        if isinstance(self.value, Text) and not self.value.pattern:
+            found["type"] = [*found["type"], "null"]
         return found
 
 

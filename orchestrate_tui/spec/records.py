@@ -42,7 +42,8 @@ class Field:
         """The field as JSON Schema, with its description and a simple default."""
         if self.reader is None:
             return {"not": {}, "description": f"Not yet available: {self.description}"}
-        found = {**self.reader.schema(definitions), "description": self.description}
+        read = self.reader.schema(definitions)
+        found = {**(read if self.required else _or_nothing(read)), "description": self.description}
         if isinstance(self.default, (bool, int, float, str)) and self.default != "":
             found["default"] = self.default
         if not self.required:
@@ -50,6 +51,26 @@ class Field:
         if found.get("type") == "array":
             return {**found, "minItems": 1}
         return {**found, "allOf": [{"pattern": r"\S"}]}  # beside a pattern of its own
+
+
+def written(key: str) -> Schema:
+    """What a mapping is in which the key stands with a value, as JSON Schema."""
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+def _or_nothing(schema: Schema) -> Schema:
+    """The same, or no value: that is as if the key were not written."""
+    match schema:
+        case {"enum": words}:
+            return {**schema, "enum": [*words, None]}
+        case {"type": str(kind)}:
+            return {**schema, "type": [kind, "null"]}
+        case {"type": kinds}:
+            return {**schema, "type": [*kinds, "null"]}
+        case {"anyOf": kinds}:
+            return {**schema, "anyOf": [*kinds, {"type": "null"}]}
+        case _:
+            return {"anyOf": [schema, {"type": "null"}]}
 
 
 class Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrate_tui.domain.pipeline import Secret
 from orchestrate_tui.spec.readers import ListOf, Text
-from orchestrate_tui.spec.records import Field, Record, Shorthand, Values
+from orchestrate_tui.spec.records import Field, Record, Shorthand, Values, written
 
 _VARIABLE = Text(
     pattern="[A-Za-z_][A-Za-z0-9_]*",
@@ -35,7 +35,7 @@ SECRETS = Field(
                 title="a secret",
                 definition="secret",
                 build=_secret,
-                extra={"oneOf": [{"required": ["env"]}, {"required": ["file"]}]},
+                extra={"oneOf": [written("env"), written("file")]},
                 fields=(
                     Field(
                         key="env",

@@ -14,7 +14,7 @@ from orchestrate_tui.domain.variables import substitute
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.names import collisions
 from orchestrate_tui.spec.readers import ListOf, MapOf, Text
-from orchestrate_tui.spec.records import Field, Record, Values
+from orchestrate_tui.spec.records import Field, Record, Values, written
 from orchestrate_tui.spec.report import Report, shown
 from orchestrate_tui.values import dataclass
 
@@ -37,7 +37,7 @@ SNAPSHOT = Record(
     title="'snapshot'",
     definition="snapshot",
     build=_snapshot,
-    extra={"minProperties": 1},
+    extra={"anyOf": [written("paths"), written("values")]},
     fields=(
         Field(
             key="paths",

@@ -7,7 +7,7 @@ from orchestrate_tui.spec.approvals import APPROVAL, approval_of
 from orchestrate_tui.spec.conditions import CONDITION
 from orchestrate_tui.spec.names import AGENT_NAME, ENVIRONMENT, FILE_NAME, check_environment
 from orchestrate_tui.spec.readers import NAMES, Choice, Duration, Flag, ListOf, Schema, Text
-from orchestrate_tui.spec.records import Field, Record, Values
+from orchestrate_tui.spec.records import Field, Record, Values, written
 from orchestrate_tui.spec.retries import RETRY
 from orchestrate_tui.spec.snapshots import SNAPSHOT
 from orchestrate_tui.spec.undos import ROLLBACK
@@ -84,13 +84,15 @@ STAGE = Record(
     extra={
         "allOf": [
             {
-                "if": {"required": ["rollback_to"]},
+                "if": written("rollback_to"),
                 "then": _says("on_failure", OnFailure.ROLLBACK),
             },
-            {"if": {"required": ["approval"]}, "then": _says("requires_approval", *Flag.TRUE)},
+            {"if": written("approval"), "then": _says("requires_approval", *Flag.TRUE)},
             {
                 "if": _says("requires_approval", *Flag.TRUE),
-                "then": {"required": ["approvers"], "properties": {"approvers": {"minItems": 1}}},
+                "then": {
+                    "allOf": [written("approvers"), {"properties": {"approvers": {"minItems": 1}}}]
+                },
             },
         ],
     },

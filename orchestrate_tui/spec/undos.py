@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrate_tui.domain.pipeline import DEFAULT_UNDO_TIMEOUT_S, Retry, Undo
 from orchestrate_tui.spec.names import AGENT_NAME
 from orchestrate_tui.spec.readers import NAMES, Duration, Flag, Text
-from orchestrate_tui.spec.records import Field, Record, Values
+from orchestrate_tui.spec.records import Field, Record, Values, written
 from orchestrate_tui.spec.retries import RETRY
 
 
@@ -28,7 +28,7 @@ ROLLBACK = Record(
     build=_undo,
     extra={
         "anyOf": [
-            {"required": ["task"]},
+            written("task"),
             {"required": ["irreversible"], "properties": {"irreversible": {"const": True}}},
         ]
     },
