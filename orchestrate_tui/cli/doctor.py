@@ -144,8 +144,8 @@ def _interrupted(path: Path) -> str:
         history.stages(run.id)
         history.definition(run.id)
     under_way = [
-        *history.runs(status=RunStatus.RUNNING),
-        *history.runs(status=RunStatus.INTERRUPTED),
+        *history.runs(status=RunStatus.RUNNING, limit=_MOST_READ),
+        *history.runs(status=RunStatus.INTERRUPTED, limit=_MOST_READ),
     ]
     events = history.rollbacks(limit=_MOST_READ)
     left = interrupted_rollbacks(history, events)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -211,6 +213,17 @@ def test_the_doctor_looks_at_the_database_and_at_what_was_left(desk: Desk) -> No
     assert {finding["fine"] for finding in findings} == {True}
     assert [finding["check"] for finding in findings][:2] == ["versions", "configuration"]
     desk.gate.open()  # for the stage that was left
+
+
+def test_the_doctor_names_more_interrupted_runs_than_a_page_has(desk: Desk) -> None:
+    assert desk.do("run", desk.pipeline("  - {name: a, agent: fine, task: t}\n")).code == 0
+    with closing(sqlite3.connect(desk.database)) as connection, connection:
+        connection.execute("CREATE TEMP TABLE copies AS SELECT * FROM runs")
+        for number in range(2, 63):
+            connection.execute("UPDATE copies SET id = ?, status = 'interrupted'", (number,))
+            connection.execute("INSERT INTO runs SELECT * FROM copies")
+    numbers = ", ".join(map(str, range(2, 63)))
+    assert f"interrupted: {numbers}; go on" in desk.do("doctor").out
 
 
 def test_the_doctor_tells_what_is_wrong(desk: Desk) -> None:
