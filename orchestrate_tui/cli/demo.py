@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import tempfile
 import urllib.request
@@ -20,6 +21,7 @@ from orchestrate_tui.cli.terminal import has_screen, say
 from orchestrate_tui.console.opening import opened
 from orchestrate_tui.domain.run import Run, TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus
+from orchestrate_tui.errors import OrchestrateError
 from orchestrate_tui.executor.control import BegunRun, Control
 from orchestrate_tui.spec import load_pipeline
 from orchestrate_tui.spec.loaded import LoadedPipeline
@@ -147,6 +149,16 @@ def _place(database: Path | None) -> Iterator[tuple[Path, Path]]:
         try:
             yield root, database or Path(folder, "orchestrate.db")
         finally:
-            environment = os.environ | {"root": str(root)}
-            stop = ("sh", str(example("demo/stop.sh")))
-            subprocess.run(stop, env=environment, check=True, start_new_session=True)
+            _end_service(root)
+
+
+def _end_service(root: Path) -> None:
+    """End the web service below a folder. Raises OrchestrateError when that cannot be done."""
+    environment = os.environ | {"root": str(root)}
+    stop = ("sh", str(example("demo/stop.sh")))
+    code = subprocess.run(stop, env=environment, check=False, start_new_session=True).returncode
+    if code:
+        raise OrchestrateError(
+            f"Perhaps the web service of the demonstration could not be ended: exit code {code}",
+            next_step=f"See whether it runs: pgrep -af {shlex.quote(str(root))}",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -66,6 +67,18 @@ def test_ctrl_c_twice_on_a_terminal_leaves_nothing(desk: Desk) -> None:
     terminal.type(CTRL_C)
     terminal.type(CTRL_C)
     assert terminal.end() == 130
+
+
+def test_a_demonstration_whose_service_cannot_be_ended_says_so_in_a_sentence(desk: Desk) -> None:
+    failing = desk.folder / "bin" / "python3"
+    failing.parent.mkdir()
+    failing.write_text(f'#!/bin/sh\n{sys.executable} "$@" || exit\n[ "$2" != stop ]\n')
+    failing.chmod(0o700)
+    path = f"{failing.parent}:{desk.environment['PATH']}"
+    result = desk.do("demo", "--headless", PATH=path)
+    assert result.code == 2
+    assert "service of the demonstration could not be ended: exit code 1. See" in result.err
+    assert "Traceback" not in result.err
 
 
 def test_a_demonstration_that_nobody_reads_goes_on_to_its_end(desk: Desk) -> None:
