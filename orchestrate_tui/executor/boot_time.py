@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from orchestrate_tui.stagehost.boot import boot_clock, boot_id
 
 
@@ -11,8 +13,12 @@ def boot_moment() -> str:
 
 
 def seconds_since(moment: str) -> float | None:
-    """Seconds since a `boot_moment`; None when it is of another start of the system, or ""."""
+    """Seconds since a `boot_moment`; None for one of another start of the system, or for none."""
     boot, _, seconds = moment.partition(" ")
     if not boot or boot != boot_id():
         return None
-    return boot_clock() - float(seconds)
+    try:
+        since_s = boot_clock() - float(seconds)
+    except ValueError:
+        return None
+    return since_s if isfinite(since_s) else None
