@@ -79,6 +79,8 @@ def _answer(line: bytes, peer: Peer, serve: Serve) -> Reply:
             next_step="Ask again in a moment",
             why=Why.ELSEWHERE,
         )
+    except Exception as error:  # noqa: BLE001  (the edge of the process: whoever asked is told)
+        return Declined(message=f"The executor could not do that: {type(error).__name__}")
 
 
 def _why(error: OrchestrateError) -> Why:

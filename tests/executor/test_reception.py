@@ -364,3 +364,15 @@ def test_rights_are_for_users_groups_and_roles() -> None:
     assert access.rights_of("games") == {Right.RUN, Right.VIEW}
     assert access.rights_of("bin") == access.rights_of("nobody") == set()
     assert access.rights_of("alice") == set(Right)
+
+
+def test_a_fault_of_the_program_is_told_to_whoever_asked(door: Path, desk: Desk) -> None:
+    def fail() -> Done:
+        raise KeyError("nothing of this")
+
+    desk.doing = fail
+    reply = said(door, line(**CANCEL))
+    assert reply["reply"] == "declined"
+    assert reply["message"] == "The executor could not do that: KeyError"
+    desk.doing = lambda: Done(answer="done")
+    assert said(door, line(**CANCEL))["reply"] == "done"
