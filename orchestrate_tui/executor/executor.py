@@ -69,7 +69,11 @@ class PipelineExecutor:
         self._is_own = not isinstance(database, Database)
         self.database = database if isinstance(database, Database) else open_database(database)
         self.hub = hub or Hub()
-        self._ownership = Ownership(self.database, current_user(), clock())
+        try:
+            self._ownership = Ownership(self.database, current_user(), clock())
+        except BaseException:
+            self._close_database()
+            raise
         self._context = ExecutorContext(
             database=self.database,
             epoch=self._ownership.epoch,
@@ -86,9 +90,13 @@ class PipelineExecutor:
         self._parts = Parts(self._context, self._records, self._runs)
         self._notify = notify
         self._companion = Companion(self.database, self._context.epoch)
-        finish_restores(self.database.files)
-        mark_interrupted(self.database, clock())
-        take_up(self.database, self._context.epoch)
+        try:
+            finish_restores(self.database.files)
+            mark_interrupted(self.database, clock())
+            take_up(self.database, self._context.epoch)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Work on nothing any more; a database that was given as a path is closed."""
@@ -99,6 +107,9 @@ class PipelineExecutor:
         with suppress(StoreError):  # then they are forgotten by the next one
             forget_hosts(self.database)
         self.database.release_reader()
+        self._close_database()
+
+    def _close_database(self) -> None:
         if self._is_own:
             self.database.close()
 
