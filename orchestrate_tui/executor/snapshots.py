@@ -27,6 +27,7 @@ from orchestrate_tui.store.fencing import check_owner
 from orchestrate_tui.store.rollbacks import undone_components
 from orchestrate_tui.store.snapshots import (
     KeptSnapshot,
+    LaterSnapshots,
     NewSnapshot,
     find_snapshot,
     insert_snapshot,
@@ -238,20 +239,27 @@ def overwritten(connection: Connection, context: RunContext, plan: RollbackPlan)
     Whoever kept the same later on went on to change it, unless that was undone; so did a stage
     for each of its components.
     """
-    scope = {(context.id, name) for name in plan.scope}
+    restored = {
+        step.part: kept
+        for step in plan.steps
+        if step.restores
+        and (kept := find_snapshot(connection, context.id, step.stage_name, step.component or ""))
+    }
+    if not restored:
+        return ()
+    first = min(kept.id for kept in restored.values())
+    later = later_snapshots(connection, first, run_id=context.id, scope=plan.scope)
     found: list[str] = []
-    for step in plan.steps:
-        identity = (context.id, step.stage_name, step.component or "")
-        kept = find_snapshot(connection, *identity) if step.restores else None
+    for part, kept in restored.items():
         found += (
-            f"what stage '{step.part}' would put back was changed since by stage"
-            f" '{later.stage_name}' of run {later.run_id}"
-            for later in (later_snapshots(connection, kept.id) if kept else ())
-            if (later.run_id, later.stage_name) not in scope and _share(kept, later)
+            f"what stage '{part}' would put back was changed since by stage"
+            f" '{other.stage_name}' of run {other.run_id}"
+            for other in later
+            if other.id > kept.id and _share(kept, other)
         )
         found += (
-            f"what stage '{step.part}' would put back was changed for '{other}' too"
-            for other in (_staying(connection, kept, plan) if kept else ())
+            f"what stage '{part}' would put back was changed for '{other}' too"
+            for other in _staying(connection, kept, plan)
         )
     return tuple(dict.fromkeys(found))
 
@@ -266,11 +274,9 @@ def _staying(connection: Connection, kept: KeptSnapshot, plan: RollbackPlan) -> 
             yield part
 
 
-def _share(kept: KeptSnapshot | None, later: KeptSnapshot) -> bool:
+def _share(kept: KeptSnapshot, later: KeptSnapshot | LaterSnapshots) -> bool:
     """Whether a path of one lies at, in or above a path of the other."""
-    return any(
-        lie_together(one, other) for one in (kept.paths if kept else ()) for other in later.paths
-    )
+    return any(lie_together(one, other) for one in kept.paths for other in later.paths)
 
 
 def answered(database: Database, work: Callable[[], T]) -> tuple[T | None, str]:

@@ -5,6 +5,7 @@ The contents are in packs, which are files; what a manifest says is not known he
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
@@ -109,10 +110,39 @@ def find_snapshot(
     return _kept(connection, row) if row else None
 
 
-def later_snapshots(connection: sqlite3.Connection, snapshot_id: int) -> tuple[KeptSnapshot, ...]:
-    """The snapshots that were taken after that one, oldest first; not of what was undone since."""
-    rows = connection.execute(f"{_SELECT} WHERE id > ? {_NOT_UNDONE} ORDER BY id", (snapshot_id,))
-    return tuple(_kept(connection, row) for row in rows.fetchall())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterSnapshots:
+    """What a stage of that name kept again and again: the same paths; `id` and run of the last."""
+
+    id: int
+    run_id: int
+    stage_name: str
+    paths: tuple[bytes, ...]
+
+
+def later_snapshots(
+    connection: sqlite3.Connection, after: int, *, run_id: int, scope: Iterable[str]
+) -> tuple[LaterSnapshots, ...]:
+    """What was kept after the snapshot of that id, in its order; not what was undone since.
+
+    The stages in `scope` of the run are left out.
+    """
+    query = f"""
+        SELECT max(id) AS id, run_id, stage_name, paths FROM snapshots
+        WHERE id > :after AND NOT (run_id = :run
+            AND stage_name IN (SELECT value FROM json_each(:scope))) {_NOT_UNDONE}
+        GROUP BY stage_name, paths ORDER BY 1
+    """  # noqa: S608  (a condition of our own)
+    given = {"after": after, "run": run_id, "scope": json.dumps([*scope])}
+    return tuple(
+        LaterSnapshots(
+            id=row["id"],
+            run_id=row["run_id"],
+            stage_name=row["stage_name"],
+            paths=_paths(row["paths"]),
+        )
+        for row in connection.execute(query, given)
+    )
 
 
 def read_manifest(connection: sqlite3.Connection, snapshot_id: int) -> tuple[bytes, bytes]:
@@ -232,8 +262,12 @@ def _kept(connection: sqlite3.Connection, row: sqlite3.Row) -> KeptSnapshot:
         stage_name=row["stage_name"],
         component=row["component"],
         workdir=row["workdir"],
-        paths=tuple(row["paths"].split(_SEPARATOR)) if row["paths"] else (),
+        paths=_paths(row["paths"]),
         entries=row["entries"],
         size_bytes=row["bytes"],
         values=tuple((value["name"], value["value"]) for value in values),
     )
+
+
+def _paths(joined: bytes) -> tuple[bytes, ...]:
+    return tuple(joined.split(_SEPARATOR)) if joined else ()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from orchestrate_tui.errors import StoreError
+from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.snapshots import (
+    LaterSnapshots,
     NewSnapshot,
     insert_snapshot,
     last_manifest,
@@ -58,12 +61,35 @@ def test_an_unknown_manifest_is_told_in_a_sentence(store: Store) -> None:
         store.database.read(lambda c: read_manifest(c, 9))
 
 
-def test_the_newest_manifest_of_a_stage_and_the_later_ones_are_found(store: Store) -> None:
+def test_the_newest_manifest_of_a_stage_is_found(store: Store) -> None:
     first, second = store.started_run(), store.started_run()
-    old = store.database.write(lambda c: insert_snapshot(c, snapshot(first), (), NOON))
+    store.database.write(lambda c: insert_snapshot(c, snapshot(first), (), NOON))
     newer = replace(snapshot(second), manifest=b"newer")
-    new = store.database.write(lambda c: insert_snapshot(c, newer, (), NOON))
+    store.database.write(lambda c: insert_snapshot(c, newer, (), NOON))
     found = store.database.read(lambda c: last_manifest(c, "build", b"/srv/\xff"))
     assert found == (b"newer", b"\2" * 32)
     assert store.database.read(lambda c: last_manifest(c, "build", b"/srv")) is None
-    assert [one.id for one in store.database.read(lambda c: later_snapshots(c, old))] == [new]
+
+
+def test_of_what_was_kept_again_and_again_the_last_is_found_with_one_query(store: Store) -> None:
+    first, *others = (store.started_run() for _ in range(5))
+    old = store.database.write(lambda c: insert_snapshot(c, snapshot(first), (), NOON))
+    elsewhere = replace(snapshot(first, "other"), paths=(b"/var",))
+    news = (elsewhere, replace(elsewhere, stage_name="own"), *map(snapshot, others))
+    for new in news:
+        store.database.write(partial(insert_snapshot, new=new, values=VALUES, at=NOON))
+    queries: list[str] = []
+
+    def ask(connection: Connection) -> tuple[LaterSnapshots, ...]:
+        connection.set_trace_callback(queries.append)
+        found = later_snapshots(connection, old, run_id=first, scope=("build", "own"))
+        connection.set_trace_callback(None)
+        return found
+
+    assert store.database.read(ask) == (
+        LaterSnapshots(id=old + 1, run_id=first, stage_name="other", paths=(b"/var",)),
+        LaterSnapshots(
+            id=old + len(news), run_id=others[-1], stage_name="build", paths=snapshot(first).paths
+        ),
+    )
+    assert len(queries) == 1
