@@ -18,9 +18,6 @@ from orchestrate_tui.stagehost.starting import dismiss_ahead, start_ahead
 
 _COMMAND = re.compile("orchestrate-tui (--)?[a-z]")
 INTERRUPTED = 130
-_STARTING_PROGRAMS = frozenset(
-    {"running:run", "running:resume", "rollbacks:rollback", "demo:demonstrate"}
-)
 _STARTING_NONE = ("simulate", "dry_run")
 
 
@@ -66,7 +63,7 @@ def _carry_out(arguments: Namespace) -> int:
 def _starts_programs(arguments: Namespace) -> bool:
     """Whether the command waits for a stage host, which can come up while the rest is loaded."""
     is_idle = any(getattr(arguments, option, False) for option in _STARTING_NONE)
-    return arguments.handler in _STARTING_PROGRAMS and not is_idle
+    return arguments.starts_programs and not is_idle
 
 
 def _name_database(error: OrchestrateError, arguments: Namespace) -> None:

@@ -45,6 +45,7 @@ class Command:
     """One command: `handler` is the function in this package that carries it out.
 
     `options` adds what can be said to it, beside `--db` and `--json`, which many have.
+    `starts_programs` says that it has stages or undos done, unless its options say else.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Command:
     options: Callable[[argparse.ArgumentParser], None]
     has_database: bool = True
     has_json: bool = True
+    starts_programs: bool = False
 
     @property
     def description(self) -> str:
@@ -61,7 +63,7 @@ class Command:
 
     def describe(self, parser: argparse.ArgumentParser) -> None:
         """Let a parser understand what can be said to this command."""
-        parser.set_defaults(handler=self.handler, json=False)
+        parser.set_defaults(handler=self.handler, starts_programs=self.starts_programs, json=False)
         if self.has_database:
             parser.add_argument(
                 "--db",

@@ -67,6 +67,7 @@ COMMANDS = (
         summary="deploy a small web service on this machine, see the second release fail,"
         " and roll back",
         options=_demo,
+        starts_programs=True,
         has_database=False,
         has_json=False,
     ),

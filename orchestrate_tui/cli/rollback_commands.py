@@ -93,6 +93,7 @@ COMMANDS = (
         handler="rollbacks:rollback",
         summary="roll a run back",
         options=_rollback,
+        starts_programs=True,
     ),
     Command(
         name="rehearse",

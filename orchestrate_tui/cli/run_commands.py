@@ -80,12 +80,19 @@ def _acknowledge(parser: ArgumentParser) -> None:
 
 
 COMMANDS = (
-    Command(name="run", handler="running:run", summary="run a pipeline to its end", options=_run),
+    Command(
+        name="run",
+        handler="running:run",
+        summary="run a pipeline to its end",
+        options=_run,
+        starts_programs=True,
+    ),
     Command(
         name="resume",
         handler="running:resume",
         summary="go on with a run whose executor died",
         options=_resume,
+        starts_programs=True,
     ),
     Command(
         name="approve",
