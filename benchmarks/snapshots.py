@@ -22,7 +22,7 @@ from pathlib import Path
 from orchestrate_tui import PipelineExecutor, RollbackStatus
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Simulation, Snapshot, Stage
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.snapshots.system import lay_apart
+from orchestrate_tui.inode_flags import lay_apart
 
 IN_A_FOLDER = 100
 COPY, FIRST, AGAIN, RESTORE = "cp -a", "kept", "kept again, unchanged", "put back"

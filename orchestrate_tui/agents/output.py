@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrate_tui.domain.pipeline import Pairs
 from orchestrate_tui.domain.variables import NAME
+from orchestrate_tui.permissions import make_folder
 
 MAX_OUTPUT_BYTES = 1024 * 1024
 """How large the file may be."""
@@ -33,6 +34,13 @@ def read_outputs(path: Path, masked: Callable[[str], str] = str) -> Pairs | None
         return None
     except OSError as error:
         raise BadOutput(f"cannot read the outputs: {error.strerror}") from error
+
+
+def make_private(path: Path) -> None:
+    """Make the file for its owner alone, whatever umask has who writes to it. Raises OSError."""
+    make_folder(path.parent)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    os.close(os.open(path, flags, 0o600))
 
 
 def open_regular(path: Path) -> int:

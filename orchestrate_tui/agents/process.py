@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -12,10 +11,9 @@ from orchestrate_tui.agents import wording
 from orchestrate_tui.agents.contract import Launcher, Outcome, Program, Work
 from orchestrate_tui.agents.environment import output_path, own_environment, text_values
 from orchestrate_tui.agents.log import StageLog, has_room
-from orchestrate_tui.agents.output import BadOutput, read_outputs
+from orchestrate_tui.agents.output import BadOutput, make_private, read_outputs
 from orchestrate_tui.agents.supervision import Ending, supervise
 from orchestrate_tui.domain.variables import substitute
-from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.masking import encode_forms
 from orchestrate_tui.stagehost.starting import inherited_environment
 
@@ -46,7 +44,8 @@ async def run_program(
         leaves_processes=work.agent.leaves_processes,
     )
     if work.is_exposed or work.masker is not None:
-        _make_private(outputs)
+        with suppress(OSError):  # then the stage tries, and the log tells why it cannot
+            make_private(outputs)
     outcome = await _start_and_supervise(work, launcher, program)
     return _with_outputs(outcome, outputs, work.log)
 
@@ -70,14 +69,6 @@ async def _start_and_supervise(work: Work, launcher: Launcher, program: Program)
     for sentence in _notes(ending, work.timeout_s):
         work.log.note(sentence)
     return _outcome(ending, work)
-
-
-def _make_private(path: Path) -> None:
-    """Make the file for its owner alone, whatever umask the stage has that writes to it."""
-    with suppress(OSError):  # then the stage tries, and the log tells why it cannot
-        make_folder(path.parent)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        os.close(os.open(path, flags, 0o600))
 
 
 def workdir_of(work: Work) -> Path:

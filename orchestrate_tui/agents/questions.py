@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrate_tui.agents.contract import Launcher, Work
-from orchestrate_tui.agents.output import open_regular
+from orchestrate_tui.agents.output import make_private, open_regular
 from orchestrate_tui.agents.process import run_program
 from orchestrate_tui.domain.variables import UnknownVariable, UnsafeValue
-from orchestrate_tui.permissions import make_folder
 
 LONGEST_ANSWER = 64 * 1024  # bytes
 
@@ -29,7 +28,7 @@ async def ask(work: Work, launcher: Launcher, script: str) -> str:
     """
     answer = work.log_path.absolute().with_suffix(".answer")
     try:
-        _make_private(answer)
+        make_private(answer)
         argv = ("/bin/sh", "-e", "-c", _ASK + script, str(answer))
         outcome = await run_program(replace(work, task=""), launcher, argv)
         if not outcome.succeeded:
@@ -42,12 +41,6 @@ async def ask(work: Work, launcher: Launcher, script: str) -> str:
     finally:
         with suppress(OSError):  # the script may have made it a folder
             answer.unlink()
-
-
-def _make_private(path: Path) -> None:
-    make_folder(path.parent)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    os.close(os.open(path, flags, 0o600))
 
 
 def _read(path: Path) -> str:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrate_tui.domain.snapshot import PathChange
+from orchestrate_tui.inode_flags import lay_apart
 from orchestrate_tui.snapshots.blobs import PackReader, sync_folder
 from orchestrate_tui.snapshots.contents import SIDECARS
 from orchestrate_tui.snapshots.differences import differences, is_as_it_was
@@ -34,7 +35,7 @@ from orchestrate_tui.snapshots.places import (
     parents_of,
 )
 from orchestrate_tui.snapshots.staging import Builder, dress, inherit_nothing
-from orchestrate_tui.snapshots.system import is_fixed, lay_apart, sync_file_system
+from orchestrate_tui.snapshots.system import is_fixed, sync_file_system
 from orchestrate_tui.values import dataclass
 
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -64,8 +65,8 @@ class Restore:
     def run(self) -> int:
         """Put it back, all or nothing; returns how many places were changed.
 
-        Raises a SnapshotError, and then nothing was changed; so does one that is interrupted
-        before everything is complete.
+        Raises a SnapshotError. Then nothing was changed, also by one that was interrupted, unless
+        it was decided already to let everything into place: whoever begins next goes on with that.
         """
         try:
             return self._run()

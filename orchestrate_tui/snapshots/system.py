@@ -1,20 +1,18 @@
-"""Calls of the system that Python does not have: exchanging names, syncing, laying files apart."""
+"""Calls of the system that Python does not have: exchanging names, syncing."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import stat
-import sys
 from contextlib import suppress
 from functools import cache
 
+from orchestrate_tui.inode_flags import inode_flags
+
 _AT_FDCWD = -100
 _EXCHANGE = 2
-_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602
-_TOP = 0x20000  # of a folder: what is in it is not related
 _FIXED = 0x30  # it is immutable, or takes only what is added at its end
 _CANNOT = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
 
@@ -54,17 +52,6 @@ def sync_file_system(path: bytes) -> None:
         os.close(descriptor)
 
 
-def lay_apart(folder: int) -> None:
-    """Have the system look for room elsewhere for each folder that is made in this open one.
-
-    An ext4 without a journal does not use again for minutes what it held of a removed file, and
-    where many were removed it takes longer to find room for a new file than to write it.
-    """
-    with suppress(OSError):  # other file systems do not know this, nor need it
-        value = _flags(folder) | _TOP
-        fcntl.ioctl(folder, _SET_FLAGS, value.to_bytes(8, sys.byteorder))
-
-
 def is_fixed(path: bytes) -> bool:
     """Whether a file or folder is immutable or append-only, so that no name of it may change."""
     with suppress(OSError):  # what is not there or may not be read is none; nor has each system any
@@ -72,14 +59,7 @@ def is_fixed(path: bytes) -> bool:
         if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
             file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
-                return bool(_flags(file) & _FIXED)
+                return bool(inode_flags(file) & _FIXED)
             finally:
                 os.close(file)
     return False
-
-
-def _flags(file: int) -> int:
-    """What `chattr` has set on an open file or folder. Raises OSError."""
-    flags = bytearray(8)
-    fcntl.ioctl(file, _GET_FLAGS, flags)
-    return int.from_bytes(flags, sys.byteorder)

@@ -41,7 +41,7 @@ def installed(tmp_path: Path) -> Installed:
         root = tmp_path / "installed"
         for part in ("domain", "stagehost", "store"):
             shutil.copytree(REPOSITORY / "orchestrate_tui" / part, root / "orchestrate_tui" / part)
-        for module in ("__init__.py", "errors.py", "permissions.py", "values.py"):
+        for module in ("__init__.py", "errors.py", "inode_flags.py", "permissions.py", "values.py"):
             shutil.copy(REPOSITORY / "orchestrate_tui" / module, root / "orchestrate_tui")
         shutil.copytree(REPOSITORY / "migrations", root / folder)
         for name, text in texts.items():

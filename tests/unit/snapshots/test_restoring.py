@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from orchestrate_tui.inode_flags import lay_apart
 from orchestrate_tui.snapshots.blobs import PackReader, PackWriter
 from orchestrate_tui.snapshots.errors import Damaged, InUse, Unfit
 from orchestrate_tui.snapshots.journal import empty_trash, finish_left, trash_beside
 from orchestrate_tui.snapshots.manifest import FILE, Place
-from orchestrate_tui.snapshots.system import lay_apart
 from tests.trees import disturb_tree, odd_tree, picture_of
 from tests.unit.snapshots.shelf import Shelf
 
