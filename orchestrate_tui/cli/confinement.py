@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from orchestrate_tui.cli.landlock import give_up_changing_anything
+from orchestrate_tui.cli.seccomp import give_up_calls
 
 KEPT = frozenset({
     *("COLORTERM", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "ORCHESTRATE_DB"),
@@ -36,8 +37,8 @@ _REFUSED = frozenset({
 def confine() -> None:
     """Take from this process, for good, what watching does not need.
 
-    Whatever tries it all the same fails with PermissionError, or in the kernel, which lets no
-    file grow. An interpreter that was told to become interactive at its end is left at once,
+    Whatever tries it all the same fails with PermissionError, here or in the kernel, which lets no
+    file grow either. An interpreter that was told to become interactive at its end is left at once,
     with 2.
     """
     if sys.flags.inspect:
@@ -50,6 +51,7 @@ def confine() -> None:
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
         resource.setrlimit(limit, (0, 0))
     give_up_changing_anything()
+    give_up_calls()
     sys.addaudithook(_watch)
 
 

@@ -13,13 +13,16 @@ from tests.acceptance.desk import REPOSITORY, Desk
 from tests.console.terminal import Terminal
 
 SETUP = """\
-import asyncio, ctypes.util, os, pathlib, pty, socket, sqlite3, subprocess, sys, tempfile
+import asyncio, os, pathlib, pty, signal, socket, sqlite3, subprocess, sys, threading
 from orchestrate_tui.cli.confinement import confine
 from orchestrate_tui.cli.landlock import give_up_changing_anything
+from orchestrate_tui.cli.seccomp import give_up_calls
 if sys.argv[1] == "confined":
     confine()
 elif sys.argv[1] == "landlocked":
     give_up_changing_anything() or sys.exit("no Landlock")
+elif sys.argv[1] == "filtered":
+    give_up_calls() or sys.exit("no filter")
 try:
     {attempt}
 except (OSError, sqlite3.OperationalError) as error:
@@ -41,7 +44,12 @@ ATTEMPTS = {
     "replace": "os.replace('old', 'new')",
     "link": "os.link('old', 'new')",
     "link by name": "os.symlink('old', 'new')",
+    "make a pipe": "os.mkfifo('new')",
     "change the mode": "os.chmod('old', 0o777)",
+    "change the mode of what is open": "os.fchmod(os.open('old', os.O_RDONLY), 0o777)",
+    "give away": "os.chown('old', os.getuid(), os.getgid())",
+    "give away what is open": "os.fchown(os.open('old', os.O_RDONLY), os.getuid(), os.getgid())",
+    "mark": "os.setxattr('old', 'user.x', b'x')",
     "cut": "os.truncate('old', 0)",
     "touch": "os.utime('old')",
     "run a program": "subprocess.run(['true'])",
@@ -50,11 +58,23 @@ ATTEMPTS = {
     "spawn": "os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)",
     "fork": "os.fork() or os._exit(0)",
     "open a terminal": "pty.spawn(['true'])",
+    "signal": "os.kill(os.getppid(), signal.SIGCONT)",
     "connect": "socket.socket().connect(('127.0.0.1', server))",
     "listen": "socket.socket().bind(('127.0.0.1', 0))",
 }
-NOT_OF_THE_KERNEL = {"fork", "touch", "change the mode", "run a shell", "open a terminal", "listen"}
-"""Attributes and processes are not Landlock's, and it sees connections only from Linux 6.7 on."""
+NOT_OF_LANDLOCK = {
+    *("change the mode", "change the mode of what is open", "give away", "give away what is open"),
+    *("fork", "touch", "mark", "run a shell", "open a terminal", "listen"),
+}
+"""Attributes and processes; it sees connections only from Linux 6.7 on, and signals from 6.12."""
+
+NOT_OF_THE_FILTER = {
+    *("write a file", "append to a file", "change a file", "write through the system"),
+    *("write by pathlib", "make a database", "change a database"),
+    *("connect", "run a shell"),
+}
+"""How a file is opened is not its business, nor who is talked to on this machine; a shell that
+cannot be started is told by a code."""
 
 HARMLESS = {
     "read a file": "open('old').read()",
@@ -62,6 +82,8 @@ HARMLESS = {
     "write to nowhere": "open(os.devnull, 'w').write('')",
     "write to an open stream": "open(1, 'w', closefd=False).write('')",
     "run an event loop": "asyncio.run(asyncio.sleep(0))",
+    "run a thread": "thread = threading.Thread(target=dict); thread.start(); thread.join()",
+    "signal itself": "os.kill(os.getpid(), signal.SIGCONT)",
     "import": "import wave",
 }
 
@@ -91,11 +113,17 @@ def test_a_confined_process_cannot(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
-@pytest.mark.parametrize("name", sorted(ATTEMPTS.keys() - NOT_OF_THE_KERNEL))
-def test_the_kernel_alone_refuses_to(tmp_path: Path, name: str) -> None:
-    report = attempt(tmp_path, ATTEMPTS[name], "landlocked")
-    if "no Landlock" in report:
-        pytest.skip("this kernel has no Landlock")
+KERNEL = [
+    *(("landlocked", name) for name in sorted(ATTEMPTS.keys() - NOT_OF_LANDLOCK)),
+    *(("filtered", name) for name in sorted(ATTEMPTS.keys() - NOT_OF_THE_FILTER)),
+]
+
+
+@pytest.mark.parametrize(("how", "name"), KERNEL)
+def test_the_kernel_alone_refuses_to(tmp_path: Path, how: str, name: str) -> None:
+    report = attempt(tmp_path, ATTEMPTS[name], how)
+    if "no Landlock" in report or "no filter" in report:
+        pytest.skip("this kernel cannot")
     assert "refused" in report
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 

@@ -50,8 +50,8 @@ CALL = re.compile(r"^\d+ +(\w+)\((.*)$")
 BEGUN = re.compile(r"^(?P<call>(?P<thread>\d+) .*) <unfinished \.\.\.>$")
 ENDED = re.compile(r"^(?P<thread>\d+) +<\.\.\. \w+ resumed>(?P<end>.*)$")
 CHANGES = re.compile(
-    r"(unlink|rename|mkdir|rmdir|link|symlink|mknod|chmod|chown|truncate|utime|futimesat|fallocate"
-    r"|setxattr|removexattr|mount|pivot_root|copy_file_range|sendfile|splice|bpf|ptrace|kill|tkill"
+    r"(unlink|rename|mkdir|rmdir|link|symlink|mknod|[fl]?chmod|[fl]?chown|f?truncate|utimes?|utimens"
+    r"|futimesat|fallocate|[fl]?setxattr|[fl]?removexattr|mount|pivot_root|copy_file_range|sendfile|splice|bpf|ptrace|kill|tkill"
     r"|tgkill|fork|vfork|socket|connect|bind|listen|accept|setuid|setgid|creat)(at|at2|64|4|2)?"
 )
 OPEN_FOR_WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND")
