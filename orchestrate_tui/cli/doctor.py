@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from orchestrate_tui.cli.interrupted import interrupted_rollbacks
 from orchestrate_tui.cli.marked import say_marked
 from orchestrate_tui.cli.places import database_option, database_path
 from orchestrate_tui.cli.records import print_json
@@ -148,10 +147,9 @@ def _interrupted(path: Path) -> str:
         *history.runs(status=RunStatus.INTERRUPTED, limit=_MOST_READ),
     ]
     events = history.rollbacks(limit=_MOST_READ)
-    left = interrupted_rollbacks(history, events)
     lost = sorted(
         {run.id for run in under_way if run.status is RunStatus.INTERRUPTED}
-        | {event.run_id for event in events if event.id in left}
+        | {event.run_id for event in events if event.is_left}
     )
     if not lost:
         return "none is interrupted"

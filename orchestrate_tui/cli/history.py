@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
-from orchestrate_tui.cli.interrupted import interrupted_rollbacks
 from orchestrate_tui.cli.marked import print_table, say_marked
 from orchestrate_tui.cli.notifying import print_notifications
 from orchestrate_tui.cli.places import database_option, database_path
@@ -17,7 +16,7 @@ from orchestrate_tui.cli.records import print_json, rollback_record, run_record
 from orchestrate_tui.cli.terminal import local, say
 from orchestrate_tui.console.durations import duration, elapsed_s
 from orchestrate_tui.console.last_rehearsed import last_rehearsed
-from orchestrate_tui.console.marks import Mark, mark_of, rollback_mark, run_mark, step_mark
+from orchestrate_tui.console.marks import mark_of, rollback_mark, run_mark, step_mark
 from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.pipeline import OnFailure
@@ -80,7 +79,7 @@ def show(arguments: Namespace) -> int:
     if told := history.notifications(run.id):
         say()
         print_notifications(told)
-    if run.status is RunStatus.INTERRUPTED or interrupted_rollbacks(history, events):
+    if run.status is RunStatus.INTERRUPTED or any(event.is_left for event in events):
         say()
         option = database_option(history.files.database)
         say(f"Its executor died. Go on with: orchestrate-tui resume {run.id}{option}")
@@ -150,7 +149,7 @@ def _run_row(history: History, run: Run) -> tuple[str, ...]:
         str(run.id),
         mark.glyph,
         mark.word + (f", seen by {run.acknowledged_by}" if run.acknowledged_by else ""),
-        "".join(_rollback_mark(history, event).word for event in rollbacks_of_it),
+        "".join(rollback_mark(event).word for event in rollbacks_of_it),
         local(run.started_at or run.created_at),
         _took(run.started_at, run.completed_at),
         run.actor,
@@ -198,14 +197,8 @@ def _step_row(step: RollbackStep) -> tuple[str, ...]:
     )
 
 
-def _rollback_mark(history: History, event: RollbackEvent) -> Mark:
-    if interrupted_rollbacks(history, (event,)):
-        return run_mark(RunStatus.INTERRUPTED)
-    return rollback_mark(event)
-
-
 def _rollback_row(history: History, event: RollbackEvent) -> tuple[str, ...]:
-    mark, waits = _rollback_mark(history, event), history.query(partial(waits_for, event=event))
+    mark, waits = rollback_mark(event), history.query(partial(waits_for, event=event))
     return (
         str(event.id),
         str(event.run_id),

@@ -1,35 +1,16 @@
-"""How rollbacks stand, those too that stand still because their executor died."""
+"""How rollbacks stand that have not ended, and what became of the others."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Iterable
 
 from orchestrate_tui.cli.places import database_option
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.domain.events import RollbackEvent, failed_steps
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
 from orchestrate_tui.store.history import History
-from orchestrate_tui.store.owners import is_alive
-
-
-def interrupted_rollbacks(history: History, events: Iterable[RollbackEvent]) -> frozenset[int]:
-    """The ids of those that nobody carries out any more although they have not ended."""
-    lost = [event for event in events if _is_lost(history, event)]
-    # one that has ended by now was carried to its end after it was read
-    return frozenset(
-        event.id
-        for event in lost
-        if event.id and history.rollback(event.id).status not in ENDED_ROLLBACKS
-    )
-
-
-def _is_lost(history: History, event: RollbackEvent) -> bool:
-    if event.status in ENDED_ROLLBACKS:
-        return False
-    return event.epoch is None or not is_alive(history.files, event.epoch)
 
 
 def unended_rollbacks(history: History, run_id: int) -> tuple[int, ...]:

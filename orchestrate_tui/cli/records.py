@@ -117,7 +117,6 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
     actor of an automatic one is None: nobody asked for it.
     """
     # loads the store, which a command that prints no rollback does not need
-    from orchestrate_tui.cli.interrupted import interrupted_rollbacks  # noqa: PLC0415
     from orchestrate_tui.store.rollback_steps import waits_for  # noqa: PLC0415
 
     steps = history.steps(event.id or 0)
@@ -128,7 +127,7 @@ def rollback_record(history: History, event: RollbackEvent) -> JsonObject:
         "rollback_to_stage": event.rollback_to_stage,
         "trigger_type": event.trigger_type,
         "status": event.status,
-        "interrupted": bool(interrupted_rollbacks(history, (event,))),
+        "interrupted": event.is_left,
         "error_message": event.error_message,
         "started_at": _text(event.started_at),
         "completed_at": _text(event.completed_at),

@@ -13,7 +13,7 @@ from orchestrate_tui.cli.decisions import report
 from orchestrate_tui.cli.demands import definition_of, demand_of
 from orchestrate_tui.cli.executors import AnyControl, executor_of, executor_there
 from orchestrate_tui.cli.follow import Follower, TroubleTold, rollback_under_way
-from orchestrate_tui.cli.interrupted import interrupted_rollbacks, say_outcome
+from orchestrate_tui.cli.interrupted import say_outcome
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word_for
@@ -97,7 +97,7 @@ def _see_through(
     with ThreadPoolExecutor(1) as threads:
         follower.until(threads.submit(control.wait), meanwhile)
     event = history.rollback(arguments.rollback)
-    if interrupted_rollbacks(history, (event,)):
+    if event.is_left:
         raise Refused(
             "It is recorded, but nobody goes on with the rollback",
             next_step=f"Go on with: orchestrate-tui resume {event.run_id}",

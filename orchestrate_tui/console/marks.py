@@ -125,6 +125,8 @@ def run_mark(status: RunStatus) -> Mark:
 
 def rollback_mark(event: RollbackEvent) -> Mark:
     """The mark of a rollback."""
+    if event.is_left:
+        return _RUNS[RunStatus.INTERRUPTED]
     if event.status is RollbackStatus.RUNNING and event.waiting_since is not None:
         return WAITING_FOR_OPERATOR
     return _ROLLBACKS[event.status]

@@ -146,8 +146,14 @@ class RunPicture:
 
     @property
     def can_be_resumed(self) -> bool:
-        """Whether its executor died."""
-        return self.run.status is RunStatus.INTERRUPTED
+        """Whether its executor died, or that of its last rollback."""
+        return self.run.status is RunStatus.INTERRUPTED or self.left_rollback is not None
+
+    @property
+    def left_rollback(self) -> RollbackEvent | None:
+        """Its last rollback, when the executor of that died before its end."""
+        rollback = self.last_rollback
+        return rollback if rollback is not None and rollback.is_left else None
 
     @property
     def can_be_rolled_back(self) -> bool:
@@ -167,8 +173,9 @@ class RunPicture:
         if self.run.status in GOES_ON:
             return self.run.epoch
         rollback = self.last_rollback
-        is_going = rollback is not None and rollback.status not in ENDED_ROLLBACKS
-        return rollback.epoch if rollback and is_going else None
+        if rollback is None or rollback.is_left or rollback.status in ENDED_ROLLBACKS:
+            return None
+        return rollback.epoch
 
     @property
     def is_driven(self) -> bool:

@@ -48,7 +48,8 @@ class RollbackEvent:
     Without `cascade` only the target is undone, of it `components`, () for all.
     `retry_of` names the failed rollback that this one repeats. `waits` says that it waits for the
     operator when a step fails, and `waiting_since` is set while it does. `plan` and `plan_hash`
-    are "" until it is planned. `epoch` is the executor that carries it out.
+    are "" until it is planned. `epoch` is the executor that carries it out; `is_left` says, where
+    it is shown, that this one is gone although the rollback has not ended.
     """
 
     run_id: int
@@ -74,6 +75,7 @@ class RollbackEvent:
     epoch: int | None = None
     release_id: int | None = None
     definition_hash: str | None = None
+    is_left: bool = False
 
     @property
     def narrowing(self) -> str:

@@ -6,17 +6,19 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from orchestrate_tui.domain.status import RollbackStatus
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
 from orchestrate_tui.store.connection import SENSELESS, cannot_read
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.definitions import read_definition
+from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.readable import check_current, check_present
 from orchestrate_tui.store.reading import Reader
 from orchestrate_tui.store.recovery import (
     left_by,
     lost_owners,
+    rollback_as_it_stands,
     stage_as_it_stands,
     step_as_it_stands,
 )
@@ -112,23 +114,25 @@ class History:
         self, run_id: int | None = None, *, before: int | None = None, limit: int = 50
     ) -> tuple[RollbackEvent, ...]:
         """Rollbacks, newest first, of one run or (None) of all."""
-        return self._read(
+        return self._rollbacks(
             lambda reader: rollbacks.list_events(reader, run_id, before=before, limit=limit)
         )
 
     def last_rollbacks(self, run_ids: Collection[int]) -> dict[int, RollbackEvent]:
         """The last rollback of each of these runs that was rolled back."""
-        return self._read(lambda reader: rollbacks.last_events(reader, run_ids))
+        found = self._rollbacks(lambda reader: rollbacks.last_events(reader, run_ids))
+        return {event.run_id: event for event in found}
 
     def waiting_rollbacks(self) -> tuple[RollbackEvent, ...]:
         """Those that wait for the operator, newest first."""
         running = RollbackStatus.RUNNING
-        events = self._read(lambda reader: rollbacks.list_events(reader, status=running))
+        events = self._rollbacks(lambda reader: rollbacks.list_events(reader, status=running))
         return tuple(event for event in events if event.waiting_since is not None)
 
     def rollback(self, rollback_id: int) -> RollbackEvent:
         """One rollback. Raises NotFound."""
-        return self._read(lambda reader: rollbacks.read(reader, rollback_id))
+        (event,) = self._rollbacks(lambda reader: (rollbacks.read(reader, rollback_id),))
+        return event
 
     def releases(
         self,
@@ -231,6 +235,20 @@ class History:
     def undo_log_path(self, run_id: int, rollback_id: int, stage_name: str, attempt: int) -> Path:
         """Where the log of an attempt of an undo lies; it may not exist."""
         return self.files.undo_log(run_id, rollback_id, stage_name, attempt)
+
+    def _rollbacks(
+        self, read: Callable[[sqlite3.Connection], tuple[RollbackEvent, ...]]
+    ) -> tuple[RollbackEvent, ...]:
+        """What is read, with what nobody carries out any more shown so.
+
+        It is read again once its executor is known to be gone, which may have ended it before.
+        """
+        events = self._read(read)
+        owners = {event.epoch for event in events if event.status not in ENDED_ROLLBACKS}
+        lost = frozenset(epoch for epoch in owners if not is_alive(self.files, epoch))
+        if not lost:
+            return events
+        return tuple(rollback_as_it_stands(event, lost) for event in self._read(read))
 
     def _events(self, query: str, *parameters: int) -> tuple[Event, ...]:
         return self._read(

@@ -7,7 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, to_text
-from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
+from orchestrate_tui.domain.status import (
+    ENDED_ROLLBACKS,
+    RollbackStatus,
+    RunStatus,
+    StageStatus,
+    StepStatus,
+)
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.runs import StageChange, change_run, change_stages
@@ -71,6 +77,12 @@ def stage_as_it_stands(stage: StageRun, run: Run) -> StageRun:
     if run.status is RunStatus.INTERRUPTED and stage.status is StageStatus.RUNNING:
         return replace(stage, status=StageStatus.INTERRUPTED, reason=OWNER_DIED)
     return stage
+
+
+def rollback_as_it_stands(event: RollbackEvent, lost: frozenset[int | None]) -> RollbackEvent:
+    """The rollback, shown as left when it has not ended and its owner is lost."""
+    is_left = event.status not in ENDED_ROLLBACKS and event.epoch in lost
+    return replace(event, is_left=True) if is_left else event
 
 
 def step_as_it_stands(

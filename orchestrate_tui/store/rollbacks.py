@@ -185,7 +185,7 @@ def list_events(
 
 def last_events(
     connection: sqlite3.Connection, run_ids: Collection[int]
-) -> dict[int, RollbackEvent]:
+) -> tuple[RollbackEvent, ...]:
     """The last event of each of these runs that has one."""
     rows = connection.execute(
         "SELECT * FROM rollback_events WHERE id IN"
@@ -193,7 +193,7 @@ def last_events(
         " WHERE run_id = json_each.value) FROM json_each(?))",
         (json.dumps([*run_ids]),),
     )
-    return {row["run_id"]: rollback_of(row) for row in rows}
+    return tuple(map(rollback_of, rows))
 
 
 def count_for_stage(connection: sqlite3.Connection, run_id: int, stage_name: str) -> int:

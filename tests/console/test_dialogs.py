@@ -402,6 +402,25 @@ async def test_a_run_whose_executor_died_is_resumed(story: Story, desk: Desk) ->
     assert desk.asked == [("resume", run_id)]
 
 
+async def test_a_rollback_whose_executor_died_is_soon_seen_so_and_resumed(
+    story: Story, desk: Desk
+) -> None:
+    run_id = failed(story)
+    rollback_id = story.rollback(run_id, status=RollbackStatus.RUNNING)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(120, 40)) as pilot:
+        assert "rollback running" in shown(pilot)
+        assert "Resume" not in shown(pilot)
+        story.dies()
+        await settle(pilot, lambda: "rollback interrupted" in shown(pilot))
+        assert "driven by" not in shown(pilot)
+        await pilot.press("u")
+        await settle(pilot, lambda: f"Rollback {rollback_id} of run #1 goes on" in shown(pilot))
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked == [("resume", run_id)]
+
+
 LOST = (
     LeftStage(stage_name="build", left=Left.RUNNING),
     LeftStage(stage_name="scan", left=Left.LOST),

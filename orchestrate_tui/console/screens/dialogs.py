@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
     from orchestrate_tui.console.screens.rehearsal_dialog import RehearsalDialog
     from orchestrate_tui.console.screens.releases_screen import ReleasesScreen
-    from orchestrate_tui.console.screens.resume_dialog import ResumeDialog, fates
+    from orchestrate_tui.console.screens.resume_dialog import (
+        ResumeDialog,
+        fates,
+        way_of_rollback,
+    )
     from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
     from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
     from orchestrate_tui.console.screens.step_dialog import StepDialog
@@ -49,6 +53,7 @@ __all__ = [
     "fates",
     "quit_question",
     "take_over_dialog",
+    "way_of_rollback",
     "yes_or_no",
 ]
 
@@ -75,6 +80,7 @@ _OPERATING = {
     "fates": "resume_dialog",
     "quit_question": "quit_question",
     "take_over_dialog": "take_over_dialog",
+    "way_of_rollback": "resume_dialog",
     "yes_or_no": "question",
 }
 _HOMES = _WATCHING | _OPERATING

@@ -24,7 +24,7 @@ from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.run import Decision, Run
-from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, RollbackStatus, RunStatus
 from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
             key_display="A",
             tooltip="Say that you have seen how the run went wrong",
         ),
-        Binding("u", "resume", "Resume", tooltip="Resume the interrupted run"),
+        Binding("u", "resume", "Resume", tooltip="Resume the interrupted run or rollback"),
         Binding(
             "U",
             "take_over",
@@ -213,9 +213,16 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
 
     def action_resume(self) -> None:
         """Ask whether to resume the chosen run."""
-        if self.picture is None or not self._passes_latch(self._environments):
+        picture = self.picture
+        if picture is None or not self._passes_latch(self._environments):
             return
-        self._ask_how_to_resume(self.picture.run)
+        left = picture.left_rollback
+        if left is None or picture.run.status is RunStatus.INTERRUPTED:
+            self._ask_how_to_resume(picture.run)
+            return
+        body = dialogs.way_of_rollback(left)
+        question = dialogs.yes_or_no("Resume the rollback?", body, no="Cancel", yes="Resume")
+        self._ask_first(question, lambda: self._control.resume(picture.run.id))
 
     @work(exclusive=True, group="resume")
     async def _ask_how_to_resume(self, run: Run) -> None:

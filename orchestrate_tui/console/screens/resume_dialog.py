@@ -22,6 +22,7 @@ from orchestrate_tui.domain.run import Settlement
 from orchestrate_tui.executor.left_work import LeftStage
 
 if TYPE_CHECKING:
+    from orchestrate_tui.domain.events import RollbackEvent
     from orchestrate_tui.domain.run import Run
 
 Settled = Mapping[str, Settlement]
@@ -46,6 +47,17 @@ def fates(stages: Sequence[LeftStage]) -> Content:
         [
             plain("Finished stages do not run again."),
             *(toned(f"{one.stage_name} {_KNOWN[one.left]}", Tone.QUIET) for one in known),
+        ]
+    )
+
+
+def way_of_rollback(event: RollbackEvent) -> Content:
+    """How a rollback goes on whose executor died."""
+    return lines(
+        [
+            plain(f"Rollback {event.id} of run #{event.run_id} goes on. What is undone stays so."),
+            plain("An undo that still runs is taken back. One that is lost runs again if it is"),
+            plain("marked idempotent; else you are asked."),
         ]
     )
 
