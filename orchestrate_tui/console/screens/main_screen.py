@@ -330,7 +330,7 @@ class MainScreen(Screen[None]):
         if changes.concern_rows:
             self.query_one(RunsList).update_runs()
         if changes.rollbacks or changes.everything:
-            self.query_one(RollbackHistory).update_rollbacks()
+            self.query_one(RollbackHistory).update_rows()
             self._look_for_waiting()
         if self.picture is None:
             self._choose_current()

@@ -68,7 +68,7 @@ class ReleasesScreen(Dialog[int]):
         if version == self._version:
             return
         self._version = version
-        self.query_one(ReleaseList).update_releases()
+        self.query_one(ReleaseList).update_rows()
         self.quarantines = self._history.quarantines(limit=200)
         shown = self.query_one(OptionList)
         before, place = shown.highlighted_option, shown.highlighted or 0
