@@ -96,6 +96,8 @@ def test_a_long_log_is_known_from_its_end_and_its_beginning_follows(path: Path) 
     assert first > 0
     assert log.lines(0, 3) == lines[first : first + 3]
     assert log.lines(log.line_count - 3, 5) == lines[-3:]
+    assert log.place(-1) == log.place(0) - 1
+    assert log.place(log.line_count) == log.size_bytes == path.stat().st_size
     while log.unknown_bytes:
         log.catch_up(most_bytes=3 * BLOCK_BYTES)
         first = len(lines) - log.line_count
@@ -118,6 +120,19 @@ def test_a_long_log_that_grows_keeps_its_numbers(path: Path) -> None:
     assert log.prepended == first
     assert log.lines(200_000, 2) == ["more"]
     assert log.lines(first, 1) == [f"{first:08}"]
+
+
+def test_lines_are_found_in_a_log_that_grew_across_blocks(path: Path) -> None:
+    lines = [b"%d %s\n" % (number, b"x" * (number % 97)) for number in range(6_000)]
+    log = LogFile(path)
+    with path.open("ab") as file:
+        for first in range(0, len(lines), 150):
+            file.writelines(lines[first : first + 150])
+            file.flush()
+            log.catch_up()
+    assert log.size_bytes > 4 * BLOCK_BYTES
+    for number in (0, 1_333, 2_999, 5_998):
+        assert log.raw_lines(number, 2) == lines[number : number + 2]
 
 
 def test_a_line_longer_than_what_is_known_appears_with_its_beginning(path: Path) -> None:
