@@ -119,6 +119,21 @@ async def test_a_warning_of_the_executor_stays_until_it_is_put_away(
         await settle(pilot, lambda: "taken over by ben" not in shown(pilot))
 
 
+async def test_several_warnings_stand_below_each_other(story: Story, desk: Desk) -> None:
+    waiting(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        for number in range(4):
+            desk.hub.warn(f"Run {number} was taken over by ben")
+        await settle(pilot, lambda: "Run 3 was taken over by ben  [Esc: put away]" in shown(pilot))
+        assert "Run 1 was taken over" in shown(pilot)
+        assert "Run 2 was taken over" in shown(pilot)
+        await pilot.press("escape")
+        desk.hub.warn("Run 7 was taken over by ben")
+        await settle(pilot, lambda: "Run 7 was taken over" in shown(pilot))
+        assert "Run 2 was taken over" not in shown(pilot)
+
+
 async def test_what_keeps_work_from_going_on_is_told_as_long_as_it_does(
     story: Story, desk: Desk
 ) -> None:

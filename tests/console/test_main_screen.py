@@ -280,6 +280,15 @@ async def test_the_log_fills_the_screen_and_is_searched(story: Story, desk: Desk
         main_screen(pilot)
 
 
+async def test_a_log_says_of_which_attempt_it_is(story: Story, desk: Desk) -> None:
+    run_id = story.run()
+    story.becomes(run_id, "smoke-staging", StageStatus.RUNNING, StageStatus.RETRYING)
+    story.becomes(run_id, "smoke-staging", StageStatus.RUNNING)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("L")
+        assert f"#{run_id} shop-delivery  smoke-staging, attempt 2" in shown(pilot)
+
+
 async def test_rollbacks_tell_who_why_and_how_it_ended(story: Story, desk: Desk) -> None:
     failed(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:

@@ -8,6 +8,7 @@ from textual.widgets import Static
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.line_filter import SafeText
+from orchestrate_tui.console.screens.asking_screen import REFUSAL_S
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.pipeline import Approval, Pipeline, Undo
@@ -134,3 +135,4 @@ async def test_a_notification_is_no_markup(story: Story, desk: Desk) -> None:
         await settle(pilot, lambda: button.is_armed)
         await pilot.press("right", "enter")
         await settle(pilot, lambda: SEEN in shown(pilot))
+        assert [note.timeout for note in app._notifications] == [REFUSAL_S]

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.screens.question import Question
 
 
+REFUSAL_S = 20.0
+"""For how long a refusal is shown: who looks at the screen a little later is to find it."""
+
+
 class AskingScreen(Widget):
     """Asks only for what the latch lets through; for screens, which name it after their own."""
 
@@ -47,9 +51,13 @@ class AskingScreen(Widget):
         try:
             answer = await outcome(request())
         except OrchestrateError as error:
-            self.notify(visible(str(error)), severity="error", markup=False)
+            self._complain(error)
         else:
             self._say(answer if isinstance(answer, str) else None)
+
+    def _complain(self, error: OrchestrateError) -> None:
+        """Say why something was not done."""
+        self.notify(visible(str(error)), severity="error", timeout=REFUSAL_S, markup=False)
 
     def _say(self, text: str | None) -> None:
         if text:

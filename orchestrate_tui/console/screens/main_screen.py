@@ -403,7 +403,9 @@ class MainScreen(Screen[None]):
         """Show the log on the whole screen."""
         log = self.query_one(LogView)
         if log.path is not None and self.picture is not None:
-            title = f"#{self.picture.run.id} {self.picture.run.pipeline}  {self.stage_name}"
+            run, stage = self.picture.run, self.picture.by_name[self.stage_name or ""]
+            attempt = f", attempt {stage.attempt}" if stage.attempt > 1 else ""
+            title = f"#{run.id} {run.pipeline}  {stage.stage_name}{attempt}"
             self.app.push_screen(dialogs.LogScreen(log.path, plain(title), log.empty_text))
 
     def action_readiness(self) -> None:

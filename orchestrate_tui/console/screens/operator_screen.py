@@ -18,7 +18,6 @@ from orchestrate_tui.console.screens import dialogs
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.rollback_keys import RollbackKeys
 from orchestrate_tui.console.styled import lines, plain
-from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.domain.moments import utc_now
@@ -230,7 +229,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         try:
             stages = await outcome(self._control.left_stages(run.id))
         except OrchestrateError as error:
-            self.notify(visible(str(error)), severity="error", markup=False)
+            self._complain(error)
             return
         if any(stage.needs_settlement for stage in stages):
             self.app.push_screen(dialogs.ResumeDialog(run, stages), partial(self._resume, run.id))

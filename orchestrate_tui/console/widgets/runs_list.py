@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
-from textual.timer import Timer
 
 from orchestrate_tui.console.durations import Clock, clock, duration, elapsed_s
 from orchestrate_tui.console.marks import UNDONE_GLYPH, rollback_mark, run_mark
@@ -58,11 +57,10 @@ class RunsList(RowView):
         self._rollbacks: dict[int, RollbackEvent | None] = {}
         self._empty_text = ""
         self._tick = 0
-        self._pulse: Timer | None = None
 
     def on_mount(self) -> None:
-        """Prepare the animation of what runs."""
-        self._pulse = self.set_interval(1 / BEATS_PER_SECOND, self._beat)
+        """Begin the animation of what runs."""
+        self.set_interval(1 / BEATS_PER_SECOND, self._beat)
 
     @property
     def row_count(self) -> int:
