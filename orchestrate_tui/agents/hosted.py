@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 import socket
 from binascii import b2a_base64
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 import anyio
 
 from orchestrate_tui.agents.contract import Process, Program, Services
-from orchestrate_tui.agents.leftovers import KEY_VARIABLE, end_leftovers
+from orchestrate_tui.agents.leftovers import KEY_VARIABLE, end_leftovers, is_stopped
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.files import SOCKET, short_name
 from orchestrate_tui.stagehost.starting import new_host
@@ -104,7 +105,7 @@ class HostLauncher:
             _listen(listening, folder)
             host = new_host(os.fspath(folder), listening)
         self._host, self._inherited, self._known = host.pid, host.environment, None
-        return HostLine.to(folder)
+        return HostLine.to(folder, host.pid)
 
 
 def _own_variable(program: Program) -> str:
@@ -133,10 +134,14 @@ def _wait_for(host: int) -> None:
 
 
 class HostLine:
-    """A connection to a stage host, and the programs that are controlled on it."""
+    """A connection to a stage host, and the programs that are controlled on it.
 
-    def __init__(self, connection: socket.socket) -> None:
+    `host` is its process where that is a child of this one, None otherwise.
+    """
+
+    def __init__(self, connection: socket.socket, host: int | None = None) -> None:
         self._connection = connection
+        self._host = host
         self._loop = asyncio.get_running_loop()
         self._lines = Lines()
         self._waiting = b""
@@ -146,7 +151,7 @@ class HostLine:
         self._loop.add_reader(connection, self._receive)
 
     @classmethod
-    def to(cls, folder: Path) -> HostLine:
+    def to(cls, folder: Path, host: int | None = None) -> HostLine:
         """Connect to the host of a folder. Raises OSError when there is none."""
         connection = socket.socket(socket.AF_UNIX)
         try:
@@ -156,7 +161,7 @@ class HostLine:
             connection.close()
             raise
         connection.setblocking(False)
-        return cls(connection)
+        return cls(connection, host)
 
     async def start(self, request: Message) -> HostedProcess:
         """Ask for a program and wait until it has been started. Raises OSError or ValueError.
@@ -166,9 +171,10 @@ class HostLine:
         return await self._ask(request, leaves=request["leaves_processes"])
 
     async def _ask(self, request: Message, *, leaves: bool) -> HostedProcess:
-        process = HostedProcess(self, request["id"], leaves=leaves)
+        process = HostedProcess(self, request["id"], request.get("variable"), leaves=leaves)
         self._processes[process.key] = process
         self.say(request)
+        look = self._loop.call_later(_START_S, self.is_held_up_by_others)
         limit = self._loop.call_later(_START_PATIENCE_S, self.close)
         try:
             await process.started()
@@ -176,6 +182,7 @@ class HostLine:
             self._processes.pop(process.key, None)
             raise
         finally:
+            look.cancel()
             limit.cancel()
         return process
 
@@ -204,6 +211,16 @@ class HostLine:
         """Send a message, and what waits, before this returns."""
         self.say(message)
         self._send()
+
+    def is_held_up_by_others(self) -> bool:
+        """Whether somebody has stopped the host, or traces it; it is told to go on.
+
+        A stage may do that: they are processes of the same user.
+        """
+        if self._host is None or not is_stopped(self._host):
+            return False
+        os.kill(self._host, signal.SIGCONT)
+        return True
 
     def close(self) -> None:
         """Hang up; programs that still run are the host's to supervise."""
@@ -265,8 +282,9 @@ class HostLost(ConnectionError):
 class HostedProcess:
     """A program that a stage host runs; only the launcher's event loop may use it."""
 
-    def __init__(self, line: HostLine, key: str, *, leaves: bool) -> None:
+    def __init__(self, line: HostLine, key: str, variable: str | None, *, leaves: bool) -> None:
         self.key = key
+        self._variable = variable
         self._line = line
         self._leaves = leaves
         self._tree: Tree | None = None
@@ -301,13 +319,14 @@ class HostedProcess:
     def signal_tree(self, signal: int) -> None:
         """Have everything that belongs to the program signalled.
 
-        Without its host we look for it ourselves; what another executor took over is not ours.
+        Without its host, or where others hold that up, we look for it ourselves; what another
+        executor took over is not ours.
         """
         if self._is_taken or self._tree is None:
             return
         if self._line.is_open:
             self._line.say_at_once({"do": "signal", "id": self.key, "signal": int(signal)})
-        else:
+        if not self._line.is_open or self._line.is_held_up_by_others():
             self._tree.send(signal)
 
     def tree_lives(self) -> bool:
@@ -350,7 +369,10 @@ class HostedProcess:
     def note(self, message: Message) -> bool:
         """Take what the host says; whether it was the last word on this program."""
         if "started" in message:
-            self._tree = Tree(message["started"], message["mark"], keeps_services=self._leaves)
+            variable = os.fsencode(message.get("variable", self._variable) or "")
+            self._tree = Tree(
+                message["started"], message["mark"], variable=variable, keeps_services=self._leaves
+            )
             self._ran_s = message["ran_s"]
             self._started.set()
             return False
@@ -381,6 +403,9 @@ class HostedProcess:
         self._ended.set()
         self._emptied.set()
 
+
+_START_S = 0.5
+"""After which a host that has not told of a start yet may have been stopped by what it started."""
 
 _START_PATIENCE_S = 60.0
 """How long a host may take to start a program before it counts as lost."""

@@ -214,7 +214,8 @@ class Host:
         if program.client not in (None, client):
             self._clients.tell(program.client, {"id": key, "taken": True})
         program.client, program.due_s = client, None
-        self._clients.tell(client, _started(program))
+        variable = os.fsdecode(program.tree.variable)
+        self._clients.tell(client, {**_started(program), "variable": variable})
         if program.code is not None and program.sink is None:
             self._clients.tell(client, {"id": key, "ended": program.code, "left": True})
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -277,3 +278,42 @@ async def test_a_stage_inherits_no_descriptor(make_work: MakeWork, run: Run) -> 
     await run(work)
     os.close(kept)
     assert len(work.log_path.read_text().split()) == 4  # the three streams, and what ls opened
+
+
+HIDDEN = f"prlimit --rttime=unlimited setsid sh -c 'echo $$ >../ready; {FOREVER}' &"
+"""A process that only its environment betrays."""
+
+
+@pytest.mark.parametrize("attack", ["STOP", "KILL"])
+async def test_a_stage_that_attacks_its_host_is_ended_with_all_it_started(
+    attack: str,
+    make_work: MakeWork,
+    run: Run,
+    ready: Signals,
+    is_running: Callable[[str], bool],
+) -> None:
+    script = f"trap '' TERM; {HIDDEN} kill -{attack} $PPID; {FOREVER}"
+    hidden = await run_until_heard_then_cancel(run, ready, make_work(shell=script, grace_s=0.05))
+    assert not is_running(hidden)
+
+
+TRACE = """
+import ctypes, os, signal, sys
+if not os.fork():
+    libc = ctypes.CDLL(None, use_errno=True)
+    PTRACE_ATTACH = 16
+    failed = libc.ptrace(PTRACE_ATTACH, int(sys.argv[1]), None, None)
+    with open("../ready", "w") as ready:
+        print("refused" if failed else os.getpid(), file=ready)
+signal.pause()
+"""
+
+
+async def test_a_stage_that_traces_its_host_is_ended(
+    make_work: MakeWork, run: Run, ready: Signals, is_running: Callable[[str], bool]
+) -> None:
+    script = f"trap '' TERM; exec {sys.executable} -c '{TRACE}' $PPID"
+    tracer = await run_until_heard_then_cancel(run, ready, make_work(shell=script, grace_s=0.05))
+    if tracer == "refused":
+        pytest.skip("this system does not let processes of one user trace each other")
+    assert not is_running(tracer)
