@@ -160,6 +160,13 @@ class Process(Protocol):
         ...
 
 
+class TakenOver(OSError):
+    """Another executor has the process by now, its log and its outputs too."""
+
+    def __str__(self) -> str:
+        return "it was taken over"
+
+
 class Launcher(Protocol):
     """What starts processes; the only way by which agents do."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from orchestrate_tui.agents.contract import Process, Program, Services
+from orchestrate_tui.agents.contract import Process, Program, Services, TakenOver
 from orchestrate_tui.agents.leftovers import KEY_VARIABLE, end_leftovers, is_stopped
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.files import SOCKET, short_name
@@ -276,7 +276,7 @@ class HostLine:
 
 
 class HostLost(ConnectionError):
-    """The stage host ended before the program did, or gave it to another executor."""
+    """The stage host ended before the program did."""
 
 
 class HostedProcess:
@@ -354,10 +354,10 @@ class HostedProcess:
             raise self._refusal
 
     async def wait(self) -> int:
-        """Wait for the end of the head; see Process. Raises HostLost."""
+        """Wait for the end of the head; see Process. Raises HostLost or TakenOver."""
         await self._ended.wait()
         if self._code is None:
-            raise HostLost("its stage host is gone" if not self._is_taken else "it was taken over")
+            raise TakenOver if self._is_taken else HostLost("its stage host is gone")
         return self._code
 
     async def wait_tree(self) -> None:

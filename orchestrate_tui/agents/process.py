@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrate_tui.agents import wording
-from orchestrate_tui.agents.contract import Launcher, Outcome, Program, Work
+from orchestrate_tui.agents.contract import Launcher, Outcome, Program, TakenOver, Work
 from orchestrate_tui.agents.environment import output_path, own_environment, text_values
 from orchestrate_tui.agents.log import StageLog, has_room
 from orchestrate_tui.agents.output import BadOutput, make_private, read_outputs
@@ -46,7 +46,10 @@ async def run_program(
     if work.is_exposed or work.masker is not None:
         with suppress(OSError):  # then the stage tries, and the log tells why it cannot
             make_private(outputs)
-    outcome = await _start_and_supervise(work, launcher, program)
+    try:
+        outcome = await _start_and_supervise(work, launcher, program)
+    except TakenOver as error:
+        return Outcome(succeeded=False, reason=str(error))
     return _with_outputs(outcome, outputs, work.log)
 
 
@@ -59,6 +62,8 @@ async def _start_and_supervise(work: Work, launcher: Launcher, program: Program)
         return Outcome(succeeded=False, reason=reason)
     try:
         ending = await supervise(process, timeout_s=work.timeout_s, grace_s=work.agent.grace_s)
+    except TakenOver:
+        raise
     except OSError as error:
         reason = wording.lost(error)
         work.log.note(reason)

@@ -209,6 +209,8 @@ async def test_the_processes_of_the_owner_before_are_controlled_by_one_executor(
         go_on(other)
         await other.result()
         assert is_running(pid)
+        log = scene.history.log_path(1, "a", 1)
+        assert not log.exists() or "orchestrate-tui:" not in log.read_text()
         await scene.executor.cancel(1)
     assert not is_running(pid)
 
