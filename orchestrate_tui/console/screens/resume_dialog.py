@@ -56,8 +56,10 @@ def way_of_rollback(event: RollbackEvent) -> Content:
     return lines(
         [
             plain(f"Rollback {event.id} of run #{event.run_id} goes on. What is undone stays so."),
-            plain("An undo that still runs is taken back. One that is lost runs again if it is"),
-            plain("marked idempotent; else you are asked."),
+            plain(
+                "An undo that still runs is taken back. One that is lost runs again if it is"
+                " marked idempotent; else you are asked."
+            ),
         ]
     )
 
