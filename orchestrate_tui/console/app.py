@@ -36,7 +36,7 @@ from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.protection import confirmation
-from orchestrate_tui.errors import OrchestrateError, Unrecorded
+from orchestrate_tui.errors import OrchestrateError, Refused, Unrecorded
 from orchestrate_tui.store.attendance import Attendance
 
 if TYPE_CHECKING:
@@ -225,13 +225,17 @@ class OrchestrateApp(App[str]):
 
     def _confirm_cancelling(self, control: LatchedControl, asked: Sequence[int]) -> None:
         """Have the names of protected environments typed before runs on them are cancelled."""
-        found = [name for run_id in asked for name in control.environments(run_id)]
-        touched = tuple(dict.fromkeys(found))
-        if not touched or control.latch.is_locked(touched):  # which refuses by itself
-            self._cancel_and_exit(asked)
-        else:
+        touched = control.touched(asked)
+        try:
+            control.latch.check(touched)
+        except Refused as refusal:  # nothing is cancelled before all of it may be
+            self.notify(visible(str(refusal)), severity="error", markup=False)
+            return
+        if touched:
             question = dialogs.cancel_question(asked, confirmation(touched))
             self.push_screen(question, partial(self._cancelling_confirmed, asked))
+        else:
+            self._cancel_and_exit(asked)
 
     def _cancelling_confirmed(self, asked: Sequence[int], answer: str | None) -> None:
         if answer == CANCEL:
@@ -243,11 +247,15 @@ class OrchestrateApp(App[str]):
         control = self._control
         if control is None:
             return
-        if control.is_stuck:
-            control.lose_patience()
-            self.exit(CANCEL, return_code=Unrecorded.exit_code)
-            return
         refusals = []
+        if control.is_stuck:
+            try:
+                control.lose_patience()
+            except Refused as refusal:
+                self.notify(visible(str(refusal)), severity="error", markup=False)
+            else:
+                self.exit(CANCEL, return_code=Unrecorded.exit_code)
+            return
         for run_id in sorted({*asked} & {*control.active()}):
             try:
                 await outcome(control.cancel(run_id))

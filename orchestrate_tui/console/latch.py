@@ -1,13 +1,13 @@
 """The latch of a console: on runs that touch a protected environment nothing changes by a slip.
 
-A console opens locked. Unlocked it stays so for a while, measured by a clock that nobody can set.
+A console opens locked. Unlocked it stays so for a while, measured by a clock that nobody can set
+and that goes on while the machine sleeps.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +21,7 @@ from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.protection import confirmation, protected_environments
 from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.stagehost.boot import boot_clock
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.opening import Opening
@@ -51,12 +52,13 @@ class Latch:
         configured: Collection[str] = (),
         *,
         unlocked_for_s: float = UNLOCKED_FOR_S,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = boot_clock,
     ) -> None:
         self.unlocked_for_s = unlocked_for_s
         self._configured = frozenset(configured)
         self._now = monotonic
         self._until: dict[str, float] = {}
+        self._refused: tuple[str, ...] = ()
 
     def environments(self, pipeline: Pipeline, *, simulated: bool) -> tuple[str, ...]:
         """The protected environments of a pipeline; a simulated run touches none."""
@@ -71,14 +73,32 @@ class Latch:
         """Whether one of them is locked; no environments are not."""
         return bool(environments) and not self.left_s(environments)
 
+    @property
+    def unlocked(self) -> tuple[str, ...]:
+        """Every environment that is unlocked now, whichever run is looked at."""
+        return tuple(name for name in self._until if self.left_s((name,)))
+
+    def at_hand(self, environments: Sequence[str]) -> tuple[str, ...]:
+        """What a key turns where these are looked at: they, and those that were refused last.
+
+        Without any it is what is unlocked.
+        """
+        return tuple(dict.fromkeys((*environments, *self._refused))) or self.unlocked
+
     def turn(self, environments: Sequence[str]) -> None:
         """Unlock all of them when one is locked, else lock them."""
         until = self._now() + self.unlocked_for_s if self.is_locked(environments) else 0.0
         self._until.update(dict.fromkeys(environments, until))
+        self.forget_refusal()
+
+    def forget_refusal(self) -> None:
+        """Let the key turn nothing because of what was refused before."""
+        self._refused = ()
 
     def check(self, environments: Sequence[str]) -> None:
         """Raise Refused when one of them is locked."""
         if self.is_locked(environments):
+            self._refused = tuple(environments)
             verb = "is" if len(environments) == 1 else "are"
             raise Refused(
                 f"{confirmation(environments)} {verb} protected, and this console is locked",
@@ -135,8 +155,14 @@ class LatchedControl:
         return self._control.is_stuck
 
     def lose_patience(self) -> None:
-        """Give up what cannot be recorded."""
+        """Give up what cannot be recorded. Raises Refused while an environment of it is locked."""
+        self.latch.check(self.touched(self.active()))
         self._control.lose_patience()
+
+    def touched(self, run_ids: Iterable[int]) -> tuple[str, ...]:
+        """The protected environments that any of these runs touches."""
+        found = (name for run_id in run_ids for name in self.environments(run_id))
+        return tuple(dict.fromkeys(found))
 
     def start_run(
         self, loaded: Runnable, trigger: TriggerContext | None = None, *, simulated: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +216,93 @@ async def test_a_read_only_console_needs_no_latch(story: Story) -> None:
     app = OrchestrateApp(story.history, clock=now)
     async with app.run_test(size=(80, 24)) as pilot:
         assert "LOCKED" not in shown(pilot)
+
+
+SHOP = """\
+name: shop
+environments: {production: {protected: true}}
+agents: {robot: {shell: "true"}}
+stages: [{name: deploy, agent: robot, task: t, environment: production}]
+"""
+
+
+async def test_a_run_of_what_never_ran_is_unlocked_where_it_is_put_together(
+    story: Story, desk: Desk, watch: Stopwatch, tmp_path: Path
+) -> None:
+    story.run(DELIVERY)
+    (tmp_path / "shop.yaml").write_text(SHOP)
+    files, latch = [tmp_path / "shop.yaml"], Latch(monotonic=watch)
+    app = OrchestrateApp(story.history, desk, files=files, latch=latch, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: LOCKED in shown(pilot))
+        await pilot.press("tab", "tab", "tab", "W", "ctrl+s")  # a letter in a field
+        await settle(pilot, lambda: "this console is locked" in shown(pilot))
+        await pilot.press("W")
+        await settle(pilot, lambda: "production unlocked 5:00" in shown(pilot))
+        watch.seconds += 60
+        await settle(pilot, lambda: "production unlocked 4:00" in shown(pilot))
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked[0][:2] == ("start_run", "shop")
+
+
+async def test_what_was_refused_is_what_the_key_unlocks(
+    app: OrchestrateApp, story: Story, desk: Desk
+) -> None:
+    story.rollback(1, status=RollbackStatus.RUNNING, started_at=now())
+    story.run(DELIVERY)
+    async with app.run_test(size=(120, 40)) as pilot:
+        assert "LOCKED" not in shown(pilot)
+        await pilot.press("4", "H")
+        await settle(pilot, lambda: LOCKED in shown(pilot))
+        await pilot.press("W", "H")
+        await armed(pilot)
+        await pilot.press(*"production", "enter", "right", "enter")
+        await settle(pilot, lambda: desk.asked)
+    assert desk.asked[0][:2] == ("halt", 1)
+
+
+async def test_nothing_is_unlocked_unseen_and_the_key_locks_it(
+    app: OrchestrateApp, story: Story
+) -> None:
+    story.run(DELIVERY)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("1", "down")
+        await settle(pilot, lambda: LOCKED in shown(pilot))
+        await pilot.press("W", "up")
+        await settle(pilot, lambda: "#2" in shown(pilot).partition("\n")[0])
+        assert "production unlocked" in shown(pilot)
+        await pilot.press("W")
+        await settle(pilot, lambda: "unlocked" not in shown(pilot))
+
+
+@pytest.mark.parametrize("is_stuck", [False, True])
+async def test_quitting_cancels_nothing_before_all_of_it_is_unlocked(
+    app: OrchestrateApp, story: Story, desk: Desk, *, is_stuck: bool
+) -> None:
+    desk.runs, desk.is_stuck = (1, story.run(DELIVERY)), is_stuck
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await pilot.press("q")
+        await armed(pilot)
+        await pilot.press("right", "right", "enter")
+        await settle(pilot, lambda: "this console is locked" in shown(pilot))
+        await pilot.press("escape")
+    assert desk.asked == []
+
+
+def test_what_is_unlocked_locks_itself_while_the_machine_sleeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    boot_s = 100.0
+
+    def clock(which: int) -> float:
+        return boot_s if which == time.CLOCK_BOOTTIME else 100.0
+
+    monkeypatch.setattr(time, "clock_gettime", clock)
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    latch = Latch()
+    latch.turn(("production",))
+    assert latch.unlocked == ("production",)
+    boot_s += 301
+    assert latch.is_locked(("production",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,10 +58,33 @@ class LatchedScreen(MainScreen, AskingScreen):
         return self._latch.environments(picture.pipeline, simulated=picture.run.simulated)
 
     def action_turn_latch(self) -> None:
-        """Unlock what the chosen run touches for a while, or lock it again."""
-        self._latch.turn(self._environments)
+        """Unlock what the chosen run touches, or was just refused, for a while, or lock it."""
+        self._latch.turn(self._at_hand)
         self._tell()
 
+    def choose_run(self, run_id: int) -> None:
+        """Show a run; what was refused for another one is at hand no more."""
+        self._latch.forget_refusal()
+        super().choose_run(run_id)
+
+    @property
+    def _at_hand(self) -> tuple[str, ...]:
+        """The environments that the key turns."""
+        return self._latch.at_hand(self._environments)
+
     def _status(self) -> Iterable[Content]:
-        """What the status line tells: whether this console is locked, first of all."""
-        return (latch_text(self._latch, self._environments), *super()._status())
+        """What the status line tells: whether this console is locked, first of all.
+
+        Nothing is unlocked unseen, whichever run is chosen.
+        """
+        latch, at_hand = self._latch, self._at_hand
+        others = [name for name in latch.unlocked if name not in at_hand]
+        return (latch_text(latch, at_hand), latch_text(latch, others), *super()._status())
+
+    def _passes_latch(self, environments: Sequence[str]) -> bool:
+        """Whether something may be changed there; if not, that is said, and can be altered."""
+        passes = super()._passes_latch(environments)
+        if not passes:
+            self._tell()
+            self.offer_keys()
+        return passes

@@ -17,6 +17,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.latch import latch_text
 from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.new_run import pipeline_files, problems, trigger_of
 from orchestrate_tui.console.screens.dialog import Dialog
@@ -28,7 +29,7 @@ from orchestrate_tui.errors import OrchestrateError, PipelineFileError, Problem,
 from orchestrate_tui.spec import LoadedPipeline, load_pipeline
 
 if TYPE_CHECKING:
-    from orchestrate_tui.console.ports import ExecutorControl
+    from orchestrate_tui.console.latch import LatchedControl
     from orchestrate_tui.domain.run import TriggerContext
 
 MOST_PROBLEMS = 2
@@ -40,9 +41,10 @@ class NewRunDialog(Dialog[int]):
     CSS_PATH = "new_run_dialog.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "Start", show=False),
+        Binding("W", "turn_latch", "Unlock", show=False),
     ]
 
-    def __init__(self, control: ExecutorControl, files: Sequence[Path]) -> None:
+    def __init__(self, control: LatchedControl, files: Sequence[Path]) -> None:
         super().__init__()
         self._control = control
         self._files = pipeline_files(files, Path())
@@ -64,12 +66,14 @@ class NewRunDialog(Dialog[int]):
                 yield Field("Changed paths", "unknown; - when nothing changed", "changed")
                 yield Tick("Simulate: run no agent, change nothing", compact=True)
             yield Static(id="state")
+            yield Static(id="latch")
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Start", id="start", variant="primary", compact=True, disabled=True)
 
     def on_mount(self) -> None:
         """Choose the first file."""
+        self.set_interval(1, self._show_latch)
         if self._files:
             self.query_one(OptionList).highlighted = 0
             self.query_one(OptionList).focus()
@@ -124,6 +128,7 @@ class NewRunDialog(Dialog[int]):
         """Say what stands in the way; without anything the run can be started."""
         start = self.query_one("#start", Button)
         start.disabled = True
+        self._show_latch()
         if self._loaded is None:
             return
         try:
@@ -139,6 +144,26 @@ class NewRunDialog(Dialog[int]):
             yield plain(f"{pipeline.name}: {len(pipeline.stages)} stages. {pipeline.description}")
             for warning in self._loaded.warnings:
                 yield _told(warning)
+
+    @property
+    def _environments(self) -> tuple[str, ...]:
+        """The protected environments that the run would touch."""
+        if self._loaded is None:
+            return ()
+        latch = self._control.latch
+        return latch.environments(self._loaded.pipeline, simulated=self._is_simulated)
+
+    def _show_latch(self) -> None:
+        """Say whether this console is locked for the run, or for how long it is not."""
+        text = latch_text(self._control.latch, self._environments)
+        line = self.query_one("#latch", Static)
+        line.display = bool(text.plain)
+        line.update(text)
+
+    def action_turn_latch(self) -> None:
+        """Unlock what the run would touch for a while, or lock it again."""
+        self._control.latch.turn(self._environments)
+        self._check()
 
     @property
     def _is_simulated(self) -> bool:
@@ -192,6 +217,7 @@ class NewRunDialog(Dialog[int]):
             run_id = await outcome(future)
         except OrchestrateError as error:
             self._say([toned(text, Tone.BAD) for text in error.lines])
+            self.query_one("#start").focus()  # where W is a key, and no letter that is typed
         else:
             self.dismiss(run_id)
 

@@ -10,6 +10,7 @@ from textual.widgets import OptionList
 
 from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.latch import latch_text
 from orchestrate_tui.console.screens.asking_screen import AskingScreen
 from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
 from orchestrate_tui.console.screens.releases_screen import ReleasesScreen
@@ -30,8 +31,9 @@ class OperatorReleases(ReleasesScreen, AskingScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pin", "Pin", tooltip="Vouch for this release as the golden one, or not"),
         Binding("l", "lift", "Lift", tooltip="Let this version be deployed again"),
+        Binding("W", "turn_latch", "Unlock", show=False),
     ]
-    KEYS = "p pin or unpin · l lift the quarantine"
+    KEYS = "p pin or unpin · l lift the quarantine · W unlock what is protected"
 
     def __init__(
         self, history: History, control: LatchedControl, drafts: Drafts, *, clock: Clock = utc_now
@@ -39,6 +41,13 @@ class OperatorReleases(ReleasesScreen, AskingScreen):
         super().__init__(history, clock=clock)
         self._control = control
         self._drafts = drafts
+
+    def action_turn_latch(self) -> None:
+        """Unlock for a while what was refused, or lock what is unlocked."""
+        latch = self._control.latch
+        turned = latch.at_hand(())
+        latch.turn(turned)
+        self._say(latch_text(latch, turned).plain.strip())
 
     def action_pin(self) -> None:
         """Ask why the release under the cursor is golden, or is not any more."""

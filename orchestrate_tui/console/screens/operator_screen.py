@@ -154,7 +154,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
             "resume": picture is not None and picture.can_be_resumed,
             "acknowledge": picture is not None and picture.can_be_acknowledged,
             "take_over": picture is not None and self._is_driven_elsewhere(picture),
-            "turn_latch": bool(self._environments),
+            "turn_latch": bool(self._at_hand),
             "rehearse": picture is not None and picture.can_be_rehearsed,
             "retry_rollback": rollback is RollbackStatus.FAILED,
             "halt_rollback": rollback is not None and rollback not in ENDED_ROLLBACKS,
