@@ -3,18 +3,20 @@
 The standard library writes and compiles every method of a dataclass while its module is loaded.
 That takes longer than all else that is loaded here, and most of it is for nothing: a process makes
 values of few of its classes, and compares fewer. Here each method stands in for itself until it is
-called. What is offered is `dataclasses.dataclass` as far as it is used, and it is checked as that.
+called. What is offered is `dataclasses.dataclass` as far as it is used, and it is checked as that;
+`methods_written_later` offers it to libraries too.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, FrozenInstanceError
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from dataclasses import dataclass
 else:
 
@@ -34,9 +36,7 @@ else:
         def made(cls: type) -> type:
             # the standard library lets nothing but a frozen class go on from a frozen one
             is_derived = any(map(_is_frozen, cls.__mro__[1:]))
-            bare = dataclasses.dataclass(
-                init=False, repr=False, eq=False, frozen=is_derived, **given
-            )
+            bare = _written_at_once(init=False, repr=False, eq=False, frozen=is_derived, **given)
             plain = bare(cls)
             plain.__dataclass_params__.frozen = frozen
             return _completed(plain, eq=eq, slots=slots, has_hash=unsafe_hash or frozen)
@@ -44,7 +44,10 @@ else:
         return made if cls is None else made(cls)
 
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "methods_written_later"]
+
+_written_at_once: Any = dataclasses.dataclass
+_KNOWN = frozenset({"frozen", "slots", "kw_only", "eq", "unsafe_hash"})
 
 _MADE_ANEW = object()
 """Stands for a value that each one gets its own of."""
@@ -54,6 +57,23 @@ _Written = tuple[str, list[str]]
 
 _Names = dict[str, Any]
 """What the lines of a method refer to; a method may add to it."""
+
+
+@contextmanager
+def methods_written_later() -> Iterator[None]:
+    """Have the dataclasses of whatever is loaded meanwhile write their methods later, too.
+
+    One that is asked for something that is not known here is made by the standard library.
+    """
+
+    def offered(cls: type | None = None, /, **settings: Any) -> Any:
+        return (dataclass if settings.keys() <= _KNOWN else _written_at_once)(cls, **settings)
+
+    dataclasses.dataclass = offered
+    try:
+        yield
+    finally:
+        dataclasses.dataclass = _written_at_once
 
 
 def _is_frozen(cls: Any) -> bool:

@@ -17,6 +17,7 @@ from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
 from orchestrate_tui.cli.terminal import say
 from orchestrate_tui.collection import load_in_peace
 from orchestrate_tui.console.opening import Opening
+from orchestrate_tui.console.sparing import sparing
 from orchestrate_tui.stagehost.starting import start_ahead
 from orchestrate_tui.store.accounts import is_anothers
 from orchestrate_tui.store.history import History
@@ -87,8 +88,9 @@ def console_over(
     """
     forget_settings_of_textual()
     load_in_peace()  # until the first picture is drawn
-    from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
-    from orchestrate_tui.console.latch import Latch  # noqa: PLC0415  (brings Textual)
+    with sparing():
+        from orchestrate_tui.console.app import run_console  # noqa: PLC0415  (brings Textual)
+        from orchestrate_tui.console.latch import Latch  # noqa: PLC0415  (brings Textual)
 
     config = configuration()
     history = History(path, hands_off=is_anothers(path))

@@ -7,6 +7,7 @@ from argparse import Namespace
 from orchestrate_tui.cli.confinement import confine
 from orchestrate_tui.cli.places import database_path
 from orchestrate_tui.cli.screen import check_screen
+from orchestrate_tui.console.sparing import sparing
 from orchestrate_tui.errors import Refused
 
 
@@ -19,7 +20,10 @@ def watch(arguments: Namespace) -> int:
             next_step=f"Say as who runs the pipelines: orchestrate-tui publish {arguments.publish}",
         )
     confine()
-    from orchestrate_tui.console.watching import run_watching_console  # noqa: PLC0415  (confined)
+    with sparing():
+        from orchestrate_tui.console.watching import (  # noqa: PLC0415  (confined)
+            run_watching_console,
+        )
     from orchestrate_tui.store.history import History  # noqa: PLC0415  (confined)
 
     return run_watching_console(History(database_path(arguments), hands_off=True))

@@ -5,11 +5,12 @@ import dataclasses
 import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, asdict, field, fields, replace
+from dataclasses import dataclass as dataclass_of_python
 from typing import Any
 
 import pytest
 
-from orchestrate_tui.values import dataclass
+from orchestrate_tui.values import dataclass, methods_written_later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,3 +156,27 @@ def test_a_method_that_nobody_needed_is_not_written() -> None:
     assert written == ["_later.<locals>.method"] * 2
     assert thing.__init__.__qualname__.endswith("Thing.__init__")
     assert thing.__eq__.__qualname__ == "_later.<locals>.method"
+
+
+def test_the_dataclasses_of_a_library_are_the_same_with_methods_written_later() -> None:
+    with methods_written_later():
+
+        @dataclasses.dataclass
+        class Later:
+            left: int
+            right: int = 2
+
+        @dataclasses.dataclass(order=True)
+        class Ordered:
+            left: int
+
+    assert Later(1) == Later(1, 2)
+    assert Later.__hash__ is None
+    assert Ordered(1) < Ordered(2)
+    assert dataclasses.dataclass is dataclass_of_python
+
+
+def test_a_library_that_cannot_be_loaded_leaves_dataclasses_as_they_were() -> None:
+    with pytest.raises(ImportError), methods_written_later():
+        raise ImportError
+    assert dataclasses.dataclass is dataclass_of_python
