@@ -20,7 +20,7 @@ BUSY_TIMEOUT_S = 30.0
 MAKE_ROOM = "Free some space, and look meanwhile with: orchestrate-tui --read-only"
 _LEAST_ROOM_BYTES = 64 * 1024
 
-SENSELESS = (LookupError, MsgspecError, TypeError, ValueError)
+SENSELESS = (LookupError, MsgspecError, RecursionError, TypeError, ValueError)
 """What is raised for a value that makes no sense: nobody wrote it, the database is damaged."""
 
 Connection = sqlite3.Connection

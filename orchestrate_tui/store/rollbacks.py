@@ -19,7 +19,7 @@ from orchestrate_tui.stagehost.boot import boot_clock, boot_id
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.fencing import check_carrier
 from orchestrate_tui.store.record import record
-from orchestrate_tui.store.rows import rollback_of
+from orchestrate_tui.store.rows import rollback_of, texts
 from orchestrate_tui.store.runs import check_run
 
 if TYPE_CHECKING:
@@ -220,11 +220,11 @@ def check_loop(
         WHERE run_id = ? AND rollback_to_stage = ? ORDER BY id
     """
     rows = connection.execute(query, (run_id, target)).fetchall()
-    before = [row for row in rows if overlaps(components, json.loads(row["components"]))]
+    before = [row for row in rows if overlaps(components, texts(row["components"]))]
     if before:
         newest = before[-1]
         by = f" by {newest['actor']}" if newest["actor"] else ""
-        gone = [json.loads(row["components"]) or known for row in rows]
+        gone = [texts(row["components"]) or known for row in rows]
         wanted = [name for name in known if name in components or not components]
         left = tuple(name for name in wanted if not any(name in names for names in gone))
         raise RollbackLoop(target, len(before), f"It was rollback {newest['id']}{by}. ", left)

@@ -62,15 +62,37 @@ def _trigger_of(row: sqlite3.Row) -> TriggerContext:
     return TriggerContext(
         event=row["trigger_event"],
         branch=row["branch"],
-        labels=_items(row["labels"]),
-        changed=None if changed is None else tuple(json.loads(changed)),
-        variables=tuple((name, value) for name, value in _items(row["variables"])),
+        labels=texts(row["labels"]),
+        changed=None if changed is None else texts(changed),
+        variables=_pairs(row["variables"]),
     )
 
 
-def _items(text: str) -> tuple[Any, ...]:
-    """What a list in JSON holds; most hold nothing, and many are read for a page of runs."""
-    return () if text == "[]" else tuple(json.loads(text))
+def texts(content: str) -> tuple[str, ...]:
+    """What a list of texts in JSON holds. Raises ValueError for anything else.
+
+    Most hold nothing, and many are read for a page of runs.
+    """
+    return () if content == "[]" else _all_texts(json.loads(content))
+
+
+def _pairs(content: str) -> tuple[tuple[str, str], ...]:
+    if content == "[]":
+        return ()
+    return tuple((name, value) for name, value in map(_all_texts, _listed(json.loads(content))))
+
+
+def _all_texts(found: object) -> tuple[str, ...]:
+    listed = _listed(found)
+    if all(isinstance(one, str) for one in listed):
+        return tuple(listed)
+    raise ValueError("not a list of texts")
+
+
+def _listed(found: object) -> list[Any]:
+    if isinstance(found, list):
+        return found
+    raise ValueError("not a list")
 
 
 STAGE_COLUMNS = (
@@ -137,7 +159,7 @@ def rollback_of(row: sqlite3.Row) -> RollbackEvent:
         created_at=from_text(row["created_at"]),
         actor=row["actor"],
         reason=row["reason"],
-        components=tuple(json.loads(row["components"])),
+        components=texts(row["components"]),
         cascade=bool(row["cascade"]),
         retry_of=row["retry_of"],
         waits=bool(row["waits"]),

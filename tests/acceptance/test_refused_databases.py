@@ -299,6 +299,10 @@ def test_a_database_that_was_removed_is_made_anew_when_its_head_is_removed_too(
         ("UPDATE runs SET status = 'odd'", "'odd' is not a valid RunStatus"),
         ("UPDATE runs SET definition_hash = 'odd'", "no definition odd"),
         ("UPDATE definitions SET body = 'odd'", "JSON is malformed"),
+        ("UPDATE runs SET changed = '[1]'", "not a list of texts"),
+        ("UPDATE runs SET variables = '[[\"a\", 1]]'", "not a list of texts"),
+        ("UPDATE runs SET labels = '{}'", "not a list"),
+        (f"UPDATE runs SET labels = '{'[' * 100_000}'", "maximum recursion depth exceeded"),
     ],
 )
 @pytest.mark.parametrize(
