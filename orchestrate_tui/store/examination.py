@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store.connection import cannot_open, connect_writer
+from orchestrate_tui.store.contradictions import contradictions, unknown_rows
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.head import make_head
 from orchestrate_tui.store.locks import FileLock
 from orchestrate_tui.store.loss import check_not_lost, is_absent
 from orchestrate_tui.store.migrator import is_current
 from orchestrate_tui.store.reading import Reader
+from orchestrate_tui.store.schema import changed_schema, mend_schema
 from orchestrate_tui.store.soundness import damaged, examine_record
 from orchestrate_tui.store.verification import Verdict, move_mark
 
@@ -51,9 +53,20 @@ def _look(connection: sqlite3.Connection, path: Path) -> tuple[bool, str]:
     try:
         is_up_to_date = is_current(connection, path)
         (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if answer == "ok" and is_up_to_date:
+            answer = _complaint(connection) or answer
     except sqlite3.DatabaseError as error:
         return False, str(error)
     return is_up_to_date, answer
+
+
+def _complaint(connection: sqlite3.Connection) -> str:
+    """What SQLite does not call damaged: the schema, and rows that belong to none."""
+    if changed := changed_schema(connection):
+        return f"its schema was changed: {', '.join(changed)}"
+    if unknown := unknown_rows(connection):
+        return f"rows are missing: there are {', '.join(unknown)}"
+    return ""
 
 
 def check_record(path: Path) -> str:
@@ -65,14 +78,32 @@ def check_record(path: Path) -> str:
     verdict = examine_record(files)
     if verdict.damage:
         raise damaged(files, verdict.damage)
+    if found := _contradictions(files):
+        raise StoreError(
+            f"The record in {path} was not changed, but what it tells of was: {'; '.join(found)}",
+            next_step="Restore a backup, or ask who has changed the database by hand",
+        )
     accepted = f"; damage in {verdict.accepted} place(s) was accepted" if verdict.accepted else ""
     return f"{verdict.count} event(s), none changed and none missing{accepted}"
+
+
+def _contradictions(files: StoreFiles) -> tuple[str, ...]:
+    reader = Reader(files.database, lambda _: None, hands_off=True)
+    try:
+        return reader.read(lambda connection: _contradictions_in(connection, files.database))
+    finally:
+        reader.close()
+
+
+def _contradictions_in(connection: sqlite3.Connection, path: Path) -> tuple[str, ...]:
+    return contradictions(connection) if is_current(connection, path) else ()
 
 
 def accept_damage(path: Path, *, actor: str, reason: str, at: datetime) -> tuple[str, ...]:
     """Have a database used again although its record is damaged; what is wrong with it, if it is.
 
-    It is written down, with who says so and why, and not complained of again. Raises StoreError,
+    It is written down, with who says so and why, and not complained of again. Triggers and indexes
+    that were changed are mended, which loses nothing. Raises StoreError,
     or NotFound when there is no database.
     """
     files = StoreFiles(path)
@@ -84,25 +115,29 @@ def accept_damage(path: Path, *, actor: str, reason: str, at: datetime) -> tuple
     try:
         with lock.held():
             verdict = examine_record(files)
-            if verdict.damage:
-                _accept(files, verdict, (actor, reason, to_text(at)))
+            mended = _accept(files, verdict, (actor, reason, to_text(at)))
     finally:
         lock.close()
-    return tuple(one.sentence for one in verdict.damage)
+    return (*(one.sentence for one in verdict.damage), *(f"{one} is mended" for one in mended))
 
 
-def _accept(files: StoreFiles, verdict: Verdict, by: tuple[str, str, str]) -> None:
+def _accept(files: StoreFiles, verdict: Verdict, by: tuple[str, str, str]) -> tuple[str, ...]:
+    """Write down what is damaged, and mend what can be; returns that."""
     rows = [(one.event_id, one.fingerprint, one.sentence, *by) for one in verdict.damage]
     connection = connect_writer(files.database)
     try:
         connection.execute("BEGIN")
-        connection.executemany(
-            "INSERT OR IGNORE INTO accepted_damage VALUES (?, ?, ?, ?, ?, ?)", rows
-        )
-        move_mark(connection, verdict.end)
+        mended = mend_schema(connection) if is_current(connection, files.database) else ()
+        if rows:
+            connection.executemany(
+                "INSERT OR IGNORE INTO accepted_damage VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
+            move_mark(connection, verdict.end)
         connection.execute("COMMIT")
-        make_head(files.head, verdict.end)
+        if rows:
+            make_head(files.head, verdict.end)
     except (sqlite3.Error, OSError) as error:
         raise cannot_open(files.database, error) from error
     finally:
         connection.close()
+    return mended

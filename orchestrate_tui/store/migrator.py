@@ -127,7 +127,7 @@ def _migration(name: str, text: str) -> Callable[[Database], None]:
             "CREATE TABLE IF NOT EXISTS migration_files"
             " (name TEXT PRIMARY KEY, sha256 TEXT NOT NULL) STRICT"
         )
-        for statement in _statements(text):
+        for statement in statements(text):
             connection.execute(statement)
         if name == _CHAINING:
             seal(connection)
@@ -136,7 +136,7 @@ def _migration(name: str, text: str) -> Callable[[Database], None]:
     return apply
 
 
-def _statements(script: str) -> Iterator[str]:
+def statements(script: str) -> Iterator[str]:
     """The statements of a script; a `;` inside a trigger, a string or a comment ends none."""
     statement = ""
     for part in _AFTER_SEMICOLON.split(script):

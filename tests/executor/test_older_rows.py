@@ -12,7 +12,7 @@ import pytest
 
 from orchestrate_tui.domain.pipeline import Environment, Undo
 from orchestrate_tui.domain.release import Ruling
-from orchestrate_tui.store.migrator import _statements, migration_files
+from orchestrate_tui.store.migrator import migration_files, statements
 from tests.executor.scenery import ROLLBACK, Scene, after, stage, undone
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +40,7 @@ def repeated(path: Path, migration: str, forget: str) -> None:
     (text,) = (text for name, text in migration_files() if name.startswith(migration))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(forget)
-        for statement in filter(FILLS.search, _statements(text)):
+        for statement in filter(FILLS.search, statements(text)):
             connection.execute(statement)
         connection.commit()
 

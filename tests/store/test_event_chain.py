@@ -255,7 +255,7 @@ def test_a_head_behind_the_database_is_what_a_crash_leaves(written: Path) -> Non
 def test_accepted_damage_is_kept_with_who_when_and_why(written: Path) -> None:
     tamper(written, CHANGE, "DELETE FROM events WHERE id > 18")
     accepted = accept_damage(written, actor="alice", reason="the disk lied", at=NOON)
-    assert accepted == ("event 9 was changed", "events 19 to 21 are lost, though committed")
+    assert accepted[:2] == ("event 9 was changed", "events 19 to 21 are lost, though committed")
     with closing(connect_reader(written)) as connection:
         rows = connection.execute(
             "SELECT event_id, finding, actor, reason, at FROM accepted_damage ORDER BY event_id"

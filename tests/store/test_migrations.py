@@ -14,7 +14,7 @@ from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import open_database
 from orchestrate_tui.store.connection import connect_reader
 from orchestrate_tui.store.history import History
-from orchestrate_tui.store.migrator import _statements, migration_files
+from orchestrate_tui.store.migrator import migration_files, statements
 from tests.store.conftest import Spawn
 from tests.store.scenery import REPOSITORY, Store
 
@@ -284,7 +284,7 @@ def test_no_migration_ends_its_own_transaction() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("BEGIN")
     for name, text in migration_files():
-        for statement in _statements(text):
+        for statement in statements(text):
             connection.execute(statement)
             assert connection.in_transaction, name
     connection.close()
