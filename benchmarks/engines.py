@@ -13,6 +13,7 @@ from benchmarks.shapes import shape as shape_of
 from benchmarks.turns import ROOT, Subject, measured_in_turn
 
 SQLITE = "SQLite alone"
+IN_CONSOLE = "orchestrate-tui, in a console"
 MOST_COMMITS = 2000
 """With more stages SQLite alone is left out: one commit after the other takes too long."""
 
@@ -20,10 +21,21 @@ DURABLE = "every change of a stage and its event, SQLite, synchronous=FULL"
 
 
 def measure_graph(
-    workload: str, title: str, shape: str, options: Options, *, runs: int = 1
+    workload: str,
+    title: str,
+    shape: str,
+    options: Options,
+    *,
+    runs: int = 1,
+    in_console: bool = False,
 ) -> list[Measurement]:
-    """The figures of all engines for the graph that `shape` names, such as `layers 20 50`."""
+    """The figures of all engines for the graph that `shape` names, such as `layers 20 50`.
+
+    With `in_console` the long form has a console run it too.
+    """
     subjects, absent = list(own_subjects(shape, runs)), []
+    if in_console and not options.short:
+        subjects.append(_driven(shape))
     for key in options.peers:
         try:
             subjects.append(_peer(key, shape, runs))
@@ -42,6 +54,15 @@ def _peer(key: str, shape: str, runs: int) -> Subject:
         command=(str(python_of(key)), str(work), *shape.split(), "--runs", str(runs)),
         stores=PEERS[key].stores,
         note=f"version {version_of(key)}",
+    )
+
+
+def _driven(shape: str) -> Subject:
+    return Subject(
+        name=IN_CONSOLE,
+        command=(sys.executable, "-m", "benchmarks.driven", *shape.split()),
+        stores=DURABLE,
+        note="started by keys and shown while it runs",
     )
 
 

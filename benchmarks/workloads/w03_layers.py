@@ -12,4 +12,4 @@ TARGETS, SHORT = w02_fan_out.TARGETS, w02_fan_out.SHORT
 
 def measure(options: Options) -> list[Measurement]:
     shape = "layers 10 30" if options.short else "layers 20 50"
-    return measure_graph("W3", TITLE, shape, options)
+    return measure_graph("W3", TITLE, shape, options, in_console=True)
