@@ -86,6 +86,17 @@ async def test_a_new_run_starts_with_what_was_filled_in(story: Story, desk: Desk
 
 
 @inside_folder
+async def test_start_pressed_twice_starts_one_run(story: Story, desk: Desk) -> None:
+    story.run()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+        await pilot.press("ctrl+s", "ctrl+s")
+        await settle(pilot, lambda: not isinstance(pilot.app.screen, NewRunDialog))
+    assert len(desk.asked) == 1
+
+
+@inside_folder
 async def test_enter_leaves_a_tick_as_it_is_and_leads_to_the_start(
     story: Story, desk: Desk
 ) -> None:

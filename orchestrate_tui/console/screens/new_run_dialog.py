@@ -49,6 +49,7 @@ class NewRunDialog(Dialog[int]):
         self._control = control
         self._files = pipeline_files(files, Path())
         self._loaded: LoadedPipeline | None = None
+        self._is_starting = False
         self._declared: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
@@ -203,19 +204,21 @@ class NewRunDialog(Dialog[int]):
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:
         """Start the run, if nothing stands in the way."""
-        if not self.query_one("#start").disabled:
+        if not self.query_one("#start").disabled and not self._is_starting:
             self._start()
 
-    @work(exclusive=True, group="start")
+    @work(group="start")
     async def _start(self) -> None:
         if self._loaded is None:
             return
+        self._is_starting = True
         future = self._control.start_run(
             self._loaded, self._trigger(), simulated=self._is_simulated
         )
         try:
             run_id = await outcome(future)
         except OrchestrateError as error:
+            self._is_starting = False
             self._say([toned(text, Tone.BAD) for text in error.lines])
             self.query_one("#start").focus()  # where W is a key, and no letter that is typed
         else:
