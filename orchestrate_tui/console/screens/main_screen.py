@@ -22,6 +22,7 @@ from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
 from orchestrate_tui.console.company import company
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.lights import Lights
+from orchestrate_tui.console.pace import Pace
 from orchestrate_tui.console.run_filter import RunFilter
 from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
 from orchestrate_tui.console.screens import dialogs
@@ -117,6 +118,7 @@ class MainScreen(Screen[None]):
         self._only_this_run = False
         self._was_shown = False
         self._lights = Lights(history)
+        self._pace = Pace()
         self.waiting: tuple[RollbackEvent, ...] = ()
         self.breakers: tuple[Breaker, ...] = ()
 
@@ -302,7 +304,9 @@ class MainScreen(Screen[None]):
     # What changes
 
     def _drain(self) -> None:
-        """Take over what changed; only what is shown is read again."""
+        """Take over what changed; only what is shown is read again, and who works goes first."""
+        if not self._pace.is_due():
+            return
         changes = self._bridge.drain()
         if changes:
             self._take_over(changes)

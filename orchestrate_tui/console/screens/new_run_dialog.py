@@ -20,6 +20,7 @@ from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.latch import latch_text
 from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.new_run import pipeline_files, problems, trigger_of
+from orchestrate_tui.console.pace import give_way
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, plain, toned
 from orchestrate_tui.console.text import visible
@@ -222,6 +223,7 @@ class NewRunDialog(Dialog[int]):
             self._say([toned(text, Tone.BAD) for text in error.lines])
             self.query_one("#start").focus()  # where W is a key, and no letter that is typed
         else:
+            await give_way()
             self.dismiss(run_id)
 
 
