@@ -16,7 +16,7 @@ from orchestrate_tui.collection import collect_again, load_in_peace
 from orchestrate_tui.errors import OrchestrateError, Senseless
 from orchestrate_tui.stagehost.starting import dismiss_ahead, start_ahead
 
-_COMMAND = re.compile("orchestrate-tui (--)?[a-z]")
+_COMMAND = re.compile("orchestrate-tui (?!--help)(--)?[a-z]")
 INTERRUPTED = 130
 _STARTING_NONE = ("simulate", "dry_run")
 

@@ -173,7 +173,9 @@ def _told(path: Path) -> str:
 def _writable(path: Path) -> Finding:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if is_anothers(path):
-        return Finding(check="folder", is_fine=True, text=f"{path} is for you to read")
+        is_mine = os.access(path, os.R_OK)
+        state = "for you to read" if is_mine else "not for you to read"
+        return Finding(check="folder", is_fine=is_mine, text=f"{path} is {state}")
     is_fine = os.access(folder, os.W_OK)
     state = "writable" if is_fine else "not writable by you"
     return Finding(check="folder", is_fine=is_fine, text=f"{folder} is {state}")

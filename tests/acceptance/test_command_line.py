@@ -314,8 +314,10 @@ def test_a_configuration_with_problems_is_told_with_its_line(desk: Desk) -> None
 
 
 def test_the_console_without_a_terminal_says_what_to_do_instead(desk: Desk) -> None:
-    for words in ([], ["console"], ["shop.yaml"], ["--read-only"]):
-        assert "The console needs a terminal" in assert_refused(desk, *words)
+    for words in ([], ["console"], ["shop.yaml"], ["--read-only"], ["--db", "other.db"]):
+        told = assert_refused(desk, *words)
+        assert "The console needs a terminal" in told
+        assert told.endswith("orchestrate-tui --help lists them\n")
 
 
 def test_the_console_is_not_opened_on_a_file_that_is_not_there(desk: Desk) -> None:

@@ -206,6 +206,7 @@ def test_who_may_not_read_is_told_in_one_sentence(path: Path, reader: OtherUser)
         code, output, complaints = reader.run(*command, "--db", path)
         assert (code, len(complaints.splitlines())) in {(2, 1), (1, 0)}
         assert f"You ({READER}) may not read the database {path}" in output + complaints
+        assert f"{path} is for you to read" not in output
 
 
 @pytest.mark.usefixtures("store")
