@@ -182,6 +182,7 @@ def connect(path: Path, how: str) -> sqlite3.Connection:
     try:
         if how == _ALONE:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA temp_store = MEMORY")  # a confined process makes no files
         connection.execute("PRAGMA query_only = ON")
     except sqlite3.Error:
         connection.close()

@@ -17,6 +17,7 @@ import asyncio, os, pathlib, pty, signal, socket, sqlite3, subprocess, sys, thre
 from orchestrate_tui.cli.confinement import confine
 from orchestrate_tui.cli.landlock import give_up_changing_anything
 from orchestrate_tui.cli.seccomp import give_up_calls
+from orchestrate_tui.store.reading import connect
 if sys.argv[1] == "confined":
     confine()
 elif sys.argv[1] == "landlocked":
@@ -30,6 +31,7 @@ except (OSError, sqlite3.OperationalError) as error:
 else:
     print("done")
 """
+NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
 ATTEMPTS = {
     "write a file": "open('new', 'w')",
     "append to a file": "open('old', 'a')",
@@ -79,6 +81,8 @@ cannot be started is told by a code."""
 HARMLESS = {
     "read a file": "open('old').read()",
     "read a database": "sqlite3.connect('file:old?mode=ro', uri=True)",
+    "sort more than SQLite keeps in memory": "connect(pathlib.Path('old'), 'mode=ro').execute("
+    f"'{NUMBERS} SELECT hex(randomblob(200)) AS text FROM n ORDER BY text').fetchall()",
     "write to nowhere": "open(os.devnull, 'w').write('')",
     "write to an open stream": "open(1, 'w', closefd=False).write('')",
     "run an event loop": "asyncio.run(asyncio.sleep(0))",
