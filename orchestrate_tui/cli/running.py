@@ -91,6 +91,9 @@ def _settled(arguments: Namespace) -> dict[str, Settlement]:
             "Every --stage needs an --as, and every --as a --stage",
             next_step="Say, for example: --stage deploy --as done",
         )
+    twice = [name for name in arguments.stages if arguments.stages.count(name) > 1]
+    if twice:
+        raise Refused(f"--stage {twice[0]} is there twice", next_step="Say once what became of it")
     words = map(Settlement, arguments.settlements)
     return dict(zip(arguments.stages, words, strict=True))
 

@@ -7,7 +7,7 @@ commit all of it at once, then act on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -205,21 +205,22 @@ class RunSession:
         self._under_way.begin(name)
         self.turns.afterwards(self._perform, stage, self._book.attempt(name))
 
-    def settle(self, name: str, settlement: Settlement, actor: str) -> None:
-        """End a stage that nobody knows the end of as somebody says; one to rerun is left."""
-        stage = self._stages[name]
-        match settlement:
-            case Settlement.DONE:
-                self._change(
-                    stage, StageStatus.SUCCEEDED, reason=f"marked done by {actor}", actor=actor
-                )
-            case Settlement.FAILED:
-                reason = f"marked failed by {actor}"
-                self._change(stage, StageStatus.FAILED, reason=reason, actor=actor)
-                if stage.on_failure is not OnFailure.CONTINUE:
-                    self._end_by(stage, reason)
-            case Settlement.RERUN:
-                pass
+    def settle(self, settled: Mapping[str, Settlement], actor: str) -> None:
+        """End stages that nobody knows the end of as somebody says; those to rerun are left.
+
+        Only when all of them have ended does one that failed end the run.
+        """
+        failed = [self._stages[name] for name, how in settled.items() if how is Settlement.FAILED]
+        reason = f"marked failed by {actor}"
+        for name, settlement in settled.items():
+            if settlement is Settlement.DONE:
+                done = f"marked done by {actor}"
+                self._change(self._stages[name], StageStatus.SUCCEEDED, reason=done, actor=actor)
+        for stage in failed:
+            self._change(stage, StageStatus.FAILED, reason=reason, actor=actor)
+        for stage in failed:
+            if stage.on_failure is not OnFailure.CONTINUE:
+                self._end_by(stage, reason)
 
     async def _perform(self, stage: Stage, attempt: int) -> None:
         outcome = await self._under_way.perform(stage, attempt)

@@ -107,13 +107,12 @@ class TakingOver:
         """Take back and settle what was under way, and prepare to go on from there."""
         run_id = session.context.id
         stages = self._records.stages(run_id)
-        for stage in stages:
-            if stage.status is not StageStatus.INTERRUPTED:
-                continue
-            if stage.stage_name in settled:
-                session.settle(stage.stage_name, settled[stage.stage_name], actor)
-            elif session.has_left(stage):
+        interrupted = [stage for stage in stages if stage.status is StageStatus.INTERRUPTED]
+        for stage in interrupted:
+            if stage.stage_name not in settled and session.has_left(stage):
                 session.take_back(stage.stage_name)
+        names = [stage.stage_name for stage in interrupted if stage.stage_name in settled]
+        session.settle({name: settled[name] for name in names}, actor)
         take_up(session, stages, self._records.rollbacks(run_id))
 
     async def stopped(self, run: Run, reason: str, actor: str) -> RunSession:

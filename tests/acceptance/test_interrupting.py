@@ -278,6 +278,13 @@ def test_a_run_is_taken_over_only_with_a_reason(
     assert complaint in refused.err
 
 
+def test_nobody_says_two_things_of_a_lost_stage(desk: Desk) -> None:
+    desk.do("run", desk.pipeline("  - {name: a, agent: fine, task: t}\n"))
+    refused = desk.do("resume", 1, "--stage", "a", "--as", "done", "--stage", "a", "--as", "failed")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--stage a is there twice" in refused.err
+
+
 def test_a_run_that_has_ended_is_not_taken_over(desk: Desk) -> None:
     desk.do("run", desk.pipeline("  - {name: a, agent: fine, task: t}\n"))
     refused = desk.do("resume", 1, "--take-over", "--reason", "so")

@@ -177,6 +177,26 @@ async def test_somebody_says_what_became_of_a_lost_stage(
         assert scene.stage(1, "a").reason == f"marked {settlement} by ann"
 
 
+@pytest.mark.parametrize(
+    ("says", "becomes"),
+    [
+        (Settlement.DONE, "succeeded"),
+        (Settlement.FAILED, "failed"),
+        (Settlement.RERUN, "cancelled"),
+    ],
+)
+async def test_each_of_several_lost_stages_ends_as_somebody_says(
+    scene: Scene, says: Settlement, becomes: str
+) -> None:
+    other = scene.other_run(stage("a", FOREVER), stage("b", FOREVER), after("c", "b"))
+    await scene.ready.line()
+    await killed_with_all(scene, other)
+    settled = {"a": Settlement.FAILED, "b": says}
+    run = await scene.executor.resume_run(1, settled=settled)
+    assert run.status is RunStatus.FAILED
+    assert scene.statuses(1) == {"a": "failed", "b": becomes, "c": "skipped"}
+
+
 async def test_a_stage_marked_failed_is_rolled_back_as_its_pipeline_says(scene: Scene) -> None:
     lost = undone("a", FOREVER, on_failure="rollback")
     await killed_with_all(scene, scene.other_run(lost))
