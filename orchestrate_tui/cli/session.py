@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import Future
+from contextlib import suppress
 from signal import SIGTERM
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from orchestrate_tui.cli.follow import Follower, TroubleTold, rollback_under_way
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RunStatus
-from orchestrate_tui.errors import Unrecorded
+from orchestrate_tui.errors import Refused, Unrecorded
 from orchestrate_tui.store.history import History
 
 if TYPE_CHECKING:
@@ -93,13 +94,25 @@ class Session:
             self.control.lose_patience()
 
     def _is_confirmed(self, question: str, run_id: int, work: Future[Run]) -> bool:
-        """Ask; a second Ctrl-C is a yes, and the end of the run makes the question idle."""
+        """Ask; a second Ctrl-C is a yes, and the end of the run makes the question idle.
+
+        Where the run touches a protected environment its name is to be typed for a yes.
+        """
+        # most commands are not interrupted
+        from orchestrate_tui.cli.protection import word_for  # noqa: PLC0415
+
+        word = ""
+        with suppress(Refused):  # a configuration that can be read no more ends no run
+            word = word_for(self.history, run_id)
 
         def decided() -> bool | None:
-            return False if work.done() else (bool(self._interrupts.take()) or None)
+            if work.done():
+                return False
+            signal = self._interrupts.take()
+            return True if signal is SIGTERM or (signal and not word) else None
 
         say(to=sys.stderr)
-        if confirmed(question, decided):
+        if confirmed(question, decided, word=word):
             return True
         if not work.done():
             say(f"Run {run_id} goes on", to=sys.stderr)

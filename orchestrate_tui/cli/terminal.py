@@ -34,20 +34,25 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and (sys.stderr.isatty() or sys.stdout.isatty())
 
 
-def confirmed(question: str, decided: Callable[[], bool | None] = lambda: None) -> bool:
+def confirmed(
+    question: str, decided: Callable[[], bool | None] = lambda: None, *, word: str = ""
+) -> bool:
     """Whether the answer to a question is yes; no answer, and what was typed before, is no.
 
-    `decided` is asked again and again meanwhile, and answers too unless it says None.
+    With a `word` that is to be typed for a yes. `decided` is asked again and again meanwhile, and
+    answers too unless it says None.
     """
     stream = sys.stderr if sys.stderr.isatty() else sys.stdout
     _forget_what_was_typed()
-    print(f"{visible(question)} [y/N] ", end="", file=stream, flush=True)
+    how = f"Type {word}: " if word else "[y/N] "
+    print(visible(f"{question} {how}"), end="", file=stream, flush=True)
     while not select.select([sys.stdin], [], [], LOOK_INTERVAL_S)[0]:
         answer = decided()
         if answer is not None:
             print(file=stream, flush=True)
             return answer
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    said = sys.stdin.readline().strip()
+    return said == word if word else said.lower() in {"y", "yes"}
 
 
 def typed(question: str, word: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance.desk import Desk
+from tests.acceptance.desk import CTRL_C, Desk
 
 PROTECTED = "environments: {production: {protected: true}}\n"
 STAGES = """\
@@ -39,6 +39,20 @@ def test_cancelling_asks_for_the_name_on_a_terminal(desk: Desk) -> None:
         terminal.type(f"{answer}\n")
         assert terminal.end() == code
     assert job.end().code == 130
+
+
+def test_ctrl_c_asks_for_the_name_however_often_it_is_typed(desk: Desk) -> None:
+    terminal = desk.terminal("run", pipeline(desk, STAGES))
+    desk.ready.stage()
+    for answer in ("y\n", f"{CTRL_C}\n"):
+        terminal.type(CTRL_C)
+        terminal.until("Cancel run 1? Type production: ")
+        terminal.type(answer)
+        terminal.until("Run 1 goes on")
+    terminal.type(CTRL_C)
+    terminal.until("Type production: ")
+    terminal.type("production\n")
+    assert terminal.end() == 130
 
 
 @pytest.mark.parametrize("words", [["--yes"], []])
