@@ -111,7 +111,7 @@ def _reception(control: Control, database: Database, config: UserConfig) -> Rece
         from orchestrate_tui.executor.access import Access  # noqa: PLC0415
         from orchestrate_tui.executor.clerk import Clerk  # noqa: PLC0415
 
-        present = configuration()
+        present = _configuration_for_others()
         people = People(present.roles)
         access = Access(granted=present.access, people=people, owner=current_user())
         return Clerk(control, database, access, _starter(present, people)).serve(errand, peer)
@@ -126,6 +126,18 @@ def _reception(control: Control, database: Database, config: UserConfig) -> Rece
     if group_id is None:
         raise StoreError(f"There is no group '{config.share_group}'")
     return Reception(place, group_id, serve)
+
+
+def _configuration_for_others() -> UserConfig:
+    """The configuration as it is now. Raises Refused, without what is wrong with it."""
+    try:
+        return configuration()
+    except Refused as refused:
+        owner = current_user()
+        raise Refused(
+            f"The configuration of {owner} cannot be used, and nobody else may do anything",
+            next_step=f"{owner} is told why by: orchestrate-tui doctor",
+        ) from refused
 
 
 def _starter(config: UserConfig, people: People) -> Starter:

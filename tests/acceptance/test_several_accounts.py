@@ -355,7 +355,7 @@ def test_a_right_that_is_taken_away_is_gone_at_once(
     office.configure("access: 7")
     code, _, complaints = office.ask("daemon", "cancel", run_id)
     assert code == 2
-    assert "The configuration cannot be used" in complaints
+    assert f"The configuration of {current_user()} cannot be used" in complaints
     assert history.run(run_id).status is RunStatus.RUNNING
     control.cancel(run_id).result(PATIENCE_S)
 
