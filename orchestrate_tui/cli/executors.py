@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -167,7 +168,8 @@ def _starter(config: UserConfig, people: People) -> Starter:
 
 def _check_untouched(path: Path) -> None:
     """Raise Refused for a pipeline that others could change: it would run as its owner."""
-    for place in (path, path.parent / AGENTS_FILE_NAME, path.parent):
+    real = Path(os.path.realpath(path))  # resolve() fails where links lead in a circle
+    for place in (path, path.parent / AGENTS_FILE_NAME, path.parent, real.parent):
         try:
             who = who_else_writes(place.stat())
         except OSError:  # who reads the pipeline tells that it is missing

@@ -79,7 +79,8 @@ def read_own_document(path: Path, what: str, report: Report) -> Document | None:
 
 def _read_own(path: Path, report: Report) -> Source | None:
     """A file that nobody else may have a say in, as it holds for everything this user does."""
-    for place in (path, path.parent):
+    real = Path(os.path.realpath(path))  # resolve() fails where links lead in a circle
+    for place in dict.fromkeys((path, path.parent, real.parent)):
         try:
             found = place.stat()
         except OSError:  # it is missing, or who reads it says what is wrong

@@ -42,6 +42,17 @@ def test_a_configuration_that_others_may_replace_is_none(tmp_path: Path) -> None
     assert found == f"{tmp_path}: it may be changed by its group (chmod go-w {tmp_path})"
 
 
+def test_a_link_to_what_others_may_replace_is_no_configuration(tmp_path: Path) -> None:
+    shared, link = tmp_path / "shared", tmp_path / "config.yaml"
+    shared.mkdir()
+    (shared / "config.yaml").touch()
+    link.symlink_to(shared / "config.yaml")
+    load_user_config(link)
+    shared.chmod(0o777)
+    with pytest.raises(PipelineFileError, match="shared: it may be changed by everybody"):
+        load_user_config(link)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_the_configuration_of_another_user_is_none(tmp_path: Path) -> None:
     read(tmp_path, "roles: {}\n")
