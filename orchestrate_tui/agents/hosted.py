@@ -127,7 +127,9 @@ def _wait_for(host: int) -> None:
     with suppress(OSError):
         pidfd = os.pidfd_open(host)
         try:
-            select.select((pidfd,), (), (), _END_PATIENCE_S)
+            ended = select.poll()  # which takes any number of a descriptor
+            ended.register(pidfd, select.POLLIN)
+            ended.poll(_END_PATIENCE_S * 1000)
         finally:
             os.close(pidfd)
         os.waitpid(host, os.WNOHANG)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -258,6 +259,27 @@ async def test_many_stages_run_at_once_and_none_is_left(
         for number in range(100):
             group.start_soon(keep, number, folder)
     assert sorted(outcome.exit_code or 0 for outcome in outcomes) == list(range(100))
+    launcher.close()
+    assert not has_children()
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """More files are open than select(2) takes."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], min(4096, before[1])), before[1]))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    yield
+    for file in files:
+        os.close(file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_files")
+async def test_the_host_is_waited_for_where_many_files_are_open(
+    make_work: MakeWork, run: Run, launcher: HostLauncher
+) -> None:
+    assert (await run(make_work(shell="exit 0"))).succeeded
     launcher.close()
     assert not has_children()
 
