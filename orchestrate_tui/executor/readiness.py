@@ -10,6 +10,7 @@ from orchestrate_tui.domain.components import parts_of
 from orchestrate_tui.domain.pipeline import Pipeline, Stage
 from orchestrate_tui.domain.readiness import Readiness, SnapshotState, readiness
 from orchestrate_tui.domain.release import VERSION, Succession
+from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.history import order_of_starts
 from orchestrate_tui.store.releases import succession
 from orchestrate_tui.store.snapshots import (
@@ -34,10 +35,15 @@ def run_readiness(
     """How the stages of a run stand, in the order of its file; () means all of them.
 
     Snapshots are looked for; a `thorough` look reads all that was kept, compares the hashes, and
-    sees who has a database open that would be put back. Raises NotFound.
+    sees who has a database open that would be put back. Raises NotFound, or StoreError.
     """
     run, pipeline = history.run(run_id), history.definition(run_id)
     stages = {stage.stage_name: stage for stage in history.stages(run_id)}
+    if missing := [stage.name for stage in pipeline.stages if stage.name not in stages]:
+        raise StoreError(
+            f"The database has no stage '{missing[0]}' of run {run_id}",
+            next_step="Check it with: orchestrate-tui doctor",
+        )
     starts = history.query(partial(order_of_starts, run_id=run_id))
     packs = history.files.snapshots / "packs"
     look = partial(_look, pipeline=pipeline, run=run, starts=starts, packs=packs)

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrate_tui.domain.pipeline import Snapshot, Undo
 from orchestrate_tui.domain.readiness import Light, Readiness, SnapshotState
+from orchestrate_tui.errors import StoreError
 from orchestrate_tui.executor.readiness import run_readiness
 from tests.executor.scenery import Scene, after, stage
 
@@ -104,3 +105,11 @@ async def test_a_database_that_a_process_has_open_is_named_by_a_thorough_look(
     assert (found.light, found.snapshot) == (Light.NOT_READY, SnapshotState.INTACT)
     assert f"app.db' is in use by tail (process {pid})" in found.problems[0]
     assert only(scene, run.id, thorough=True).light is Light.READY
+
+
+async def test_a_stage_that_the_database_has_lost_is_told_in_a_sentence(scene: Scene) -> None:
+    run_id = await kept(scene)
+    with closing(sqlite3.connect(scene.history.files.database)) as connection, connection:
+        connection.execute("UPDATE stages SET stage_name = 'b'")
+    with pytest.raises(StoreError, match="has no stage 'a' of run 1"):
+        run_readiness(scene.history, run_id)
