@@ -18,7 +18,6 @@ from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.filter import LineFilter, NoColor
 from textual.screen import Screen
-from textual.theme import ThemeProvider
 from textual.worker import WorkerFailed
 
 from orchestrate_tui.collection import collect_again, collect_seldom
@@ -199,9 +198,9 @@ class OrchestrateApp(App[str]):
 
     def search_themes(self) -> None:
         """Offer the colours."""
-        self.push_screen(
-            dialogs.Commands(providers=[ThemeProvider], placeholder="Search for themes…")
-        )
+        names = sorted(self.available_themes)
+        themes = [(name, partial(setattr, self, "theme", name)) for name in names]
+        self.push_screen(dialogs.choice(self.screen, themes, "Search for themes…"))
 
     def action_help(self) -> None:
         """Show every key."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from orchestrate_tui.values import methods_written_later
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
+
+_PALETTE = ("CommandListItem", "CommandPalette", "DiscoveryHit", "Hit", "Hits", "SimpleProvider")
 
 
 @contextmanager
@@ -27,14 +29,19 @@ def sparing() -> Iterator[None]:
     - asyncio does without OpenSSL, as it does where Python has none: nobody here opens a connection
       with its TLS. Agents that speak HTTPS load OpenSSL by themselves.
     - Textual asks for the folder of downloads only to save a picture of the screen there.
-    - For one name of a type Textual loads a tree of folders, a list to select from and more.
-    - Few of its dataclasses have each of their methods called.
+    - Its palette of commands, and all that can be typed into and chosen from there, comes with the
+      dialogs. Its ThemeProvider is of no use then: our palette offers the themes itself.
+    - For each class of widgets it sorts the names of all that these have; see `_computing`.
+    - Of its dataclasses few have their methods called.
     """
     with _standing_in("ssl", None):
         import_module("asyncio")
-    with methods_written_later(), _standing_in("platformdirs", _folders()):
-        with _standing_in("textual.types", import_module("textual._types")):
-            import_module("textual.app")
+    with (
+        methods_written_later(),
+        _standing_in("platformdirs", _stand_in("platformdirs", "user_downloads_path")),
+        _standing_in("textual.command", _stand_in("textual.command", *_PALETTE, base="Provider")),
+        _finding_computations_at_once(),
+    ):
         yield
 
 
@@ -52,11 +59,36 @@ def _standing_in(name: str, module: ModuleType | None) -> Iterator[None]:
         del loaded[name]
 
 
-def _folders() -> ModuleType:
-    def user_downloads_path() -> Path:
-        found: Path = import_module("platformdirs").user_downloads_path()
-        return found
-
-    module = ModuleType("platformdirs")
-    vars(module)["user_downloads_path"] = user_downloads_path
+def _stand_in(name: str, *functions: str, base: str = "") -> ModuleType:
+    """A module whose functions load the real one when they are called; `base` is a class of it."""
+    module = ModuleType(name)
+    vars(module).update({function: _later(name, function) for function in functions})
+    if base:
+        vars(module)[base] = type(base, (), {})
     return module
+
+
+def _later(module: str, function: str) -> Callable[..., Any]:
+    def call(*given: Any, **named: Any) -> Any:
+        return getattr(import_module(module), function)(*given, **named)
+
+    return call
+
+
+@contextmanager
+def _finding_computations_at_once() -> Iterator[None]:
+    """Have Textual look among the names of a new class for those that it has use for, and no more.
+
+    It has all names sorted, those of every base, for each class of widgets anew.
+    """
+    names = vars(import_module("textual.dom"))
+    names["dir"] = lambda cls: [name for base in cls.__mro__ for name in _computations(base)]
+    try:
+        yield
+    finally:
+        del names["dir"]
+
+
+@cache
+def _computations(cls: type) -> tuple[str, ...]:
+    return tuple(name for name in vars(cls) if name.startswith(("compute_", "_compute_")))

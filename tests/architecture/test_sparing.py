@@ -11,7 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SPARING = "from orchestrate_tui.console.sparing import sparing"
-LOAD = "import orchestrate_tui.console.app, textual.command, textual.theme, rich.table"
+LOAD = "import orchestrate_tui.console.app, textual.containers, rich.table"
 SIGNATURES = """
 import dataclasses, inspect, json, sys
 def written(cls):
@@ -32,11 +32,28 @@ found = {
 }
 print(json.dumps(found))
 """
-SPARED = {"ssl", "platformdirs", "textual.widgets._select", "textual.widgets._tree"}
+COMPUTED = f"""
+{SPARING}
+with sparing():
+    from textual.reactive import reactive
+    from textual.widget import Widget
+    class Sum(Widget):
+        total = reactive(0)
+        def compute_total(self): return 1
+    class Product(Sum):
+        product = reactive(0)
+        def _compute_product(self): return 2
+import json
+print(json.dumps(sorted(Product._computes)))
+"""
+SPARED = {"ssl", "platformdirs", "textual.command", "textual.widgets._input", "textual.types"}
 AFTERWARDS = """
 import asyncio, ssl, platformdirs
+from textual import app, command, dom
 from textual.types import DirEntry
-from textual import app
+assert app.CommandPalette is not command.CommandPalette
+assert isinstance(app.CommandPalette(), command.CommandPalette)
+assert "dir" not in vars(dom)
 assert app.user_downloads_path() == platformdirs.user_downloads_path()
 assert ssl.create_default_context()
 """
@@ -74,6 +91,10 @@ def test_what_was_spared_is_there_for_who_asks_later() -> None:
 def test_a_module_that_is_loaded_already_stays_as_it_is() -> None:
     used = f"import ssl, asyncio\n{SPARING}\nwith sparing():\n    {LOAD}"
     assert answer(f"{used}\nprint(int(asyncio.base_events.ssl is ssl))") == 1
+
+
+def test_the_classes_of_textual_compute_as_ever() -> None:
+    assert answer(COMPUTED) == ["product", "total"]
 
 
 def test_the_dataclasses_of_textual_are_made_as_ever() -> None:

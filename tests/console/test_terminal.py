@@ -18,6 +18,9 @@ agents: {robot: {shell: "echo waiting for the gate; read go <gate; echo through"
 stages:
   - {name: build, agent: robot, task: Build, rollback: {task: Undo, agent: undo}}
 """
+DARK = "121212"
+"""What is behind everything at first."""
+
 STOPS = 6
 """More than there are threads that a console may still have been about to start."""
 
@@ -27,7 +30,9 @@ agents: {undo: {shell: "echo undone >undone"}}
 OPENER = """
 import sys
 from pathlib import Path
-from orchestrate_tui.console.app import run_console
+from orchestrate_tui.console.sparing import sparing
+with sparing():
+    from orchestrate_tui.console.app import run_console
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
@@ -88,6 +93,20 @@ def test_a_run_is_started_watched_and_rolled_back_by_keys_alone(
     console.type("\x1b[C\r")
     console.until("↶ build")
     assert (folder / "undone").exists()
+    console.type("q")
+    assert console.ends() == 0
+
+
+def test_the_palette_of_commands_is_there_when_it_is_asked_for(console: Terminal) -> None:
+    console.type("\x10theme")
+    console.until("Choose other colours")
+    console.type("\r")
+    console.until("Search for themes")
+    console.type("solarized-li")
+    console.until("solarized-light")
+    assert DARK in console.inks()
+    console.type("\r")
+    console.wait_for(lambda: DARK not in console.inks())
     console.type("q")
     assert console.ends() == 0
 

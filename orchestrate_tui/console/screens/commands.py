@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from textual import on
 from textual.await_complete import AwaitComplete
-from textual.command import CommandPalette
+from textual.command import CommandListItem, CommandPalette, SimpleProvider
 from textual.message import Message
 from textual.widgets import Button, Input, OptionList
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.screen import Screen
 
 
 class Commands(CommandPalette):
@@ -23,3 +30,9 @@ class Commands(CommandPalette):
         if not self.is_current:
             event.stop()
             event.prevent_default()
+
+
+def choice(screen: Screen[Any], offered: Sequence[CommandListItem], placeholder: str) -> Commands:
+    """A palette of these commands alone, above a screen."""
+    provider: Any = SimpleProvider(screen, [*offered])
+    return Commands(providers=[provider], placeholder=placeholder)

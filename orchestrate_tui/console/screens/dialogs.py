@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrate_tui.console.screens.commands import Commands
+    from orchestrate_tui.console.screens.commands import Commands, choice
     from orchestrate_tui.console.screens.decision_dialog import DecisionDialog
     from orchestrate_tui.console.screens.filter_dialog import FilterDialog
     from orchestrate_tui.console.screens.help_screen import HelpScreen
@@ -50,6 +50,7 @@ __all__ = [
     "RollbackSteps",
     "StepDialog",
     "cancel_question",
+    "choice",
     "fates",
     "quit_question",
     "take_over_dialog",
@@ -66,6 +67,7 @@ _WATCHING = {
     "ReadinessScreen": "readiness_screen",
     "ReleasesScreen": "releases_screen",
     "RollbackSteps": "rollback_steps",
+    "choice": "commands",
 }
 _OPERATING = {
     "DecisionDialog": "decision_dialog",
