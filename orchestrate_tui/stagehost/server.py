@@ -26,7 +26,7 @@ from orchestrate_tui.stagehost.journal import Journal
 from orchestrate_tui.stagehost.spawning import spawn
 from orchestrate_tui.stagehost.starting import ORDERS, taken_orders
 from orchestrate_tui.stagehost.urgency import Urgency
-from orchestrate_tui.stagehost.wire import Message
+from orchestrate_tui.stagehost.wire import Message, told_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ class Host:
         self._await_the_first()
         while self._clients or self._programs:
             for key, events in self._selector.select(self._patience_s()):
-                handle: Callable[[int], None] = key.data
-                handle(events)
+                key.data(events)
             self._supervise()
             self._clients.hear_waiting(boot_clock())
             self._clients.send_all()
@@ -133,6 +132,10 @@ class Host:
         match message["do"]:
             case "start":
                 self._start(client, message)
+                self._collect()
+                if len(self._ended) >= _TOLD_TOGETHER:
+                    self._note_ends()
+                    self._clients.send_all()
             case "signal":
                 self._signal(client, message["id"], message["signal"])
             case "claim":
@@ -160,7 +163,7 @@ class Host:
             )
         except (OSError, ValueError) as error:
             self._journal.did_not_start(key)
-            self._clients.tell(client, {"id": key, "refused": _told(error)})
+            self._clients.tell(client, {"id": key, "refused": told_error(error)})
             return
         program = Program(key, pid, mark, message, client)
         if sink is not None:
@@ -237,6 +240,9 @@ class Host:
     def _reap(self, reading: int) -> None:
         os.read(reading, 4096)
         self._collect()
+        self._note_ends()
+
+    def _note_ends(self) -> None:
         ended, self._ended = self._ended, []
         children = trees.children() if ended else frozenset()
         for program, code in ended:
@@ -386,6 +392,9 @@ class Host:
         program.next_signal = signal.SIGKILL
 
 
+_TOLD_TOGETHER = 4
+"""So many ends are told at once while others are started: each tiding costs a commit."""
+
 _WHOLE_LOG_PATIENCE_S = 10.0
 """How long the end of a program is kept back for what masks its log."""
 
@@ -400,12 +409,6 @@ def _started(program: Program) -> Message:
         "mark": program.tree.mark,
         "ran_s": boot_clock() - program.started_s,
     }
-
-
-def _told(error: OSError | ValueError) -> Message:
-    if isinstance(error, OSError) and error.errno is not None:
-        return {"errno": error.errno, "text": error.strerror, "file": error.filename}
-    return {"text": str(error)}
 
 
 def become_reaper() -> None:

@@ -22,6 +22,13 @@ def encode(message: Message) -> bytes:
     return _to_json(message).encode("ascii") + b"\n"
 
 
+def told_error(error: OSError | ValueError) -> Message:
+    """What kept a program from being started."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return {"errno": error.errno, "text": error.strerror, "file": error.filename}
+    return {"text": str(error)}
+
+
 class Lines:
     """Puts messages together from the pieces in which they arrive."""
 

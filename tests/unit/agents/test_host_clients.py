@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from orchestrate_tui.stagehost.clients import Client, Clients
-from orchestrate_tui.stagehost.wire import Message, encode
+from orchestrate_tui.stagehost.starting import new_host
+from orchestrate_tui.stagehost.wire import Lines, Message, encode
 
 
 class Desk:
@@ -91,3 +92,39 @@ def test_who_comes_when_no_descriptor_is_free_waits_and_keeps_nobody_busy(
         assert desk.heard == [{"do": "claim"}]
         assert caller.recv(100) == encode({"do": "claim"})
     assert desk.clients.due_s is None
+
+
+def test_the_ends_of_programs_are_told_while_others_are_started(
+    tmp_path: Path, listening: socket.socket
+) -> None:
+    programs = [_program(str(number), tmp_path) for number in range(40)]
+    host = new_host(os.fspath(tmp_path), listening)
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(listening.getsockname())
+        caller.sendall(b"".join(map(encode, programs)))
+        told = _told(caller, ends=len(programs))
+    os.waitpid(host.pid, 0)
+    last_start = max(at for at, message in enumerate(told) if "started" in message)
+    assert any("ended" in message for message in told[:last_start])
+
+
+def _program(key: str, folder: Path) -> Message:
+    return {
+        "do": "start",
+        "id": key,
+        "argv": ["/bin/true"],
+        "environment": {},
+        "without": [],
+        "workdir": os.fspath(folder),
+        "log": os.fspath(folder / f"{key}.log"),
+        "variable": "",
+        "leaves_processes": False,
+    }
+
+
+def _told(caller: socket.socket, *, ends: int) -> list[Message]:
+    """What a host says until it has told of so many ends."""
+    lines, told = Lines(), list[Message]()
+    while sum("ended" in message for message in told) < ends:
+        told += lines.feed(caller.recv(1 << 16))
+    return told
