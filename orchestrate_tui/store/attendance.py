@@ -82,6 +82,12 @@ def present(files: StoreFiles) -> tuple[Person, ...]:
     )
 
 
+def holder_of(path: Path) -> int | None:
+    """The process that holds the lock on a file; None when none does, or it cannot be seen."""
+    identity = _identity(path)
+    return next((pid for pid, held in _holders() if held == identity), None)
+
+
 def _epochs(files: StoreFiles) -> Iterator[tuple[str, int]]:
     """The executors that may live, by the identities of the files with their locks."""
     with suppress(OSError), os.scandir(files.owners) as entries:

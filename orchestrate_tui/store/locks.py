@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.permissions import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+_TRIES_PER_SECOND = 200
 
 
 class FileLock:
@@ -28,6 +32,30 @@ class FileLock:
             yield
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    @contextmanager
+    def held_in_time(self, look: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock for the block; `look` is called every second that it is waited for.
+
+        Raises what `look` raises, which ends the waiting.
+        """
+        tries = 0
+        while not self._is_taken():
+            tries += 1
+            if tries % _TRIES_PER_SECOND == 0:
+                look()
+            time.sleep(1 / _TRIES_PER_SECOND)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _is_taken(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def close(self) -> None:
         """Give the lock up for good."""

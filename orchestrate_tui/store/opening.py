@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.store.chain import Head, last_event
 from orchestrate_tui.store.connection import (
@@ -98,11 +99,34 @@ def open_for_writing(files: StoreFiles) -> Opened:
         raise cannot_open(files.database, error) from error
     try:
         verified = _verified_beforehand(files)
-        with lock.held():
+        with lock.held_in_time(_Watch(files).look):
             return _open(files, lock, _look(files, verified))
     except BaseException:
         lock.close()
         raise
+
+
+class _Watch:
+    """Looks who keeps us from a database, so that nobody waits for ever for a stopped process."""
+
+    def __init__(self, files: StoreFiles) -> None:
+        self._files = files
+        self._suspect: int | None = None
+
+    def look(self) -> None:
+        """Raise StoreError when a process was stopped while it was writing, also a look ago."""
+        # seldom needed
+        from orchestrate_tui.store.attendance import holder_of  # noqa: PLC0415
+        from orchestrate_tui.store.processes import is_stopped, user_of  # noqa: PLC0415
+
+        before, holder = self._suspect, holder_of(self._files.write_lock)
+        self._suspect = holder if holder is not None and is_stopped(holder) else None
+        if self._suspect is not None and self._suspect == before:
+            raise StoreError(
+                f"Process {holder} of {user_of(self._suspect)} was stopped while it was writing to"
+                f" {self._files.database}, and nobody else can",
+                next_step=f"Let it go on: kill -CONT {holder}; or end it: kill -9 {holder}",
+            )
 
 
 def _refuse_stranger(files: StoreFiles) -> None:

@@ -23,6 +23,7 @@ class _Stat:
     """What proc_pid_stat(5) tells; `started` counts the kernel's ticks since the machine did."""
 
     command: str
+    state: str
     parent: int
     terminal: int
     started: int
@@ -33,7 +34,7 @@ def describe(pid: int, *, is_console: bool, epochs: frozenset[int]) -> Person:
     stat = _stat(pid)
     return Person(
         pid=pid,
-        user=_user(pid),
+        user=user_of(pid),
         terminal=_terminal(stat.terminal) if stat else "",
         is_remote=any(name.startswith("sshd") for name in _ancestors(stat)),
         since=_moment(stat.started) if stat else None,
@@ -51,13 +52,20 @@ def _stat(pid: int) -> _Stat | None:
     fields = after.split()
     return _Stat(
         command=before.partition("(")[2],
+        state=fields[0],
         parent=int(fields[1]),
         terminal=int(fields[4]),
         started=int(fields[19]),
     )
 
 
-def _user(pid: int) -> str:
+def is_stopped(pid: int) -> bool:
+    """Whether the process does nothing until it is told to go on."""
+    stat = _stat(pid)
+    return stat is not None and stat.state in {"T", "t"}
+
+
+def user_of(pid: int) -> str:
     """The name of the process's real user, the number where it has none; "" when hidden."""
     try:
         status = (_PROC / str(pid) / "status").read_text(errors="replace")

@@ -10,7 +10,7 @@ from typing import IO
 import pytest
 
 from orchestrate_tui.errors import StoreError
-from orchestrate_tui.store import Database
+from orchestrate_tui.store import Database, open_database
 from orchestrate_tui.store.locks import hold_for_life
 from orchestrate_tui.store.owners import Ownership, is_alive
 from tests.store.conftest import Process, Spawn
@@ -30,6 +30,28 @@ LEAVE_A_CHILD = """
 child = subprocess.Popen(["sleep", "60"], close_fds=False, stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
 """
+
+
+WRITE = """
+import sys
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.locks import FileLock
+from pathlib import Path
+lock = FileLock(StoreFiles(Path(sys.argv[1])).write_lock)
+with lock.held():
+    print(0, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_who_waits_for_a_writer_that_was_stopped_is_told_so(store: Store, spawn: Spawn) -> None:
+    writer = spawn(WRITE, store.path)
+    line(writer.stdout)
+    writer.send_signal(signal.SIGSTOP)
+    with pytest.raises(StoreError, match=rf"Process {writer.pid} of .* was stopped while it was"):
+        open_database(store.path)
+    kill(writer)
+    open_database(store.path).close()
 
 
 def line(stream: IO[str] | None) -> int:
