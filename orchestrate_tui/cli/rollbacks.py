@@ -29,6 +29,7 @@ from orchestrate_tui.errors import SAY_WHY, Refused, RollbackRefused
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.demand import FORCE
 from orchestrate_tui.executor.distant import DistantControl
+from orchestrate_tui.store.fencing import check_carrier
 from orchestrate_tui.store.history import History
 
 
@@ -188,19 +189,32 @@ def _carry_out(
     ask: Callable[[], Future[int]],
     interrupts: Interrupts,
 ) -> RollbackEvent:
-    """Have the plan carried out and show it; nothing that happens here stops it."""
+    """Have the plan carried out and show it; nothing that happens here stops it.
+
+    Raises Fenced when another executor takes it from the one of this process.
+    """
     after = history.last_event_id()
-    end = control.follow_rollback(ask().result())
+    rollback_id = ask().result()
+    owner = history.rollback(rollback_id).epoch
+    end = control.follow_rollback(rollback_id)
     trouble = TroubleTold(control)
 
     def meanwhile() -> None:
         trouble.tell()
+        if isinstance(control, Control) and owner == control.epoch:
+            _check_ours(history, rollback_id, owner)
         if interrupts.take() and (doing := rollback_under_way(history, arguments.run)):
             say(doing, to=sys.stderr)
 
     shows = sys.stdout.isatty() and not arguments.json
     follower = Follower(history, arguments.run, after=after, quiet=not shows)
     return follower.until(end, meanwhile)
+
+
+def _check_ours(history: History, rollback_id: int, owner: int) -> None:
+    """Raise Fenced when another executor has the rollback; one that let go of it is no other."""
+    if history.rollback(rollback_id).epoch is not None:
+        history.query(partial(check_carrier, rollback_id=rollback_id, epoch=owner))
 
 
 def _demand(arguments: Namespace) -> RollbackDemand:

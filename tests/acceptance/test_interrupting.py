@@ -261,6 +261,25 @@ def test_a_run_is_taken_from_a_process_that_was_stopped(desk: Desk) -> None:
     assert desk.notes() == ["next"]
 
 
+def test_who_was_stopped_in_a_rollback_and_lost_it_says_so(desk: Desk) -> None:
+    stages = "  - {name: build, agent: fine, task: t, rollback: {agent: hold, task: t}}\n"
+    desk.do("run", desk.pipeline(stages))
+    rollback = ("--from", "build", "--to", "build", "--reason", "bad", "--yes")
+    job = desk.start("rollback", 1, *rollback)
+    desk.ready.stage()
+    stopped(job)
+    taking = desk.start("resume", 1, "--take-over", "--reason", "its laptop sleeps")
+    with closing(History(desk.database)) as history:
+        while "takeover" not in [event.kind for event in history.events(1)]:
+            assert taking.process.poll() is None
+    job.signal(signal.SIGCONT)
+    ended = job.end()
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.endswith(": its laptop sleeps. This process has let go of it\n")
+    desk.gate.open()
+    assert taking.end().code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
