@@ -209,6 +209,17 @@ def test_a_viewer_finds_no_interactive_interpreter_at_the_end(desk: Desk) -> Non
     assert ">>>" not in terminal.text
 
 
+def test_a_viewer_keeps_no_bytecode_of_what_is_loaded(tmp_path: Path) -> None:
+    script = "import sys; from orchestrate_tui.__main__ import main; sys.exit(main())"
+    given = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    given.pop("PYTHONDONTWRITEBYTECODE", None)
+    words = [sys.executable, "-c", script, "--read-only"]
+    done = subprocess.run(words, env=given, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 2
+    kept = {path.name.partition(".")[0] for path in tmp_path.rglob("orchestrate_tui/**/*.pyc")}
+    assert kept <= {"__init__", "__main__", "collection"}
+
+
 def test_a_viewer_cannot_publish(desk: Desk) -> None:
     terminal = desk.terminal("--read-only", "--publish", "copy")
     assert terminal.end() == 2
