@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from binascii import b2a_base64
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from orchestrate_tui.stagehost.masking import SHORTEST
 
@@ -26,7 +27,7 @@ _URL_SAFE_ALPHABET = bytes.maketrans(b"+/", b"-_")
 def forms_of(values: Iterable[bytes]) -> frozenset[bytes]:
     """Everything that must not be shown: each value, and each line of it, in all its forms.
 
-    Of forms that differ only in the case of the digits of their escapes there is one.
+    The forms with escapes are those that are usual; a masker reads any others by itself.
     """
     found: set[bytes] = set()
     for value in values:
@@ -38,15 +39,17 @@ def forms_of(values: Iterable[bytes]) -> frozenset[bytes]:
 def parts(value: bytes) -> tuple[bytes, ...]:
     """The value, and its lines where it has several, but for those that are too short.
 
-    Line breaks at its ends belong to the file it stands in.
+    Line breaks at its ends belong to the file it stands in, and of a variable without quotes a
+    shell keeps no other blanks than single spaces between words.
     """
     whole = value.strip(b"\r\n")
+    words = (whole, whole.strip(), b" ".join(whole.split()))
     lines = [line.strip() for line in whole.splitlines()]
     if len(lines) < 2:
-        return (whole,)
+        return words
     dos = b"\r\n".join(whole.splitlines())
     unix = b"\n".join(whole.splitlines())
-    return (whole, dos, unix, *(line for line in lines if len(line) >= SHORTEST))
+    return (*words, dos, unix, *(line for line in lines if len(line) >= SHORTEST))
 
 
 def _forms(value: bytes) -> Iterator[bytes]:
@@ -86,13 +89,18 @@ def _url(value: bytes) -> Iterator[bytes]:
 
 
 def _quoted(value: bytes) -> Iterator[bytes]:
-    """As JSON writers and shells put it into quotes; a text that is not UTF-8 only for shells."""
+    """As shells and JSON writers put it into quotes, and as one byte for each letter.
+
+    A text that is not UTF-8 only for shells.
+    """
     for quote in (rb"'\''", b"'\"'\"'", rb"\'"):
         yield value.replace(b"'", quote)
     try:
         text = value.decode()
     except UnicodeDecodeError:
         return
+    with suppress(UnicodeEncodeError):
+        yield text.encode("latin-1")  # and cp1252, for letters; also every other byte of UTF-16
     for is_ascii in (True, False):
         encoded = json.dumps(text, ensure_ascii=is_ascii)[1:-1].encode(errors="surrogatepass")
         for form in (encoded, _safe_in_html(encoded)):

@@ -36,7 +36,7 @@ def read_secret(secret: Secret, folder: Path, environment: Mapping[bytes, bytes]
     value = _value(secret, folder, environment).strip(b"\r\n")
     if not value.strip():
         raise UnfitSecret(f"{secret} is empty", "give it a value, or remove it from secrets:")
-    if len(value.decode(errors="surrogateescape")) < FEWEST_CHARACTERS:
+    if len(value.strip().decode(errors="surrogateescape")) < FEWEST_CHARACTERS:
         raise UnfitSecret(
             f"the value of {secret} has fewer than {FEWEST_CHARACTERS} characters, and masking"
             " it would garble every text",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
+from orchestrate_tui.stagehost.legible import CONTEXT, CONTROL, Legible, readings, without_fillers
 from orchestrate_tui.stagehost.searching import WORD, Search, Span
 
 MASK = b"***"
@@ -16,18 +16,7 @@ SHORTEST = WORD
 
 _MOST_FILLERS = 64 * 1024  # bytes that may be held between the letters of what may be a secret
 
-_CONTROL = rb"\x1b(?:\[[0-?]{0,255}[ -/]{0,9}(?:[@-~]|\Z)|\Z)"
-_LETTERS = rb"[A-Za-z0-9+/_-]{40}"
-_COLOUR = re.compile(_CONTROL)
-"""What changes how a terminal shows text; its end may be yet to come."""
-
-_FILLER = re.compile(
-    _CONTROL + rb"|\n(?:(?<=" + _LETTERS + rb"\n)|(?<=" + _LETTERS + rb"\r\n))"
-    rb"|\r(?=\n|\Z)(?<=" + _LETTERS + rb"\r)"
-)
-"""What may stand between the letters of a secret: colours, and where encoders begin a new line."""
-
-_CONTEXT = 42  # bytes that tell such a line break from any other
+_COLOUR = re.compile(CONTROL)
 
 _SIZE_BYTES = 4  # of the length of an encoded form
 
@@ -39,18 +28,13 @@ _DIGITS = re.compile(rb"[0-9A-Fa-f]{8,}")
 
 
 class Masker:
-    """Knows every form of every secret. It keeps nothing of what it masks.
-
-    The digits of an escape, and those of a text that is nothing else, may be of any case, each by
-    itself: all is searched in capitals, and what is found there is compared.
-    """
+    """Knows every form of every secret. It keeps nothing of what it masks."""
 
     def __init__(self, forms: Iterable[bytes]) -> None:
         self.forms = tuple(sorted({form for form in forms if len(form) >= SHORTEST}))
-        self.longest = max(map(len, self.forms), default=0)
-        self._has_lines = any(b"\n" in form or b"\r" in form for form in self.forms)
-        self._canonical = frozenset(map(_canonical, self.forms))
-        self._search = Search({form.upper() for form in self.forms})
+        texts = {text for form in self.forms for text in readings(form) if len(text) >= SHORTEST}
+        self._read, self._written = _Texts(texts), _Texts(self.forms)
+        self.longest = max(self._read.longest, self._written.longest)
 
     def __repr__(self) -> str:
         return f"<Masker of {len(self.forms)} forms>"
@@ -65,37 +49,45 @@ class Masker:
 
     def spans(self, data: bytes) -> list[Span]:
         """Where secrets stand in `data`, in order; those that overlap are one."""
-        return self.spans_in(_Views(data))
+        return self.spans_in(Legible(data))
 
-    def spans_in(self, views: _Views) -> list[Span]:
+    def spans_in(self, legible: Legible) -> list[Span]:
         """The same for data that was looked at before."""
-        found: list[Span] = []
-        if views.plain is not views.data:
-            found += (views.origin(*span) for span in self._find(views.plain))
-        if views.plain is views.data or self._may_hold_filler(views.data):
-            found += self._find(views.data)
+        if legible.text is legible.data:
+            return _merged(self._read.find(legible.data))
+        found = [legible.origin(*span) for span in self._read.find(legible.text)]
+        for begin, end in legible.otherwise(self.longest):  # where it may read as too much
+            spans = self._written.find(legible.data[begin:end])
+            found += ((begin + start, begin + stop) for start, stop in spans)
         return _merged(found)
 
-    def unfinished(self, views: _Views) -> int:
+    def unfinished(self, legible: Legible) -> int:
         """Where at the end of the data a secret may have begun; its length when none has."""
-        at = self._unfinished(views.data)
-        if views.plain is not views.data:
-            begun = self._unfinished(views.plain)
-            if begun < len(views.plain):
-                at = min(at, views.origin(begun, begun + 1)[0])
-        return at
+        begun = legible.begun(self._read.unfinished(legible.text))
+        return min(begun, self._written.unfinished(legible.data))
 
-    def _may_hold_filler(self, data: bytes) -> bool:
-        """Whether a secret may stand in the data that is torn where filler is taken away."""
-        return self._has_lines or b"\x1b" in data
 
-    def _find(self, data: bytes) -> Iterator[Span]:
+class _Texts:
+    """Texts to be found.
+
+    The digits of an escape, and those of a text that is nothing else, may be of any case, each by
+    itself: all is searched in capitals, and what is found there is compared.
+    """
+
+    def __init__(self, texts: Collection[bytes]) -> None:
+        self.longest = max(map(len, texts), default=0)
+        self._canonical = frozenset(map(_canonical, texts))
+        self._search = Search({text.upper() for text in texts})
+
+    def find(self, data: bytes) -> Iterator[Span]:
+        """Where one of them stands in the data, in no order."""
         for start, end in self._search.find(data.upper()):
             found = data[start:end]
             if found in self._canonical or _canonical(found) in self._canonical:
                 yield start, end
 
-    def _unfinished(self, data: bytes) -> int:
+    def unfinished(self, data: bytes) -> int:
+        """Where at the end of the data one may have begun; its length when none has."""
         near = max(len(data) - self.longest, 0)
         return near + self._search.unfinished(data[near:].upper())
 
@@ -109,18 +101,18 @@ class MaskedStream:
 
     def feed(self, chunk: bytes) -> bytes:
         """What can be shown now that `chunk` has come."""
-        views = _Views(self._before + self._held + chunk)
+        legible = Legible(self._before + self._held + chunk)
         begin = len(self._before)
-        cut = max(self._masker.unfinished(views), begin)
-        spans = [span for span in self._masker.spans_in(views) if span[0] >= begin]
+        cut = max(self._masker.unfinished(legible), begin)
+        spans = [span for span in self._masker.spans_in(legible) if span[0] >= begin]
         for start, end in spans:
             if start < cut < end:
                 cut = start
-        self._before = views.data[max(cut - _CONTEXT, 0) : cut]
-        self._held = views.data[cut:]
+        self._before = legible.data[max(cut - CONTEXT, 0) : cut]
+        self._held = legible.data[cut:]
         if len(self._held) > self._masker.longest + _MOST_FILLERS:
-            self._held = _FILLER.sub(b"", self._held)
-        return _replaced(views.data, [span for span in spans if span[1] <= cut], begin, cut)
+            self._held = without_fillers(self._held)
+        return _replaced(legible.data, [span for span in spans if span[1] <= cut], begin, cut)
 
     def finish(self) -> bytes:
         """What is left when nothing more comes."""
@@ -128,36 +120,6 @@ class MaskedStream:
         self._held = self._before = b""
         spans = [span for span in self._masker.spans(data) if span[0] >= begin]
         return _replaced(data, spans, begin, len(data))
-
-
-class _Views:
-    """Data as it is, and without what may stand between letters: `plain`."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.plain = _FILLER.sub(b"", data) if _FILLER.search(data) else data
-        self._starts: list[int] = []
-        self._origins: list[int] = []
-
-    def origin(self, start: int, end: int) -> Span:
-        """Where in the data a span of `plain` comes from."""
-        if not self._starts:
-            self._map()
-        return self._origin(start), self._origin(end - 1) + 1
-
-    def _map(self) -> None:
-        at = length = 0
-        for filler in _FILLER.finditer(self.data):
-            self._starts.append(length)
-            self._origins.append(at)
-            length += filler.start() - at
-            at = filler.end()
-        self._starts.append(length)
-        self._origins.append(at)
-
-    def _origin(self, position: int) -> int:
-        piece = bisect_right(self._starts, position) - 1
-        return self._origins[piece] + position - self._starts[piece]
 
 
 def _canonical(form: bytes) -> bytes:
@@ -171,7 +133,7 @@ def _with_capital_digits(escape: re.Match[bytes]) -> bytes:
     return escape[0].upper().replace(b"\\U", b"\\u")
 
 
-def _merged(spans: list[Span]) -> list[Span]:
+def _merged(spans: Iterable[Span]) -> list[Span]:
     merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start < merged[-1][1]:

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import random
+import re
 import signal
 import string
 import time
@@ -72,6 +73,10 @@ def encodings(value: str) -> list[bytes]:
         data.hex(),
         data.hex().upper(),
         "".join(f"%{byte:02{case}}" for byte, case in zip(data, cycle("xXX"), strict=False)),
+        quote(value, safe="/?:@-._~!$&'()*,;=[]^`{|}"),
+        "".join(f"\\u{unit:04x}" for unit in memoryview(value.encode("utf-16-le")).cast("H")),
+        json.dumps(json.dumps(value)[1:-1])[1:-1],
+        re.sub(r"(\W)", r"\\\1", value, flags=re.ASCII),
     ]
     return [data, *bases, *(text.encode() for text in texts)]
 

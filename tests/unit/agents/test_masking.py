@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -62,6 +63,82 @@ def streamed(of: Masker, pieces: Iterable[bytes]) -> bytes:
 )  # fmt: skip
 def test_a_secret_is_masked_in_every_form(form: bytes) -> None:
     assert masker(VALUE).mask(b"before " + form + b" after") == b"before *** after"
+
+
+ODD = "a^b{c \"d|e`f'<&>=$\\of+%41/ä🔥"
+UNITS = [ODD.encode("utf-16-be")[at : at + 2].hex() for at in range(0, len(ODD) * 2 + 2, 2)]
+
+
+def percent(text: str, *, but: str = "", every: int = 1) -> bytes:
+    """Every so-manieth character percent-encoded, but for those, and all that have to be."""
+    return b"".join(
+        one.encode() if one not in "%+ " and (at % every or one in but)
+        else "".join(f"%{byte:02x}" for byte in one.encode()).encode()
+        for at, one in enumerate(text)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "form",
+    {
+        "a query as browsers write it": percent(ODD, but="abcdef^{|`}'&=$\\+of41/"),
+        "a path as browsers write it": percent(ODD, but="abcdef|'&=$\\of41/"),
+        "every second letter": percent(ODD, every=2),
+        "every third letter": percent(ODD, every=3),
+        "twice": percent(percent(ODD).decode()),
+        "all letters by number": "".join(f"\\u{unit}" for unit in UNITS).encode(),
+        "in capitals": "".join(f"\\u{unit.upper()}" for unit in UNITS).encode(),
+        "JSON as .NET writes it": json.dumps(ODD)[1:-1].translate(
+            {ord(one): f"\\u{ord(one):04X}" for one in "<>&'+`="}
+        ).encode(),
+        "JSON in JSON": json.dumps(json.dumps(json.dumps(ODD)[1:-1])[1:-1])[1:-1].encode(),
+        "percents in JSON": json.dumps(percent(ODD).decode()).encode()[1:-1],
+        "a shell's backslashes": re.sub(r"([^A-Za-z0-9_])", r"\\\1", ODD).encode(),
+        "double quotes of a shell": re.sub(r'([$`"\\])', r"\\\1", ODD).encode(),
+        "octal numbers": b"".join(b"\\%03o" % byte for byte in ODD.encode()),
+        "hexadecimal numbers": b"".join(b"\\x%02x" % byte for byte in ODD.encode()),
+        "base64 in a URL": quote(base64.b64encode(ODD.encode())).encode(),
+        "base64 in JSON": base64.b64encode(ODD.encode()).replace(b"/", rb"\/"),
+    }.values(),
+)  # fmt: skip
+def test_no_choice_of_what_is_escaped_shows_a_secret(form: bytes) -> None:
+    of = masker(ODD.encode())
+    for size in (len(form), 1, 2, 9):
+        pieces = [form[at : at + size] for at in range(0, len(form), size)]
+        assert streamed(of, [b"before ", *pieces, b" after"]) == b"before *** after"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le", "utf-16-be"])
+def test_a_secret_in_another_encoding_is_masked(encoding: str) -> None:
+    value = "Zürich-ä%41"
+    of = masker(value.encode())
+    text = "before ".encode(encoding) + value.encode(encoding) + " after".encode(encoding)
+    for size in (len(text), 1, 3):
+        shown = streamed(of, [text[at : at + size] for at in range(0, len(text), size)])
+        assert shown.replace(b"\0", b"") == b"before *** after"
+    assert of.mask(quote(value.encode("latin-1")).encode()) == b"***"
+
+
+@pytest.mark.parametrize("line_break", [b"\n    ", rb"\n", rb"\r\n", rb"\\n"])
+def test_an_encoded_secret_whose_lines_are_indented_or_quoted_is_masked(line_break: bytes) -> None:
+    encoded = base64.b64encode(b"u" * 41 + TOKEN * 9 + b"u" * 50)
+    text = line_break.join(encoded[at : at + 64] for at in range(0, len(encoded), 64))
+    assert masker(TOKEN * 9).mask(text).count(b"***") == 1
+
+
+def test_blanks_that_a_shell_takes_away_are_no_part_of_a_secret() -> None:
+    of = masker(b"  two  words\t")
+    assert of.mask(b"<two words> <two  words> <  two  words\t>") == b"<***> <***> <***>"
+
+
+@pytest.mark.parametrize("before", [b"100%", b"C:\\", b"\\", b"%", b"a" * 41 + b"\n"])
+@pytest.mark.parametrize("after", [b"41", b"u0041", b"x41", b"101", b"n", b""])
+def test_what_stands_beside_a_secret_is_not_taken_for_a_part_of_it(
+    before: bytes, after: bytes
+) -> None:
+    for value in (b"41abcdef", b"u0041bcdef", b" x41bcdef", b"101bcdef%", b"nabcdef\\"):
+        shown = streamed(masker(value), [before, value, after])
+        assert shown.startswith((before + b"***", before.rstrip(b"\n%\\") + b"***")), shown
 
 
 @pytest.mark.parametrize("before", [b"%", b"%2", b"%2f", b"\\u", b"u00"])
