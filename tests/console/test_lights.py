@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
 from orchestrate_tui.console.app import OrchestrateApp
-from orchestrate_tui.console.lights import Lights
+from orchestrate_tui.console.lights import lights
+from orchestrate_tui.console.looking import Looking
+from orchestrate_tui.console.screens import readiness_screen
+from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Snapshot, Undo
-from orchestrate_tui.domain.readiness import Light
+from orchestrate_tui.domain.readiness import Light, Readiness
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.executor.readiness import run_readiness
+from orchestrate_tui.store.history import History
 from tests.console.scenery import DELIVERY, Story, now, settle, shown
 
 pytestmark = pytest.mark.anyio
@@ -71,33 +77,69 @@ async def test_the_lights_are_those_of_the_run_that_is_shown(story: Story) -> No
 
 def test_nothing_is_looked_for_again_unless_something_was_committed(story: Story) -> None:
     run_id, moment = deployed(story), 100.0
-    lights = Lights(story.history, monotonic=lambda: moment)
-    assert lights.is_due(run_id)
-    assert lights.look(run_id).result() == {
+    looking = Looking(story.history, lights, monotonic=lambda: moment)
+    assert looking.is_due(run_id)
+    assert looking.look(run_id).result() == {
         "deploy-staging": Light.READY,
         "deploy-prod": Light.NOT_READY,
     }
-    assert not lights.is_due(run_id)
-    assert lights.is_due(run_id + 1)
+    assert not looking.is_due(run_id)
+    assert looking.is_due(run_id + 1)
     story.releases(run_id, "deploy-prod", "1.0")
-    assert lights.is_due(run_id)
-    lights.close()
+    assert looking.is_due(run_id)
+    looking.close()
 
 
 def test_after_a_long_look_it_rests(story: Story) -> None:
     run_id, moments = deployed(story), iter([0.0, 2.0, 21.0, 23.0])
-    lights = Lights(story.history, monotonic=lambda: next(moments))
-    lights.look(run_id).result()
+    looking = Looking(story.history, lights, monotonic=lambda: next(moments))
+    looking.look(run_id).result()
     story.releases(run_id, "deploy-prod", "1.0")
-    assert not lights.is_due(run_id)
-    assert lights.is_due(run_id)
-    lights.close()
+    assert not looking.is_due(run_id)
+    assert looking.is_due(run_id)
+    looking.close()
 
 
 def test_a_snapshot_that_is_gone_puts_the_light_out(story: Story) -> None:
     kept = replace(LIT.stages[1], snapshot=Snapshot(paths=("conf",)))
     run_id = story.run(replace(LIT, stages=(LIT.stages[0], kept)))
     story.becomes(run_id, "deploy-staging", StageStatus.RUNNING, StageStatus.SUCCEEDED)
-    lights = Lights(story.history)
-    assert lights.look(run_id).result() == {"deploy-staging": Light.NOT_READY}
-    lights.close()
+    looking = Looking(story.history, lights)
+    assert looking.look(run_id).result() == {"deploy-staging": Light.NOT_READY}
+    looking.close()
+
+
+async def test_one_can_go_on_while_all_stages_are_looked_at(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be a hundred thousand files to look for."""
+    deployed(story)
+    begun, free = Event(), Event()
+
+    def slow(history: History, run_id: int) -> tuple[Readiness, ...]:
+        begun.set()
+        free.wait(3)
+        return run_readiness(history, run_id)
+
+    monkeypatch.setattr(readiness_screen, "run_readiness", slow)
+    async with OrchestrateApp(story.history, clock=now).run_test() as pilot:
+        await pilot.press("i")
+        await settle(pilot, begun.is_set)
+        assert "Looking at the stages" in shown(pilot)
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, MainScreen)
+        await pilot.press("i")
+        free.set()
+        await settle(pilot, lambda: "stages with effects can be undone" in shown(pilot))
+
+
+def test_what_is_looked_at_is_not_asked_for_once_more(story: Story) -> None:
+    run_id, free = deployed(story), Event()
+    looking = Looking(story.history, lambda *_: free.wait(10))
+    found = looking.look(run_id)
+    story.releases(run_id, "deploy-prod", "1.0")
+    assert not looking.is_due(run_id)
+    assert looking.is_due(run_id + 1)
+    free.set()
+    assert found.result()
+    looking.close()

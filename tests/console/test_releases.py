@@ -162,9 +162,9 @@ async def test_a_light_for_each_stage_says_whether_it_could_be_undone(
     delivered(story)
     async with app(story, desk).run_test() as pilot:
         await pilot.press("i")
+        await settle(pilot, lambda: "of 7 stages with effects can be undone" in shown(pilot))
         text = shown(pilot)
         assert "Could run #1 be undone?" in text
-        assert "of 7 stages with effects can be undone" in text
         assert "○ smoke-prod  nothing undoes it" in text
         story.takes_back(1, "deploy-prod")
         await settle(pilot, lambda: "· deploy-prod  undone by rollback 1" in shown(pilot))

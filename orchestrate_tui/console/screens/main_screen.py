@@ -21,7 +21,8 @@ from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
 from orchestrate_tui.console.company import company
 from orchestrate_tui.console.durations import Clock
-from orchestrate_tui.console.lights import Lights
+from orchestrate_tui.console.lights import lights
+from orchestrate_tui.console.looking import Looking
 from orchestrate_tui.console.pace import Pace
 from orchestrate_tui.console.run_filter import RunFilter
 from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
@@ -41,6 +42,7 @@ from orchestrate_tui.console.widgets.trouble_line import TroubleLine
 from orchestrate_tui.console.widgets.waiting_line import WaitingLine
 from orchestrate_tui.domain.events import failed_steps
 from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -117,7 +119,7 @@ class MainScreen(Screen[None]):
         self._filter = RunFilter()
         self._only_this_run = False
         self._was_shown = False
-        self._lights = Lights(history)
+        self._lights = Looking(history, lights)
         self._pace = Pace()
         self.waiting: tuple[RollbackEvent, ...] = ()
         self.breakers: tuple[Breaker, ...] = ()
@@ -221,10 +223,13 @@ class MainScreen(Screen[None]):
         """Show which stages of the chosen run could be undone, as soon as that is known."""
         await asyncio.sleep(SETTLED_S)  # a look keeps a processor from drawing what comes next
         with suppress(CancelledError):  # another run was chosen before this one was looked at
-            lights = await outcome(self._lights.look(run_id))
+            try:
+                found = await outcome(self._lights.look(run_id))
+            except OrchestrateError:  # the console reads too, and says what is wrong
+                found = {}
             if self.picture is not None and self.picture.run.id == run_id:
                 for graph in self.query(StageGraphView):  # which is gone before the screen is
-                    graph.show_lights(lights)
+                    graph.show_lights(found)
 
     def _choose_current(self) -> None:
         """Show the run under the cursor; nothing when the list is empty."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -13,8 +14,10 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.last_rehearsed import last_rehearsed
+from orchestrate_tui.console.looking import Looking
 from orchestrate_tui.console.marks import Tone, light_mark
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import joined, plain, toned
@@ -45,29 +48,36 @@ class ReadinessScreen(Dialog[None]):
         self._clock = clock
         self._history = history
         self._run_id = run_id
-        self._version = -1
+        self._looking = Looking(history, run_readiness)
 
     def compose(self) -> ComposeResult:
         """The stages in the order of the file, below how many are ready."""
         with Vertical(classes="frame") as frame:
             frame.border_title = Content(f"Could run #{self._run_id} be undone?")
             frame.border_subtitle = Content("Esc close")
-            yield Static(id="heading")
+            yield Static("Looking at the stages…", id="heading")
             yield OptionList(id="stages")
 
     def on_mount(self) -> None:
         """Show them, and what becomes of them."""
         self._look()
         self.query_one(OptionList).focus()
-        self.set_interval(LOOK_INTERVAL_S, self._look)
+        self.set_interval(LOOK_INTERVAL_S, self._look_again)
 
-    def _look(self) -> None:
-        """Read again when something was committed."""
-        version = self._history.data_version()
-        if version == self._version:
-            return
-        self._version = version
-        found = run_readiness(self._history, self._run_id)
+    def on_unmount(self) -> None:
+        """Find nothing more out."""
+        self._looking.close()
+
+    def _look_again(self) -> None:
+        """Look again when something was committed."""
+        if self._looking.is_due(self._run_id):
+            self._look()
+
+    @work
+    async def _look(self) -> None:
+        self._show(await outcome(self._looking.look(self._run_id)))
+
+    def _show(self, found: tuple[Readiness, ...]) -> None:
         able = sum(one.light in {Light.READY, Light.DOUBTFUL} for one in found)
         at_all = sum(one.light is not Light.IDLE for one in found)
         rehearsal = self._history.query(partial(last_rehearsal, run_id=self._run_id))
