@@ -6,6 +6,7 @@ import errno
 import os
 import selectors
 import socket
+from collections import deque
 from collections.abc import Callable
 
 from orchestrate_tui.stagehost.boot import boot_clock
@@ -18,11 +19,12 @@ _PAUSE_S = 0.1
 
 
 class Client:
-    """One connection, and what waits to be sent on it."""
+    """One connection, what waits to be sent on it, and what came and is not answered yet."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.lines = Lines()
+        self.unanswered = deque[Message]()
         self.waiting = b""
         self.events: int = selectors.EVENT_READ
 
@@ -109,8 +111,9 @@ class Clients:
             piece = client.connection.recv(_PIECE)
             if not piece:
                 raise ConnectionResetError
-            for message in client.lines.feed(piece):
-                self._answer(client, message)
+            client.unanswered.extend(client.lines.feed(piece))
+            while client.unanswered:
+                self._answer(client, client.unanswered.popleft())
         except BlockingIOError:
             return
         except (OSError, ValueError, KeyError, TypeError):  # gone, or not one of ours

@@ -133,7 +133,8 @@ class Host:
             case "start":
                 self._start(client, message)
                 self._collect()
-                if len(self._ended) >= _TOLD_TOGETHER:
+                under_way = len(self._programs) + len(client.unanswered)
+                if len(self._ended) >= max(_TOLD_TOGETHER, under_way / 2):
                     self._note_ends()
                     self._clients.send_all()
             case "signal":
@@ -393,7 +394,8 @@ class Host:
 
 
 _TOLD_TOGETHER = 4
-"""So many ends are told at once while others are started: each tiding costs a commit."""
+"""So many ends, and half of what is under way, are told at once while the rest is started: each
+tiding costs the executor a commit."""
 
 _WHOLE_LOG_PATIENCE_S = 10.0
 """How long the end of a program is kept back for what masks its log."""
