@@ -20,7 +20,7 @@ from orchestrate_tui.domain.rollback_demand import EVERYTHING, RollbackDemand
 from orchestrate_tui.domain.run import Run, Settlement, TriggerContext
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.domain.step_decision import StepAction, StepDecision
-from orchestrate_tui.errors import Refused, StoreError
+from orchestrate_tui.errors import CannotStart, Refused, StoreError
 from orchestrate_tui.executor.companion import Companion, take_up
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.former_hosts import forget_hosts
@@ -421,4 +421,13 @@ class PipelineExecutor:
 
 
 def _folder(path: Path) -> str:
-    return str(path.absolute())
+    """The folder, as it is recorded. Raises CannotStart where its name is no text."""
+    name = str(path.absolute())
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise CannotStart(
+            f"The name of the folder {name} is not valid UTF-8",
+            next_step="Nothing was started; rename it, or start in another one",
+        ) from error
+    return name

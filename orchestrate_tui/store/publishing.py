@@ -181,7 +181,7 @@ class Publication:
         """Tell of what cannot be done to the files as a StoreError."""
         try:
             yield
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeEncodeError) as error:
             raise self._failure(str(error)) from error
 
     def _failure(self, reason: str) -> StoreError:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from orchestrate_tui.domain.pipeline import Retry
 from orchestrate_tui.domain.status import RunStatus, StageStatus
+from orchestrate_tui.errors import CannotStart
 from tests.executor.scenery import (
     CONTINUE,
     FOREVER,
@@ -15,6 +17,7 @@ from tests.executor.scenery import (
     after,
     asking,
     is_running,
+    pipeline,
     stage,
     undone,
 )
@@ -178,6 +181,12 @@ async def test_a_dropped_retry_rolls_back_where_its_stage_says_so(scene: Scene) 
         scene.gate.open()
     assert scene.rollback(run_id).status.value == "succeeded"
     assert scene.statuses(run_id)["flaky"] == "rolled_back"
+
+
+async def test_a_folder_whose_name_is_no_text_is_refused(scene: Scene) -> None:
+    with pytest.raises(CannotStart, match="is not valid UTF-8"):
+        await scene.executor.create_run(pipeline(stage("build")), workdir=Path("\udcff"))
+    assert scene.history.runs() == ()
 
 
 async def test_a_program_that_is_not_there_fails_the_stage_with_a_sentence(scene: Scene) -> None:

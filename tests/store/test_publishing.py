@@ -299,6 +299,11 @@ def test_what_can_be_no_copy_is_refused(store: Store, place: Path) -> None:
         Publication(store.path, place.with_name("other"), group="wheels")
 
 
+def test_a_copy_in_a_folder_whose_name_is_no_text_is_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be published to"):
+        Publication(store.path, tmp_path / "\udcff").update()
+
+
 def test_a_copy_for_which_there_is_no_room_is_told_so(store: Store, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as disk:
         publication = Publication(store.path, disk / "copy")
