@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import selectors
+import sys
 import termios
 from codecs import getincrementaldecoder
 from concurrent.futures import wait
@@ -40,6 +41,9 @@ KEY_PATIENCE = 60
 
 ALTERNATE_SCREEN = "\x1b[?1049h\x1b[?25l"
 """And no cursor."""
+
+UNKNOWN_SIZE = (80, 24)
+"""Of what is no terminal, or does not say."""
 
 INPUT_POLL_S = 0.1
 READ_BYTES = 4096
@@ -129,7 +133,7 @@ class ConsoleDriver(LinuxDriver):
         self._writer_thread.start()
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        return drawn(super()._get_terminal_size())
+        return drawn(_terminal_size())
 
     def _sigcont_application(self, *_: Any) -> None:
         """Go on after the process was stopped.
@@ -210,3 +214,18 @@ class ConsoleDriver(LinuxDriver):
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def _terminal_size() -> tuple[int, int]:
+    """Columns and lines, as shutil.get_terminal_size says, which takes long to load."""
+    try:
+        size = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else -1)
+    except OSError:
+        size = os.terminal_size(UNKNOWN_SIZE)
+    return _named("COLUMNS") or size.columns, _named("LINES") or size.lines
+
+
+def _named(variable: str) -> int:
+    """A length that the environment sets; 0 where it sets none."""
+    told = os.environ.get(variable, "")
+    return int(told) if told.isdecimal() else 0

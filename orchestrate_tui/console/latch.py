@@ -19,7 +19,6 @@ from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.styled import plain, toned
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.protection import confirmation, protected_environments
-from orchestrate_tui.domain.release import Ruling
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.stagehost.boot import boot_clock
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.opening import Opening
     from orchestrate_tui.console.ports import ExecutorControl
     from orchestrate_tui.domain.pipeline import Pipeline
+    from orchestrate_tui.domain.release import Ruling
     from orchestrate_tui.domain.rollback_demand import RollbackDemand
     from orchestrate_tui.domain.rollback_plan import RollbackPlan
     from orchestrate_tui.domain.run import Run, Settlement, TriggerContext
@@ -207,6 +207,8 @@ class LatchedControl:
 
     def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
         """Rule on a release or a quarantine, unless the environments of its run are locked."""
+        from orchestrate_tui.domain.release import Ruling  # noqa: PLC0415  (for who rules)
+
         history, rule = self._history, self._control.rule
         match ruling:
             case Ruling.LIFT:

@@ -6,13 +6,16 @@ The glyphs of one kind differ, so that a status can be read without colours.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.readiness import Light
-from orchestrate_tui.domain.release import Release
-from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.values import dataclass
+
+if TYPE_CHECKING:
+    from orchestrate_tui.domain.events import RollbackEvent
+    from orchestrate_tui.domain.release import Release
+    from orchestrate_tui.domain.run import StageRun
 
 
 class Tone(StrEnum):

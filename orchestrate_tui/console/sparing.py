@@ -8,7 +8,7 @@ be the same, only later there.
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -19,6 +19,15 @@ from orchestrate_tui.values import methods_written_later
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_FUNCTIONS = {
+    "difflib": ("get_close_matches",),
+    "mimetypes": ("guess_type",),
+    "platformdirs": ("user_downloads_path",),
+    "rich.table": ("Table",),
+    "rich.tree": ("Tree",),
+}
+"""What Textual and Rich take from modules of which no first picture calls anything."""
+
 _PALETTE = ("CommandListItem", "CommandPalette", "DiscoveryHit", "Hit", "Hits", "SimpleProvider")
 
 
@@ -28,20 +37,21 @@ def sparing() -> Iterator[None]:
 
     - asyncio does without OpenSSL, as it does where Python has none: nobody here opens a connection
       with its TLS. Agents that speak HTTPS load OpenSSL by themselves.
-    - Textual asks for the folder of downloads only to save a picture of the screen there.
-    - Its palette of commands, and all that can be typed into and chosen from there, comes with the
-      dialogs. Its ThemeProvider is of no use then: our palette offers the themes itself.
-    - For each class of widgets it sorts the names of all that these have; see `_computing`.
+    - Some modules are loaded when something of them is called; see `_FUNCTIONS`.
+    - Textual's palette of commands, and all that can be typed into and chosen from there, comes
+      with the dialogs. Its ThemeProvider is of no use then: our palette offers the themes itself.
+    - For each class of widgets it sorts the names of all that these have; see `_computations`.
     - Of its dataclasses few have their methods called.
     """
     with _standing_in("ssl", None):
         import_module("asyncio")
-    with (
-        methods_written_later(),
-        _standing_in("platformdirs", _stand_in("platformdirs", "user_downloads_path")),
-        _standing_in("textual.command", _stand_in("textual.command", *_PALETTE, base="Provider")),
-        _finding_computations_at_once(),
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(methods_written_later())
+        for name, functions in _FUNCTIONS.items():
+            stack.enter_context(_standing_in(name, _stand_in(name, *functions)))
+        palette = _stand_in("textual.command", *_PALETTE, base="Provider")
+        stack.enter_context(_standing_in(palette.__name__, palette))
+        stack.enter_context(_finding_computations_at_once())
         yield
 
 
@@ -56,23 +66,35 @@ def _standing_in(name: str, module: ModuleType | None) -> Iterator[None]:
     try:
         yield
     finally:
-        del loaded[name]
+        if loaded[name] is module:
+            del loaded[name]
 
 
 def _stand_in(name: str, *functions: str, base: str = "") -> ModuleType:
-    """A module whose functions load the real one when they are called; `base` is a class of it."""
+    """A module whose functions load the real one when they are called; `base` is a class of it.
+
+    Who asks it for anything else gets that of the real one, too.
+    """
     module = ModuleType(name)
-    vars(module).update({function: _later(name, function) for function in functions})
+
+    def real(attribute: str) -> Any:
+        if attribute.startswith("__"):  # who imports looks whether it is a package
+            raise AttributeError(attribute)
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+        return getattr(import_module(name), attribute)
+
+    def later(function: str) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            return real(function)(*given, **named)
+
+        return call
+
+    vars(module).update({function: later(function) for function in functions})
+    vars(module)["__getattr__"] = real
     if base:
         vars(module)[base] = type(base, (), {})
     return module
-
-
-def _later(module: str, function: str) -> Callable[..., Any]:
-    def call(*given: Any, **named: Any) -> Any:
-        return getattr(import_module(module), function)(*given, **named)
-
-    return call
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SPARING = "from orchestrate_tui.console.sparing import sparing"
-LOAD = "import orchestrate_tui.console.app, textual.containers, rich.table"
+LOAD = "import orchestrate_tui.console.app"
 SIGNATURES = """
 import dataclasses, inspect, json, sys
 def written(cls):
@@ -46,7 +46,11 @@ with sparing():
 import json
 print(json.dumps(sorted(Product._computes)))
 """
-SPARED = {"ssl", "platformdirs", "textual.command", "textual.widgets._input", "textual.types"}
+SPARED = {
+    *("ssl", "platformdirs", "difflib", "mimetypes", "shutil", "rich.table", "rich.tree"),
+    *("textual.command", "textual.types", "textual.widgets._input"),
+    *("orchestrate_tui.domain.release", "orchestrate_tui.domain.variables"),
+}
 AFTERWARDS = """
 import asyncio, ssl, platformdirs
 from textual import app, command, dom
@@ -54,6 +58,12 @@ from textual.types import DirEntry
 assert app.CommandPalette is not command.CommandPalette
 assert isinstance(app.CommandPalette(), command.CommandPalette)
 assert "dir" not in vars(dom)
+import mimetypes
+from rich.table import Table
+from textual import design
+assert type(design.Table()) is Table
+assert app.mimetypes.guess_type("screen.svg") == mimetypes.guess_type("screen.svg")
+assert app.mimetypes.knownfiles == mimetypes.knownfiles
 assert app.user_downloads_path() == platformdirs.user_downloads_path()
 assert ssl.create_default_context()
 """

@@ -11,7 +11,6 @@ from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.domain.events import failed_steps
 from orchestrate_tui.domain.protection import confirmation
-from orchestrate_tui.domain.release import Ruling
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.run_picture import RunPicture
@@ -109,6 +108,8 @@ class RollbackKeys(LatchedScreen):
 
     def action_reset_breaker(self) -> None:
         """Ask why new runs may go again to the environment of the newest breaker."""
+        from orchestrate_tui.domain.release import Ruling  # noqa: PLC0415  (for who rules)
+
         for breaker in self.breakers[:1]:
             touched = self._control.environments(breaker.run_id)
             if self._passes_latch(touched):
