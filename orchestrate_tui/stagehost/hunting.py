@@ -93,7 +93,11 @@ def _wake(pidfd: int) -> None:
         signal.pidfd_send_signal(pidfd, signal.SIGCONT)
 
 
-def hunt(owns: Callable[[int], bool], strangers: Collection[int], reap: Callable[[], None]) -> None:
+def hunt(
+    owns: Callable[[int], bool],
+    strangers: Callable[[], Collection[int]],
+    reap: Callable[[], None],
+) -> None:
     """Kill what of a tree is left to this process, until nothing new is for a moment.
 
     When one of these processes ends, the next becomes a child of this process. Its children are
@@ -106,7 +110,7 @@ def hunt(owns: Callable[[int], bool], strangers: Collection[int], reap: Callable
     until, quiet_until = now + _LONGEST_S, now + _QUIET_S
     while now < min(until, quiet_until):
         reap()
-        present = trees.children().difference(strangers)
+        present = trees.children().difference(strangers())
         for pid in present - seen:
             with suppress(PermissionError):  # it has become another user's
                 os.kill(pid, signal.SIGSTOP)

@@ -22,15 +22,13 @@ from orchestrate_tui.stagehost.boot import boot_clock
 from orchestrate_tui.stagehost.clients import Client, Clients
 from orchestrate_tui.stagehost.files import ERRORS, SOCKET, hold
 from orchestrate_tui.stagehost.hunting import hunt, kill_all, standstill
+from orchestrate_tui.stagehost.inheritance import Inheritance
 from orchestrate_tui.stagehost.journal import Journal
+from orchestrate_tui.stagehost.program import Program
 from orchestrate_tui.stagehost.spawning import spawn
 from orchestrate_tui.stagehost.starting import ORDERS, taken_orders
 from orchestrate_tui.stagehost.urgency import Urgency
 from orchestrate_tui.stagehost.wire import Message, told_error
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from orchestrate_tui.stagehost.masked_sink import MaskedSink
 
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGQUIT)
 _PR_SET_CHILD_SUBREAPER = 36
@@ -38,49 +36,6 @@ _KILL_AGAIN_S = 1.0
 _LOOK_AGAIN_S = 0.02
 _CROWD = 8
 _LEAST_S = 0.5
-
-
-class Program:
-    """A program that was started, until nothing is left of it.
-
-    `client` is who controls it. `due_s` is when the host does something about it by itself, on
-    the clock of the boot; None is never. `sink` masks its log, until that is whole: then, or at
-    `whole_s` at the latest, its end is told. Once it `is_doomed`, what is still found of it is
-    killed again: what forks and ends all the time may have escaped.
-    """
-
-    def __init__(
-        self, key: str, pid: int, mark: int | None, request: Message, client: Client
-    ) -> None:
-        self.key = key
-        self.tree = trees.Tree(
-            pid,
-            mark,
-            variable=os.fsencode(request["variable"]),
-            keeps_services=request["leaves_processes"],
-        )
-        self.grace_s: float = request.get("grace_s", 0.0)
-        self.started_s = boot_clock()
-        timeout_s = request.get("timeout_s")
-        self.limit_s = None if timeout_s is None else self.started_s + timeout_s
-        self.client: Client | None = client
-        self.code: int | None = None
-        self.timed_out = self.stopped = self.is_doomed = False
-        self.next_signal = signal.SIGTERM
-        self.due_s: float | None = None
-        self.watched: dict[int, int] = {}
-        self.sink: MaskedSink | None = None
-        self.whole_s: float | None = None
-
-    @property
-    def is_being_ended(self) -> bool:
-        """Whether it was told to end, or its time is over."""
-        return self.stopped or self.timed_out
-
-    @property
-    def is_unwatched(self) -> bool:
-        """Whether something of it is left that nothing tells the end of."""
-        return self.code is not None and self.sink is None and not self.watched
 
 
 class Host:
@@ -94,12 +49,9 @@ class Host:
         self._inherited = dict(os.environ)
         self._marks = trees.Marks()
         self._programs: dict[str, Program] = {}
-        self._heads: dict[int, Program] = {}
         self._ended: list[tuple[Program, int]] = []
         self._urgency = Urgency()
-        self._strangers: set[int] = set()
-        self._orphans: dict[int, set[int]] = {}
-        self._has_services = False
+        self._left = Inheritance(self._programs)
         self._selector = selectors.DefaultSelector()
         self._clients = Clients(self._selector, self._answer, self._let_go)
 
@@ -169,9 +121,8 @@ class Host:
         program = Program(key, pid, mark, message, client)
         if sink is not None:
             program.sink = sink
-            self._strangers.add(sink.pid)
-        self._has_services = self._has_services or program.tree.keeps_services
-        self._programs[key] = self._heads[pid] = program
+        self._programs[key] = program
+        self._left.begin(program)
         self._clients.tell(client, _started(program))
 
     def _signal(self, client: Client, key: str, number: int) -> None:
@@ -184,30 +135,26 @@ class Host:
     def _send(self, program: Program, number: int) -> None:
         self._urgency.begin()
         until_s = boot_clock() + program.grace_s
-        if number == signal.SIGKILL and self._is_all_doomed():
+        if number == signal.SIGKILL and self._left.is_all_doomed():
             self._signal_group(program, number)
-            kill_all(self._known, self._collect, lambda: program.tree.head not in self._heads)
-        is_crowd = len(trees.children() - self._known()) > _CROWD  # looking at each takes too long
-        with standstill(self._known, self._collect) if is_crowd else nullcontext(()) as asleep:
+            kill_all(
+                self._left.known, self._collect, lambda: program.tree.head not in self._left.heads
+            )
+        others = partial(self._left.not_of, program)
+        is_crowd = len(trees.children() - others()) > _CROWD  # looking at each takes too long
+        with standstill(others, self._collect) if is_crowd else nullcontext(()) as asleep:
             if asleep is None and number != signal.SIGKILL:  # it would not be over before SIGKILL
                 self._signal_group(program, number)
                 return
-            self._find_orphans(trees.children(), program)
+            self._left.find(trees.children(), program)
             program.tree.send(number, asleep or (), longest_s=max(until_s - boot_clock(), _LEAST_S))
         if number == signal.SIGKILL:
-            hunt(partial(self._owns, program), self._known(), self._collect)
+            hunt(partial(self._left.is_of, program), others, self._collect)
 
     def _signal_group(self, program: Program, number: int) -> None:
-        if program.tree.head in self._heads:  # its number is its own as long as it is not reaped
+        if program.tree.head in self._left.heads:  # then nobody else has its number
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(program.tree.head, number)
-
-    def _is_all_doomed(self) -> bool:
-        """Whether all that is left to this process is to be killed, whoever's it is."""
-        return not self._has_services and all(one.is_doomed for one in self._programs.values())
-
-    def _known(self) -> set[int]:
-        return self._heads.keys() | self._strangers
 
     def _hand_over(self, client: Client, key: str) -> None:
         """Let another executor control a program; who controlled it before does so no more."""
@@ -254,9 +201,7 @@ class Host:
         with suppress(ChildProcessError):
             while (found := os.waitpid(-1, os.WNOHANG))[0]:
                 pid, status = found
-                self._strangers.discard(pid)
-                self._orphans.pop(pid, set()).discard(pid)
-                if (program := self._heads.pop(pid, None)) is not None:
+                if (program := self._left.end(pid)) is not None:
                     self._ended.append((program, os.waitstatus_to_exitcode(status)))
 
     def _note_end(self, program: Program, code: int, children: frozenset[int]) -> None:
@@ -295,38 +240,9 @@ class Host:
         What it left has this process above it. To look through all processes of the system after
         each end would cost more than to start one.
         """
-        if self._find_orphans(children, program):
+        if self._left.find(children, program):
             return True
-        return not children <= self._known() and bool(program.tree.members())
-
-    def _find_orphans(self, children: frozenset[int], program: Program) -> bool:
-        """Find out which processes of the program were left to this one; whether any was."""
-        unknown = children - self._known()
-        found = [pid for pid in unknown if self._owns(program, pid)]
-        for pid in found:
-            if not program.tree.has(pid):
-                program.tree.orphans.add(pid)
-                self._orphans[pid] = program.tree.orphans
-        if self._has_services:
-            self._strangers |= {pid for pid in unknown if not self._is_somebodys(pid)}
-        return bool(found)
-
-    def _owns(self, program: Program, pid: int) -> bool:
-        """Whether a process that was left to this one, and runs, is the program's.
-
-        Of what hides where it comes from it is known only that a program of this host started it.
-        It is taken for this program's when that is the only one, or all are being ended. Where a
-        program may leave services, it is nobody's.
-        """
-        if program.tree.has(pid):
-            return True
-        others = [one for one in self._programs.values() if one is not program]
-        is_last = all(one.is_being_ended for one in others)
-        is_anothers = any(one.tree.has(pid) for one in others)
-        return is_last and not is_anothers and not self._has_services and trees.runs(pid)
-
-    def _is_somebodys(self, pid: int) -> bool:
-        return any(one.tree.has(pid) for one in self._programs.values())
+        return not children <= self._left.known() and bool(program.tree.members())
 
     def _watch(self, program: Program) -> None:
         """Wait for the ends of what a program left, and look again after them.
@@ -334,7 +250,7 @@ class Host:
         What cannot be waited for, because it ended just now or no descriptor is free, is looked
         at again soon.
         """
-        is_left = self._find_orphans(trees.children(), program)
+        is_left = self._left.find(trees.children(), program)
         present = program.tree.members()
         if program.is_doomed and (present or is_left):
             self._send(program, signal.SIGKILL)

@@ -228,16 +228,20 @@ def environment_of(pid: int) -> list[bytes]:
     """The entries of the environment that a process was started with; [] if that is hidden."""
     try:
         return _read(f"{_PROC}/{pid}/environ").split(b"\0")
-    except ProcessLookupError:  # its first thread has ended; others may go on
-        return _environment_of_threads(pid)
     except OSError:
-        return []
+        return _environment_of_threads(pid) if _has_lost_its_first_thread(pid) else []
+
+
+def _has_lost_its_first_thread(pid: int) -> bool:
+    """Whether others go on; what /proc has of the process is then root's, and says nothing."""
+    fields = _stat(pid)
+    return bool(fields) and fields[0] in _ENDED_STATES and int(fields[_THREADS]) > 1
 
 
 def _environment_of_threads(pid: int) -> list[bytes]:
     with suppress(OSError):
         for thread in os.listdir(f"{_PROC}/{pid}/task"):
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 return _read(f"{_PROC}/{pid}/task/{thread}/environ").split(b"\0")
     return []
 

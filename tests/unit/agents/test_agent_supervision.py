@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -339,3 +340,43 @@ async def test_a_stage_that_traces_its_host_is_ended(
     if tracer == "refused":
         pytest.skip("this system does not let processes of one user trace each other")
     assert not is_running(tracer)
+
+
+SENSITIVE = """
+import os, signal, time
+from pathlib import Path
+
+def note(number, frame):
+    heard.append(number)
+
+def tell(number, frame):
+    Path("../ready").write_text(repr(heard))
+
+heard = []
+os.setsid()
+parent = os.getpid()
+if os.fork():
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.001)
+for number in (signal.SIGCONT, signal.SIGTERM):
+    signal.signal(number, note)
+signal.signal(signal.SIGWINCH, tell)
+Path("../ready").write_text(str(os.getpid()))
+while True:
+    signal.pause()
+"""
+"""A daemon that tells which signals it has got."""
+
+
+async def test_no_signal_reaches_the_daemon_of_another_stage_that_goes_on(
+    make_work: MakeWork, run: Run, ready: Signals
+) -> None:
+    daemon = f"{sys.executable} -c '{SENSITIVE.replace(chr(39), chr(34))}' & wait; {FOREVER}"
+    async with anyio.create_task_group() as group:
+        group.start_soon(run, make_work(shell=daemon, idempotency_key="7/other", grace_s=0.05))
+        other = await ready.heard()
+        await run_until_heard_then_cancel(run, ready, make_work(shell=STUBBORN, grace_s=0.05))
+        os.kill(int(other), signal.SIGWINCH)
+        assert await ready.heard() == "[]"
+        group.cancel_scope.cancel()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrate_tui.stagehost import trees
+from tests.other_user import OtherUser
 
 LENGTH = 40
 LINE = f"""
@@ -57,3 +58,30 @@ def test_who_has_no_time_left_signals_nothing_of_a_tree() -> None:
         tree.send(signal.SIGTERM, longest_s=-1)
         tree.send(signal.SIGINT)
     assert head.returncode == -signal.SIGINT
+
+
+LEADERLESS = """
+import ctypes, os, threading
+from orchestrate_tui.stagehost import trees
+
+EXIT_OF_A_THREAD = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
+started, end = os.pipe(), os.pipe()
+child = os.fork()
+if not child:
+    os.close(end[1])
+    threading.Thread(target=os.read, args=(end[0], 1)).start()
+    os.close(started[1])
+    ctypes.CDLL(None).syscall(EXIT_OF_A_THREAD, 0)
+os.close(started[1])
+os.read(started[0], 1)
+while trees._stat(child)[0] != b"Z":
+    pass
+print(b"SIGN=own" in trees.environment_of(child))
+"""
+
+
+def test_the_environment_is_known_when_the_first_thread_has_ended_also_to_an_ordinary_user() -> (
+    None
+):
+    nobody = OtherUser.named("nobody").start(LEADERLESS, SIGN="own")
+    assert nobody.communicate(timeout=60) == ("True\n", "")
