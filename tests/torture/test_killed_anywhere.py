@@ -27,7 +27,8 @@ from tests.torture.killing import (
 from tests.torture.mortal import Job
 
 KILLS_AGAIN = 0.4
-LONGEST_RECOVERY_S = 1.0
+LONGEST_RECOVERY_S, LONGEST_BESIDE_OTHERS_S = 1, 20
+"""Promised, and where the rest of the tests keep the machine busy."""
 
 
 def deaths(rng: random.Random, points: list[str], count: int) -> Iterator[list[str]]:
@@ -57,7 +58,8 @@ def test_killed_anywhere_a_run_goes_on_as_if_nobody_had_died(
     figure("kills", f"{kills}, at {len(points)} named points")
     *_, nearly_all = quantiles(recoveries, n=20)
     figure("recovery", f"{median(recoveries):.3f} s, the slowest {max(recoveries):.3f} s")
-    assert nearly_all < LONGEST_RECOVERY_S, "a single one may have waited for a busy machine"
+    limit_s = amount(short=LONGEST_BESIDE_OTHERS_S, long=LONGEST_RECOVERY_S)
+    assert nearly_all < limit_s, "a single one may have waited for a busy machine"
 
 
 @pytest.mark.control("killed anywhere")
