@@ -35,7 +35,9 @@ def check_present(files: StoreFiles) -> None:
         raise may_not_read(path) from error
     if S_ISDIR(found.st_mode):
         raise cannot_open(path, "it is a folder")
-    if S_ISREG(found.st_mode) and not found.st_size:
+    if not S_ISREG(found.st_mode):  # a pipe would keep whoever opens it waiting
+        raise cannot_open(path, "it is not a file")
+    if not found.st_size:
         raise NotFound(f"The database {path} is empty", next_step=_RUN_FIRST)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
@@ -240,6 +241,13 @@ def test_it_is_refused_in_one_sentence_and_left_as_it_is(
     with pytest.raises(StoreError, match=re.escape(sentence)):
         History(path, hands_off=True)
     assert everything_in(folder) == before
+
+
+def test_a_pipe_is_no_database_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.db"
+    os.mkfifo(path)
+    with pytest.raises(StoreError, match="it is not a file"):
+        History(path, hands_off=True)
 
 
 def test_an_empty_file_has_no_runs_and_stays_empty(
