@@ -199,6 +199,7 @@ class Instructions:
         kind: str = "",
         component: str | None = None,
     ) -> Work | Outcome:
+        self.context.secrets.look_again()  # a stage before this one may have changed them
         part, values = part_name(stage.name, component), self.values
         if rollback and (rollback.previous or rollback.snapshot):
             values = self._values_with(rollback.previous, rollback.snapshot)

@@ -38,18 +38,30 @@ class LostSecret(LookupError):
 class Secrets:
     """Values by label. `missing` says why those are not known that could not be read.
 
+    `read_again` reads those that lie in files, which may change; None when none do.
+
     Only its methods use the values; it shows none of them.
     """
 
     values: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     missing: tuple[str, ...] = ()
+    read_again: Callable[[], Mapping[str, bytes]] | None = field(default=None, repr=False)
     masker: Masker | None = field(init=False, default=None, repr=False)
-    _labels: Mapping[bytes, str] = field(init=False, repr=False)
+    _labels: dict[bytes, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_labels", {value: name for name, value in self.values.items()})
         if self.values or self.missing:
             object.__setattr__(self, "masker", Masker(forms_of(self.values.values())))
+
+    def look_again(self) -> None:
+        """Have masked what came into the files of secrets since, and what was there before too."""
+        if self.read_again is None:
+            return
+        found = {value: name for name, value in self.read_again().items()}
+        if found.keys() - self._labels.keys():
+            self._labels.update(found)
+            object.__setattr__(self, "masker", Masker(forms_of(self._labels)))
 
     def masked(self, text: str) -> str:
         """`text` as it may be shown and stored."""
@@ -171,7 +183,16 @@ def secrets_of_pipeline(pipeline: Pipeline, folder: str) -> Secrets:
     for name in pipeline.channels:
         with suppress(UnfitSecret):
             values[name] = read_secret(Secret(env=name), Path(folder), os.environb)
-    return Secrets(values, tuple(missing))
+    files = [secret for secret in pipeline.secrets if secret.file]
+
+    def read_again() -> dict[str, bytes]:
+        found = {}
+        for secret in files:
+            with suppress(UnfitSecret):  # which may be about to be written
+                found[secret.label] = read_secret(secret, Path(folder), os.environb)
+        return found
+
+    return Secrets(values, tuple(missing), read_again if files else None)
 
 
 def check_complete(secrets: Secrets) -> None:

@@ -188,6 +188,19 @@ async def test_a_secret_in_another_form_is_lost_with_its_process_and_that_is_tol
     assert shown(scene) == []
 
 
+async def test_a_secret_that_a_stage_changes_is_masked_from_the_next_one_on(
+    scene: Scene, folder: Path
+) -> None:
+    before = (folder / "key").read_text()
+    changing = stage("change", "cp key former; printf the-new-value >key")
+    telling = after("tell", "change", task="cat key former")
+    run = await scene.run(changing, telling, secrets=NAMED)
+    log = scene.history.log_path(run.id, "tell", 1).read_text()
+    assert "***" in log
+    assert "the-new-value" not in log
+    assert before.splitlines()[0] not in log
+
+
 async def test_a_run_without_its_secrets_is_not_even_recorded(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
