@@ -307,6 +307,7 @@ def run_console(
     left running: a shell that ends repeats them to its children.
     """
     with Attendance(history.files) as attendance:
+        attendance.look_ahead()
         app = OrchestrateApp(
             history,
             control,

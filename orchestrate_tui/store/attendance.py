@@ -11,7 +11,9 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import defaultdict
+from concurrent.futures import Future
 from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.presence import Person
@@ -35,13 +37,31 @@ class Attendance:
     def __init__(self, files: StoreFiles) -> None:
         self._files = files
         self._descriptor: int | None = None
+        self._ahead: Future[tuple[Person, ...]] | None = None
         with suppress(OSError):  # nobody made it yet, it is not for us, or somebody bars it
             self._descriptor = os.open(files.consoles, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
+    def look_ahead(self) -> None:
+        """Begin to find out who is there now, for the next `people`.
+
+        The kernel has whoever asks for its locks wait for some 10 ms, in which others can work.
+        """
+        ahead: Future[tuple[Person, ...]] = Future()
+
+        def look() -> None:
+            try:
+                ahead.set_result(present(self._files))
+            except BaseException as error:  # noqa: BLE001  (whoever asks is told)
+                ahead.set_exception(error)
+
+        self._ahead = ahead
+        Thread(target=look, name="attendance").start()
+
     def people(self) -> tuple[Person, ...]:
         """Everybody who is there, this process too, in the order of their process numbers."""
-        return present(self._files)
+        ahead, self._ahead = self._ahead, None
+        return present(self._files) if ahead is None else ahead.result()
 
     def trouble(self) -> str:
         """What keeps an executor of this database from working, in a sentence; see trouble_at."""

@@ -62,6 +62,13 @@ def test_a_console_with_an_executor_may_act_until_it_ends(store: Store) -> None:
     assert [one.mode for one in there.people()] == [Mode.COMMAND]
 
 
+def test_what_was_found_out_ahead_is_told_once(store: Store) -> None:
+    with Attendance(store.database.files) as there:
+        there.look_ahead()
+        assert [one.mode for one in there.people()] == [Mode.CONSOLE]
+    assert [one.mode for one in there.people()] == [Mode.COMMAND]
+
+
 def test_a_console_without_an_executor_only_watches(store: Store, spawn: Spawn) -> None:
     process = looking(spawn, store.path)
     (viewer,) = others(store)
