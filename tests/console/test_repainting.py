@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from orchestrate_tui.console.app import OrchestrateApp
-from orchestrate_tui.console.screens import main_screen
+from orchestrate_tui.console.screens import live_screen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.widgets.line_view import LineView
 from orchestrate_tui.console.widgets.log_view import LogView
@@ -136,13 +136,13 @@ async def test_the_lights_of_a_run_are_looked_for_when_it_was_chosen_for_a_while
 ) -> None:
     deployed(story)
     app = OrchestrateApp(story.history, desk, clock=now)
-    monkeypatch.setattr(main_screen, "SETTLED_S", 3600)
+    monkeypatch.setattr(live_screen, "SETTLED_S", 3600)
     async with app.run_test(size=(120, LINES)) as pilot:
         screen = app.screen
         assert isinstance(screen, MainScreen)
         await pilot.pause()
         assert screen._lights._asked is None
-        monkeypatch.setattr(main_screen, "SETTLED_S", 0)
+        monkeypatch.setattr(live_screen, "SETTLED_S", 0)
         screen.choose_run(1)
         await settle(pilot, lambda: screen._lights._asked is not None)
 

@@ -1,0 +1,342 @@
+"""What the main screen shows, and how it follows what happens."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import ScreenResume
+from textual.geometry import Size
+from textual.screen import Screen
+from textual.widget import Widget
+
+from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
+from orchestrate_tui.console.company import company
+from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.lights import lights
+from orchestrate_tui.console.looking import Looking
+from orchestrate_tui.console.pace import Pace
+from orchestrate_tui.console.run_filter import RunFilter
+from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
+from orchestrate_tui.console.stage_label import without_output
+from orchestrate_tui.console.styled import plain
+from orchestrate_tui.console.widgets.banner import Banner
+from orchestrate_tui.console.widgets.key_line import KeyLine
+from orchestrate_tui.console.widgets.log_view import LogView
+from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
+from orchestrate_tui.console.widgets.run_header import RunHeader
+from orchestrate_tui.console.widgets.runs_list import RunsList
+from orchestrate_tui.console.widgets.stage_detail import StageDetail
+from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.console.widgets.status_line import StatusLine
+from orchestrate_tui.console.widgets.trouble_line import TroubleLine
+from orchestrate_tui.console.widgets.waiting_line import WaitingLine
+from orchestrate_tui.domain.events import failed_steps
+from orchestrate_tui.domain.moments import utc_now
+from orchestrate_tui.errors import OrchestrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from orchestrate_tui.console.ports import Attendance
+    from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
+    from orchestrate_tui.domain.presence import Person
+    from orchestrate_tui.store.breakers import Breaker
+    from orchestrate_tui.store.history import History
+
+WIDE = 110
+"""From so many columns on, the runs stand beside the rest."""
+
+FLAT = 18
+"""With fewer lines, the graph has hardly two."""
+
+PANES = {"runs": "1 Runs", "graph": "2 Stages", "log": "3 Log", "rollbacks": "4 Rollbacks"}
+NARROW_PANES = {**PANES, "log": "3 Log · 4 Rollbacks", "rollbacks": "4 Rollbacks · 3 Log"}
+SETTLED_S = 0.1
+"""A run that was chosen for so long is looked at, and not only passed by."""
+
+
+class Covered(Vertical):
+    """Holds panes that cover it, without a border or a text of its own to be drawn."""
+
+    BLANK = True
+
+
+class LiveScreen(Screen[None]):
+    """Shows runs, the stages of the chosen one, the log of the chosen stage, and rollbacks."""
+
+    BLANK = True
+    AUTO_FOCUS = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  (Textual's way)
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (FLAT, "-high")]  # noqa: RUF012
+
+    def __init__(
+        self,
+        history: History,
+        bridge: Bridge,
+        *,
+        run_id: int | None = None,
+        read_only: bool = True,
+        attendance: Attendance | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        super().__init__()
+        self.picture: RunPicture | None = None
+        self.stage_name: str | None = None
+        self._history = history
+        self._bridge = bridge
+        self._clock = clock
+        self._first_run_id = run_id
+        self._is_read_only = read_only
+        self._attendance = attendance
+        self._people: tuple[Person, ...] | None = None
+        self._stage_is_mine = False
+        self._filter = RunFilter()
+        self._only_this_run = False
+        self._was_shown = False
+        self._lights = Looking(history, lights)
+        self._pace = Pace()
+        self.waiting: tuple[RollbackEvent, ...] = ()
+        self.breakers: tuple[Breaker, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """Two groups of panes: beside each other when there is room, else one over the other."""
+        yield TroubleLine()
+        yield RunHeader()
+        yield StatusLine()
+        yield WaitingLine()
+        yield Banner()
+        with Covered(id="body"):
+            yield RunsList(id="runs", clock=self._clock)
+            with Covered(id="run"):
+                yield StageGraphView(id="graph", clock=self._clock)
+                with Vertical(id="stage"):
+                    yield StageDetail()
+                    yield LogView(id="log")
+                yield RollbackHistory(id="rollbacks", clock=self._clock)
+        yield KeyLine()
+
+    def suit(self, room: Size) -> None:
+        """Take the form for a room, before what is in it is arranged for the first time."""
+        for breakpoints, length in (
+            (self.HORIZONTAL_BREAKPOINTS, room.width),
+            (self.VERTICAL_BREAKPOINTS, room.height),
+        ):
+            form = max(one for one in breakpoints if one[0] <= length)[1]
+            self.add_class(form, update=False)
+
+    def on_mount(self) -> None:
+        """Show the newest run, or the one that was asked for."""
+        self._entitle()
+        self._look_round()
+        self._show_runs()
+        self.query_one(RollbackHistory).show(self._fetch_rollbacks)
+        run_id = self._first_run_id or self.query_one(RunsList).current
+        if run_id is not None:
+            self.choose_run(run_id)
+        else:
+            self._tell()
+        self._look_for_waiting()
+        self.set_focus(self.query_one(StageGraphView if run_id is not None else RunsList))
+        self.query_one(KeyLine).take_over()  # with the first picture, not after it
+        self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
+        self.set_interval(1, self._tick)
+
+    def on_unmount(self) -> None:
+        """Find nothing more out."""
+        self._lights.close()
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Look as before; what is shown for the first time looks as it was made to."""
+        event.refresh_styles = self._was_shown
+        self._was_shown = True
+
+    def on_resize(self) -> None:
+        """Say where the rollbacks are when there is no room for them beside the log."""
+        self._entitle()
+
+    def _entitle(self) -> None:
+        """Give each pane its key and its name, and say what it leaves out."""
+        titles = NARROW_PANES if self.app.size.width < WIDE else PANES
+        notes = {
+            "runs": f": only {self._filter}" if self._filter else "",
+            "rollbacks": ": only this run" if self._only_this_run else "",
+        }
+        for pane, title in titles.items():
+            self._frame(pane).border_title = plain(title + notes.get(pane, ""))
+
+    def _show_runs(self) -> None:
+        """Show the runs that the filter lets through."""
+        self.query_one(RunsList).show(
+            self._filter.fetch_from(self._history),
+            self._history.last_rollbacks,
+            empty_text="No run matches the filter" if self._filter else "No runs yet",
+        )
+
+    def _frame(self, pane: str) -> Widget:
+        """The widget that carries the title of a pane."""
+        return self.query_one("#stage" if pane == "log" else f"#{pane}")
+
+    # What is shown
+
+    def choose_run(self, run_id: int) -> None:
+        """Show a run, beginning with its stage of interest."""
+        self._stage_is_mine = False
+        self.picture = RunPicture.read(self._history, run_id)
+        self.stage_name = self.picture.stage_of_interest
+        self.query_one(RunsList).choose(run_id)
+        self.query_one(StageGraphView).show(
+            self.picture.pipeline, self.picture.stages, self.stage_name
+        )
+        self.query_one(StageGraphView).update_stages(self.picture.stages, self.picture.undoing)
+        self._show_rollbacks_of_run()
+        self._show_stage()
+        self._show_lights(run_id)
+
+    @work(exclusive=True, group="lights")
+    async def _show_lights(self, run_id: int) -> None:
+        """Show which stages of the chosen run could be undone, as soon as that is known."""
+        await asyncio.sleep(SETTLED_S)  # a look keeps a processor from drawing what comes next
+        with suppress(CancelledError):  # another run was chosen before this one was looked at
+            try:
+                found = await outcome(self._lights.look(run_id))
+            except OrchestrateError:  # the console reads too, and says what is wrong
+                found = {}
+            if self.picture is not None and self.picture.run.id == run_id:
+                for graph in self.query(StageGraphView):  # which is gone before the screen is
+                    graph.show_lights(found)
+
+    def _choose_current(self) -> None:
+        """Show the run under the cursor; nothing when the list is empty."""
+        run_id = self.query_one(RunsList).current
+        if run_id is None:
+            self._choose_none()
+        elif self.picture is None or run_id != self.picture.run.id:
+            self.choose_run(run_id)
+
+    def _choose_none(self) -> None:
+        self.picture = self.stage_name = None
+        self.query_one(RunsList).choose(None)
+        self.query_one(StageGraphView).clear()
+        self.query_one(LogView).follow_file(None)
+        self._show_rollbacks_of_run()
+        self._tell()
+        self.offer_keys()
+
+    def _show_rollbacks_of_run(self) -> None:
+        if self._only_this_run:
+            self.query_one(RollbackHistory).show(self._fetch_rollbacks)
+
+    def _show_stage(self) -> None:
+        """Show detail and log of the chosen stage."""
+        picture, name = self.picture, self.stage_name
+        if picture is None or name is None:
+            return
+        stage = picture.by_name[name]
+        path = self._history.log_path(picture.run.id, name, max(stage.attempt, 1))
+        self.query_one(LogView).follow_file(path, without_output(stage, picture.run))
+        self._tell()
+        self.offer_keys()
+
+    def offer_keys(self) -> None:
+        """Offer the keys that the chosen run and stage allow; there are none of these here."""
+
+    def _tell(self) -> None:
+        """Say how the run and the stage stand, and since when."""
+        now = self._clock()
+        self.query_one(RunHeader).show(self.picture, now=now, is_read_only=self._is_read_only)
+        self.query_one(StageDetail).show(self.picture, self.stage_name, now)
+        self.query_one(StatusLine).show(self._status())
+
+    def _status(self) -> Iterable[Content]:
+        """What the status line tells."""
+        return () if self._people is None else (company(self._people, self.picture),)
+
+    def _look_round(self) -> None:
+        """Find out who is there."""
+        if self._attendance is not None:
+            self._people = self._attendance.people()
+
+    @on(StageGraphView.StageChosen)
+    def _stage_chosen(self, event: StageGraphView.StageChosen) -> None:
+        self._stage_is_mine = True
+        self.stage_name = event.stage_name
+        self.query_one(StageGraphView).show_chosen()
+        self._show_stage()
+
+    # What changes
+
+    def _drain(self) -> None:
+        """Take over what changed; only what is shown is read again, and who works goes first."""
+        if not self._pace.is_due():
+            return
+        changes = self._bridge.drain()
+        if changes:
+            self._take_over(changes)
+        self.query_one(LogView).catch_up()
+        self.query_one(TroubleLine).show(self.trouble)
+
+    @property
+    def trouble(self) -> str:
+        """What keeps an executor from working, in whatever process; "" is nothing."""
+        return "" if self._attendance is None else self._attendance.trouble()
+
+    def _look_for_waiting(self) -> None:
+        """Find out which rollbacks wait for the operator, and which breakers are tripped."""
+        self.waiting = self._history.waiting_rollbacks()
+        self.breakers = self._history.breakers()
+        keys = not self._is_read_only
+        waiting = [(event, self._failed_step(event.id or 0)) for event in self.waiting]
+        self.query_one(WaitingLine).show(waiting, self.breakers, keys=keys)
+
+    def _failed_step(self, rollback_id: int) -> RollbackStep | None:
+        return next(iter(failed_steps(self._history.steps(rollback_id))), None)
+
+    def _take_over(self, changes: Changes) -> None:
+        self.query_one(Banner).warn(changes.warnings)
+        if changes.concern_rows:
+            self.query_one(RunsList).update_runs()
+        if changes.rollbacks or changes.everything:
+            self.query_one(RollbackHistory).update_rows()
+            self._look_for_waiting()
+        if self.picture is None:
+            self._choose_current()
+        elif changes.concern(self.picture.run.id):
+            self._update_run(self.picture, changes.stages.get(self.picture.run.id, ()))
+
+    def _update_run(self, before: RunPicture, changed: Collection[str] = ()) -> None:
+        """Show how the run stands now; `changed` as RunPicture.read takes it."""
+        run_id = before.run.id
+        picture = self.picture = RunPicture.read(self._history, run_id, before, changed=changed)
+        graph = self.query_one(StageGraphView)
+        graph.update_stages(picture.stages, picture.undoing)
+        is_free = not self._stage_is_mine and graph.chosen == self.stage_name  # else it was left
+        if is_free and self.stage_name != picture.stage_of_interest:
+            self.stage_name = picture.stage_of_interest
+            graph.choose(self.stage_name)
+        self._show_stage()
+
+    def _tick(self) -> None:
+        """Let times go on, and notice what no commit tells: who came and who went."""
+        self._look_round()
+        self._look_for_waiting()
+        picture = self.picture
+        if picture is not None and (picture.run.status in GOES_ON or picture.undoing):
+            self._update_run(picture)
+        else:
+            self._tell()
+        self.query_one(RollbackHistory).tick()
+        if picture is not None and self._lights.is_due(picture.run.id):
+            self._show_lights(picture.run.id)
+
+    def _fetch_rollbacks(self, before: int | None) -> Sequence[RollbackEvent]:
+        if not self._only_this_run:
+            return self._history.rollbacks(before=before)
+        return self._history.rollbacks(self.picture.run.id, before=before) if self.picture else ()
