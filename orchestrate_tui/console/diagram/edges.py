@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import field
+from itertools import accumulate
 
 from orchestrate_tui.values import dataclass
 
@@ -54,6 +55,8 @@ class Edges:
 
     spans: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     verticals: dict[int, list[Vertical]] = field(default_factory=dict)
+    _starts: dict[int, list[int]] = field(default_factory=dict)
+    _reaches: dict[int, list[int]] = field(default_factory=dict)
     _columns: list[int] = field(default_factory=list)
     _tops: dict[int, list[int]] = field(default_factory=dict)
 
@@ -63,10 +66,14 @@ class Edges:
         edges = cls()
         for row, start, end in spans:
             edges.spans.setdefault(row, []).append((start, end))
+        for row, lines in edges.spans.items():
+            lines.sort()
+            edges._starts[row] = [first for first, _ in lines]
+            edges._reaches[row] = list(accumulate((last for _, last in lines), max))
         for vertical in verticals:
             edges.verticals.setdefault(vertical.x, []).append(vertical)
-        for lines in edges.verticals.values():
-            lines.sort(key=lambda line: line.top)
+        for column in edges.verticals.values():
+            column.sort(key=lambda line: line.top)
         edges._columns = sorted(edges.verticals)
         edges._tops = {x: [line.top for line in lines] for x, lines in edges.verticals.items()}
         return edges
@@ -74,7 +81,7 @@ class Edges:
     def text(self, row: int, start: int, end: int) -> str:
         """The characters of one row in the columns from `start` to before `end`."""
         cells = [" "] * (end - start)
-        for first, last in self.spans.get(row, ()):
+        for first, last in self._spans(row, start, end):
             left, right = max(first, start), min(last, end)
             if left < right:
                 cells[left - start : right - start] = "─" * (right - left)
@@ -84,6 +91,13 @@ class Edges:
             if vertical is not None:
                 cells[x - start] = vertical.glyph(row)
         return "".join(cells)
+
+    def _spans(self, row: int, start: int, end: int) -> Sequence[tuple[int, int]]:
+        """The horizontal lines of a row that may be seen in these columns."""
+        if row not in self.spans:
+            return ()
+        reached = bisect_right(self._reaches[row], start)
+        return self.spans[row][reached : bisect_left(self._starts[row], end)]
 
     def _vertical(self, x: int, row: int) -> Vertical | None:
         place = bisect_right(self._tops[x], row) - 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrate_tui.console.diagram.edges import DOWN, GLYPHS, LEFT, RIGHT, UP
+from orchestrate_tui.console.diagram.edges import DOWN, GLYPHS, LEFT, RIGHT, UP, Edges
 from orchestrate_tui.console.diagram.layout import BOXED, COMPACT, Form, Layout, lay_out
 from orchestrate_tui.console.diagram.steering import STEPS
 from orchestrate_tui.console.graph_text import render_graph
@@ -101,6 +101,20 @@ def test_boxes_never_overlap_and_stand_right_of_what_they_wait_for(
         assert box.y >= 0
         assert box.y + box.height <= layout.height
         assert box.x + box.width <= layout.width
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 30), st.integers(1, 30)), max_size=9),
+    start=st.integers(0, 60),
+    width=st.integers(0, 30),
+)
+def test_a_part_of_a_row_shows_the_lines_that_the_whole_row_does(
+    spans: list[tuple[int, int]], start: int, width: int
+) -> None:
+    edges = Edges.of([(0, first, first + length) for first, length in spans], ())
+    assert edges.text(0, start, start + width) == edges.text(0, 0, 90)[start : start + width]
+    drawn = {x for first, length in spans for x in range(first, first + length)}
+    assert {x for x, cell in enumerate(edges.text(0, 0, 90)) if cell == "─"} == drawn
 
 
 def test_a_chain_is_one_straight_line() -> None:
