@@ -8,7 +8,7 @@ import time
 SHARE = 0.1
 """From so much of the time on that other threads compute, they are given way to."""
 
-LONGEST_S = 0.15
+LONGEST_S = 0.19
 """For so long at most; what happens is to be seen within a quarter of a second."""
 
 _GLANCE_S = 0.02
