@@ -209,6 +209,8 @@ def _meaning(written: bytes) -> bytes:
     rest = written.lstrip(b"\\%")
     if units := _UNITS.findall(rest):  # half a character is none yet
         return bytes.fromhex(b"".join(units).decode()).decode("utf-16-be", "ignore").encode()
+    if rest.startswith(b"u"):  # the rest is yet to come
+        return b""
     if written.startswith(b"%"):
         return bytes.fromhex(rest[-2:].decode()) if len(rest) > 1 else b""
     if rest.startswith(b"x") and len(rest) > len(b"x0"):

@@ -284,6 +284,23 @@ def test_no_form_is_shown_however_the_text_is_cut(scene: tuple[list[bytes], list
         assert b"*" in form or not any(form in piece for piece in shown.split(b"***"))
 
 
+SIGNS = st.text(alphabet="%\\ux0123dD8aA4cC5fn", max_size=24).map(str.encode)
+
+
+@given(st.lists(SIGNS, max_size=6))
+def test_escapes_that_end_anywhere_or_mean_nothing_are_shown_as_they_are(
+    pieces: list[bytes],
+) -> None:
+    assert streamed(masker(b"swordfish"), pieces) == b"".join(pieces)
+
+
+@pytest.mark.parametrize(
+    "begun", [b"%u", b"%ud", b"%ud8", b"%ud83", b"\\u", b"\\ud8", b"\\x", b"\\1"]
+)
+def test_an_escape_that_is_cut_in_two_is_no_end(begun: bytes) -> None:
+    assert streamed(masker(b"swordfish"), [b"a" + begun, b"z"]) == b"a" + begun + b"z"
+
+
 def test_masking_piece_by_piece_alone_would_show_a_secret() -> None:
     of = masker(TOKEN)
     pieces = [b"x tok-3", b"f9c1d y"]
