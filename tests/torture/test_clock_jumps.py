@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.domain.status import RunStatus
+from orchestrate_tui.store import open_database
+from orchestrate_tui.store.recovery import mark_interrupted
+from tests.store.scenery import Store
 from tests.torture.conftest import Amount, Figure
 from tests.torture.crowd import BADLY, DB, WELL, Crowd
 from tests.torture.killing import (
@@ -29,7 +33,8 @@ from tests.torture.killing import (
     survive,
 )
 from tests.torture.mortal import CLOCK, DATABASE
-from tests.wall_clock import WallClock
+from tests.torture.protections import WITHOUT
+from tests.wall_clock import Replace, WallClock
 
 HOUR_S = 3600.0
 HOURS = (-30, -7, -2, 2, 7, 30)
@@ -152,15 +157,31 @@ def test_who_goes_by_the_clock_of_days_waits_for_nothing(nursery: Nursery, tmp_p
         assert min(waited_s(grave)) < 0.9
 
 
+def taken_for_dead(path: Path, replace: Replace) -> tuple[int, ...]:
+    """The runs of which that is said when the clock is set while their executor lives."""
+    with open_database(path) as database:
+        store = Store.of(database)
+        store.change_run(store.new_run(), RunStatus.PENDING, RunStatus.RUNNING)
+        WallClock(path.with_name(CLOCK), replace=replace).jump(2 * HOUR_S)
+        found = mark_interrupted(database, utc_now())
+        store.owner.release()
+    return found
+
+
+@pytest.mark.attack("clock jumps")
+def test_nobody_is_taken_for_dead_because_a_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert taken_for_dead(tmp_path / "store.db", monkeypatch.setattr) == ()
+
+
 @pytest.mark.control("clock jumps")
 def test_who_judges_by_when_something_was_written_takes_the_living_for_dead(
-    nursery: Nursery, tmp_path: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    jumps = {"started build 1": 2 * HOUR_S}
-    blow: Blow = {"jumps": jumps, "without": "locks of owners"}
-    with suffered(nursery, tmp_path, PATIENT[0], blow) as grave:
-        assert grave.noted("dead") == ["1"]
-        assert damage(grave, PATIENT[0])
+    for place, name, other in WITHOUT["locks of owners"]:
+        monkeypatch.setattr(place, name, other)
+    assert taken_for_dead(tmp_path / "store.db", monkeypatch.setattr) == (1,)
 
 
 def order_of_deployments(one: Crowd, rng: random.Random, times: int) -> list[str]:
