@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SHARED = stat.S_ISGID | stat.S_IRGRP | stat.S_IXGRP
@@ -74,6 +76,19 @@ def who_else_writes(found: os.stat_result) -> str:
     if found.st_mode & stat.S_IWOTH:
         return "everybody"
     return "its group" if found.st_mode & stat.S_IWGRP else ""
+
+
+def others_who_write(path: Path) -> Iterator[tuple[str, os.stat_result, str]]:
+    """Which of a file, its folder and the one to which it leads others may change, and who.
+
+    What cannot be looked at is passed over: whoever reads the file tells what is wrong.
+    """
+    folders = (os.path.dirname(one) or "." for one in (path, os.path.realpath(path)))
+    for place in dict.fromkeys((os.fspath(path), *folders)):
+        with suppress(OSError):
+            found = os.stat(place)
+            if who := who_else_writes(found):
+                yield place, found, who
 
 
 def is_shared(folder: Path | str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from orchestrate_tui.errors import NoRoom, Refused, StoreError
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.executor.reception import Reception
-from orchestrate_tui.permissions import make_folder, who_else_writes
+from orchestrate_tui.permissions import make_folder, others_who_write
 from orchestrate_tui.spec.loading import AGENTS_FILE_NAME
 from orchestrate_tui.store.accounts import current_user, is_anothers
 from orchestrate_tui.store.sharing import id_of
@@ -168,13 +167,8 @@ def _starter(config: UserConfig, people: People) -> Starter:
 
 def _check_untouched(path: Path) -> None:
     """Raise Refused for a pipeline that others could change: it would run as its owner."""
-    real = Path(os.path.realpath(path))  # resolve() fails where links lead in a circle
-    for place in (path, path.parent / AGENTS_FILE_NAME, path.parent, real.parent):
-        try:
-            who = who_else_writes(place.stat())
-        except OSError:  # who reads the pipeline tells that it is missing
-            continue
-        if who:
+    for file in (path, path.parent / AGENTS_FILE_NAME):
+        for place, _, who in others_who_write(file):
             raise Refused(
                 f"{path} is not started for others: {place} may be changed by {who}",
                 next_step=f"{current_user()} keeps it for themselves: chmod go-w {place}",

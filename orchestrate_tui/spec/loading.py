@@ -10,7 +10,7 @@ from pathlib import Path
 from yaml.nodes import MappingNode, Node
 
 from orchestrate_tui.errors import PipelineFileError
-from orchestrate_tui.permissions import who_else_writes
+from orchestrate_tui.permissions import others_who_write
 from orchestrate_tui.spec.advice import advise
 from orchestrate_tui.spec.agents import AGENTS_FILE
 from orchestrate_tui.spec.beginnings import beginning
@@ -79,15 +79,9 @@ def read_own_document(path: Path, what: str, report: Report) -> Document | None:
 
 def _read_own(path: Path, report: Report) -> Source | None:
     """A file that nobody else may have a say in, as it holds for everything this user does."""
-    real = Path(os.path.realpath(path))  # resolve() fails where links lead in a circle
-    for place in dict.fromkeys((path, path.parent, real.parent)):
-        try:
-            found = place.stat()
-        except OSError:  # it is missing, or who reads it says what is wrong
-            continue
-        if who := who_else_writes(found):
-            mend = "make it yours" if found.st_uid != os.geteuid() else f"chmod go-w {place}"
-            report.error(Place(file=str(place)), f"it may be changed by {who}", mend)
+    for place, found, who in others_who_write(path):
+        mend = "make it yours" if found.st_uid != os.geteuid() else f"chmod go-w {place}"
+        report.error(Place(file=place), f"it may be changed by {who}", mend)
     return _read(path, report, may_be_missing=True)
 
 
