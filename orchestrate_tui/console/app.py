@@ -246,7 +246,6 @@ class OrchestrateApp(App[str]):
         control = self._control
         if control is None:
             return
-        refusals = []
         if control.is_stuck:
             try:
                 control.lose_patience()
@@ -255,6 +254,7 @@ class OrchestrateApp(App[str]):
             else:
                 self.exit(CANCEL, return_code=Unrecorded.exit_code)
             return
+        refusals = []
         for run_id in sorted({*asked} & {*control.active()}):
             try:
                 await outcome(control.cancel(run_id))

@@ -242,9 +242,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         if settled:
             self._ask(lambda: self._control.resume(run_id, settled=settled))
         elif settled is not None:
-            self.choose_run(
-                run_id
-            )  # the operator may have gone to another one before this was asked
+            self.choose_run(run_id)  # the operator may have gone to another one meanwhile
             self.action_roll_back()
 
     def action_acknowledge(self) -> None:
