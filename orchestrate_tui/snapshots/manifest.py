@@ -95,6 +95,37 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True):
         return os.path.join(self.workdir, place.path)
 
 
+def entry_of(
+    path: bytes,
+    kind: str,
+    found: os.stat_result,
+    *,
+    size: int = 0,
+    sha256: bytes = b"",
+    link: bytes = b"",
+    segments: tuple[tuple[int, int], ...] | None = None,
+    xattrs: tuple[tuple[bytes, bytes], ...] = (),
+    seen: tuple[int, int, int] | None = None,
+    is_database: bool = False,
+) -> Entry:
+    """The entry of what has this status."""
+    return Entry(
+        path,
+        kind,
+        stat.S_IMODE(found.st_mode),
+        found.st_uid,
+        found.st_gid,
+        found.st_mtime_ns,
+        size,
+        sha256,
+        link,
+        segments,
+        xattrs,
+        seen,
+        is_database,
+    )
+
+
 def kind_of(mode: int) -> str:
     """The kind of what has this mode; "" for what cannot be kept."""
     if stat.S_ISREG(mode):

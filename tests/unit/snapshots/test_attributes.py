@@ -116,6 +116,6 @@ def test_what_only_root_could_give_back_is_refused_by_name(
     shelf.restore(manifest)
     assert picture_of(tree) == before
     monkeypatch.setattr(os, "geteuid", lambda: os.stat(tree).st_uid or 1)
-    monkeypatch.setattr("orchestrate_tui.snapshots.capture._may_give", lambda _: True)
+    monkeypatch.setattr("orchestrate_tui.snapshots.walk._may_give", lambda _: True)
     with pytest.raises(Unfit, match=r"'tree/file' has the attribute 'security\.capability', which"):
         shelf.take(work, "tree")
