@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.stagehost.masked_sink import MaskedSink
 from orchestrate_tui.stagehost.masking import encode_forms
+from orchestrate_tui.stagehost.secret_forms import forms_of
 
 COPY = "import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer, 1 << 16)"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Protocol
@@ -32,9 +32,10 @@ class Work:
     `variables` are the environment variables that carry those values to a process. `timeout_s`
     None means no limit. `inherited` is what a process inherits of the executor's environment;
     None means that it is looked up. `log_path` is created when there is something to write.
-    `masker` knows what must not be shown, None when nothing is secret. `is_exposed` says that
-    others may enter the folder of its log. `components` are those of the stage, `component` the
-    one that this work is for, None for all of them.
+    `masker` knows what must not be shown, None when nothing is secret; the work itself may change
+    what stands in `secret_files`, which `masker_now` knows as well (None: nobody does).
+    `is_exposed` says that others may enter the folder of its log. `components` are those of the
+    stage, `component` the one that this work is for, None for all of them.
     """
 
     run_id: int
@@ -53,6 +54,8 @@ class Work:
     stage_env: Pairs = ()
     rollback: RollbackIdentity | None = None
     masker: Masker | None = None
+    masker_now: Callable[[], Masker | None] | None = field(default=None, repr=False)
+    secret_files: tuple[str, ...] = ()
     is_exposed: bool = False
     components: tuple[str, ...] = ()
     component: str | None = None
@@ -60,7 +63,8 @@ class Work:
     @property
     def log(self) -> StageLog:
         """Where agents write what they have to say."""
-        return StageLog(self.log_path, self.masker)
+        masker = self.masker_now() if self.masker_now else self.masker
+        return StageLog(self.log_path, masker)
 
     @property
     def key(self) -> str:
@@ -90,12 +94,14 @@ class Outcome:
 class Program:
     """A process to start: its standard output and error are appended to `log_path`.
 
-    `key` is its own, whoever starts it. `environment` stands over `inherited`. `timeout_s` (None:
-    no limit) and `grace_s` say how to end it when its executor is gone. With `leaves_processes`
-    what leaves its session is kept.
-    Where `secret_forms` is not empty, its output goes through a MaskedSink that is given these.
+    `run_id` is the run that it is for. `key` is its own, whoever starts it. `environment` stands
+    over `inherited`. `timeout_s` (None: no limit) and `grace_s` say how to end it when its
+    executor is gone. With `leaves_processes` what leaves its session is kept.
+    Where `secret_forms` is not empty, its output goes through a MaskedSink that is given these,
+    and the `secret_files` that may bring others.
     """
 
+    run_id: int
     key: str
     argv: tuple[str, ...] = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
@@ -103,6 +109,7 @@ class Program:
     workdir: Path
     log_path: Path
     secret_forms: bytes = field(default=b"", repr=False)
+    secret_files: tuple[str, ...] = ()
     timeout_s: float | None = None
     grace_s: float = DEFAULT_GRACE_S
     leaves_processes: bool = False

@@ -1,70 +1,174 @@
-"""Starts processes through a stage host, which outlives this process, and takes them back."""
+"""Starts processes through stage hosts, which outlive this process, and takes them back."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
-import signal
 import socket
 from binascii import b2a_base64
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 import anyio
 
-from orchestrate_tui.agents.contract import Process, Program, Services, TakenOver
-from orchestrate_tui.agents.leftovers import KEY_VARIABLE, end_leftovers, is_stopped
+from orchestrate_tui.agents.contract import Process, Program
+from orchestrate_tui.agents.host_line import HostLine, HostLost
+from orchestrate_tui.agents.leftovers import KEY_VARIABLE, end_leftovers
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.files import SOCKET, short_name
 from orchestrate_tui.stagehost.starting import new_host
-from orchestrate_tui.stagehost.trees import Tree
-from orchestrate_tui.stagehost.wire import Lines, Message, encode
+from orchestrate_tui.stagehost.wire import Message
 
-_PIECE = 1 << 18
+MOST_HOSTS = 8
+"""So many runs at once have a host of their own; where there are more, they share."""
+
 _BACKLOG = 16
 _END_PATIENCE_S = 5.0
 
 
 class HostLauncher:
-    """Starts each program through one stage host, which is started at the latest with the first.
+    """Starts programs through stage hosts, one for each run that has programs under way.
 
-    `folder` is the host's alone. It belongs to one event loop; `close` ends it.
+    What hides where it comes from is the host's that inherits it, and so that run's. Programs that
+    may leave services have a host beside these, for all runs: what hides there may be a service.
+    Hosts are started when they are needed, and used again, but one that was lost: it may hang, and
+    keep its folder. `folder` is that of the first; those of the others are beside it. It belongs to
+    one event loop; `close` ends it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._line: HostLine | None = None
-        self._host: int | None = None
-        self._inherited: dict[str, str] = {}
-        self._known: Mapping[str, str] | None = None
+        self._hosts: list[OwnHost] = []
+        self._last_number = 0
+        self._for_services: OwnHost | None = None
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes of its hosts, in the order in which they were needed first."""
+        return tuple(one.pid for one in self._all())
 
     def prepare(self) -> None:
-        """Start the host already; see OwnLauncher."""
+        """Start a host already, unless one has nothing to do; see OwnLauncher."""
         with suppress(OSError):
-            self._open_line()
+            (self._vacant() or self._another()).line()
 
     async def start(self, program: Program) -> Process:
         """Start `program`; see Launcher."""
-        line = self._open_line()
+        host = self._host_for(program)
         try:
-            return await line.start(self._request(program))
+            line = host.line()
+        except OSError:
+            self._replace(host)
+            raise
+        try:
+            return await line.start(host.request(program))
         except HostLost:  # it may have been started all the same
+            self._replace(host)
             with anyio.CancelScope(shield=True):
                 await end_leftovers((program.environment.get(KEY_VARIABLE, ""),), program.grace_s)
             raise
 
     def close(self) -> None:
-        """Let the host go; it ends at once unless a program still runs."""
+        """Let the hosts go; each ends at once unless a program still runs."""
+        for host in self._all():
+            host.hang_up()
+        until_s = monotonic() + _END_PATIENCE_S
+        for host in self._all():
+            host.wait(until_s)
+        self._hosts.clear()
+        self._for_services = None
+
+    def _all(self) -> tuple[OwnHost, ...]:
+        return (*self._hosts, *((self._for_services,) if self._for_services else ()))
+
+    def _host_for(self, program: Program) -> OwnHost:
+        if program.leaves_processes:
+            self._for_services = self._for_services or OwnHost(self._beside("services"))
+            return self._for_services
+        return self._host_of(program.run_id)
+
+    def _host_of(self, run_id: int) -> OwnHost:
+        """The host that the run has, if there is one; a run without programs gives it up."""
+        own = next((one for one in self._hosts if one.run_id == run_id), None)
+        host = own or self._vacant() or self._another()
+        host.run_id = run_id
+        return host
+
+    def _vacant(self) -> OwnHost | None:
+        return next((one for one in self._hosts if not one.under_way), None)
+
+    def _another(self) -> OwnHost:
+        """One more host; the one with the fewest programs where there are enough."""
+        if len(self._hosts) >= MOST_HOSTS:
+            return min(self._hosts, key=lambda one: one.under_way)
+        self._hosts.append(self._new())
+        return self._hosts[-1]
+
+    def _new(self) -> OwnHost:
+        number = self._next_number()
+        return OwnHost(self._folder if number == 1 else self._beside(str(number)))
+
+    def _next_number(self) -> int:
+        self._last_number += 1
+        return self._last_number
+
+    def _replace(self, lost: OwnHost) -> None:
+        """Have another one in the place of a host, unless there is one already."""
+        if lost is self._for_services:
+            self._for_services = OwnHost(self._beside(f"services-{self._next_number()}"))
+        elif lost in self._hosts:
+            self._hosts[self._hosts.index(lost)] = self._new()
+        else:
+            return
+        lost.hang_up()
+        lost.wait(monotonic())
+
+    def _beside(self, name: str) -> Path:
+        return self._folder.with_name(f"{self._folder.name}-{name}")
+
+
+class OwnHost:
+    """A stage host in a folder of its own, started anew when it was lost.
+
+    `run_id` is the run that it was given to last, None for none yet, and `pid` its process, 0
+    while there is none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._line: HostLine | None = None
+        self.pid = 0
+        self._inherited: dict[str, str] = {}
+        self._known: Mapping[str, str] | None = None
+        self.run_id: int | None = None
+
+    @property
+    def under_way(self) -> int:
+        """How many programs it has of which something is left."""
+        return self._line.under_way if self._line is not None else 0
+
+    def line(self) -> HostLine:
+        """The line to the host, which is started if there is none. Raises OSError."""
+        if self._line is None or not self._line.is_open:
+            self._line = self._start()
+        return self._line
+
+    def hang_up(self) -> None:
+        """Have it end as soon as no program runs."""
         if self._line is not None:
             self._line.close()
             self._line = None
-        if self._host is not None:
-            _wait_for(self._host)
-            self._host = None
 
-    def _request(self, program: Program) -> Message:
+    def wait(self, until_s: float) -> None:
+        """Wait for its end, by the monotonic clock; one that still has work is left to itself."""
+        if self.pid:
+            _wait_for(self.pid, max(until_s - monotonic(), 0.0))
+            self.pid = 0
+
+    def request(self, program: Program) -> Message:
+        """What asks the host to start a program."""
         environment, without = self._difference(program)
         return {
             "do": "start",
@@ -75,6 +179,7 @@ class HostLauncher:
             "workdir": os.fspath(program.workdir),
             "log": os.fspath(program.log_path),
             "secret_forms": b2a_base64(program.secret_forms, newline=False).decode(),
+            "secret_files": program.secret_files,
             "timeout_s": program.timeout_s,
             "grace_s": program.grace_s,
             "variable": _own_variable(program),
@@ -90,21 +195,16 @@ class HostLauncher:
             self._known = program.inherited
         return dict(program.environment), []
 
-    def _open_line(self) -> HostLine:
-        """The line to a host, which is started if there is none. Raises OSError."""
-        if self._line is None or not self._line.is_open:
-            self._line = self._start_host()
-        return self._line
-
-    def _start_host(self) -> HostLine:
-        """Start the host, after one that was lost anew. Raises OSError."""
-        self.close()
+    def _start(self) -> HostLine:
+        """Start it, after one that was lost anew. Raises OSError."""
+        self.hang_up()
+        self.wait(monotonic() + _END_PATIENCE_S)
         folder = self._folder.absolute()
         make_folder(folder)
         with socket.socket(socket.AF_UNIX) as listening:
             _listen(listening, folder)
             host = new_host(os.fspath(folder), listening)
-        self._host, self._inherited, self._known = host.pid, host.environment, None
+        self.pid, self._inherited, self._known = host.pid, host.environment, None
         return HostLine.to(folder, host.pid)
 
 
@@ -122,302 +222,13 @@ def _listen(listening: socket.socket, folder: Path) -> None:
     listening.listen(_BACKLOG)
 
 
-def _wait_for(host: int) -> None:
-    """Wait for the host's end; one that still has work is left to itself."""
+def _wait_for(host: int, patience_s: float) -> None:
     with suppress(OSError):
         pidfd = os.pidfd_open(host)
         try:
             ended = select.poll()  # which takes any number of a descriptor
             ended.register(pidfd, select.POLLIN)
-            ended.poll(_END_PATIENCE_S * 1000)
+            ended.poll(patience_s * 1000)
         finally:
             os.close(pidfd)
         os.waitpid(host, os.WNOHANG)
-
-
-class HostLine:
-    """A connection to a stage host, and the programs that are controlled on it.
-
-    `host` is its process where that is a child of this one, None otherwise.
-    """
-
-    def __init__(self, connection: socket.socket, host: int | None = None) -> None:
-        self._connection = connection
-        self._host = host
-        self._loop = asyncio.get_running_loop()
-        self._lines = Lines()
-        self._waiting = b""
-        self._is_held_up = self._is_speaking = False
-        self._processes: dict[str, HostedProcess] = {}
-        self.is_open = True
-        self._loop.add_reader(connection, self._receive)
-
-    @classmethod
-    def to(cls, folder: Path, host: int | None = None) -> HostLine:
-        """Connect to the host of a folder. Raises OSError when there is none."""
-        connection = socket.socket(socket.AF_UNIX)
-        try:
-            with short_name(os.fspath(folder), SOCKET) as path:
-                connection.connect(path)
-        except OSError:
-            connection.close()
-            raise
-        connection.setblocking(False)
-        return cls(connection, host)
-
-    async def start(self, request: Message) -> HostedProcess:
-        """Ask for a program and wait until it has been started. Raises OSError or ValueError.
-
-        A cancellation waits for the answer: somebody has to end what was started.
-        """
-        return await self._ask(request, leaves=request["leaves_processes"])
-
-    async def _ask(self, request: Message, *, leaves: bool) -> HostedProcess:
-        process = HostedProcess(self, request["id"], request.get("variable"), leaves=leaves)
-        self._processes[process.key] = process
-        self.say(request)
-        look = self._loop.call_later(_START_S, self.is_held_up_by_others)
-        limit = self._loop.call_later(_START_PATIENCE_S, self.close)
-        try:
-            await process.started()
-        except (OSError, ValueError):
-            self._processes.pop(process.key, None)
-            raise
-        finally:
-            look.cancel()
-            limit.cancel()
-        return process
-
-    async def claim(self, key: str, *, leaves_processes: bool) -> HostedProcess:
-        """Control a program from now on that another executor started.
-
-        Raises ValueError when it has ended, OSError without a host.
-        """
-        return await self._ask({"do": "claim", "id": key}, leaves=leaves_processes)
-
-    def say(self, message: Message) -> None:
-        """Send a message; those that follow in this round of the event loop go together.
-
-        The host works on the first while the others are made. What is said to a host that is gone
-        is lost.
-        """
-        if not self.is_open:
-            return
-        self._waiting += encode(message)
-        if not self._is_speaking:
-            self._is_speaking = True
-            self._loop.call_soon(self._end_round)
-            self._send()
-
-    def say_at_once(self, message: Message) -> None:
-        """Send a message, and what waits, before this returns."""
-        self.say(message)
-        self._send()
-
-    def is_held_up_by_others(self) -> bool:
-        """Whether somebody has stopped the host, or traces it; it is told to go on.
-
-        A stage may do that: they are processes of the same user.
-        """
-        if self._host is None or not is_stopped(self._host):
-            return False
-        os.kill(self._host, signal.SIGCONT)
-        return True
-
-    def close(self) -> None:
-        """Hang up; programs that still run are the host's to supervise."""
-        if not self.is_open:
-            return
-        self.is_open = False
-        with suppress(OSError):
-            self._connection.send(self._waiting)
-        self._loop.remove_reader(self._connection)
-        self._loop.remove_writer(self._connection)
-        self._connection.close()
-        for process in tuple(self._processes.values()):
-            process.note_loss()
-        self._processes.clear()
-
-    def _end_round(self) -> None:
-        self._is_speaking = False
-        self._send()
-
-    def _send(self) -> None:
-        if not self.is_open or not self._waiting:
-            return
-        try:
-            sent = self._connection.send(self._waiting)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self.close()
-            return
-        self._waiting = self._waiting[sent:]
-        if bool(self._waiting) is self._is_held_up:
-            return
-        self._is_held_up = not self._is_held_up
-        if self._is_held_up:
-            self._loop.add_writer(self._connection, self._send)
-        else:
-            self._loop.remove_writer(self._connection)
-
-    def _receive(self) -> None:
-        try:
-            piece = self._connection.recv(_PIECE)
-        except BlockingIOError:
-            return
-        except OSError:
-            piece = b""
-        if not piece:
-            self.close()
-            return
-        for message in self._lines.feed(piece):
-            process = self._processes.get(message["id"])
-            if process is not None and process.note(message):
-                del self._processes[process.key]
-
-
-class HostLost(ConnectionError):
-    """The stage host ended before the program did."""
-
-
-class HostedProcess:
-    """A program that a stage host runs; only the launcher's event loop may use it."""
-
-    def __init__(self, line: HostLine, key: str, variable: str | None, *, leaves: bool) -> None:
-        self.key = key
-        self._variable = variable
-        self._line = line
-        self._leaves = leaves
-        self._tree: Tree | None = None
-        self._refusal: OSError | ValueError | None = None
-        self._code: int | None = None
-        self._ran_s = 0.0
-        self.kept: Services = ()
-        self._is_left = True
-        self._is_taken = False
-        # asyncio's own: three of them are made for each stage
-        self._started, self._ended, self._emptied = (
-            asyncio.Event(),
-            asyncio.Event(),
-            asyncio.Event(),
-        )
-
-    @property
-    def pid(self) -> int:
-        """The process at the head of the tree."""
-        return self._tree.head if self._tree else 0
-
-    @property
-    def ran_s(self) -> float:
-        """See Process."""
-        return self._ran_s
-
-    @property
-    def timed_out(self) -> bool:
-        """See Process; while we are connected the host leaves time limits to us."""
-        return False
-
-    def signal_tree(self, signal: int) -> None:
-        """Have everything that belongs to the program signalled.
-
-        Without its host, or where others hold that up, we look for it ourselves; what another
-        executor took over is not ours.
-        """
-        if self._is_taken or self._tree is None:
-            return
-        if self._line.is_open:
-            self._line.say_at_once({"do": "signal", "id": self.key, "signal": int(signal)})
-        if not self._line.is_open or self._line.is_held_up_by_others():
-            self._tree.send(signal)
-
-    def tree_lives(self) -> bool:
-        """Whether the head has not ended, or something that it started is left."""
-        if self._is_taken or self._tree is None:
-            return False
-        if self._line.is_open:
-            return self._is_left
-        return bool(self._tree.members())
-
-    def let_go(self) -> None:
-        """Control it no more; see Process."""
-        self._is_taken = True
-        self._ended.set()
-        self._emptied.set()
-
-    async def started(self) -> None:
-        """Wait until it has been started, whoever cancels. Raises what kept it from that."""
-        try:
-            await self._started.wait()
-        except asyncio.CancelledError:  # it is raised again where the caller waits next
-            with anyio.CancelScope(shield=True):
-                await self._started.wait()
-        if self._refusal is not None:
-            raise self._refusal
-
-    async def wait(self) -> int:
-        """Wait for the end of the head; see Process. Raises HostLost or TakenOver."""
-        await self._ended.wait()
-        if self._code is None:
-            raise TakenOver if self._is_taken else HostLost("its stage host is gone")
-        return self._code
-
-    async def wait_tree(self) -> None:
-        """Wait until nothing of it runs any more."""
-        await self._emptied.wait()
-        while not self._line.is_open and self.tree_lives():  # noqa: ASYNC110  (nobody tells)
-            await anyio.sleep(_LOOK_AGAIN_S)
-
-    def note(self, message: Message) -> bool:
-        """Take what the host says; whether it was the last word on this program."""
-        if "started" in message:
-            variable = os.fsencode(message.get("variable", self._variable) or "")
-            self._tree = Tree(
-                message["started"], message["mark"], variable=variable, keeps_services=self._leaves
-            )
-            self._ran_s = message["ran_s"]
-            self._started.set()
-            return False
-        if "refused" in message:
-            self._refusal = _refusal(message["refused"])
-            self._started.set()
-            return True
-        if "taken" in message:
-            self.let_go()
-            return True
-        if "kept" in message:
-            self.kept = tuple((pid, name) for pid, name in message["kept"])
-        if "ended" in message:
-            self._code = message["ended"]
-            self._is_left = message["left"]
-            self._ended.set()
-        if message.get("empty"):
-            self._is_left = False
-        if not self._is_left:
-            self._emptied.set()
-        return not self._is_left
-
-    def note_loss(self) -> None:
-        """The host says nothing any more."""
-        if not self._started.is_set():
-            self._refusal = HostLost("its stage host is gone")
-        self._started.set()
-        self._ended.set()
-        self._emptied.set()
-
-
-_START_S = 0.5
-"""After which a host that has not told of a start yet may have been stopped by what it started."""
-
-_START_PATIENCE_S = 60.0
-"""How long a host may take to start a program before it counts as lost."""
-
-_LOOK_AGAIN_S = 0.02
-"""How often a tree without a host is looked at."""
-
-
-def _refusal(told: Message) -> OSError | ValueError:
-    number = told.get("errno")
-    if number is None:
-        return ValueError(told["text"])
-    return OSError(number, told["text"], told["file"])

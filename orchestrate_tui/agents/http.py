@@ -155,7 +155,8 @@ def _tls() -> ssl.SSLContext:
 
 
 def _record(work: Work, answer: _Answer) -> None:
-    whole = work.masker.mask(answer.body) if work.masker else answer.body
+    log = work.log
+    whole = log.masker.mask(answer.body) if log.masker else answer.body
     body = whole[:MAX_LOGGED_BYTES]
     ending = b"" if not body or body.endswith(b"\n") else b"\n"
     work.log.append(answer.status_line.rstrip().encode() + b"\n" + body + ending)

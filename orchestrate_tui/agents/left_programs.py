@@ -7,7 +7,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from orchestrate_tui.agents.contract import Process, Program, Services
-from orchestrate_tui.agents.hosted import HostLine
+from orchestrate_tui.agents.host_line import HostLine
 from orchestrate_tui.stagehost.boot import boot_id
 from orchestrate_tui.stagehost.files import lives
 from orchestrate_tui.stagehost.journal_reader import Entry, Progress, read_journal

@@ -32,6 +32,7 @@ async def run_program(
     """
     outputs = output_path(work)
     program = Program(
+        run_id=work.run_id,
         key=work.key,
         argv=argv,
         environment={**own_environment(work, outputs), **extra_environment},
@@ -39,6 +40,7 @@ async def run_program(
         workdir=workdir_of(work),
         log_path=work.log_path,
         secret_forms=encode_forms(work.masker.forms) if work.masker else b"",
+        secret_files=work.secret_files,
         timeout_s=work.timeout_s,
         grace_s=work.agent.grace_s,
         leaves_processes=work.agent.leaves_processes,

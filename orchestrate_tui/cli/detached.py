@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from orchestrate_tui.stagehost.starting import leave_ahead
+
 Announce = Callable[[int], None]
 
 
@@ -22,6 +24,7 @@ def detached(work: Callable[[Announce], int], log: Path, report: Announce) -> in
     sys.stdout.flush()
     child = os.fork()
     if child:
+        leave_ahead()
         os.close(writing)
         return _await_announcement(child, reading, report)
     os.close(reading)

@@ -81,7 +81,7 @@ class Attempts:
             from orchestrate_tui.executor.environments import until_free  # noqa: PLC0415
 
             path = self.instructions.log_path(stage.name, attempt)
-            log = StageLog(path, self.context.secrets.masker)
+            log = StageLog(path, self.context.secrets.masker_now())
             executor = self.permission.executor
             await until_free(executor, self.context, stage, log)
             guard = Guard(executor.database, self.context)

@@ -199,7 +199,6 @@ class Instructions:
         kind: str = "",
         component: str | None = None,
     ) -> Work | Outcome:
-        self.context.secrets.look_again()  # a stage before this one may have changed them
         part, values = part_name(stage.name, component), self.values
         if rollback and (rollback.previous or rollback.snapshot):
             values = self._values_with(rollback.previous, rollback.snapshot)
@@ -220,7 +219,9 @@ class Instructions:
             idempotency_key=self.idempotency_key(part, rollback_id) + kind,
             environment=stage.environment,
             timeout_s=timeout_s,
-            masker=self.context.secrets.masker,
+            masker=self.context.secrets.masker_now(),
+            masker_now=self.context.secrets.masker_now,
+            secret_files=self.context.secrets.files,
             values=values,
             variables=self._environment(),
             inherited=self._inherited,

@@ -319,6 +319,6 @@ class ManualRollbacks:
             raise
         finally:
             del self.active[run.id]
-        if context.secrets.masker is not None:
+        if context.secrets.has_any:
             self._records.remove_outputs(run.id)
         return event

@@ -134,7 +134,7 @@ class Runs:
             del self.sessions[run_id]
             refusal = self.refusal(run_id)
             session.turns.refuse_requests(refusal)
-        if session.context.secrets.masker is not None:
+        if session.context.secrets.has_any:
             self._records.remove_outputs(run_id)
         await refuse_commands(self._executor, run_id, str(refusal))
 

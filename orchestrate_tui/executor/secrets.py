@@ -15,11 +15,12 @@ from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.pipeline import Pairs, Pipeline, Secret
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.errors import CannotStart
 from orchestrate_tui.stagehost.masking import MASK, Masker
+from orchestrate_tui.stagehost.secret_files import SecretFiles
+from orchestrate_tui.stagehost.secret_forms import forms_of
 from orchestrate_tui.values import dataclass
 
 _MASK = MASK.decode()
@@ -38,41 +39,53 @@ class LostSecret(LookupError):
 class Secrets:
     """Values by label. `missing` says why those are not known that could not be read.
 
-    `read_again` reads those that lie in files, which may change; None when none do.
+    `read_again` gives those that lie in `files` and may have changed; a stage may do that at any
+    time.
 
     Only its methods use the values; it shows none of them.
     """
 
     values: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     missing: tuple[str, ...] = ()
-    read_again: Callable[[], Mapping[str, bytes]] | None = field(default=None, repr=False)
-    masker: Masker | None = field(init=False, default=None, repr=False)
+    files: tuple[str, ...] = ()
+    read_again: Callable[[], Mapping[str, bytes]] = field(default=dict, repr=False)
+    _masker: Masker | None = field(init=False, default=None, repr=False)
     _labels: dict[bytes, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_labels", {value: name for name, value in self.values.items()})
         if self.values or self.missing:
-            object.__setattr__(self, "masker", Masker(forms_of(self.values.values())))
+            object.__setattr__(self, "_masker", Masker(forms_of(self.values.values())))
 
-    def look_again(self) -> None:
-        """Have masked what came into the files of secrets since, and what was there before too."""
-        if self.read_again is None:
-            return
-        found = {value: name for name, value in self.read_again().items()}
-        if found.keys() - self._labels.keys():
-            self._labels.update(found)
-            object.__setattr__(self, "masker", Masker(forms_of(self._labels)))
+    @property
+    def has_any(self) -> bool:
+        """Whether there is anything to mask; asks no file."""
+        return self._masker is not None
+
+    def masker_now(self) -> Masker | None:
+        """Masks what is in the files of secrets now, and what was there before too.
+
+        It looks at these files. None when there is nothing to mask.
+        """
+        if self.files:
+            found = {value: name for name, value in self.read_again().items()}
+            if found.keys() - self._labels.keys():
+                self._labels.update(found)
+                object.__setattr__(self, "_masker", Masker(forms_of(self._labels)))
+        return self._masker
 
     def masked(self, text: str) -> str:
         """`text` as it may be shown and stored."""
-        return self.masker.mask_text(text) if self.masker else text
+        masker = self.masker_now()
+        return masker.mask_text(text) if masker else text
 
     def sealed(self, text: str) -> str:
         """`text` as it may be stored, so that `unsealed` gives it back.
 
         A secret in another form than its own is lost.
         """
-        if self.masker is None:
+        masker = self.masker_now()
+        if masker is None:
             return text
         if _HELD in text:
             return self.masked(text)
@@ -80,7 +93,7 @@ class Secrets:
         pieces: list[str] = []
         labels: list[str] = []
         at = 0
-        for start, end in self.masker.spans(data):
+        for start, end in masker.spans(data):
             pieces += (_decoded(data[at:start]), _HELD)
             labels.append(self._labels.get(data[start:end], _OTHER_FORM))
             at = end
@@ -91,7 +104,7 @@ class Secrets:
 
     def unsealed(self, text: str) -> str:
         """What `sealed` made `text` of. Raises LostSecret."""
-        if self.masker is None:
+        if self._masker is None:
             return text
 
         def value(mark: re.Match[str]) -> str:
@@ -107,7 +120,7 @@ class Secrets:
 
     def sealed_pairs(self, pairs: Pairs) -> Pairs:
         """Outputs or variables as they may be stored."""
-        return tuple((name, self.sealed(value)) for name, value in pairs) if self.masker else pairs
+        return tuple((name, self.sealed(value)) for name, value in pairs) if self._masker else pairs
 
     def check_unwritten(self, definition: str, source: str) -> None:
         """Raise CannotStart when a value stands in what is kept of the pipeline.
@@ -124,20 +137,20 @@ class Secrets:
 
     def masked_payload(self, payload: Mapping[str, str]) -> Mapping[str, str]:
         """What somebody asks, with what they typed as it may be stored."""
-        if self.masker is None:
+        if self._masker is None:
             return payload
         return {key: self.masked(text) if key in _TYPED else text for key, text in payload.items()}
 
     def sealed_trigger(self, trigger: TriggerContext) -> TriggerContext:
         """Why a run was started, as it may be stored."""
-        return _changed(trigger, self.sealed) if self.masker else trigger
+        return _changed(trigger, self.sealed) if self._masker else trigger
 
     def unsealed_trigger(self, trigger: TriggerContext) -> TriggerContext:
         """What `sealed_trigger` made it of, but for its variables.
 
         A text with a lost secret stays as it was stored.
         """
-        if self.masker is None:
+        if self._masker is None:
             return trigger
         return replace(_changed(trigger, self._unsealed_or_same), variables=trigger.variables)
 
@@ -171,7 +184,11 @@ def secrets_of_pipeline(pipeline: Pipeline, folder: str) -> Secrets:
     if not pipeline.secrets and not pipeline.notify:
         return NO_SECRETS
     # a command that does no work loads nothing that reads files
-    from orchestrate_tui.spec.secret_values import UnfitSecret, read_secret  # noqa: PLC0415
+    from orchestrate_tui.spec.secret_values import (  # noqa: PLC0415
+        UnfitSecret,
+        path_of,
+        read_secret,
+    )
 
     values: dict[str, bytes] = {}
     missing: list[str] = []
@@ -183,16 +200,18 @@ def secrets_of_pipeline(pipeline: Pipeline, folder: str) -> Secrets:
     for name in pipeline.channels:
         with suppress(UnfitSecret):
             values[name] = read_secret(Secret(env=name), Path(folder), os.environb)
-    files = [secret for secret in pipeline.secrets if secret.file]
+    in_files = [secret for secret in pipeline.secrets if secret.file]
+    paths = tuple(os.path.abspath(path_of(secret, Path(folder))) for secret in in_files)  # noqa: PTH100  (keeps links)
+    files = SecretFiles(paths)
 
     def read_again() -> dict[str, bytes]:
-        found = {}
-        for secret in files:
+        found: dict[str, bytes] = {}
+        for secret in in_files if files.changed() else ():
             with suppress(UnfitSecret):  # which may be about to be written
                 found[secret.label] = read_secret(secret, Path(folder), os.environb)
         return found
 
-    return Secrets(values, tuple(missing), read_again if files else None)
+    return Secrets(values, tuple(missing), paths, read_again)
 
 
 def check_complete(secrets: Secrets) -> None:

@@ -6,7 +6,6 @@ No message holds a value.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,9 +14,12 @@ from orchestrate_tui.errors import Severity
 from orchestrate_tui.spec.document import Document
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.report import Place, Report
-
-FEWEST_CHARACTERS = 4
-LARGEST_BYTES = 64 * 1024
+from orchestrate_tui.stagehost.secret_files import (
+    FEWEST_CHARACTERS,
+    can_be_masked,
+    read_file,
+    value_in,
+)
 
 
 class UnfitSecret(ValueError):
@@ -33,10 +35,10 @@ def read_secret(secret: Secret, folder: Path, environment: Mapping[bytes, bytes]
 
     A path begins at `folder`. Raises UnfitSecret.
     """
-    value = _value(secret, folder, environment).strip(b"\r\n")
+    value = value_in(_value(secret, folder, environment))
     if not value.strip():
         raise UnfitSecret(f"{secret} is empty", "give it a value, or remove it from secrets:")
-    if len(value.strip().decode(errors="surrogateescape")) < FEWEST_CHARACTERS:
+    if not can_be_masked(value):
         raise UnfitSecret(
             f"the value of {secret} has fewer than {FEWEST_CHARACTERS} characters, and masking"
             " it would garble every text",
@@ -47,7 +49,7 @@ def read_secret(secret: Secret, folder: Path, environment: Mapping[bytes, bytes]
 
 def _value(secret: Secret, folder: Path, environment: Mapping[bytes, bytes]) -> bytes:
     if secret.file:
-        return _content(secret, folder / os.path.expanduser(secret.file))  # noqa: PTH111  (never raises)
+        return _content(secret, path_of(secret, folder))
     value = environment.get(os.fsencode(secret.env))
     if value is None:
         raise UnfitSecret(f"{secret} is not set", "set it, or remove it from secrets:")
@@ -56,22 +58,17 @@ def _value(secret: Secret, folder: Path, environment: Mapping[bytes, bytes]) -> 
 
 def _content(secret: Secret, path: Path) -> bytes:
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            content = file.read(LARGEST_BYTES + 1) if is_regular else b""
+        return read_file(path)
     except OSError as error:
         hint = "check the path and its permissions"
         raise UnfitSecret(f"{secret} cannot be read: {error.strerror}", hint) from None
-    if not is_regular:
-        raise UnfitSecret(f"{secret} is not a regular file", "name one that can be read again")
-    if len(content) > LARGEST_BYTES:
-        raise UnfitSecret(f"{secret} is larger than {LARGEST_BYTES} bytes", "name a smaller one")
-    return content
+    except ValueError as error:
+        raise UnfitSecret(f"{secret} {error}", "name a file that holds nothing else") from None
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    """Open `path`, without waiting for somebody to write into a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+def path_of(secret: Secret, folder: Path) -> Path:
+    """Where the file of a secret lies, seen from `folder`."""
+    return folder / os.path.expanduser(secret.file)  # noqa: PTH111  (never raises)
 
 
 def report_unfit_secrets(loaded: LoadedPipeline, report: Report, severity: Severity) -> None:

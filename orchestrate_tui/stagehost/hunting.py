@@ -6,6 +6,7 @@ is asked about any of them until then.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -20,6 +21,7 @@ _QUIET_S = 0.002
 _PAUSE_S = 0.001
 _LONGEST_END_S = 0.5
 _LOOKS = 10
+_QUIET_LOOKS = 3
 
 
 def kill_all(
@@ -27,29 +29,37 @@ def kill_all(
 ) -> None:
     """Kill what was left to this process, and what that leaves in turn, until nothing is left.
 
-    What is `known` is left alone; `is_over` tells whether nothing more can be left by it.
+    What is `known` is left alone; `is_over` tells whether nothing more can be left by it. Nothing
+    is reaped, which takes longer than to kill, while there is more to kill.
     """
-    until, others = boot_clock() + _LONGEST_END_S, set[int]()
+    until = boot_clock() + _LONGEST_END_S
+    killed, others, quiet = frozenset[int](), set[int](), 0
     while (left := trees.children().difference(known(), others)) or not is_over():
-        for pid in left:
+        for pid in left - killed:
             try:
                 os.kill(pid, signal.SIGKILL)
             except PermissionError:  # it has become another user's
                 others.add(pid)
         if boot_clock() > until:
             return
-        time.sleep(_PAUSE_S)
-        reap()
+        quiet = quiet + 1 if left <= killed else 0
+        if quiet:
+            time.sleep(_PAUSE_S)
+        if quiet > _QUIET_LOOKS:
+            reap()
+            left &= trees.children()  # the others' numbers may be given to new processes
+        killed = left
 
 
 @contextmanager
 def standstill(
-    known: Callable[[], Collection[int]], reap: Callable[[], None]
+    known: Callable[[], Collection[int]], reap: Callable[[], None], until_s: float = math.inf
 ) -> Iterator[frozenset[int] | None]:
     """Stop what was left to this process, and the children of that, while the block lasts.
 
     What is `known` is left alone, and what `reap` reaps is not signalled any more. The block is
-    given the processes that are woken after it; None when they do not come to a standstill.
+    given the processes that are woken after it; None when they do not come to a standstill until
+    `until_s`, on the clock of the boot.
     """
     seen = fresh = frozenset[int]()
     with ExitStack() as stopped:
@@ -59,9 +69,11 @@ def standstill(
             fresh = trees.children().difference(known(), seen)
             _send_each(fresh, signal.SIGSTOP)
             for pid in fresh:
+                if boot_clock() > until_s:
+                    break
                 children |= {one for one in trees.children(pid) if _stop(one, pid, stopped)}
             seen |= fresh
-            if not fresh:
+            if not fresh or boot_clock() > until_s:
                 break
         try:
             yield None if fresh else seen | children

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from orchestrate_tui.stagehost import trees
+from orchestrate_tui.stagehost.boot import boot_clock
 from orchestrate_tui.stagehost.program import Program
+
+_LOOKS = 20
+_LOOKING_S = 0.02
+"""For so long it is looked again, unless it is known how much time there is."""
 
 
 class Inheritance:
@@ -53,10 +59,32 @@ class Inheritance:
         }
         return self.known() | others
 
-    def find(self, children: frozenset[int], program: Program) -> bool:
-        """Find out which of the children the program has left; whether it has left any."""
-        unknown = children - self.not_of(program)
-        found = [pid for pid in unknown if self.is_of(program, pid)]
+    def find(
+        self, children: frozenset[int], program: Program, until_s: float | None = None
+    ) -> bool:
+        """Find out which of the children the program has left; whether it has left any.
+
+        What forks and ends all the time is gone when it is looked at: so whatever is new then is
+        looked at, until nothing is. Nobody is after `until_s`, on the clock of the boot; None is
+        for a first look in any case, and then for others only while they take no time: where many
+        multiply, somebody else waits for the host meanwhile.
+        """
+        looked, has_found = frozenset[int](), False
+        again_s = boot_clock() + _LOOKING_S if until_s is None else until_s
+        until_s = math.inf if until_s is None else until_s
+        for look in range(_LOOKS):
+            if look and boot_clock() > again_s:
+                break
+            unknown = children - self.not_of(program) - looked
+            if not unknown:
+                return has_found
+            looked |= unknown
+            has_found = self._find(unknown, program, until_s) or has_found
+            children = trees.children()
+        return has_found or self._is_last(program)
+
+    def _find(self, unknown: frozenset[int], program: Program, until_s: float) -> bool:
+        found = [pid for pid in unknown if boot_clock() < until_s and self.is_of(program, pid)]
         for pid in found:
             if not program.tree.has(pid):
                 program.tree.orphans.add(pid)
@@ -65,22 +93,40 @@ class Inheritance:
             self._strangers |= {pid for pid in unknown if not self._is_somebodys(pid)}
         return bool(found)
 
+    def _is_last(self, program: Program) -> bool:
+        """Whether whatever is new all the time can be of no other program that goes on."""
+        others = (one for one in self._programs.values() if one is not program)
+        return not self._has_services and all(one.is_being_ended for one in others)
+
     def is_of(self, program: Program, pid: int) -> bool:
         """Whether a process that was left to this one, and runs, is the program's.
 
         Of what hides where it comes from it is known only that a program of this host started it.
-        It is taken for this program's when that is the only one, or all are being ended. Where a
-        program may leave services, it is nobody's.
+        It is taken for this program's when it can be of no other that goes on: there is none, all
+        are being ended, or began after it. Where a program may leave services, it is nobody's.
         """
-        if program.tree.has(pid):
+        if not trees.runs(pid):  # where many end, most have, and wait for this to reap them
+            return False
+        if self._shows(program, pid):
             return True
         others = [one for one in self._programs.values() if one is not program]
         for one in others:
-            if one.tree.has(pid):
+            if self._shows(one, pid):
                 self._owners[pid] = one
                 return False
-        is_last = all(one.is_being_ended for one in others)
-        return is_last and not self._has_services and trees.runs(pid)
+        if self._has_services:
+            return False
+        latest_s = trees.began_before_s(pid) if others else 0.0
+        return all(one.is_being_ended or latest_s <= one.started_s for one in others)
+
+    def _shows(self, program: Program, pid: int) -> bool:
+        """Whether something about what was left to this process shows that it is the program's.
+
+        Who is in the session of its head is: nobody else can have come there.
+        """
+        head = program.tree.head
+        is_its_number = self.heads.get(head, program) is program
+        return program.tree.has(pid) or (is_its_number and trees.runs(pid, head))
 
     def _is_somebodys(self, pid: int) -> bool:
-        return any(one.tree.has(pid) for one in self._programs.values())
+        return any(self._shows(one, pid) for one in self._programs.values())

@@ -9,6 +9,7 @@ import fcntl
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,14 +28,15 @@ class MaskedSink:
 
     It outlives who started it, as the stage does, and ends when nobody can write to it any more.
     It never sees the environment, and its arguments name no secret: `forms`, as
-    `masking.encode_forms` has them, reach it in a file that exists in memory alone.
+    `masking.encode_forms` has them, reach it in a file that exists in memory alone. What comes into
+    the `files` of secrets while the stage writes is masked as well.
 
     `input` is for the stage; who starts that closes it afterwards, with `close_input`. When the
     head of the stage has ended, `finish` says so; `control` can be read from, and is at its end,
     once everything that it wrote is in the log.
     """
 
-    def __init__(self, log: int, forms: bytes) -> None:
+    def __init__(self, log: int, forms: bytes, files: Sequence[str] = ()) -> None:
         """Start the process; the descriptor `log` stays the caller's. Raises OSError."""
         self._control, its_control = socket.socketpair()
         source, self.input = os.pipe2(os.O_CLOEXEC)
@@ -43,9 +45,8 @@ class MaskedSink:
             with suppress(OSError):  # too much for this user: a smaller pipe will do
                 fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             _write_all(content, forms)
-            self.pid = _start({
-                SOURCE: source, LOG: log, CONTROL: its_control.fileno(), FORMS: content,
-            })  # fmt: skip
+            given = {SOURCE: source, LOG: log, CONTROL: its_control.fileno(), FORMS: content}
+            self.pid = _start(given, files)
         except BaseException:
             self.close_input()
             self.close()
@@ -81,11 +82,11 @@ def _write_all(descriptor: int, content: bytes) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
 
 
-def _start(descriptors: dict[int, int]) -> int:
+def _start(descriptors: dict[int, int], files: Sequence[str]) -> int:
     """Start the script with its descriptors, in ascending order: none is overwritten unused."""
     return os.posix_spawn(
         sys.executable,
-        (sys.executable, "-I", "-S", "-c", _MAIN),
+        (sys.executable, "-I", "-S", "-c", _MAIN, *files),
         {},
         file_actions=[(os.POSIX_SPAWN_DUP2, given, its) for its, given in descriptors.items()],
         setsid=True,

@@ -16,6 +16,8 @@ SHORTEST = WORD
 
 _MOST_FILLERS = 64 * 1024  # bytes that may be held between the letters of what may be a secret
 
+_BEGIN, _END = b"\n", b"\n\n"  # before the first line, and after the last one
+
 _COLOUR = re.compile(CONTROL)
 
 _SIZE_BYTES = 4  # of the length of an encoded form
@@ -23,8 +25,8 @@ _SIZE_BYTES = 4  # of the length of an encoded form
 _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}")
 """What stands for a byte in a URL, or for a character in JSON."""
 
-_DIGITS = re.compile(rb"[0-9A-Fa-f]{8,}")
-"""What may be a text in hexadecimal digits: that of the shortest secret has eight."""
+_DIGITS = re.compile(rb"(?:(?:0[xX])?[0-9A-Fa-f]{2}(?:[ :-]|,[ ]?|\Z)?){4,}")
+"""What may be a text in hexadecimal digits, in a row or a list; the shortest secret has eight."""
 
 
 class Masker:
@@ -49,13 +51,14 @@ class Masker:
 
     def spans(self, data: bytes) -> list[Span]:
         """Where secrets stand in `data`, in order; those that overlap are one."""
-        return self.spans_in(Legible(data))
+        whole = self.spans_in(Legible(_BEGIN + data + _END))
+        return [(start - len(_BEGIN), end - len(_BEGIN)) for start, end in whole]
 
     def spans_in(self, legible: Legible) -> list[Span]:
         """The same for data that was looked at before."""
-        if legible.text is legible.data:
+        if legible.is_plain:
             return _merged(self._read.find(legible.data))
-        found = [legible.origin(*span) for span in self._read.find(legible.text)]
+        found = [way.origin(span) for way in legible.ways for span in self._read.find(way.text)]
         for begin, end in legible.otherwise(self.longest):  # where it may read as too much
             spans = self._written.find(legible.data[begin:end])
             found += ((begin + start, begin + stop) for start, stop in spans)
@@ -63,8 +66,8 @@ class Masker:
 
     def unfinished(self, legible: Legible) -> int:
         """Where at the end of the data a secret may have begun; its length when none has."""
-        begun = legible.begun(self._read.unfinished(legible.text))
-        return min(begun, self._written.unfinished(legible.data))
+        begun = [way.begun(self._read.unfinished(way.text)) for way in legible.ways]
+        return min(*begun, self._written.unfinished(legible.data))
 
 
 class _Texts:
@@ -93,33 +96,41 @@ class _Texts:
 
 
 class MaskedStream:
-    """Masks what comes in pieces; only what may be the beginning of a secret waits for more."""
+    """Masks what comes in pieces; only what may be the beginning of a secret waits for more.
+
+    `masker` may be replaced by one that knows more.
+    """
 
     def __init__(self, masker: Masker) -> None:
-        self._masker = masker
-        self._held = self._before = b""
+        self.masker = masker
+        self._held, self._before = b"", _BEGIN
 
     def feed(self, chunk: bytes) -> bytes:
         """What can be shown now that `chunk` has come."""
         legible = Legible(self._before + self._held + chunk)
         begin = len(self._before)
-        cut = max(self._masker.unfinished(legible), begin)
-        spans = [span for span in self._masker.spans_in(legible) if span[0] >= begin]
+        cut = max(self.masker.unfinished(legible), begin)
+        spans = _from(begin, self.masker.spans_in(legible))
         for start, end in spans:
             if start < cut < end:
                 cut = start
         self._before = legible.data[max(cut - CONTEXT, 0) : cut]
         self._held = legible.data[cut:]
-        if len(self._held) > self._masker.longest + _MOST_FILLERS:
+        if len(self._held) > self.masker.longest + _MOST_FILLERS:
             self._held = without_fillers(self._held)
         return _replaced(legible.data, [span for span in spans if span[1] <= cut], begin, cut)
 
     def finish(self) -> bytes:
-        """What is left when nothing more comes."""
+        """What is left when nothing more comes, or not soon."""
         data, begin = self._before + self._held, len(self._before)
-        self._held = self._before = b""
-        spans = [span for span in self._masker.spans(data) if span[0] >= begin]
+        self._held, self._before = b"", data[-CONTEXT:]
+        spans = _from(begin, self.masker.spans_in(Legible(data + _END)))
         return _replaced(data, spans, begin, len(data))
+
+
+def _from(begin: int, spans: Iterable[Span]) -> list[Span]:
+    """What of the spans lies from there on."""
+    return [(max(start, begin), end) for start, end in spans if end > begin]
 
 
 def _canonical(form: bytes) -> bytes:

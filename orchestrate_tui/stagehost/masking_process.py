@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
+from collections.abc import Iterable
 
 from orchestrate_tui.stagehost.masking import MaskedStream, Masker, decode_forms
+from orchestrate_tui.stagehost.secret_files import SecretFiles
 
 SOURCE, LOG, CONTROL, FORMS = range(4)
 """The descriptors that the process is started with: what the stage writes, the log, a socket
@@ -29,7 +32,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
     with open(FORMS, "rb") as source:
-        log = _Log(MaskedStream(Masker(decode_forms(source.read()))))
+        log = _Log(decode_forms(source.read()), sys.argv[1:])
     poll = select.poll()
     poll.register(SOURCE, select.POLLIN)
     poll.register(CONTROL, select.POLLIN)
@@ -39,6 +42,7 @@ def main() -> None:
             poll.unregister(CONTROL)
             while _holds_something(SOURCE) and log.copy():
                 pass
+            log.finish()
             os.close(CONTROL)
         elif not log.copy():
             return
@@ -51,15 +55,32 @@ def _holds_something(descriptor: int) -> bool:
 class _Log:
     """The log of a stage; what finds no room on the disk is lost, and the stage goes on."""
 
-    def __init__(self, stream: MaskedStream) -> None:
-        self._stream = stream
+    def __init__(self, forms: Iterable[bytes], files: Iterable[str]) -> None:
+        self._stream = MaskedStream(Masker(forms))
+        self._files = SecretFiles(files)
         self._lost_bytes = 0
 
     def copy(self) -> bool:
         """Bring what is there, or comes next, to the log; False at the end of it all."""
         chunk = os.read(SOURCE, _LARGEST_READ)
-        self._write(self._stream.feed(chunk) if chunk else self._stream.finish())
+        self._look_again()
+        if chunk:
+            self._write(self._stream.feed(chunk))
+        else:
+            self.finish()
         return bool(chunk)
+
+    def finish(self) -> None:
+        """Bring there what waits for more."""
+        self._write(self._stream.finish())
+
+    def _look_again(self) -> None:
+        """Learn what came into the files of secrets before what was read here was written."""
+        known = self._stream.masker
+        if new := [value for value in self._files.changed() if value not in known.forms]:
+            from orchestrate_tui.stagehost.secret_forms import forms_of  # noqa: PLC0415  (seldom)
+
+            self._stream.masker = Masker((*known.forms, *forms_of(new)))
 
     def _write(self, content: bytes) -> None:
         if content and self._lost_bytes:

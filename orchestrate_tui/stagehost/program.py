@@ -6,7 +6,6 @@ import os
 import signal
 
 from orchestrate_tui.stagehost import trees
-from orchestrate_tui.stagehost.boot import boot_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,14 +17,22 @@ if TYPE_CHECKING:
 class Program:
     """A program that was started, until nothing is left of it.
 
+    Nothing of it began before `started_s`, on the clock of the boot.
     `client` is who controls it. `due_s` is when the host does something about it by itself, on
-    the clock of the boot; None is never. `sink` masks its log, until that is whole: then, or at
+    that clock; None is never. `sink` masks its log, until that is whole: then, or at
     `whole_s` at the latest, its end is told. Once it `is_doomed`, what is still found of it is
     killed again: what forks and ends all the time may have escaped.
     """
 
     def __init__(
-        self, key: str, pid: int, mark: int | None, request: Message, client: Client
+        self,
+        key: str,
+        pid: int,
+        mark: int | None,
+        request: Message,
+        client: Client,
+        *,
+        started_s: float,
     ) -> None:
         self.key = key
         self.tree = trees.Tree(
@@ -35,7 +42,7 @@ class Program:
             keeps_services=request["leaves_processes"],
         )
         self.grace_s: float = request.get("grace_s", 0.0)
-        self.started_s = boot_clock()
+        self.started_s = started_s
         timeout_s = request.get("timeout_s")
         self.limit_s = None if timeout_s is None else self.started_s + timeout_s
         self.client: Client | None = client

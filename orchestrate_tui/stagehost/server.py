@@ -8,6 +8,7 @@ time limits hold, and what a program leaves is ended.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import selectors
 import signal
@@ -36,6 +37,10 @@ _KILL_AGAIN_S = 1.0
 _LOOK_AGAIN_S = 0.02
 _CROWD = 8
 _LEAST_S = 0.5
+"""How long it may take to ask for an end where the grace is shorter."""
+
+_OF_A_CROWD, _LEAST_OF_A_CROWD_S = 0.25, 0.2
+"""The same for a crowd, as a part of the grace: it may leave no time to end that punctually."""
 
 
 class Host:
@@ -103,6 +108,7 @@ class Host:
             self._clients.tell(client, {"id": key, "refused": {"text": "it runs already"}})
             return
         self._urgency.end()  # what is started is to take its turn
+        started_s = boot_clock()
         try:
             self._journal.starts(key)
             pid, mark, sink = spawn(
@@ -113,12 +119,13 @@ class Host:
                 nothing=self._nothing,
                 mark=self._marks.next(),
                 secret_forms=a2b_base64(message.get("secret_forms", "")),
+                secret_files=message.get("secret_files", ()),
             )
         except (OSError, ValueError) as error:
             self._journal.did_not_start(key)
             self._clients.tell(client, {"id": key, "refused": told_error(error)})
             return
-        program = Program(key, pid, mark, message, client)
+        program = Program(key, pid, mark, message, client, started_s=started_s)
         if sink is not None:
             program.sink = sink
         self._programs[key] = program
@@ -134,21 +141,24 @@ class Host:
 
     def _send(self, program: Program, number: int) -> None:
         self._urgency.begin()
-        until_s = boot_clock() + program.grace_s
-        if number == signal.SIGKILL and self._left.is_all_doomed():
+        is_last = number == signal.SIGKILL
+        if is_last and self._left.is_all_doomed():
             self._signal_group(program, number)
             kill_all(
                 self._left.known, self._collect, lambda: program.tree.head not in self._left.heads
             )
         others = partial(self._left.not_of, program)
         is_crowd = len(trees.children() - others()) > _CROWD  # looking at each takes too long
-        with standstill(others, self._collect) if is_crowd else nullcontext(()) as asleep:
-            if asleep is None and number != signal.SIGKILL:  # it would not be over before SIGKILL
+        until_s = math.inf if is_last else boot_clock() + _longest_s(program.grace_s, is_crowd)
+        with standstill(others, self._collect, until_s) if is_crowd else nullcontext(()) as asleep:
+            if asleep is None and not is_last:  # it would not be over before SIGKILL
                 self._signal_group(program, number)
                 return
-            self._left.find(trees.children(), program)
-            program.tree.send(number, asleep or (), longest_s=max(until_s - boot_clock(), _LEAST_S))
-        if number == signal.SIGKILL:
+            self._left.find(trees.children(), program, until_s)
+            left_s = until_s - boot_clock()
+            if not program.tree.send(number, asleep or (), longest_s=left_s):
+                self._signal_group(program, number)
+        if is_last:
             hunt(partial(self._left.is_of, program), others, self._collect)
 
     def _signal_group(self, program: Program, number: int) -> None:
@@ -180,8 +190,8 @@ class Host:
     # How programs end
 
     def _hear_children(self) -> None:
-        reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        reading, self._children = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(self._children, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._register(reading, lambda: self._reap(reading))
 
@@ -197,12 +207,19 @@ class Host:
             self._note_end(program, code, children)
 
     def _collect(self) -> None:
-        """Reap what has ended; the numbers of these processes may be given to others then."""
+        """Reap what has ended; the numbers of these processes may be given to others then.
+
+        Where they end faster than they are reaped, the rest has to wait for the next round.
+        """
         with suppress(ChildProcessError):
-            while (found := os.waitpid(-1, os.WNOHANG))[0]:
-                pid, status = found
+            for _ in range(_REAPED_TOGETHER):
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if not pid:
+                    return
                 if (program := self._left.end(pid)) is not None:
                     self._ended.append((program, os.waitstatus_to_exitcode(status)))
+            with suppress(BlockingIOError):
+                os.write(self._children, b"\0")
 
     def _note_end(self, program: Program, code: int, children: frozenset[int]) -> None:
         program.code = code
@@ -316,8 +333,18 @@ tiding costs the executor a commit."""
 _WHOLE_LOG_PATIENCE_S = 10.0
 """How long the end of a program is kept back for what masks its log."""
 
+_REAPED_TOGETHER = 256
+"""So many at most are reaped before something else is done."""
+
 _FIRST_PATIENCE_S = 30.0
 """How long a new host waits for the executor that started it."""
+
+
+def _longest_s(grace_s: float, is_crowd: bool) -> float:  # noqa: FBT001  (nothing else)
+    """How long it may take to ask for an end."""
+    if is_crowd:
+        return max(_OF_A_CROWD * grace_s, _LEAST_OF_A_CROWD_S)
+    return max(grace_s, _LEAST_S)
 
 
 def _started(program: Program) -> Message:

@@ -32,6 +32,7 @@ def spawn(
     nothing: int,
     mark: int,
     secret_forms: bytes = b"",
+    secret_files: Sequence[str] = (),
 ) -> tuple[int, int | None, MaskedSink | None]:
     """Start `argv`; returns its process id, its mark (None if it could not get one) and its sink.
 
@@ -42,7 +43,7 @@ def spawn(
     sink: MaskedSink | None = None
     try:
         os.chdir(workdir)
-        sink = _masked(log, secret_forms) if secret_forms else None
+        sink = _masked(log, secret_forms, secret_files) if secret_forms else None
         output = sink.input if sink else log
         streams = [(os.POSIX_SPAWN_DUP2, nothing, 0)]
         streams += [(os.POSIX_SPAWN_DUP2, output, stream) for stream in (1, 2)]
@@ -61,10 +62,10 @@ def spawn(
         os.close(log)
 
 
-def _masked(log: int, secret_forms: bytes) -> MaskedSink:
+def _masked(log: int, secret_forms: bytes, secret_files: Sequence[str]) -> MaskedSink:
     from orchestrate_tui.stagehost.masked_sink import MaskedSink  # noqa: PLC0415  (seldom needed)
 
-    return MaskedSink(log, secret_forms)
+    return MaskedSink(log, secret_forms, secret_files)
 
 
 def _spawn_found(

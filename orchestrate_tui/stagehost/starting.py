@@ -21,6 +21,7 @@ _MAIN = (
     "from orchestrate_tui.stagehost.server import main; main()"
 )
 _LONGEST_PATH = 4096
+_STILL_RUNS = (0, 0)
 
 _SCRUBBED = frozenset({"BASH_ENV", "ENV"})
 _SCRUBBED_PREFIXES = ("BASH_FUNC_", "ORCHESTRATE_")
@@ -56,7 +57,15 @@ class NewHost:
             socket.send_fds(self._orders, [os.fsencode(folder)], [listening.fileno()])
 
     def dismiss(self) -> None:
-        """It is not needed; it ends by itself."""
+        """It is not needed, or gone: end it, and leave nothing of it behind."""
+        self._orders.close()
+        with suppress(ChildProcessError):  # where nobody waits for children, none is left
+            if os.waitpid(self.pid, os.WNOHANG) == _STILL_RUNS:
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
+
+    def leave(self) -> None:
+        """Leave it to a child that was forked since, and without which it ends by itself."""
         self._orders.close()
 
 
@@ -76,9 +85,12 @@ def new_host(folder: str, listening: socket.socket) -> NewHost:
     Raises OSError when none can be started.
     """
     while _ahead:
-        with suppress(OSError):  # it was ended meanwhile
-            host = _ahead.pop()
+        host = _ahead.pop()
+        try:
             host.serve(folder, listening)
+        except OSError:  # it was ended meanwhile
+            host.dismiss()
+        else:
             return host
     host = NewHost()
     host.serve(folder, listening)
@@ -89,6 +101,12 @@ def dismiss_ahead() -> None:
     """Let the host go that was started ahead, if nobody needed it."""
     while _ahead:
         _ahead.pop().dismiss()
+
+
+def leave_ahead() -> None:
+    """Leave the host that was started ahead to a child that was forked since: it may need it."""
+    while _ahead:
+        _ahead.pop().leave()
 
 
 def taken_orders(orders: int) -> tuple[str, socket.socket] | None:

@@ -23,6 +23,10 @@ _ENDED_STATES = b"ZX"
 _THREADS = 17
 """Which field of a process's state, from the state itself on, tells how many threads it has."""
 
+_BEGAN = 19
+"""Which one tells when it began, in ticks."""
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PIECE = 1 << 16
 _LIMIT_NAME = b"Max realtime timeout"
 _MARK_BASE = 1 << 60  # microseconds: 36,000 years
@@ -141,9 +145,10 @@ class Tree:
 
     def send(
         self, number: int, asleep: Collection[int] = (), *, longest_s: float = math.inf
-    ) -> None:
+    ) -> bool:
         """Signal all of it, or what of it is found within `longest_s`; SIGKILL takes its time.
 
+        Returns False when that was over before its head had its turn.
         Of a run that a stage has begun, the executor ends the stages; only SIGKILL is for all.
         What gets SIGKILL is stopped first, until nothing new appears: it cannot fork any more
         then. What gets another signal is woken, should it be stopped; what is `asleep` is woken by
@@ -151,14 +156,17 @@ class Tree:
         """
         if number == signal.SIGKILL:
             self._kill()
-            return
+            return True
+        has_met_head = False
         strangers: set[int] = set()
         until_s = time.monotonic() + longest_s
         for pid in _pids():
             if time.monotonic() > until_s:
-                break
+                return has_met_head
+            has_met_head = has_met_head or pid == self.head
             if self.has(pid, strangers) and not self._is_of_a_run_within(pid):
                 self._send(pid, number, *(() if pid in asleep else (signal.SIGCONT,)))
+        return True
 
     def _kill(self) -> None:
         if self.head in children():  # then its number is its own, and all its group stops at once
@@ -267,16 +275,22 @@ def runs(pid: int, session: int | None = None) -> bool:
     )
 
 
+def began_before_s(pid: int) -> float:
+    """A moment before which a process began, on the clock of the boot; infinity without it."""
+    fields = _stat(pid, _BEGAN)
+    return (int(fields[_BEGAN]) + 1) / _TICKS_PER_S if fields else math.inf
+
+
 def parent_of(pid: int) -> int | None:
     """The process that started it or inherited it; None when it has ended and was reaped."""
     fields = _stat(pid)
     return int(fields[1]) if fields else None
 
 
-def _stat(pid: int) -> list[bytes]:
+def _stat(pid: int, last: int = _THREADS) -> list[bytes]:
     """State, parent, group, session, … of a process, as proc(5) orders them; [] without it."""
     try:
-        return _read(f"{_PROC}/{pid}/stat").rpartition(b")")[2].split(maxsplit=_THREADS + 1)
+        return _read(f"{_PROC}/{pid}/stat").rpartition(b")")[2].split(maxsplit=last + 1)
     except OSError:
         return []
 

@@ -266,7 +266,7 @@ class Scene:
         if with_processes:
             own_host = self.executor.database.files.host(self.executor._context.epoch)
             for host in own_host.parent.glob("*"):
-                if host != own_host:
+                if host.name.partition("-")[0] != own_host.name:
                     end_hosts_in(host)
             end_processes_in(self.folder)
 

@@ -12,7 +12,6 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.notification import DeliveryStatus
 from orchestrate_tui.domain.notifying import EscalationStep, NotifyRule, Occasion
 from orchestrate_tui.domain.pipeline import Environment
@@ -21,6 +20,7 @@ from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.domain.step_decision import StepAction
 from orchestrate_tui.executor import companion
 from orchestrate_tui.executor.executor import PipelineExecutor
+from orchestrate_tui.stagehost.secret_forms import forms_of
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.database import StoreFiles
 from tests.executor.scenery import HOLD, ROLLBACK, Scene, _kill, asking, pipeline, stage, undone

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.notification import DeliveryStatus
 from orchestrate_tui.executor.companion import take_up
 from orchestrate_tui.executor.notices import LOG_LINES, last_lines
 from orchestrate_tui.executor.notifier import Notifier
 from orchestrate_tui.executor.sending import Message, send, told
+from orchestrate_tui.stagehost.secret_forms import forms_of
 from orchestrate_tui.store import open_database
 from tests.receivers import (
     PASSWORD,

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.conditions import Condition
 from orchestrate_tui.domain.pipeline import Secret, Snapshot
 from orchestrate_tui.domain.rehearsal import RehearsalReport
@@ -17,6 +16,7 @@ from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import CannotStart
+from orchestrate_tui.stagehost.secret_forms import forms_of
 from orchestrate_tui.store.rehearsals import read_report
 from tests.executor.scenery import HOLD, ROLLBACK, Scene, after, asking, pipeline, stage, undone
 
@@ -199,6 +199,17 @@ async def test_a_secret_that_a_stage_changes_is_masked_from_the_next_one_on(
     assert "***" in log
     assert "the-new-value" not in log
     assert before.splitlines()[0] not in log
+
+
+async def test_a_secret_is_masked_that_comes_into_its_file_while_the_stage_runs(
+    scene: Scene,
+) -> None:
+    changes = "printf %s-value the-new >key; cat key"
+    tells = "echo new=$(cat key) >$ORCHESTRATE_OUTPUT; echo $(cat key) >>$ORCHESTRATE_OUTPUT"
+    run = await scene.run(stage("change", f"{changes}; {tells}"), secrets=NAMED)
+    assert run.status is RunStatus.FAILED  # no output is without a name
+    assert scene.history.log_path(run.id, "change", 1).read_text().startswith("***")
+    assert b"the-new-value" not in kept(scene)
 
 
 async def test_a_run_without_its_secrets_is_not_even_recorded(

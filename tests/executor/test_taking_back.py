@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -19,10 +20,12 @@ from orchestrate_tui.stagehost.files import SOCKET
 from tests.executor.scenery import (
     FOREVER,
     HOLD,
+    SCRIPT,
     Other,
     Scene,
     after,
     end_hosts_in,
+    hosts_in,
     is_running,
     pipeline,
     stage,
@@ -258,13 +261,35 @@ def wait_for_lock(path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_SH)
 
 
+async def test_stages_are_taken_back_from_every_host_of_a_dead_executor(scene: Scene) -> None:
+    service = replace(SCRIPT, name="service", leaves_processes=True)
+    own, others = stage("a", HOLD), stage("b", HOLD, agent="service")
+    other = scene.other_run(own, others, agents=(SCRIPT, service))
+    await scene.ready.lines(2)
+    other.kill()
+    scene.bury(with_processes=False)
+    hosts = scene.history.files.hosts
+    assert len(list(hosts.glob("*/lock"))) == 2
+    async with (
+        PipelineExecutor(scene.executor.database) as second,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(second.resume_run, 1)
+        scene.gate.open(2)
+    assert scene.history.run(1).status is RunStatus.SUCCEEDED
+    for lock in hosts.glob("*/lock"):
+        await anyio.to_thread.run_sync(wait_for_lock, lock)
+    PipelineExecutor(scene.executor.database).close()
+    assert list(hosts.iterdir()) == []
+
+
 async def test_a_stage_whose_host_is_killed_fails_and_is_ended(scene: Scene) -> None:
     async with anyio.create_task_group() as tasks:
         run_id = await scene.create(stage("a", FOREVER))
         tasks.start_soon(scene.executor.execute_run, run_id)
         pid = (await scene.ready.line()).split()[1]
-        launcher = scene.executor._context.launcher
-        os.kill(launcher._host, signal.SIGKILL)  # type: ignore[attr-defined]
+        (host,) = hosts_in(scene.history.files.hosts)
+        os.kill(host, signal.SIGKILL)
     assert not is_running(int(pid))
     assert "its stage host is gone" in scene.history.run(run_id).reason
     run = await scene.run(stage("b"))

@@ -7,12 +7,16 @@ as all of a kind's first processes have, a line to the named pipe `ready`.
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import resource
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -23,6 +27,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 PTRACE_TRACEME, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 0, 4, 15, 36
 EXIT_OF_A_THREAD = {"x86_64": 60, "aarch64": 93}[os.uname().machine]
 FAN, CROWD, HOPS = 40, 100, 900
+PID = struct.Struct("i")
 
 
 def record() -> None:
@@ -70,14 +75,26 @@ def fork(child: Callable[[], None]) -> None:
     os.close(reading)
 
 
-def orphan(child: Callable[[], None]) -> None:
-    """The same with a process whose parent is gone, in a session of its own."""
+def orphan(child: Callable[[], None], *, execs: bool = False) -> None:
+    """The same with a process in a session of its own, whose parent is gone when this returns.
+
+    One that `execs` has become another program by then.
+    """
+    reading, writing = os.pipe()
+
+    def heir() -> None:
+        if not execs:
+            os.close(writing)
+        child()
 
     def between() -> None:
         os.setsid()
-        fork(child)
+        fork(heir)
 
     fork(between)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
 
 
 def plain() -> None:
@@ -107,10 +124,10 @@ def nameless() -> None:
     """Another program without a variable of its parents, and with another name."""
 
     def child() -> None:
-        close_all()
+        os.closerange(0, 3)
         os.execve("/bin/sleep", ["[kworker/0:1]", str(LONGEST_LIFE_S)], {})
 
-    orphan(child)
+    orphan(child, execs=True)
 
 
 def group() -> None:
@@ -207,6 +224,33 @@ def crowd() -> None:
     endure()
 
 
+def roused_crowd() -> None:
+    """A crowd in which everybody wakes all others all the time, so that none stands still."""
+    gate, opening = os.pipe()
+    present = mmap.mmap(-1, CROWD * PID.size)
+
+    def one(place: int) -> None:
+        os.close(opening)
+        PID.pack_into(present, place * PID.size, os.getpid())
+        os.read(gate, 1)
+        for _ in range(HOPS):
+            os.setsid()
+            for (other,) in PID.iter_unpack(present):
+                with suppress(ProcessLookupError):
+                    os.kill(other, signal.SIGCONT)
+            if os.fork():
+                os._exit(0)
+            PID.pack_into(present, place * PID.size, os.getpid())
+            record()
+
+    be_deaf()
+    for place in range(CROWD):
+        orphan(partial(one, place))
+    ready()
+    os.close(opening)
+    endure()
+
+
 def hidden_race() -> None:
     """The same without a limit or a variable that tells where they come from."""
     if not os.fork():
@@ -215,6 +259,24 @@ def hidden_race() -> None:
         unmark()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:4], "race", FOLDER], {})
     endure()
+
+
+def hidden_hops() -> None:
+    """The same with nobody who stays: of it there is only who has just been forked."""
+
+    def child() -> None:
+        unmark()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:4], "hopper", FOLDER], {})
+
+    orphan(child, execs=True)
+    endure()  # it says itself when it is ready
+
+
+def hopper() -> None:
+    be_deaf()
+    ready()
+    hop(0)
+    os._exit(0)
 
 
 def heirs() -> None:
@@ -230,6 +292,16 @@ def heirs() -> None:
         endure()
 
     signal.signal(signal.SIGTERM, bequeath)
+
+
+def service() -> None:
+    """One that says that it is ready, as its head does too."""
+
+    def child() -> None:
+        ready()
+        endure()
+
+    orphan(child)
 
 
 def reaper() -> None:
@@ -286,11 +358,11 @@ def hidden() -> None:
     """One that takes off its limits, and every variable, and has nobody above it."""
 
     def child() -> None:
-        close_all()
+        os.closerange(0, 3)
         unmark()
         os.execve("/bin/sleep", ["[kworker/0:2]", str(LONGEST_LIFE_S)], {})
 
-    orphan(child)
+    orphan(child, execs=True)
 
 
 def hidden_child() -> None:
@@ -320,8 +392,8 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__: kind
     for kind in (
         plain, deaf, daemon, deaf_daemon, nameless, group, stopped, traced, fan, line, hops,
-        deaf_hops, race, crowd, hidden_race, heirs, reaper, veiled, leaderless, leaderless_daemon,
-        unlimited, hidden, hidden_child, abandoned,
+        deaf_hops, race, crowd, roused_crowd, hidden_race, hidden_hops, hopper, heirs, service,
+        reaper, veiled, leaderless, leaderless_daemon, unlimited, hidden, hidden_child, abandoned,
     )
 }  # fmt: skip
 

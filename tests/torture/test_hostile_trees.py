@@ -11,14 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 
 from orchestrate_tui.agents.contract import Process, Program
+from orchestrate_tui.agents.hosted import HostLauncher, OwnHost
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Stage
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.executor.executor import PipelineExecutor
@@ -33,6 +35,7 @@ TREE = Path(__file__).with_name("hostile_tree.py")
 GRACE_S = 0.5
 PATIENCE_S = 1.0
 AT_ONCE = 8
+ALONE = frozenset({"abandoned", "hopper", "crowd", "roused_crowd", "service"})
 
 
 @pytest.fixture
@@ -48,7 +51,7 @@ class Forest:
         folder.mkdir()
         self.ready = Pipe(folder / "ready")
 
-    def pipeline(self, kinds: list[str]) -> Pipeline:
+    def pipeline(self, kinds: list[str], *, leaves_processes: bool = False) -> Pipeline:
         """Each kind as a stage, all at once."""
         agents = tuple(
             Agent(
@@ -56,6 +59,7 @@ class Forest:
                 kind=AgentKind.COMMAND,
                 command=(sys.executable, "-I", "-S", str(TREE), kind, str(self.folder)),
                 grace_s=GRACE_S,
+                leaves_processes=leaves_processes,
             )
             for kind in set(kinds)
         )
@@ -154,6 +158,13 @@ def forest(tmp_path: Path) -> Iterator[Forest]:
 
 
 @pytest.fixture
+def other_forest(tmp_path: Path) -> Iterator[Forest]:
+    made = Forest(tmp_path / "other")
+    yield made
+    made.burn()
+
+
+@pytest.fixture
 def open_folder() -> Iterator[Path]:
     """Where another user may write."""
     made = Path(tempfile.mkdtemp())
@@ -162,16 +173,24 @@ def open_folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-async def cancelled(executor: PipelineExecutor, forest: Forest, kinds: list[str]) -> float:
-    """Let these trees grow, cancel their run, and return how many seconds that took."""
-    run_id = await executor.create_run(forest.pipeline(kinds), workdir=forest.folder)
-    began = 0.0
+@asynccontextmanager
+async def running(
+    executor: PipelineExecutor, defined: Pipeline, *forests: Forest
+) -> AsyncIterator[None]:
+    """A run that goes on during the block, once these were told that something is ready."""
+    run_id = await executor.create_run(defined, workdir=forests[0].folder)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(executor.execute_run, run_id)
-        for _ in kinds:
+        for forest in forests:
             await forest.ready.line()
-        began = time.monotonic()
+        yield
         await executor.cancel(run_id)
+
+
+async def cancelled(executor: PipelineExecutor, forest: Forest, kinds: list[str]) -> float:
+    """Let these trees grow, cancel their run, and return how many seconds that took."""
+    async with running(executor, forest.pipeline(kinds), *(forest for _ in kinds)):
+        began = time.monotonic()
     return time.monotonic() - began
 
 
@@ -180,7 +199,7 @@ async def cancelled(executor: PipelineExecutor, forest: Forest, kinds: list[str]
 async def test_of_a_cancelled_run_no_process_is_left(
     part: int, forest: Forest, rng: random.Random, amount: Amount, figure: Figure, tmp_path: Path
 ) -> None:
-    kinds = [kind for kind in KINDS if kind not in {"abandoned", "crowd"}]
+    kinds = [kind for kind in KINDS if kind not in ALONE]
     count, longest_s = amount(short=24, long=256), 0.0
     chosen = [kinds[number % len(kinds)] for number in range(part, part + count)]
     rng.shuffle(chosen)
@@ -191,6 +210,18 @@ async def test_of_a_cancelled_run_no_process_is_left(
             assert forest.survivors() == [], batch
     figure("trees", f"{count}, none left after {longest_s - GRACE_S:.2f} s and the grace")
     assert longest_s < GRACE_S + amount(short=10, long=PATIENCE_S)
+
+
+@pytest.mark.attack("hostile trees")
+async def test_stages_that_end_beside_what_multiplies_do_not_keep_the_host_from_that(
+    forest: Forest, amount: Amount, figure: Figure, tmp_path: Path
+) -> None:
+    ending = ["veiled", "leaderless", "leaderless", "traced", "hops", "hidden", "plain"]
+    async with PipelineExecutor(tmp_path / "store.db") as executor:
+        took_s = await cancelled(executor, forest, ["hidden_race", *ending])
+    assert forest.survivors() == []
+    figure("trees beside one that multiplies", f"none left after {took_s - GRACE_S:.2f} s")
+    assert took_s < GRACE_S + amount(short=10, long=PATIENCE_S)
 
 
 CROWDED = """
@@ -205,7 +236,7 @@ async def main(folder):
     forest = Forest(folder / "forest")
     async with PipelineExecutor(folder / "store.db") as executor:
         await load_seldom()  # as an executor does by itself
-        took_s = await cancelled(executor, forest, ["crowd"])
+        took_s = await cancelled(executor, forest, [sys.argv[2]])
         print(took_s, *forest.survivors())
 
 anyio.run(main, Path(sys.argv[1]))
@@ -213,14 +244,15 @@ anyio.run(main, Path(sys.argv[1]))
 
 
 @pytest.mark.attack("hostile trees")
+@pytest.mark.parametrize("kind", ["crowd", "roused_crowd"])
 def test_of_a_crowd_that_takes_all_time_none_is_left_though_nobody_may_come_first(
-    amount: Amount, figure: Figure, open_folder: Path
+    kind: str, amount: Amount, figure: Figure, open_folder: Path
 ) -> None:
-    nobody = OtherUser.named("nobody").start(CROWDED, open_folder)
+    nobody = OtherUser.named("nobody").start(CROWDED, open_folder, kind)
     output, complaints = nobody.communicate(timeout=120)
     assert complaints == ""
     took_s, *survivors = output.split()
-    figure("a crowd", f"none left after {float(took_s) - GRACE_S:.2f} s and the grace")
+    figure(f"a {kind}", f"none left after {float(took_s) - GRACE_S:.2f} s and the grace")
     assert survivors == []
     assert float(took_s) < GRACE_S + amount(short=10, long=PATIENCE_S)
 
@@ -234,6 +266,60 @@ async def test_what_a_stage_leaves_when_it_ends_is_ended_and_does_not_hold_it_up
         run = await executor.execute_run(run_id)
     assert run.status is RunStatus.SUCCEEDED
     assert forest.survivors() == []
+
+
+@pytest.mark.attack("hostile trees")
+@pytest.mark.parametrize("leaves_processes", [False, True])
+async def test_what_hides_is_found_beside_runs_that_go_on_and_nothing_of_these_is_ended(
+    *, leaves_processes: bool, forest: Forest, other_forest: Forest, tmp_path: Path
+) -> None:
+    others = other_forest.pipeline(["plain"], leaves_processes=leaves_processes)
+    async with (
+        PipelineExecutor(tmp_path / "store.db") as executor,
+        running(executor, others, other_forest),
+    ):
+        await cancelled(executor, forest, ["hidden", "hidden_race", "unlimited"])
+        assert forest.survivors() == []
+        assert len(other_forest.survivors()) == 2
+
+
+@pytest.mark.attack("hostile trees")
+async def test_what_hides_is_found_beside_a_service_of_the_same_run(
+    forest: Forest, other_forest: Forest, tmp_path: Path
+) -> None:
+    hiding = forest.pipeline(["hidden", "hidden_race"])
+    leaving = other_forest.pipeline(["service"], leaves_processes=True)
+    both = replace(
+        hiding,
+        agents=(*hiding.agents, *leaving.agents),
+        stages=(*hiding.stages, *leaving.stages),
+        max_parallel=3,
+    )
+    async with PipelineExecutor(tmp_path / "store.db") as executor:
+        async with running(executor, both, forest, forest, other_forest, other_forest):
+            pass
+        assert forest.survivors() == []
+        assert len(other_forest.survivors()) == 1
+
+
+class OneHost(HostLauncher):
+    """Has one stage host for all."""
+
+    def _host_for(self, program: Program) -> OwnHost:
+        return super()._host_for(replace(program, run_id=0, leaves_processes=False))
+
+
+@pytest.mark.control("hostile trees")
+async def test_of_runs_that_share_a_host_what_hides_is_left(
+    forest: Forest, other_forest: Forest, tmp_path: Path
+) -> None:
+    one = OneHost(tmp_path / "host")
+    async with (
+        PipelineExecutor(tmp_path / "store.db", launcher=one) as executor,
+        running(executor, other_forest.pipeline(["plain"]), other_forest),
+    ):
+        await cancelled(executor, forest, ["hidden"])
+        assert forest.survivors()
 
 
 @pytest.mark.control("hostile trees")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import random
@@ -17,9 +18,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.stagehost.masked_sink import MaskedSink
 from orchestrate_tui.stagehost.masking import MaskedStream, Masker, encode_forms
+from orchestrate_tui.stagehost.secret_forms import forms_of
 from tests.torture.conftest import Amount, Figure
 
 SECRET_LETTERS = string.ascii_letters + string.digits + "/+=-_.~ \"'\\%&<>?#äß€"
@@ -42,6 +43,8 @@ def invented_secret(rng: random.Random) -> str:
         lines = ["".join(rng.choices(string.ascii_letters, k=64)) for _ in range(rng.randint(2, 5))]
         return "\n".join(("-----BEGIN KEY-----", *lines, "-----END KEY-----"))
     letters = "".join(rng.choices(SECRET_LETTERS, k=rng.randint(2, 40)))
+    if len(letters.replace("\\", "")) < 2:  # it would be refused
+        letters += "xy"
     return f"s{letters}e".replace("  ", " x")
 
 
@@ -77,7 +80,15 @@ def encodings(value: str) -> list[bytes]:
         "".join(f"\\u{unit:04x}" for unit in memoryview(value.encode("utf-16-le")).cast("H")),
         json.dumps(json.dumps(value)[1:-1])[1:-1],
         re.sub(r"(\W)", r"\\\1", value, flags=re.ASCII),
+        *(data.hex(separator) for separator in " :-"),
+        ", ".join(f"0x{byte:02X}" for byte in data)[2:],
+        str(list(data))[1:-1],
+        html.escape(value),
+        "".join(f"&#x{ord(one):x};" if ord(one) % 2 else f"&#{ord(one)};" for one in value),
     ]
+    wide = value.encode("utf-16-le")
+    bases += [shifted(wide, base64.b64encode, before) for before in range(3)]
+    bases += [shifted(base, base64.b64encode, before) for base in bases[:3] for before in range(3)]
     return [data, *bases, *(text.encode() for text in texts)]
 
 
@@ -97,6 +108,17 @@ def legible(shown: bytes) -> bytes:
 def wrapped(value: str, before: int) -> bytes:
     """The value inside a text that a program encodes in lines, as base64 does."""
     return base64.encodebytes(b"u" * before + value.encode() + b"u" * 60)
+
+
+def dumped(value: str, before: int) -> tuple[bytes, bytes]:
+    """The value inside lines as xxd prints them, and those of them that hold some of it."""
+    data = b"u" * before + value.encode() + b"u" * 20
+    lines = [
+        f"{at:08x}: {data[at : at + 16].hex(' ', -2):39}  {'.' * len(data[at : at + 16])}".encode()
+        for at in range(0, len(data), 16)
+    ]
+    told = lines[before // 16 : (before + len(value.encode()) - 1) // 16 + 1]
+    return b"\n" + b"\n".join(lines) + b"\n", b"".join(told)
 
 
 def split(rng: random.Random, text: bytes) -> list[bytes]:
@@ -124,8 +146,9 @@ def scenes(rng: random.Random, splits: int) -> Iterator[tuple[Masker, list[bytes
         chosen = rng.choices(forms, k=3)
         parts = [coloured(rng, one) if rng.random() < 0.2 else one for one in chosen]
         parts.append(wrapped(rng.choice(values), rng.randrange(80)))
-        text = b"".join(noise(rng) + b" " + part + b" " for part in parts)
-        yield masker, split(rng, text), forms
+        dump, lines = dumped(rng.choice(values), rng.randrange(40))
+        text = b"".join(noise(rng) + b" " + part + b" " for part in [*parts, dump])
+        yield masker, split(rng, text), [*forms, lines]
 
 
 def leaks(rng: random.Random, splits: int, show: Show) -> int:

@@ -13,9 +13,9 @@ import anyio.to_thread
 import pytest
 
 from orchestrate_tui.agents.http import MAX_LOGGED_BYTES
-from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.pipeline import HttpRequest
 from orchestrate_tui.stagehost.masking import Masker
+from orchestrate_tui.stagehost.secret_forms import forms_of
 
 if TYPE_CHECKING:
     from tests.unit.agents.conftest import MakeWork, Run

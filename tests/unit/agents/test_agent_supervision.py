@@ -108,6 +108,7 @@ async def test_a_stubborn_stage_that_takes_too_long_is_killed(
     work = make_work(shell=STUBBORN)
     process = await launcher.start(
         Program(
+            run_id=7,
             key="stubborn",
             argv=("sh", "-c", STUBBORN),
             environment={"PATH": os.environ["PATH"]},
@@ -325,6 +326,40 @@ async def test_a_stage_that_attacks_its_host_is_ended_with_all_it_started(
 ) -> None:
     script = f"trap '' TERM; {HIDDEN} kill -{attack} $PPID; {FOREVER}"
     hidden = await run_until_heard_then_cancel(run, ready, make_work(shell=script, grace_s=0.05))
+    assert not is_running(hidden)
+
+
+HIDES = "env -i prlimit --rttime=unlimited"
+STAYS = f"sh -c 'echo $$ >../ready; {FOREVER}'"
+NAMELESS = f"({HIDES} setsid {STAYS} &); {FOREVER}"
+"""A stage with a process that nothing betrays, below nobody but its host."""
+
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+"""What the system tells of the moment at which a process began is as exact as this."""
+
+
+async def test_what_hides_is_ended_beside_a_stage_of_its_run_that_began_later(
+    make_work: MakeWork, run: Run, ready: Signals, is_running: Callable[[str], bool]
+) -> None:
+    later = make_work(shell=f"echo $$ >../ready; {FOREVER}", idempotency_key="7/later")
+    async with anyio.create_task_group() as others:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run, make_work(shell=NAMELESS, grace_s=0.05))
+            hidden = await ready.heard()
+            await anyio.sleep(2 * TICK_S)
+            others.start_soon(run, later)
+            other = await ready.heard()
+            tasks.cancel_scope.cancel()
+        assert not is_running(hidden)
+        assert is_running(other)
+        others.cancel_scope.cancel()
+
+
+async def test_what_hides_in_the_session_of_a_stage_that_leaves_services_is_ended(
+    make_work: MakeWork, run: Run, ready: Signals, is_running: Callable[[str], bool]
+) -> None:
+    work = make_work(shell=f"({HIDES} {STAYS} &); {FOREVER}", leaves_processes=True, grace_s=0.05)
+    hidden = await run_until_heard_then_cancel(run, ready, work)
     assert not is_running(hidden)
 
 

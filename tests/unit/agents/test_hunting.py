@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,54 @@ print(json.dumps(living() == [known]))
 os.kill(known, signal.SIGKILL)
 """
 
+MANY_ENDS = """
+import json, os, sys, time
+from orchestrate_tui.stagehost import server, trees
+
+ENDS = 300
+
+
+def serve_a_round():
+    for key, events in host._selector.select(0):
+        key.data(events)
+    return len(trees.children())
+
+
+host = server.Host(sys.argv[1])
+host._hear_children()
+for _ in range(ENDS):
+    if not os.fork():
+        os._exit(0)
+while any(map(trees.runs, trees.children())):
+    time.sleep(0.001)
+print(json.dumps([ENDS, serve_a_round(), serve_a_round(), serve_a_round()]))
+"""
+
+NO_TIME_LEFT = """
+import os, signal, sys
+from contextlib import nullcontext
+from orchestrate_tui.stagehost import server
+from orchestrate_tui.stagehost.program import Program
+
+server._CROWD, server._longest_s = -1, lambda *_: 0.0
+server.standstill = lambda *_: nullcontext(frozenset())  # which took all the time there was
+host = server.Host(sys.argv[1])
+started, starting = os.pipe()
+head = os.fork()
+if not head:
+    os.setsid()
+    signal.alarm(20)
+    os.close(starting)
+    signal.pause()
+os.close(starting)
+os.read(started, 1)
+program = Program("a", head, None, {"variable": "", "leaves_processes": False}, None, started_s=0)
+host._programs["a"] = program
+host._left.begin(program)
+host._send(program, signal.SIGTERM)
+print(signal.Signals(os.WTERMSIG(os.waitpid(head, 0)[1])).name)
+"""
+
 ANOTHERS_CHILD = """
 import os, signal, sys
 from orchestrate_tui.stagehost.hunting import hunt
@@ -117,5 +166,27 @@ def test_processes_that_hop_stand_still_while_they_are_looked_at_and_go_on() -> 
     assert hunted(STANDSTILL) == [True, False]
 
 
+def test_a_host_serves_others_too_while_processes_end_faster_than_they_are_reaped(
+    tmp_path: Path,
+) -> None:
+    rounds = subprocess.run(
+        [sys.executable, "-c", MANY_ENDS, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    ends, *left = json.loads(rounds.stdout)
+    assert ends > left[0] > left[1] == left[2] == 0
+
+
 def test_processes_that_hop_are_ended_and_what_is_known_is_not() -> None:
     assert hunted(END) is True
+
+
+def test_the_head_of_a_crowd_is_told_to_end_although_to_look_at_it_took_all_the_time(
+    tmp_path: Path,
+) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", NO_TIME_LEFT, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "SIGTERM\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html.entities
 import json
 import re
 import subprocess
@@ -15,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrate_tui.agents.secret_forms import forms_of
-from orchestrate_tui.stagehost import masking
+from orchestrate_tui.stagehost import dumps, masking
 from orchestrate_tui.stagehost.masking import MaskedStream, Masker, decode_forms, encode_forms
+from orchestrate_tui.stagehost.secret_forms import forms_of
 
 ROOT = Path(__file__).parents[3]
 VALUE = b"p4ss/w+rd \"\xc3\xa4?'x"
@@ -59,6 +60,9 @@ def streamed(of: Masker, pieces: Iterable[bytes]) -> bytes:
         .encode(),
         b"".join(b"%%%02X%%%02x" % pair for pair in zip(VALUE[::2], VALUE[1::2], strict=True)),
         VALUE.hex().encode().swapcase()[:9] + VALUE.hex().encode()[9:],
+        VALUE.hex(":").encode(),
+        VALUE.hex("-").upper().encode(),
+        VALUE.hex(" ").encode(),
     ],
 )  # fmt: skip
 def test_a_secret_is_masked_in_every_form(form: bytes) -> None:
@@ -67,6 +71,12 @@ def test_a_secret_is_masked_in_every_form(form: bytes) -> None:
 
 ODD = "a^b{c \"d|e`f'<&>=$\\of+%41/ä🔥"
 UNITS = [ODD.encode("utf-16-be")[at : at + 2].hex() for at in range(0, len(ODD) * 2 + 2, 2)]
+
+
+NAMES = {chr(number): name for number, name in html.entities.codepoint2name.items()} | {
+    "^": "Hat", "{": "lbrace", "|": "vert", "'": "apos", "=": "equals", "$": "dollar",
+    "\\": "bsol", "+": "plus", "%": "percnt", "/": "sol", " ": "#32",
+}  # fmt: skip
 
 
 def percent(text: str, *, but: str = "", every: int = 1) -> bytes:
@@ -86,6 +96,8 @@ def percent(text: str, *, but: str = "", every: int = 1) -> bytes:
         "every second letter": percent(ODD, every=2),
         "every third letter": percent(ODD, every=3),
         "twice": percent(percent(ODD).decode()),
+        "the signs twice": percent(ODD).replace(b"%", b"%25"),
+        "the signs four times": percent(ODD).replace(b"%", b"%252525"),
         "all letters by number": "".join(f"\\u{unit}" for unit in UNITS).encode(),
         "in capitals": "".join(f"\\u{unit.upper()}" for unit in UNITS).encode(),
         "JSON as .NET writes it": json.dumps(ODD)[1:-1].translate(
@@ -99,6 +111,16 @@ def percent(text: str, *, but: str = "", every: int = 1) -> bytes:
         "hexadecimal numbers": b"".join(b"\\x%02x" % byte for byte in ODD.encode()),
         "base64 in a URL": quote(base64.b64encode(ODD.encode())).encode(),
         "base64 in JSON": base64.b64encode(ODD.encode()).replace(b"/", rb"\/"),
+        "HTML": html.escape(ODD).encode(),
+        "HTML in HTML": html.escape(html.escape(ODD)).encode(),
+        "XML in capitals": "".join(f"&#x{ord(one):04X};" for one in ODD).encode(),
+        "decimal entities": "".join(f"&#{ord(one)};" for one in ODD).encode(),
+        "names where there are some": re.sub(
+            r"[^A-Za-z0-9\U0001f525`]", lambda found: f"&{NAMES[found[0]]};", ODD
+        ).encode(),
+        "entities in JSON": json.dumps(html.escape(ODD)).encode()[1:-1],
+        "code points": "".join(f"\\u{{{ord(one):x}}}" for one in ODD).encode(),
+        "long code points": "".join(f"\\U{ord(one):08X}" for one in ODD).encode(),
     }.values(),
 )  # fmt: skip
 def test_no_choice_of_what_is_escaped_shows_a_secret(form: bytes) -> None:
@@ -106,6 +128,252 @@ def test_no_choice_of_what_is_escaped_shows_a_secret(form: bytes) -> None:
     for size in (len(form), 1, 2, 9):
         pieces = [form[at : at + size] for at in range(0, len(form), size)]
         assert streamed(of, [b"before ", *pieces, b" after"]) == b"before *** after"
+
+
+PAIRS = [f"{byte:02x}" for byte in VALUE]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (", ".join(f"0x{pair}" for pair in PAIRS), "0x***"),
+        (" ".join(f"0x{pair.upper()}" for pair in PAIRS), "0x***"),
+        (",".join(f"0x{pair}" for pair in PAIRS), "0x***"),
+        (str(list(VALUE)), "[***]"),
+        (str(list(VALUE)).replace(",", ""), "[***]"),
+        (json.dumps([*VALUE], separators=(",", ":")), "[***]"),
+    ],
+)
+def test_a_list_of_the_bytes_of_a_secret_is_masked(written: str, shown: str) -> None:
+    text = f"before {written} after".encode()
+    assert masker(VALUE).mask(text) == f"before {shown} after".encode()
+    pieces = [text[at : at + 3] for at in range(0, len(text), 3)]
+    assert streamed(masker(VALUE), pieces) == f"before {shown} after".encode()
+
+
+@pytest.mark.parametrize("before", range(4))
+def test_a_secret_in_a_command_as_powershell_takes_it_is_masked(before: int) -> None:
+    command = base64.b64encode(("é" * before + TEXT + "; exit").encode("utf-16-le"))
+    assert masker(VALUE).mask(command).count(b"***") == 1
+
+
+@pytest.mark.parametrize("before", range(3))
+@pytest.mark.parametrize("around", range(3))
+def test_a_secret_that_is_encoded_in_what_is_encoded_is_masked(before: int, around: int) -> None:
+    inner = base64.b64encode(b"u" * before + VALUE)
+    assert masker(VALUE).mask(base64.b64encode(b"q" * around + inner + b'"}')).count(b"***") == 1
+
+
+def od(*options: str) -> Callable[[bytes], bytes]:
+    def dump(data: bytes) -> bytes:
+        command = ["od", *options]
+        return subprocess.run(command, input=data, capture_output=True, check=True).stdout
+
+    return dump
+
+
+def rows(data: bytes) -> list[bytes]:
+    return [data[at : at + 16] for at in range(0, len(data), 16)]
+
+
+def readable(row: bytes) -> str:
+    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+
+
+def like_xxd(data: bytes) -> bytes:
+    return "".join(
+        f"{number:07x}0: {row.hex(' ', -2):39}  {readable(row)}\n"
+        for number, row in enumerate(rows(data))
+    ).encode()
+
+
+def like_hexdump(data: bytes) -> bytes:
+    return "".join(
+        f"{number:07x}0  {row[:8].hex(' ')}  {row[8:].hex(' '):23}  |{readable(row)}|\n"
+        for number, row in enumerate(rows(data))
+    ).encode()
+
+
+def like_tcpdump(data: bytes) -> bytes:
+    return "".join(
+        f"\t0x{number:03x}0:  {row.hex(' ', -2)}  {readable(row)}\n"
+        for number, row in enumerate(rows(data))
+    ).encode()
+
+
+def like_openssl(data: bytes) -> bytes:
+    lines = [data[at : at + 15].hex(":") for at in range(0, len(data), 15)]
+    return ("    " + ":\n    ".join(lines) + "\n").encode()
+
+
+def like_an_array(data: bytes) -> bytes:
+    lines = [
+        ", ".join(f"0x{byte:02x}" for byte in data[at : at + 12]) for at in range(0, len(data), 12)
+    ]
+    return ("  " + ",\n  ".join(lines) + "\n").encode()
+
+
+DUMPS: dict[str, Callable[[bytes], bytes]] = {
+    "xxd": like_xxd,
+    "xxd, coloured": lambda data: like_xxd(data).replace(b": ", b": \x1b[1;32m"),
+    "hexdump -C": like_hexdump,
+    "tcpdump -X": like_tcpdump,
+    "openssl": like_openssl,
+    "an array of C": like_an_array,
+    "od": od(),
+    "od -c": od("-c"),
+    "od -x": od("-x"),
+    "od -b": od("-b"),
+    "od -t x1z": od("-A", "x", "-t", "x1z"),
+    "od -t x8": od("-t", "x8"),
+    "od -A n": od("-A", "n", "-t", "x1"),
+}
+
+
+BETWEEN = re.compile(rb"\t|\x1b\[1;32m")
+
+
+@pytest.mark.parametrize("dump", DUMPS.values(), ids=DUMPS)
+def test_a_secret_in_a_dump_of_bytes_is_masked_across_its_lines(
+    dump: Callable[[bytes], bytes],
+) -> None:
+    for before in (0, 7, 13, 40):
+        secret, rest = dump(b"u" * before + VALUE + b"w" * 50), dump(b"u" * before)
+        text = b"$ dump it\n" + secret + b"$ "
+        shown = masker(VALUE).mask(text)
+        assert shown.count(b"***") == 1
+        assert shown.startswith(b"$ dump it\n" + rest[: before // 16 * 20])
+        assert not any(line in shown.split(b"***")[1] for line in secret.splitlines()[:1])
+        for size in (1, 7, 64):  # blanks and colours before it may be shown already
+            pieces = [text[at : at + size] for at in range(0, len(text), size)]
+            in_pieces = streamed(masker(VALUE), pieces)
+            assert BETWEEN.sub(b"", in_pieces) == BETWEEN.sub(b"", shown)
+
+
+def wide_xxd(data: bytes) -> bytes:
+    digits = data.hex(" ", -2)
+    return f"00000000: {digits:639}  {readable(data)}\n".encode()
+
+
+def wide_hexdump(data: bytes) -> bytes:
+    return f"00000000  {data.hex(' '):767}  |{readable(data)}|\n".encode()
+
+
+@pytest.mark.parametrize(
+    "dump", [wide_xxd, wide_hexdump, *(od("-w256", f"-t{kind}") for kind in ("x1z", "x2", "c"))]
+)
+def test_a_secret_in_a_dump_of_very_wide_lines_is_masked(dump: Callable[[bytes], bytes]) -> None:
+    for data in (b"u" * 233 + VALUE + b"u" * 6, VALUE + b"u"):
+        text = dump(data)
+        for size in (len(text), 1):
+            pieces = [text[at : at + size] for at in range(0, len(text), size)]
+            shown = streamed(masker(VALUE), pieces)
+            assert re.fullmatch(rb"\*\*\*\n(0000\d+\n)?", shown)
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("dump", DUMPS.values(), ids=DUMPS)
+def test_a_dump_after_a_line_that_an_encoder_might_have_ended_is_masked(
+    dump: Callable[[bytes], bytes], line_end: bytes
+) -> None:
+    line = b"5f" * 20 + line_end
+    text, expected = line + dump(VALUE), line + masker(VALUE).mask(dump(VALUE))
+    assert b"***" in expected
+    for size in (len(text), 1):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        shown = streamed(masker(VALUE), pieces)
+        assert BETWEEN.sub(b"", shown) == BETWEEN.sub(b"", expected)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"20261123 110000 - token %b\n",
+        b"20261123 110000  %b\n",
+        b"20261123 11:00:00 %b\n",
+        b"00000000: 6f6b %b\n",
+        b"00000000: 6f6b  %b\n",
+        b"00000000  6f 6b  |%b|\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"tok-3f9c1d",
+        b"tok-\x1b[31m3f9c1d",
+        b"t\0o\0k\0-\x003\0f\x009\0c\x001\0d\0",
+        rb"tok\-3f9c1d",
+        b"tok&#45;3f9c1d",
+        b"tok%2d3f9c1d",
+    ],
+)
+def test_a_secret_in_a_line_that_only_looks_like_a_dump_is_masked(
+    line: bytes, written: bytes
+) -> None:
+    text = b"before\n" + line % written
+    for size in (len(text), 1, 3):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        shown = streamed(masker(TOKEN), pieces).replace(b"\0", b"").replace(b"\x1b[31m", b"")
+        assert shown == b"before\n" + line % b"***"
+
+
+@pytest.mark.parametrize("value", [rb"s-\e", rb"%41%42", b"&lt;", rb"a\nb/", b"00000000: 7034"])
+def test_a_secret_that_looks_as_if_it_were_encoded_is_masked_in_a_dump(value: bytes) -> None:
+    for before in (0, 14):
+        text = like_xxd(b"u" * before + value)
+        for size in (len(text), 5, 1):
+            pieces = [text[at : at + size] for at in range(0, len(text), size)]
+            assert streamed(masker(value), pieces) == b"***\n"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_dump_with_which_the_output_ends_is_masked(end: bytes) -> None:
+    text = like_xxd(VALUE)[:-1] + end
+    assert masker(VALUE).mask(text) == b"***" + end
+    assert streamed(masker(VALUE), [text]) == b"***" + end
+
+
+def test_a_dump_of_something_else_stays_as_it_is() -> None:
+    for dump in DUMPS.values():
+        text = dump(b"nothing that is secret, but long enough for several lines")
+        assert streamed(masker(VALUE), [text[:70], text[70:]]) == text
+
+
+def test_lines_that_begin_like_a_dump_are_soon_shown() -> None:
+    stream = MaskedStream(masker(VALUE))
+    assert stream.feed(b"2026-11-23 09:14:51 go") == b"2026-11-23 09:14:51 go"
+    assert stream.feed(b"\n1234567 commits\n") == b"\n1234567 commits\n"
+    endless = b"\n00000000: 70 34 " + b"x" * 1000
+    assert stream.feed(endless) == endless
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"20261123 110000 - waiting for the load balancer\n",
+        b"20261123 110000  waiting for the load balancer\n",
+        b"123456 7890\n",
+        like_xxd(b"nothing secret"),
+        like_hexdump(b"nothing secret"),
+        od("-c")(b"nothing secret").splitlines(keepends=True)[0],
+    ],
+)
+def test_a_whole_line_is_shown_at_once_though_it_looks_like_a_dump(line: bytes) -> None:
+    stream = MaskedStream(masker(VALUE))
+    assert stream.feed(line) == line
+    assert b"".join(stream.feed(bytes((byte,))) for byte in line) == line
+
+
+def test_a_line_with_more_text_than_bytes_is_no_dump() -> None:
+    assert dumps.split(b"\n20261123 110000  wait\n") == [b"\n20261123 110000  wait\n"]
+    assert len(dumps.split(b"\n00000000: 7761 6974  wait\n")) == 3
+
+
+def test_a_line_of_a_dump_that_may_be_the_beginning_of_a_secret_waits() -> None:
+    stream = MaskedStream(masker(VALUE))
+    first, second = like_xxd(b"u" * 12 + VALUE).splitlines(keepends=True)
+    assert stream.feed(first) == b""
+    assert stream.feed(second) == b"***\n"
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le", "utf-16-be"])
@@ -232,7 +500,7 @@ def test_what_begins_no_secret_is_not_held_back() -> None:
     stream = MaskedStream(masker(b"hunter22"))
     assert stream.feed(b"Password: ") == b"Password: "
     assert stream.feed(b"42%\r") == b"42%\r"
-    assert stream.feed(b"\x1b[31") == b"\x1b[31"
+    assert stream.feed(b"\x1b[32") == b"\x1b[32"
     assert stream.feed(b"mhunter2") == b"m"
     assert stream.feed(b"0") == b"hunter20"
     assert stream.feed(b"hunter22!") == b"***!"
@@ -242,6 +510,13 @@ def test_the_beginning_of_a_secret_is_shown_when_nothing_follows() -> None:
     stream = MaskedStream(masker(TOKEN))
     assert stream.feed(b"to") == b""
     assert stream.finish() == b"to"
+
+
+def test_what_comes_after_all_is_masked_too() -> None:
+    stream = MaskedStream(masker(TOKEN))
+    assert stream.feed(b"$ to") + stream.finish() == b"$ to"
+    assert stream.feed(b"p: " + TOKEN) + stream.finish() == b"p: ***"
+    assert stream.finish() == b""
 
 
 def test_a_flood_of_colours_inside_a_secret_is_not_kept() -> None:

@@ -18,10 +18,10 @@ import pytest
 from orchestrate_tui.agents import perform
 from orchestrate_tui.agents.contract import Program
 from orchestrate_tui.agents.hosted import HostLauncher
-from orchestrate_tui.agents.secret_forms import forms_of
 from orchestrate_tui.domain.pipeline import Simulation
 from orchestrate_tui.stagehost.masked_sink import MaskedSink
 from orchestrate_tui.stagehost.masking import Masker, encode_forms
+from orchestrate_tui.stagehost.secret_forms import forms_of
 from tests.unit.agents.conftest import MakeWork, Run, Signals
 
 pytestmark = pytest.mark.anyio
@@ -44,6 +44,17 @@ async def test_what_a_stage_writes_is_masked(make_secret_work: MakeWork, run: Ru
     work = make_secret_work(shell=f"{script}; printf '%s' '{TOKEN[6:]}'")
     assert (await run(work)).succeeded
     assert work.log_path.read_text() == "a *** b\n***\n***"
+
+
+async def test_what_a_stage_puts_into_the_file_of_a_secret_is_masked_at_once(
+    make_secret_work: MakeWork, run: Run, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text(TOKEN)
+    script = f"echo {TOKEN}; echo swordfish >{key}; cat {key}; base64 {key}; echo {TOKEN}"
+    work = make_secret_work(shell=script, secret_files=(str(key),))
+    assert (await run(work)).succeeded
+    assert work.log_path.read_text() == "***\n***\n***\n***\n"
 
 
 async def test_without_the_masker_it_would_be_there(make_work: MakeWork, run: Run) -> None:
@@ -79,7 +90,7 @@ async def test_what_a_stage_leaves_running_neither_holds_it_up_nor_shows_the_sec
     assert re.fullmatch(r"early\norchestrate-tui: left running: \d+ \(sh\)\n", early)
     await anyio.to_thread.run_sync((tmp_path / "go").write_text, "\n")
     assert await ready.heard() == "done"
-    await anyio.to_thread.run_sync(wait_until_alone, launcher._host or 0)
+    await anyio.to_thread.run_sync(wait_until_alone, launcher.pids[0])
     assert work.log_path.read_text() == f"{early}late ***\n"
 
 
@@ -107,6 +118,7 @@ async def test_the_text_of_a_program_and_its_work_shows_no_value(
 ) -> None:
     work = make_secret_work(shell="true", task=TOKEN, inherited={"TOKEN": TOKEN})
     program = Program(
+        run_id=7,
         key="x",
         argv=("x", TOKEN),
         environment={"TOKEN": TOKEN},
@@ -166,6 +178,32 @@ def test_the_masking_process_ends_only_with_its_stage(
     assert (tmp_path / "log").read_text() == "one\ntwo ***\n"
 
 
+def test_what_waits_for_more_is_in_the_log_when_the_head_of_the_stage_has_ended(
+    sink: MaskedSink, tmp_path: Path
+) -> None:
+    os.write(sink.input, f"one {TOKEN[:5]}".encode())
+    sink.finish()
+    select.select([sink.control], [], [])
+    assert (tmp_path / "log").read_text() == f"one {TOKEN[:5]}"
+    os.write(sink.input, f"\ntwo {TOKEN}\n".encode())
+    sink.close_input()
+    wait_for_end(sink)
+    assert (tmp_path / "log").read_text() == f"one {TOKEN[:5]}\ntwo ***\n"
+
+
+def test_a_file_that_says_too_little_garbles_nothing(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("    \n")
+    log = open_log(tmp_path / "log")
+    sink = MaskedSink(log, encode_forms(MASKER.forms), [str(key)])
+    os.close(log)
+    os.write(sink.input, b"a    b ok\n")
+    sink.close_input()
+    wait_for_end(sink)
+    sink.close()
+    assert (tmp_path / "log").read_text() == "a    b ok\n"
+
+
 def test_a_full_disk_does_not_end_the_stage() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     sink = MaskedSink(full, encode_forms(MASKER.forms))
@@ -182,7 +220,7 @@ async def test_a_program_that_cannot_start_leaves_no_masking_process(
 ) -> None:
     outcome = await perform(make_secret_work(command=["/nonexistent"]), launcher)
     assert outcome.reason.startswith("cannot start")
-    await anyio.to_thread.run_sync(wait_until_alone, launcher._host or 0)
+    await anyio.to_thread.run_sync(wait_until_alone, launcher.pids[0])
 
 
 async def test_nothing_piles_up_in_the_host(
@@ -190,7 +228,7 @@ async def test_nothing_piles_up_in_the_host(
 ) -> None:
     work = make_secret_work(shell="true")
     await perform(work, launcher)
-    host = launcher._host or 0
+    host = launcher.pids[0]
     await anyio.to_thread.run_sync(wait_until_alone, host)
     before = open_descriptors(host)
     for attempt in range(2, 6):

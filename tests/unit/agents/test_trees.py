@@ -55,8 +55,8 @@ def test_who_looks_for_a_tree_climbs_a_line_of_strangers_once(
 def test_who_has_no_time_left_signals_nothing_of_a_tree() -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as head:
         tree = trees.Tree(head.pid, None)
-        tree.send(signal.SIGTERM, longest_s=-1)
-        tree.send(signal.SIGINT)
+        assert not tree.send(signal.SIGTERM, longest_s=-1)
+        assert tree.send(signal.SIGINT)
     assert head.returncode == -signal.SIGINT
 
 

@@ -79,6 +79,7 @@ def told_of(path: Path) -> tuple[list[str], list[str]]:
         ("{file: .}", "2:10: the file '.' cannot be read: Is a directory"),
         ("{file: pipe}", "2:10: the file 'pipe' is not a regular file"),
         ("{file: short}", "2:10: the value of the file 'short' has fewer than 4 characters"),
+        ("{file: slashes}", "2:10: the value of the file 'slashes' has fewer than 4 characters"),
         ("{file: large}", "2:10: the file 'large' is larger than 65536 bytes"),
         ("{file: ~nobody-here/x}", "2:10: the file '~nobody-here/x' cannot be read: No such"),
     ],
@@ -90,6 +91,7 @@ def test_a_value_that_cannot_be_masked_is_a_warning_and_keeps_a_run_from_startin
     monkeypatch.setenv("BLANK", " \n")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "short").write_text("abc\n")
+    (tmp_path / "slashes").write_text(r"a\\b\c")
     (tmp_path / "large").write_text("x" * 70_000)
     path = tmp_path / "p.yaml"
     path.write_text(pipeline(written))

@@ -21,6 +21,10 @@ _URL_SAFE = (
     _UNRESERVED,
     b"",  # everything
 )
+_SHIFTS = ((0, 0), (1, 2), (2, 3))
+"""Behind so many other bytes, so many of the first characters are not the value's own."""
+
+_SEPARATORS = (b" ", b":", b"-", b",", b", ")
 _URL_SAFE_ALPHABET = bytes.maketrans(b"+/", b"-_")
 
 
@@ -55,9 +59,23 @@ def parts(value: bytes) -> tuple[bytes, ...]:
 def _forms(value: bytes) -> Iterator[bytes]:
     yield value
     yield from _base64(value)
-    yield value.hex().encode()
+    for inner in _midst_of_base64(value):  # as a password stands in a Secret of Kubernetes
+        yield from _midst_of_base64(inner)
+    with suppress(UnicodeDecodeError):
+        yield from _base64(value.decode().encode("utf-16-le"))  # as PowerShell takes commands
+    yield from _numbers(value)
     yield from _url(value)
     yield from _quoted(value)
+
+
+def _numbers(value: bytes) -> Iterator[bytes]:
+    """The bytes in a row, or as a list; how lists go on in another line is read by a masker."""
+    yield value.hex().encode()
+    pairs = [b"%02x" % byte for byte in value]
+    for separator in _SEPARATORS:
+        yield separator.join(pairs)
+        yield (separator + b"0x").join(pairs)
+        yield separator.join(b"%d" % byte for byte in value)
 
 
 def _base64(value: bytes) -> Iterator[bytes]:
@@ -67,18 +85,21 @@ def _base64(value: bytes) -> Iterator[bytes]:
 
 
 def _standard_base64(value: bytes) -> Iterator[bytes]:
-    """At the end of a text, at the end of a line, and in the midst of anything else.
-
-    Behind one or two other bytes the first characters are not the value's own; nor is the last
-    one before other bytes.
-    """
-    for before, foreign in ((0, 0), (1, 2), (2, 3)):
+    """At the end of a text, at the end of a line, and in the midst of anything else."""
+    for before, foreign in _SHIFTS:
         shifted = bytes(before) + value
         for text in (shifted, shifted + b"\n"):
             encoded = b2a_base64(text, newline=False)[foreign:]
             yield encoded
             yield encoded.rstrip(b"=")
-            yield encoded[: len(shifted) * 8 // 6 - foreign]
+    yield from _midst_of_base64(value)
+
+
+def _midst_of_base64(value: bytes) -> Iterator[bytes]:
+    """What of it no other bytes change, wherever the value stands in a text."""
+    for before, foreign in _SHIFTS:
+        encoded = b2a_base64(bytes(before) + value, newline=False)
+        yield encoded[foreign : (before + len(value)) * 8 // 6]
 
 
 def _url(value: bytes) -> Iterator[bytes]:
