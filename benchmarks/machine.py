@@ -48,7 +48,7 @@ def this_machine(scratch: Path) -> Machine:
             **{name: version(name) for name in PACKAGES},
         },
         load=round(os.getloadavg()[0], 1),
-        commit=_said("git", "describe", "--always", "--dirty", "--abbrev=7"),
+        commit=_commit(),
     )
 
 
@@ -62,6 +62,14 @@ def _distribution() -> str:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
     except OSError:
         return platform.system()
+
+
+def _commit() -> str:
+    """What is measured; with "-dirty" when more than what is measured here differs from it."""
+    commit = _said("git", "rev-parse", "--short=7", "HEAD")
+    others = [f":!/benchmarks/{name}" for name in ("README.md", "results.json", "plots")]
+    differs = _said("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", *others)
+    return commit + "-dirty" * bool(differs)
 
 
 def _said(*words: str) -> str:

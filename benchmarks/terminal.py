@@ -67,8 +67,9 @@ class Session:
             time.sleep(0.001)
 
     def quiet(self, still_s: float) -> None:
-        """Wait until the program has written nothing for so long."""
-        while not self._moments or time.perf_counter() - self._moments[-1] < still_s:
+        """Wait until the program has written nothing for so long from now on."""
+        asked = time.perf_counter()
+        while time.perf_counter() - max([asked, *self._moments[-1:]]) < still_s:
             time.sleep(still_s / 10)
 
     @property

@@ -6,6 +6,7 @@ OrchestrateError
 ├── CannotStart            a run is refused before anything started
 ├── NotFound               an unknown run, stage or rollback
 ├── Refused                an action the present state does not allow
+│   ├── Unconfirmed        something grave, without the name that is to be typed for it
 │   ├── RollbackRefused
 │   │   ├── RollbackLoop
 │   │   └── StalePlan
@@ -21,9 +22,10 @@ command that meets it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
+
+from orchestrate_tui.values import dataclass
 
 
 class Severity(StrEnum):
@@ -113,6 +115,14 @@ class NotFound(OrchestrateError):
 
 class Refused(OrchestrateError):
     """The present state does not allow the action; nothing was changed."""
+
+
+class Unconfirmed(Refused):
+    """Something grave in protected `environments`, whose names were not typed."""
+
+    def __init__(self, message: str, *, next_step: str, environments: tuple[str, ...]) -> None:
+        super().__init__(message, next_step=next_step)
+        self.environments = environments
 
 
 class RollbackRefused(Refused):

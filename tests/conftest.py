@@ -10,7 +10,11 @@ import signal
 from collections.abc import Generator
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("patient", deadline=None)  # a machine may be busy
+hypothesis.settings.load_profile("patient")
 
 STEADY_SEED = 1
 LONG_TIMEOUT_S = 3 * 3600

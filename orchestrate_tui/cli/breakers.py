@@ -36,7 +36,9 @@ def reset(arguments: Namespace) -> int:
     return ask(
         arguments,
         lambda control: control.rule(Ruling.RESET, identity, reason),
-        lambda history: confirm_protected(arguments, history, history.breaker(identity).run_id),
+        lambda control, history: confirm_protected(
+            arguments, history, history.breaker(identity).run_id, control
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.cli.configuration import configuration
@@ -14,16 +15,18 @@ from orchestrate_tui.cli.databases import own_database
 from orchestrate_tui.cli.interrupts import undisturbed
 from orchestrate_tui.cli.places import check_present, database_option, database_path, named_database
 from orchestrate_tui.cli.screen import check_screen, forget_settings_of_textual
-from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say
 from orchestrate_tui.collection import load_in_peace
 from orchestrate_tui.console.opening import Opening
 from orchestrate_tui.console.sparing import sparing
+from orchestrate_tui.errors import Unrecorded
 from orchestrate_tui.stagehost.starting import start_ahead
 from orchestrate_tui.store.accounts import is_anothers
 from orchestrate_tui.store.history import History
 
 if TYPE_CHECKING:
     from orchestrate_tui.cli.executors import AnyControl
+    from orchestrate_tui.cli.interrupts import Interrupts
 
 
 def open_console(arguments: Namespace) -> int:
@@ -55,7 +58,9 @@ def _executor_over(path: Path) -> Iterator[Opening[AnyControl]]:
             from orchestrate_tui.cli import executors  # noqa: PLC0415  (which takes its time)
 
             if database is None:
-                return stack.enter_context(executors.executor_of(path))
+                control = stack.enter_context(executors.executor_of(path))
+                control.greet()  # what it says comes when it comes
+                return control
             return stack.enter_context(executors.control_over(database, config))
 
         opening = Opening(open_it)
@@ -105,9 +110,34 @@ def console_over(
     control = opening.outcome()
     if control is not None and control.active():
         numbers = ", ".join(map(str, control.active()))
-        with undisturbed():
+        with undisturbed() as interrupts:
             say(f"Run {numbers} goes on without the console; this process ends with it")
             for number in control.active():
                 say(f"Stop it with: orchestrate-tui cancel {number}{database_option(path)}")
-            control.wait()
+            code = _see_out(control, interrupts, path) or code
+    return code
+
+
+def _see_out(control: AnyControl, interrupts: Interrupts, path: Path) -> int:
+    """Wait for what was left running; what cannot be recorded is given up by Ctrl-C.
+
+    Returns the exit code that tells that; 0 when nothing was given up.
+    """
+    from orchestrate_tui.cli.follow import TroubleTold  # noqa: PLC0415  (of no use before)
+
+    trouble, ended, code = TroubleTold(control), Event(), 0
+
+    def wait() -> None:
+        control.wait()
+        ended.set()
+
+    Thread(target=wait, name="end", daemon=True).start()
+    while not ended.wait(LOOK_INTERVAL_S):
+        trouble.tell()
+        if interrupts.take() and control.is_stuck and not code:
+            for number in control.active():
+                resume = f"orchestrate-tui resume {number}{database_option(path)}"
+                say(f"Run {number} ends unrecorded; go on later with: {resume}", to=sys.stderr)
+            control.lose_patience()
+            code = Unrecorded.exit_code
     return code

@@ -18,8 +18,8 @@ from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
 
 Request = Callable[[AnyControl], Future[str]]
-Check = Callable[[History], None]
-"""Raises Refused when a request may not be made."""
+Check = Callable[[AnyControl, History], AnyControl]
+"""Says with which control a request is made. Raises Refused when it may not be."""
 
 Reword = Callable[[Namespace, History, str], str]
 """Says what was done as it stands once it is printed."""
@@ -40,7 +40,7 @@ def reject(arguments: Namespace) -> int:
     return decide(
         arguments,
         lambda control: control.reject(run, stage, comment),
-        lambda history: confirm_protected(arguments, history, run),
+        lambda control, history: confirm_protected(arguments, history, run, control),
     )
 
 
@@ -49,7 +49,7 @@ def cancel(arguments: Namespace) -> int:
     return decide(
         arguments,
         lambda control: control.cancel(arguments.run),
-        lambda history: confirm_protected(arguments, history, arguments.run),
+        lambda control, history: confirm_protected(arguments, history, arguments.run, control),
         _cancelled_by_now,
     )
 
@@ -69,7 +69,7 @@ def acknowledge(arguments: Namespace) -> int:
 def decide(
     arguments: Namespace,
     request: Request,
-    check: Check = lambda _history: None,
+    check: Check = lambda control, _history: control,
     reword: Reword = lambda _arguments, _history, answer: answer,
 ) -> int:
     """As `ask`; on a full disk the executor that works on the run is asked without a record."""
@@ -79,16 +79,15 @@ def decide(
 def ask(
     arguments: Namespace,
     request: Request,
-    check: Check = lambda _history: None,
+    check: Check = lambda control, _history: control,
     executor: Executor = executor_of,
     reword: Reword = lambda _arguments, _history, answer: answer,
 ) -> int:
-    """Make one request, if `check` raises nothing, and print what it did."""
+    """Make one request, with the control that `check` returns, and print what it did."""
     path = existing_database_path(arguments)
     with executor(path) as control:
         history = History(path, hands_off=isinstance(control, DistantControl))
-        check(history)
-        answer = request(control).result()
+        answer = request(check(control, history)).result()
         report(arguments, reword(arguments, history, answer))
     return 0
 

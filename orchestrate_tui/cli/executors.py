@@ -114,7 +114,8 @@ def _reception(control: Control, database: Database, config: UserConfig) -> Rece
         present = _configuration_for_others()
         people = People(present.roles)
         access = Access(granted=present.access, people=people, owner=current_user())
-        return Clerk(control, database, access, _starter(present, people)).serve(errand, peer)
+        starter, protected = _starter(present, people), present.protected
+        return Clerk(control, database, access, starter, protected).serve(errand, peer)
 
     place = database.files.socket(control.epoch)
     if not config.access:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MEANWHILE = "Nothing new starts, and what runs goes on; it continues when there is room again"
+_OF_THE_DISK = "The disk "
+_MEANWHILE = "Nothing new starts, and what runs goes on; it continues by itself"
 
 
 class Follower:
@@ -90,7 +91,7 @@ class Follower:
 
 
 class TroubleTold:
-    """Tells of what keeps an executor from going on, once, and that it is over."""
+    """Tells of what keeps an executor from going on, and that it is over."""
 
     def __init__(self, control: AnyControl) -> None:
         self._control = control
@@ -100,10 +101,14 @@ class TroubleTold:
         """Say what is new."""
         trouble, before = self._control.trouble, self._told
         self._told = trouble
-        if trouble and not before:
+        if trouble and trouble != before:
             say(f"orchestrate-tui: {trouble}. {_MEANWHILE}", to=sys.stderr)
         elif before and not trouble:
-            say("orchestrate-tui: There is room on the disk again, it goes on", to=sys.stderr)
+            is_disk = before.startswith(_OF_THE_DISK)
+            over = (
+                "There is room on the disk again" if is_disk else "Nothing is in the way any more"
+            )
+            say(f"orchestrate-tui: {over}, it goes on", to=sys.stderr)
 
 
 def rollback_under_way(history: History, run_id: int) -> str:

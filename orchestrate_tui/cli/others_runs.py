@@ -39,7 +39,7 @@ def have_resumed(
     with undisturbed() as interrupts, DistantControl(path) as control:
         history = History(path, hands_off=True)
         if take_over is not None:
-            confirm_protected(arguments, history, arguments.run)
+            confirm_protected(arguments, history, arguments.run, control)
         after = history.last_event_id()
         control.resume(arguments.run, take_over=take_over, settled=settled).result()
         Follower(history, arguments.run, quiet=True).tell_waits()

@@ -6,22 +6,26 @@ import os
 import shlex
 from argparse import Namespace
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from orchestrate_tui.errors import NotFound
+from orchestrate_tui.errors import CannotStart, NotFound
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def database_path(arguments: Namespace) -> Path:
-    """The database that a command means: --db, $ORCHESTRATE_DB, or the one in the state folder."""
+    """The database that a command means: --db, $ORCHESTRATE_DB, or the one in the state folder.
+
+    Raises CannotStart where the user has no such folder.
+    """
     if arguments.db is not None:
         return Path(arguments.db)
     if named := os.environ.get("ORCHESTRATE_DB"):
         return Path(named)
     from orchestrate_tui.spec.user_config import own_folder  # noqa: PLC0415  (when none is named)
 
-    return own_folder("XDG_STATE_HOME", "~/.local/state") / "orchestrate.db"
+    return own_folder("XDG_STATE_HOME", ".local/state") / "orchestrate.db"
 
 
 def is_named(arguments: Namespace) -> bool:
@@ -31,8 +35,10 @@ def is_named(arguments: Namespace) -> bool:
 
 def named_database(path: Path) -> Path | None:
     """The database at `path` as commands have to name it; None when they mean it by themselves."""
-    is_meant = path.absolute() == database_path(Namespace(db=None)).absolute()
-    return None if is_meant else path.absolute()
+    with suppress(CannotStart):  # who has no folder for it means none by themselves
+        if path.absolute() == database_path(Namespace(db=None)).absolute():
+            return None
+    return path.absolute()
 
 
 def database_option(path: Path) -> str:

@@ -82,7 +82,9 @@ def lift(arguments: Namespace) -> int:
     return ask(
         arguments,
         lambda control: control.rule(Ruling.LIFT, identity, reason),
-        lambda history: confirm_protected(arguments, history, history.quarantine(identity).run_id),
+        lambda control, history: confirm_protected(
+            arguments, history, history.quarantine(identity).run_id, control
+        ),
     )
 
 

@@ -16,11 +16,12 @@ from orchestrate_tui.cli.follow import Follower, TroubleTold, rollback_under_way
 from orchestrate_tui.cli.interrupted import say_outcome
 from orchestrate_tui.cli.interrupts import Interrupts, undisturbed
 from orchestrate_tui.cli.places import existing_database_path
-from orchestrate_tui.cli.protection import confirm_protected, confirm_word, word_for
+from orchestrate_tui.cli.protection import confirm_protected, confirm_word, touched_by
 from orchestrate_tui.cli.records import plan_record, print_json, rollback_record
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
 from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.domain.events import RollbackEvent
+from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus
@@ -42,10 +43,12 @@ def rollback(arguments: Namespace) -> int:
         if arguments.dry_run:
             return _print_plan(arguments, plan)
         history = History(path, hands_off=isinstance(control, DistantControl))
-        _check_permission(arguments, plan, word_for(history, arguments.run))
+        touched = touched_by(history, arguments.run, control)
+        _check_permission(arguments, plan, confirmation(touched))
         with undisturbed() as interrupts:
             accepted = replace(demand, plan_hash=plan.hash, components=plan.components)
-            ask = partial(control.rollback, arguments.run, accepted, definition)
+            sure = control.confirming(touched)
+            ask = partial(sure.rollback, arguments.run, accepted, definition)
             event = _carry_out(arguments, control, history, ask, interrupts)
             return _report(arguments, history, event)
 
@@ -67,10 +70,10 @@ def decide_step(arguments: Namespace) -> int:
     with executor_there(path) as control:
         history = History(path, hands_off=isinstance(control, DistantControl))
         run_id = history.rollback(arguments.rollback).run_id
-        confirm_protected(arguments, history, run_id)
+        sure = confirm_protected(arguments, history, run_id, control)
         with undisturbed() as interrupts:
             follower = Follower(history, run_id, after=history.last_event_id(), quiet=True)
-            report(arguments, request(control).result())
+            report(arguments, request(sure).result())
             if isinstance(control, Control):
                 return _see_through(arguments, control, history, follower, interrupts)
     return 0

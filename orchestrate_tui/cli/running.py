@@ -74,7 +74,7 @@ def resume(arguments: Namespace) -> int:
 
     with _session(arguments, path) as (control, session):
         if take_over is not None:
-            confirm_protected(arguments, session.history, arguments.run)
+            confirm_protected(arguments, session.history, arguments.run, control)
         after = session.history.last_event_id()
         left = unended_rollbacks(session.history, arguments.run)
         work = control.resume(arguments.run, take_over=take_over, settled=settled)

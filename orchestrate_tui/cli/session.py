@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.agents.wording import NO_ROOM
 from orchestrate_tui.cli.follow import Follower, TroubleTold, rollback_under_way
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
+from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.errors import Refused, Unrecorded
@@ -86,7 +87,7 @@ class Session:
             or self._is_confirmed(f"Cancel run {run_id}?", run_id, work)
         ):
             say(f"Run {run_id} is being cancelled", to=sys.stderr)
-            self._cancellation = self.control.cancel(run_id)
+            self._cancellation = self.control.confirming(self._touched(run_id)).cancel(run_id)
 
     def _give_up(self, run_id: int, work: Future[Run]) -> None:
         """End a run although that cannot be recorded; on a terminal ask first."""
@@ -98,12 +99,7 @@ class Session:
 
         Where the run touches a protected environment its name is to be typed for a yes.
         """
-        # most commands are not interrupted
-        from orchestrate_tui.cli.protection import word_for  # noqa: PLC0415
-
-        word = ""
-        with suppress(Refused):  # a configuration that can be read no more ends no run
-            word = word_for(self.history, run_id)
+        word = confirmation(self._touched(run_id))
 
         def decided() -> bool | None:
             if work.done():
@@ -117,6 +113,15 @@ class Session:
         if not work.done():
             say(f"Run {run_id} goes on", to=sys.stderr)
         return False
+
+    def _touched(self, run_id: int) -> tuple[str, ...]:
+        """The protected environments that the run touches."""
+        # most commands are not interrupted
+        from orchestrate_tui.cli.protection import touched_by  # noqa: PLC0415
+
+        with suppress(Refused):  # a configuration that can be read no more ends no run
+            return touched_by(self.history, run_id, self.control)
+        return ()
 
     def _tell_cancellation(self) -> None:
         """Say why it was refused; one that a full disk holds up ends the run unrecorded."""

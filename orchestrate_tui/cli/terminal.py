@@ -44,7 +44,7 @@ def confirmed(
     """
     stream = sys.stderr if sys.stderr.isatty() else sys.stdout
     _forget_what_was_typed()
-    how = f"Type {word}: " if word else "[y/N] "
+    how = f"Type {word} to confirm: " if word else "[y/N] "
     print(visible(f"{question} {how}"), end="", file=stream, flush=True)
     while not select.select([sys.stdin], [], [], LOOK_INTERVAL_S)[0]:
         answer = decided()
@@ -53,14 +53,6 @@ def confirmed(
             return answer
     said = sys.stdin.readline().strip()
     return said == word if word else said.lower() in {"y", "yes"}
-
-
-def typed(question: str, word: str) -> bool:
-    """Whether the answer to a question is that word; what was typed before is no answer."""
-    stream = sys.stderr if sys.stderr.isatty() else sys.stdout
-    _forget_what_was_typed()
-    print(visible(question), end="", file=stream, flush=True)
-    return sys.stdin.readline().strip() == word
 
 
 def _forget_what_was_typed() -> None:

@@ -40,7 +40,7 @@ from orchestrate_tui.store.attendance import Attendance
 
 if TYPE_CHECKING:
     from orchestrate_tui.console import ports
-    from orchestrate_tui.console.ports import ExecutorControl
+    from orchestrate_tui.console.ports import WholeControl
     from orchestrate_tui.store.history import History
 
 LEAVING = (signal.SIGHUP, signal.SIGTERM)
@@ -74,7 +74,7 @@ class OrchestrateApp(App[str]):
     def __init__(
         self,
         history: History,
-        control: ExecutorControl | Opening[ExecutorControl] | None = None,
+        control: WholeControl | Opening[WholeControl] | None = None,
         *,
         files: Sequence[Path] = (),
         run_id: int | None = None,
@@ -293,7 +293,7 @@ class OrchestrateApp(App[str]):
 
 def run_console(
     history: History,
-    control: ExecutorControl | Opening[ExecutorControl],
+    control: WholeControl | Opening[WholeControl],
     *,
     files: Sequence[Path] = (),
     run_id: int | None = None,

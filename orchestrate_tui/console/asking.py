@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from collections.abc import Callable
 
 T = TypeVar("T")
+
+
+def beside(find: Callable[[], T]) -> Future[T]:
+    """What is found out in a thread that nobody waits for who leaves meanwhile.
+
+    For those of asyncio.to_thread the event loop waits at its end, and the interpreter too.
+    """
+    found: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(find())
+        except BaseException as error:  # noqa: BLE001  (whoever waits for it is told)
+            found.set_exception(error)
+
+    Thread(target=work, name="beside", daemon=True).start()
+    return found
 
 
 async def outcome(future: Future[T]) -> T:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,12 +20,12 @@ from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.styled import plain, toned
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.protection import confirmation, protected_environments
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import OrchestrateError, Refused
 from orchestrate_tui.stagehost.boot import boot_clock
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.opening import Opening
-    from orchestrate_tui.console.ports import ExecutorControl
+    from orchestrate_tui.console.ports import ExecutorControl, WholeControl
     from orchestrate_tui.domain.pipeline import Pipeline
     from orchestrate_tui.domain.release import Ruling
     from orchestrate_tui.domain.rollback_demand import RollbackDemand
@@ -44,7 +45,8 @@ UNLOCKED_FOR_S = 300.0
 class Latch:
     """Which environments are protected, and until when they are unlocked.
 
-    `configured` are those that the user's configuration protects; a pipeline may name others.
+    `configured` are those that the user's configuration protects; a pipeline may name others, and
+    so does who executes it, whom `others` asks.
     """
 
     def __init__(
@@ -56,13 +58,16 @@ class Latch:
     ) -> None:
         self.unlocked_for_s = unlocked_for_s
         self._configured = frozenset(configured)
+        self.others: Callable[[], Collection[str]] = tuple
         self._now = monotonic
         self._until: dict[str, float] = {}
         self._refused: tuple[str, ...] = ()
 
     def environments(self, pipeline: Pipeline, *, simulated: bool) -> tuple[str, ...]:
         """The protected environments of a pipeline; a simulated run touches none."""
-        return () if simulated else protected_environments(pipeline, self._configured)
+        if simulated:
+            return ()
+        return protected_environments(pipeline, self._configured.union(self.others()))
 
     def left_s(self, environments: Sequence[str]) -> float:
         """For how long all of them are unlocked; 0 when one is locked."""
@@ -120,13 +125,21 @@ def latch_text(latch: Latch, environments: Sequence[str]) -> Content:
 class LatchedControl:
     """Asks an executor only for what the latch lets through, whichever dialog asks."""
 
-    def __init__(self, opening: Opening[ExecutorControl], latch: Latch, history: History) -> None:
+    def __init__(self, opening: Opening[WholeControl], latch: Latch, history: History) -> None:
         self.latch = latch
         self.opening = opening
         self._history = history
+        latch.others = self._protected_there
+
+    def _protected_there(self) -> frozenset[str]:
+        """What the executor protects, as far as it has said so by now."""
+        with suppress(OrchestrateError):  # one that cannot be opened is told elsewhere
+            if self.opening.is_open:
+                return self._control.protected
+        return frozenset()
 
     @property
-    def _control(self) -> ExecutorControl:
+    def _control(self) -> WholeControl:
         """The executor; waits while it is being opened. Raises what keeps it from that."""
         return self.opening.control()
 
@@ -189,7 +202,7 @@ class LatchedControl:
 
     def cancel(self, run_id: int) -> Future[str]:
         """Stop a run, unless its environments are locked."""
-        return self._past(self.environments(run_id), lambda: self._control.cancel(run_id))
+        return self._past_typed(run_id, lambda control: control.cancel(run_id))
 
     def acknowledge(self, run_id: int, comment: str = "") -> Future[str]:
         """Say that somebody has seen how a run went wrong; that changes nothing out there."""
@@ -202,14 +215,13 @@ class LatchedControl:
 
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Reject a stage, unless the environments of its run are locked."""
-        reject = self._control.reject
-        return self._past(self.environments(run_id), lambda: reject(run_id, stage, comment))
+        return self._past_typed(run_id, lambda control: control.reject(run_id, stage, comment))
 
     def rule(self, ruling: Ruling, identity: int, reason: str = "") -> Future[str]:
         """Rule on a release or a quarantine, unless the environments of its run are locked."""
         from orchestrate_tui.domain.release import Ruling  # noqa: PLC0415  (for who rules)
 
-        history, rule = self._history, self._control.rule
+        history = self._history
         match ruling:
             case Ruling.LIFT:
                 run_id = history.quarantine(identity).run_id
@@ -217,7 +229,7 @@ class LatchedControl:
                 run_id = history.breaker(identity).run_id
             case _:
                 run_id = history.release(identity).run_id
-        return self._past(self.environments(run_id), lambda: rule(ruling, identity, reason))
+        return self._past_typed(run_id, lambda control: control.rule(ruling, identity, reason))
 
     def plan_rollback(
         self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
@@ -235,22 +247,31 @@ class LatchedControl:
         self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[int]:
         """Roll a run back, unless its environments are locked."""
-        rollback = partial(self._control.rollback, run_id, demand, definition)
-        return self._past(self.environments(run_id), rollback)
+        return self._past_typed(
+            run_id, lambda control: control.rollback(run_id, demand, definition)
+        )
 
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         """Stop a rollback, unless the environments of its run are locked."""
         run_id = self._history.rollback(rollback_id).run_id
-        halt = self._control.halt
-        return self._past(self.environments(run_id), lambda: halt(rollback_id, reason))
+        return self._past_typed(run_id, lambda control: control.halt(rollback_id, reason))
 
     def decide_step(
         self, rollback_id: int, action: StepAction, reason: str, stage: str = ""
     ) -> Future[str]:
         """Decide about a step that failed, unless the environments of its run are locked."""
         run_id = self._history.rollback(rollback_id).run_id
-        decide = partial(self._control.decide_step, rollback_id, action, reason, stage)
-        return self._past(self.environments(run_id), decide)
+        return self._past_typed(
+            run_id, lambda control: control.decide_step(rollback_id, action, reason, stage)
+        )
+
+    def _past_typed(self, run_id: int, ask: Callable[[ExecutorControl], Future[T]]) -> Future[T]:
+        """Ask for what its dialog had the names typed for.
+
+        An environment that became known to be protected since then is locked.
+        """
+        touched = self.environments(run_id)
+        return self._past(touched, lambda: ask(self._control.confirming(touched)))
 
     def _past(self, environments: Sequence[str], ask: Callable[[], Future[T]]) -> Future[T]:
         try:

@@ -18,7 +18,7 @@ MOST_CHANGES = 256
 """How often the look of a text may change; what comes after that is plain."""
 
 TAB = 8
-_AS_PICTURE = re.compile("(?<=[\u203c-\u3299\U0001f000-\U0001faff])\ufe0f")
+_AS_PICTURE = "(?<=[\u203c-\u3299\U0001f000-\U0001faff])\ufe0f"
 """Asks for a sign in colours, as in ⚠️; without it the sign is the same."""
 
 _CUT = " … (the rest of this line is not shown)"
@@ -83,7 +83,7 @@ def _visible(text: str) -> str:
 
 def without_pictures(text: str) -> str:
     """`text` with signs as text that were to be pictures, which are wider than terminals think."""
-    return text if text.isascii() else _AS_PICTURE.sub("", text)
+    return text if text.isascii() else re.sub(_AS_PICTURE, "", text)
 
 
 def _text_of(line: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 C = TypeVar("C")
 C_co = TypeVar("C_co", covariant=True)
-"""What is opened: an `ExecutorControl`."""
+"""What is opened: a `WholeControl`."""
 
 
 class Opening(Generic[C_co]):

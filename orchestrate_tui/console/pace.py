@@ -19,9 +19,12 @@ class Pace:
 
     def __init__(self) -> None:
         self._since_s, self._others_s = time.monotonic(), _others_s()
+        self._is_held = False
 
     def is_due(self) -> bool:
         """Whether the others rest, or were given way to for long enough since the last time."""
+        if self._is_held:
+            return False
         now_s, others_s = time.monotonic(), _others_s()
         passed_s = now_s - self._since_s
         if passed_s < LONGEST_S and others_s - self._others_s > SHARE * passed_s:
@@ -29,13 +32,18 @@ class Pace:
         self._since_s, self._others_s = now_s, others_s
         return True
 
+    async def give_way(self) -> None:
+        """Wait until the other threads do too: what they do may be over before it could be drawn.
 
-async def give_way() -> None:
-    """Wait until the other threads do too: what they do may be over before it could be drawn."""
-    pace = Pace()
-    await asyncio.sleep(_GLANCE_S)
-    while not pace.is_due():  # noqa: ASYNC110  (no event tells how much the others compute)
-        await asyncio.sleep(_GLANCE_S)
+        Meanwhile it is not time for anybody else.
+        """
+        waiting, self._is_held = Pace(), True
+        try:
+            await asyncio.sleep(_GLANCE_S)
+            while not waiting.is_due():  # noqa: ASYNC110  (no event tells how much they compute)
+                await asyncio.sleep(_GLANCE_S)
+        finally:
+            self._is_held = False
 
 
 def _others_s() -> float:

@@ -1,11 +1,11 @@
-"""What the console needs of an executor; `executor.control.Control` is one."""
+"""What the console needs of an executor."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
 
     from orchestrate_tui.domain.presence import Person
@@ -130,4 +130,17 @@ class ExecutorControl(Protocol):
 
     def halt(self, rollback_id: int, reason: str) -> Future[str]:
         """Stop a rollback at its present step; what that did."""
+        ...
+
+
+class WholeControl(ExecutorControl, Protocol):
+    """What a latch stands before; `executor.control.Control` is one."""
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Environments that whoever is asked protects, beside what is configured here."""
+        ...
+
+    def confirming(self, environments: Sequence[str]) -> ExecutorControl:
+        """The same, for what is asked with the names of these environments typed."""
         ...

@@ -12,9 +12,14 @@ from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.console.marks import ARROW, Tone
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.graph import StageGraph
-from orchestrate_tui.domain.rollback import is_in_scope, is_undone_as_target, possible_targets
+from orchestrate_tui.domain.rollback import (
+    NOTHING_TO_UNDO,
+    is_in_scope,
+    is_undone_as_target,
+    possible_targets,
+)
 from orchestrate_tui.domain.rollback_demand import RollbackDemand
-from orchestrate_tui.domain.rollback_plan import RollbackPlan
+from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.values import dataclass
 
@@ -184,7 +189,10 @@ PlanLine = tuple[str, Tone | None]
 
 
 def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
-    """The plan in the order in which it is carried out, then what it leaves out and warns of."""
+    """The plan in the order in which it is carried out, then what it leaves out and warns of.
+
+    What is left out because nothing undoes it is warned of, and not told twice.
+    """
     if plan.refusal:
         yield f"✗ {visible(plan.refusal)}", Tone.BAD
     for difference in plan.differences:
@@ -192,20 +200,25 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
     for number, (step, heading) in enumerate(zip(plan.steps, plan.headings, strict=True), 1):
         if heading:
             yield visible(heading), Tone.ACTIVE
-        told = f"  {step.agent}: {step.task}" if step.task else ""
-        yield visible(f"{number}. {step.part}{told}"), None
-        if step.release is not None:
-            version = step.from_version or "no version"
-            before = step.to_version or f"release {step.release}"
-            yield visible(f"   {version} {ARROW} {before}"), None
-        if step.restores:
-            yield visible(f"   restores {', '.join(step.restores)}"), None
-            for line in change_lines(step):
-                yield visible(f"     {line}"), Tone.QUIET
+        yield from _step_lines(number, step)
     for skip in plan.skipped:
-        yield visible(f"-  {skip.part}  {skip.reason}"), Tone.QUIET
+        if skip.reason != NOTHING_TO_UNDO:
+            yield visible(f"-  {skip.part}  {skip.reason}"), Tone.QUIET
     for warning in plan.warnings:
         yield f"!  {visible(warning)}", Tone.ATTENTION
+
+
+def _step_lines(number: int, step: PlanStep) -> Iterator[PlanLine]:
+    told = f"  {step.agent}: {step.task}" if step.task else ""
+    yield visible(f"{number}. {step.part}{told}"), None
+    if step.release is not None:
+        version = step.from_version or "no version"
+        before = step.to_version or f"release {step.release}"
+        yield visible(f"   {version} {ARROW} {before}"), None
+    if step.restores:
+        yield visible(f"   restores {', '.join(step.restores)}"), None
+        for line in change_lines(step):
+            yield visible(f"     {line}"), Tone.QUIET
 
 
 def although(plan: RollbackPlan) -> str:

@@ -127,7 +127,9 @@ def run_watching_console(history: History) -> int:
     A hang-up ends the process in the kernel, whatever it is doing. SIGTERM gives the terminal
     back first, if that takes no longer than two seconds.
     """
-    app = WatchingApp(history, attendance=Attendance(history.files))
+    attendance = Attendance(history.files)
+    attendance.look_ahead()
+    app = WatchingApp(history, attendance=attendance)
 
     def end(_number: int, _frame: FrameType | None) -> None:
         signal.alarm(ENDED_AFTER_S)

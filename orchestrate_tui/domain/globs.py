@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 
 from orchestrate_tui.values import dataclass
 
-_TOKENS = re.compile(
+_TOKENS = (
     r"(?P<folders>(?<![^/])(?:\*\*+/)+)|(?P<any>\*\*+)|(?P<star>\*)|(?P<one>\?)"
     r"|\[(?P<negated>[!^]?+)(?P<members>\]?+[^\]/]*)\]|(?P<text>[^*?\[]+|\[)"
 )
@@ -73,7 +73,7 @@ class _Glob:
 
 @lru_cache(maxsize=1024)
 def _glob(pattern: str) -> _Glob:
-    tokens = list(_TOKENS.finditer(pattern))
+    tokens = list(re.finditer(_TOKENS, pattern))
     try:
         parts = tuple(map(_part, tokens))
     except re.error:  # a range such as [z-a]: the pattern then means its own text

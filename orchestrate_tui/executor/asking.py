@@ -76,9 +76,10 @@ class Asking:
         return f"Run {run_id} is acknowledged by {actor}"
 
     def standing(self, run_id: int) -> Run:
-        """The run, marked as interrupted when it is under way and its executor is gone."""
+        """The run, marked as interrupted when it is under way and its executor left it."""
         run = as_it_stands(self._records.run(run_id), self._executor.database.files)
-        return self._runs.marked(run_id) if run.status is RunStatus.INTERRUPTED else run
+        is_left = run.status is RunStatus.INTERRUPTED or self._runs.is_given_up(run)
+        return self._runs.marked(run_id) if is_left else run
 
     def _refuse_while_rolled_back(self, run_id: int) -> None:
         for event in self._records.left_rollbacks(run_id):

@@ -174,7 +174,7 @@ class Attempts:
         """
         if not step.restores or self.is_left(step.part, attempt, event.id):
             return ""
-        with self.permission.granted(event.id):
+        async with self.permission.granted(event.id):
             return await self._snapshots.restore(step.stage_name, step.component)
 
     @property
@@ -215,7 +215,7 @@ class Attempts:
         else:
             await room.wait()
             launcher.started_s = monotonic()
-            with self.permission.granted(rollback_id):
+            async with self.permission.granted(rollback_id):
                 outcome = await perform(work, launcher)
         if outcome.succeeded and not outcome.reason and room.was_full_since(launcher.started_s):
             work.log.note(MAY_LACK_OUTPUT)

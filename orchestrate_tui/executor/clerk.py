@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from functools import partial
@@ -12,6 +12,7 @@ from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.access import Access
+from orchestrate_tui.executor.confirming import check_confirmed
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.errands import (
     NEEDED,
@@ -25,6 +26,7 @@ from orchestrate_tui.executor.errands import (
     Done,
     Halt,
     Plan,
+    Protected,
     Rehearse,
     Reject,
     Resume,
@@ -49,15 +51,24 @@ Starter = Callable[[Control, Start], Future[int]]
 
 
 class Clerk:
-    """Serves the peers of a Reception; may be called from any thread."""
+    """Serves the peers of a Reception; may be called from any thread.
+
+    `protected` are the environments that are so whatever a pipeline says.
+    """
 
     def __init__(
-        self, control: Control, database: Database, access: Access, start: Starter
+        self,
+        control: Control,
+        database: Database,
+        access: Access,
+        start: Starter,
+        protected: Collection[str] = (),
     ) -> None:
         self._control = control
         self._database = database
         self._access = access
         self._start = start
+        self._protected = tuple(sorted(protected))
 
     def serve(self, errand: AnyErrand, peer: Peer) -> Done:
         """Do an errand and say what that did. Raises OrchestrateError."""
@@ -65,6 +76,9 @@ class Clerk:
         key = f"{peer.uid}:{errand.key}"  # nobody can claim the answer to somebody else's
         try:
             answer = self._answered_before(key)
+            if answer is None:
+                check = partial(check_confirmed, errand=errand, configured=self._protected)
+                self._database.read(check)
         finally:
             self._database.release_reader()
         if answer is not None:
@@ -82,6 +96,8 @@ class Clerk:
 
     def _do(self, errand: AnyErrand, control: Control) -> Done:
         match errand:
+            case Protected():
+                return Done(protected=self._protected)
             case Plan(run=run, demand=demand):
                 planned = control.plan_rollback(run, _checked(demand))
                 return Done(plan=_without_contents(_result(planned)))

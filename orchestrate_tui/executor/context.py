@@ -22,6 +22,7 @@ from orchestrate_tui.executor.secrets import NO_SECRETS, Secrets
 from orchestrate_tui.store.database import Database
 from orchestrate_tui.store.fencing import Takeover
 from orchestrate_tui.store.locks import SharedHold
+from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.recovery import OWNER_DIED
 from orchestrate_tui.store.writer import Change as StoreChange
 from orchestrate_tui.values import dataclass
@@ -31,20 +32,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorContext:
-    """The surroundings of every run that one executor works on; `starting`: see Ownership.
+    """The surroundings of every run that one executor works on.
 
     `waits` says that rollbacks wait for the operator when a step of theirs fails.
     """
 
     database: Database
-    epoch: int
-    starting: SharedHold
+    ownership: Ownership
     launcher: OwnLauncher
     hub: Hub
     people: People
     clock: Callable[[], datetime]
     room: Room
     waits: bool = False
+
+    @property
+    def epoch(self) -> int:
+        """Under which it is known who works on a run."""
+        return self.ownership.epoch
+
+    @property
+    def starting(self) -> SharedHold:
+        """Held while something is started; see Ownership."""
+        return self.ownership.starting
 
     @property
     def trouble(self) -> str:

@@ -6,12 +6,11 @@ The executor must not care: it has its own loop, and what is asked of it comes b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from copy import copy
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from orchestrate_tui.domain.events import RollbackEvent
@@ -71,6 +70,19 @@ class Control:
         theirs._signature = {"actor": actor, "key": key}  # noqa: SLF001  (it is one of us)
         return theirs
 
+    protected: frozenset[str] = frozenset()
+    """Which environments are protected that whoever asks cannot know: here, none."""
+
+    def greet(self) -> Future[None]:
+        """Find that out, which takes no time here."""
+        known: Future[None] = Future()
+        known.set_result(None)
+        return known
+
+    def confirming(self, _environments: Sequence[str]) -> Self:
+        """The same control: that the names were typed has been checked by who asks."""
+        return self
+
     @property
     def epoch(self) -> int:
         """Under which it is known who works on a run."""
@@ -92,10 +104,10 @@ class Control:
     @property
     def is_stuck(self) -> bool:
         """Whether even the end of a run could not be recorded now."""
-        return bool(self._executor.database.trouble)
+        return self._executor.database.is_stuck
 
     def lose_patience(self) -> None:
-        """Give up what waits for a full disk: its runs end with Unrecorded, and so do others."""
+        """Give up what waits to be recorded: its runs end with Unrecorded, and so do others."""
         self._executor.database.lose_patience()
 
     def wait(self) -> None:
@@ -109,12 +121,7 @@ class Control:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # Runs

@@ -13,6 +13,7 @@ from orchestrate_tui.errors import (
     NoRoom,
     OrchestrateError,
     Refused,
+    Unconfirmed,
     Unrecorded,
 )
 from orchestrate_tui.executor.errands import (
@@ -72,7 +73,13 @@ def _answer(line: bytes, peer: Peer, serve: Serve) -> Reply:
     except CannotStart as error:
         return Declined(message=str(error))
     except OrchestrateError as error:
-        return Declined(message=error.message, next_step=error.next_step, why=_why(error))
+        protected = error.environments if isinstance(error, Unconfirmed) else ()
+        return Declined(
+            message=error.message,
+            next_step=error.next_step,
+            why=_why(error),
+            protected=protected,
+        )
     except (CancelledError, RuntimeError):  # the executor's thread has ended meanwhile
         return Declined(
             message="The executor is ending",

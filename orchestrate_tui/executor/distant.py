@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from threading import Event
-from types import TracebackType
 from typing import Self
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from orchestrate_tui.domain.events import RollbackEvent
 from orchestrate_tui.domain.release import Ruling
@@ -18,7 +21,7 @@ from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import Run, Settlement, TriggerContext
 from orchestrate_tui.domain.status import ENDED_ROLLBACKS
 from orchestrate_tui.domain.step_decision import StepAction
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import OrchestrateError, Refused, Unconfirmed
 from orchestrate_tui.executor.errands import (
     OTHER_DEFINITION,
     OWN_DEFINITION,
@@ -27,8 +30,10 @@ from orchestrate_tui.executor.errands import (
     Approve,
     Cancel,
     Decide,
+    Done,
     Halt,
     Plan,
+    Protected,
     Rehearse,
     Reject,
     Resume,
@@ -47,6 +52,7 @@ from orchestrate_tui.store.recovery import UNDER_WAY
 from orchestrate_tui.store.trouble import trouble_at
 
 _LOOK_INTERVAL_S = 0.05
+_GREETING_S = 2.0
 
 
 class DistantControl:
@@ -61,6 +67,34 @@ class DistantControl:
         self._messenger = Messenger(path)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="distant")
         self._closed = Event()
+        self._confirmed: tuple[str, ...] = ()
+        self._told: set[str] = set()
+        self._greeting: Future[None] | None = None
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Which environments the owner has protected, as far as they have said so."""
+        return frozenset(self._told)
+
+    def greet(self) -> Future[None]:
+        """Ask the owner's executor that, once; where none answers soon, nothing is known.
+
+        It refuses what was not confirmed all the same.
+        """
+        if self._greeting is None:
+            self._greeting = self._threads.submit(self._greet)
+        return self._greeting
+
+    def _greet(self) -> None:
+        with suppress(OrchestrateError):
+            told = self._messenger.ask(Protected(key=_new_key()), longest_s=_GREETING_S)
+            self._told.update(told.protected)
+
+    def confirming(self, environments: Sequence[str]) -> Self:
+        """The same control, for what is asked with the names of these environments typed."""
+        sure = copy(self)
+        sure._confirmed = tuple(environments)  # noqa: SLF001  (it is one of us)
+        return sure
 
     def close(self) -> None:
         """Ask nothing more, and follow nothing to its end; a second call does nothing."""
@@ -70,12 +104,7 @@ class DistantControl:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def subscribe(self) -> Subscription:
@@ -222,10 +251,17 @@ class DistantControl:
     # The executor
 
     def _answer(self, errand: AnyErrand) -> Future[str]:
-        return self._threads.submit(lambda: self._messenger.ask(errand).answer)
+        return self._threads.submit(lambda: self._asked(errand).answer)
 
     def _number(self, errand: AnyErrand) -> Future[int]:
-        return self._threads.submit(lambda: int(self._messenger.ask(errand).answer))
+        return self._threads.submit(lambda: int(self._asked(errand).answer))
+
+    def _asked(self, errand: AnyErrand) -> Done:
+        try:
+            return self._messenger.ask(replace(errand, confirmed=self._confirmed))
+        except Unconfirmed as refused:
+            self._told.update(refused.environments)
+            raise
 
     def _planned(self, errand: AnyErrand) -> RollbackPlan:
         plan = self._messenger.ask(errand).plan

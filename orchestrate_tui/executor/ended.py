@@ -26,7 +26,7 @@ from orchestrate_tui.store.commands import (
     answer_command,
 )
 from orchestrate_tui.store.connection import Connection
-from orchestrate_tui.store.fencing import check_carrier
+from orchestrate_tui.store.fencing import check_carried, check_carrier
 from orchestrate_tui.values import dataclass
 
 
@@ -64,14 +64,17 @@ class EndedRunRollback:
     async def _run(self) -> RollbackEvent:
         with single_errors():
             async with anyio.create_task_group() as self._tasks:
-                check = partial(
-                    check_carrier, rollback_id=self.rollback_id, epoch=self._executor.epoch
+                self._tasks.start_soon(
+                    watch, self._executor, self._run_id, self._serve, self._check
                 )
-                self._tasks.start_soon(watch, self._executor, self._run_id, self._serve, check)
                 event = await self._runner.carry_out(self.rollback_id)
                 self._tasks.cancel_scope.cancel()
         await refuse_commands(self._executor, self._run_id, str(rollback_has_ended(event)))
         return event
+
+    def _check(self, connection: Connection) -> None:
+        is_ours = check_carried if self._runner.is_under_way else check_carrier
+        is_ours(connection, self.rollback_id, self._executor.epoch)
 
     def halt(self, rollback_id: int, actor: str, reason: str) -> str:
         """Stop it at its present step. Raises Refused for another rollback than this one."""

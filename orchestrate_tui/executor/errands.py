@@ -31,9 +31,13 @@ class Errand(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True,
     tag_field="ask",
 ):  # fmt: skip
-    """What all errands have."""
+    """What all errands have.
+
+    `confirmed` are the protected environments whose names were typed for one that is grave.
+    """
 
     key: Key
+    confirmed: tuple[str, ...] = ()
 
 
 class Approve(Errand, frozen=True, tag="approve"):
@@ -84,6 +88,10 @@ class Start(Errand, frozen=True, tag="start"):
     changed: tuple[str, ...] | None = None
     variables: tuple[tuple[str, str], ...] = ()
     simulated: bool = False
+
+
+class Protected(Errand, frozen=True, tag="protected"):
+    """Which environments are protected, whatever a pipeline says."""
 
 
 class Plan(Errand, frozen=True, tag="plan"):
@@ -138,6 +146,7 @@ AnyErrand: TypeAlias = (
     | Acknowledge
     | Resume
     | Start
+    | Protected
     | Plan
     | Rehearse
     | Rollback
@@ -153,6 +162,7 @@ NEEDED: dict[type[Errand], tuple[Right, str]] = {
     Acknowledge: (Right.RUN, "acknowledge runs"),
     Resume: (Right.RUN, "resume runs"),
     Start: (Right.RUN, "start runs"),
+    Protected: (Right.VIEW, "ask which environments are protected"),
     Plan: (Right.VIEW, "ask what a rollback would do"),
     Rehearse: (Right.ROLLBACK, "rehearse rollbacks"),
     Rollback: (Right.ROLLBACK, "roll runs back"),
@@ -164,10 +174,11 @@ NEEDED: dict[type[Errand], tuple[Right, str]] = {
 
 
 class Done(Struct, frozen=True, kw_only=True, tag="done", tag_field="reply"):
-    """What the errand did; `plan` is there when one was asked for."""
+    """What the errand did; `plan` and `protected` are there when they were asked for."""
 
     answer: str = ""
     plan: RollbackPlan | None = None
+    protected: tuple[str, ...] = ()
 
 
 class Why(StrEnum):
@@ -182,11 +193,15 @@ class Why(StrEnum):
 
 
 class Declined(Struct, frozen=True, kw_only=True, tag="declined", tag_field="reply"):
-    """Why it is not done, and what to do next."""
+    """Why it is not done, and what to do next.
+
+    `protected` are the environments whose names were not typed, if that is why.
+    """
 
     message: str
     next_step: str = ""
     why: Why = Why.REFUSED
+    protected: tuple[str, ...] = ()
 
 
 Reply: TypeAlias = Done | Declined

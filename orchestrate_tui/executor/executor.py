@@ -76,8 +76,7 @@ class PipelineExecutor:
             raise
         self._context = ExecutorContext(
             database=self.database,
-            epoch=self._ownership.epoch,
-            starting=self._ownership.starting,
+            ownership=self._ownership,
             launcher=launcher or HostLauncher(self.database.files.host(self._ownership.epoch)),
             hub=self.hub,
             people=people or People(),

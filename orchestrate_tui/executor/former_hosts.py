@@ -20,9 +20,11 @@ def forget_hosts(database: Database) -> None:
     files = database.files
     kept = tuple(run_key(*run) for run in database.read(unended_runs))
     folders = files.hosts.iterdir() if files.hosts.is_dir() else ()
-    for folder in (one for one in folders if one.name.isdecimal()):
-        is_used = is_alive(files, int(folder.name)) or lives(str(folder))
-        if not is_used and not _tells_of(folder, kept):
+    for folder in folders:
+        epoch = folder.name.partition("-")[0]  # one executor has several
+        if not epoch.isdecimal() or is_alive(files, int(epoch)) or lives(str(folder)):
+            continue
+        if not _tells_of(folder, kept):
             from shutil import rmtree  # noqa: PLC0415  (slow, and mostly nothing is there)
 
             rmtree(folder, ignore_errors=True)

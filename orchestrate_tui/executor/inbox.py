@@ -31,12 +31,14 @@ async def watch(
 
     A poll costs a few microseconds: it only asks whether another connection has committed. When
     one has, `check` looks whether the work is still this executor's, and raises Fenced if not.
-    It also looks for room for logs: the programs that write them tell nobody when there is none.
+    It also looks for room for logs, as the programs that write them tell nobody when there is none,
+    and that the locks that say that this executor lives are those which others find.
     """
     seen = 0
     version = -1
     while True:
         executor.room.look()
+        executor.ownership.keep()
         latest = executor.database.read(data_version)
         if latest != version:
             version = latest

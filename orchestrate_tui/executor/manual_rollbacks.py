@@ -239,7 +239,8 @@ class ManualRollbacks:
         executor, running = self._executor, self._records.running(run, events)
         async with AsyncExitStack() as stopped:
             for owner in {event.epoch for event in events}:
-                await stopped.enter_async_context(standstill(executor, owner, running))
+                still = standstill(executor, owner, running, is_forced=takeover.is_forced)
+                await stopped.enter_async_context(still)
             await executor.commit(
                 partial(
                     adopt, events=events, executor=executor, takeover=takeover, goes_on=goes_on

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrate_tui.errors import Refused, Unrecorded
+from orchestrate_tui.errors import Refused, Unconfirmed, Unrecorded
 from orchestrate_tui.executor.errands import (
     LONGEST_REPLY,
     AnyErrand,
@@ -54,17 +55,18 @@ class Messenger:
     def __init__(self, path: Path) -> None:
         self._files = StoreFiles(path)
 
-    def ask(self, errand: AnyErrand) -> Done:
-        """Have an errand done by one of the executors that live.
+    def ask(self, errand: AnyErrand, *, longest_s: float = math.inf) -> Done:
+        """Have an errand done by one of the executors that live; each is waited for so long.
 
         When an executor ends before it answers, the next one is asked: the errand has a key that
         keeps it from being done twice. Raises Refused with its reason, NobodyListens, or Unrecorded
         when what it does cannot be recorded.
         """
         lost: Refused | None = None
+        patience_s = min(longest_s, LONGEST_WAIT_S)
         for path in self._sockets():
             try:
-                connection = self._connected(path)
+                connection = self._connected(path, patience_s)
             except (ConnectionError, FileNotFoundError):
                 continue  # left by an executor that died
             except BlockingIOError:
@@ -73,7 +75,7 @@ class Messenger:
             with connection:
                 self._check_owner(connection)
                 try:
-                    return _exchange(connection, errand)
+                    return _exchange(connection, errand, patience_s)
                 except OSError:
                     lost = self._unanswered()
                 except _Elsewhere as elsewhere:
@@ -93,13 +95,13 @@ class Messenger:
         epochs = sorted((int(path.stem) for path in found if path.stem.isdecimal()), reverse=True)
         return (self._files.socket(epoch) for epoch in epochs)
 
-    def _connected(self, path: Path) -> socket.socket:
+    def _connected(self, path: Path, patience_s: float) -> socket.socket:
         """A connection to the executor that listens at `path`. Raises Refused or OSError."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(LONGEST_WAIT_S)
+            connection.settimeout(patience_s)
             with address_of(path) as address:
-                _connect(connection, address)
+                _connect(connection, address, min(patience_s, _LONGEST_QUEUE_S))
         except PermissionError as error:
             connection.close()
             raise self._not_for_us() from error
@@ -138,9 +140,9 @@ class Messenger:
         )
 
 
-def _connect(connection: socket.socket, address: str) -> None:
+def _connect(connection: socket.socket, address: str, patience_s: float) -> None:
     """Connect, after a while where many are waiting to. Raises OSError."""
-    deadline = time.monotonic() + _LONGEST_QUEUE_S
+    deadline = time.monotonic() + patience_s
     while True:
         try:
             return connection.connect(address)
@@ -150,14 +152,18 @@ def _connect(connection: socket.socket, address: str) -> None:
             time.sleep(_QUEUE_INTERVAL_S)
 
 
-def _exchange(connection: socket.socket, errand: AnyErrand) -> Done:
+def _exchange(connection: socket.socket, errand: AnyErrand, patience_s: float) -> Done:
     """Send the errand and take its reply. Raises OSError when there is none, or the refusal."""
-    deadline = time.monotonic() + LONGEST_WAIT_S
+    deadline = time.monotonic() + patience_s
     send_line(connection, line_of(errand), deadline=deadline)
     line = read_line(connection, longest=LONGEST_REPLY, deadline=deadline)
     if not line:
         raise ConnectionResetError
     reply = reply_of(line)
     if isinstance(reply, Declined):
+        if reply.protected:
+            raise Unconfirmed(
+                reply.message, next_step=reply.next_step, environments=reply.protected
+            )
         raise _ERRORS[reply.why](reply.message, next_step=reply.next_step)
     return reply

@@ -6,17 +6,25 @@ whose run was taken over meanwhile, must not start it any more when it goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import field
 from functools import partial
 from time import monotonic
 
+import anyio
+
 from orchestrate_tui.agents.contract import Process, Program, Services
 from orchestrate_tui.errors import Fenced
 from orchestrate_tui.executor.context import ExecutorContext
-from orchestrate_tui.store.fencing import check_carrier, check_owner
+from orchestrate_tui.store.attendance import holder_of
+from orchestrate_tui.store.fencing import check_carrier, check_uninterrupted
+from orchestrate_tui.store.held_up import TOLD_AFTER_S
+from orchestrate_tui.store.processes import user_of
 from orchestrate_tui.values import dataclass
+
+TRY_INTERVAL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +34,43 @@ class StartPermission:
     executor: ExecutorContext
     run_id: int
 
+    @asynccontextmanager
+    async def granted(self, rollback_id: int | None = None) -> AsyncIterator[None]:
+        """Nobody takes over during the block, which waits for whoever is just doing that.
+
+        Raises Fenced when somebody has, or has taken this executor for dead.
+        """
+        with ExitStack() as held:
+            since, is_told = monotonic(), False
+            while not self._is_granted(held, rollback_id):
+                if not is_told and monotonic() - since > TOLD_AFTER_S:
+                    is_told = True
+                    self.executor.hub.warn(self._taker())
+                await anyio.sleep(TRY_INTERVAL_S)
+            yield
+
+    def _is_granted(self, held: ExitStack, rollback_id: int | None) -> bool:
+        try:
+            held.enter_context(self.granted_now(rollback_id))
+        except BlockingIOError:
+            return False
+        return True
+
+    def _taker(self) -> str:
+        """For whom it is waited."""
+        pid = holder_of(self.executor.starting.path)
+        who = f"Process {pid} of {user_of(pid)}" if pid else "A process that cannot be seen"
+        return (
+            f"{who} is taking run {self.run_id} over and does not get on with it: nothing of the"
+            " run is started before it does, or ends"
+        )
+
     @contextmanager
-    def granted(self, rollback_id: int | None = None) -> Iterator[None]:
-        """Nobody takes over during the block. Raises Fenced when somebody has."""
+    def granted_now(self, rollback_id: int | None = None) -> Iterator[None]:
+        """As `granted`; raises BlockingIOError while somebody is just taking something over."""
         epoch = self.executor.epoch
         check = (
-            partial(check_owner, run_id=self.run_id, epoch=epoch)
+            partial(check_uninterrupted, run_id=self.run_id, epoch=epoch)
             if rollback_id is None
             else partial(check_carrier, rollback_id=rollback_id, epoch=epoch)
         )
@@ -65,7 +104,7 @@ class PermittedLauncher:
         return await self.permission.executor.room.start(partial(self._start, program))
 
     async def _start(self, program: Program) -> Process:
-        with self.permission.granted(self.rollback_id):
+        async with self.permission.granted(self.rollback_id):
             process = await self.permission.executor.launcher.start(program)
         self.started_s = monotonic()
         return self.permission.guard(process, self.rollback_id)
@@ -100,10 +139,14 @@ class _OwnProcess:
         return self.process.kept
 
     def signal_tree(self, signal: int) -> None:
-        """Signal it, unless it is another executor's by now."""
+        """Signal it, unless it is another executor's by now, or as soon as that is known."""
         try:
-            with self.permission.granted(self.rollback_id):
+            with self.permission.granted_now(self.rollback_id):
                 self.process.signal_tree(signal)
+        except BlockingIOError:
+            if self.process.tree_lives():
+                again = asyncio.get_running_loop().call_later
+                again(TRY_INTERVAL_S, self.signal_tree, signal)
         except Fenced:
             self.process.let_go()
 
@@ -116,8 +159,10 @@ class _OwnProcess:
         if not self.process.tree_lives():
             return False
         try:
-            with self.permission.granted(self.rollback_id):
+            with self.permission.granted_now(self.rollback_id):
                 return True
+        except BlockingIOError:
+            return True
         except Fenced:
             self.process.let_go()
             return False

@@ -21,6 +21,7 @@ from orchestrate_tui.executor.secrets import Secrets, check_complete, secrets_of
 from orchestrate_tui.executor.session import RunSession
 from orchestrate_tui.store import rollbacks
 from orchestrate_tui.store.approvals import approvals_of
+from orchestrate_tui.store.attendance import named
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import read_definition
 from orchestrate_tui.store.fencing import read_owner
@@ -84,7 +85,8 @@ class Records:
 
     def owner(self, epoch: int | None) -> str:
         """The executor of that epoch as a sentence names it."""
-        return str(self._database.read(partial(read_owner, epoch=epoch)) or "another executor")
+        known = self._database.read(partial(read_owner, epoch=epoch))
+        return named(self._database.files, known)
 
     def boot(self, epoch: int | None) -> str:
         """In which start of the system the executor of that epoch worked; "" if unknown."""

@@ -14,6 +14,7 @@ from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.requests import has_ended, rollback_has_ended
 from orchestrate_tui.store import rollbacks
+from orchestrate_tui.store.attendance import named
 from orchestrate_tui.store.commands import (
     ABOUT_ROLLBACKS,
     CommandKind,
@@ -82,7 +83,8 @@ async def ask_owner(
                 next_step=f"See what became of it: orchestrate-tui show {run_id}",
             )
         await anyio.sleep(POLL_INTERVAL_S)
-    who = executor.database.read(partial(read_owner, epoch=owner))
+    known = executor.database.read(partial(read_owner, epoch=owner))
+    who = named(executor.database.files, known)
     raise Refused(
         f"The executor of run {run_id}, that of {who}, has not answered; it will when it goes on",
         next_step="If it hangs, take the run over with:"

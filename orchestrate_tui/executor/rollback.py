@@ -161,6 +161,11 @@ class RollbackRunner:
         self._halts: dict[int, str] = {}
         self._steps: StepRunner | None = None
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether steps are done, from their record until the end is decided."""
+        return self._steps is not None
+
     def halt(self, rollback_id: int, actor: str, reason: str) -> None:
         """Stop a rollback at its present step, now or as soon as it would start.
 
@@ -204,8 +209,9 @@ class RollbackRunner:
             self._steps = StepRunner(self._executor, context, attempts, event)
             if sentence := self._halts.get(rollback_id):
                 self._steps.halt(sentence)
-            event = await self._end(event, await self._steps.run())
+            problem = await self._steps.run()
             self._steps = None
+            event = await self._end(event, problem)
         return event
 
     async def _begin(self, event: RollbackEvent) -> RollbackEvent:

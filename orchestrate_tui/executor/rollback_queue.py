@@ -55,6 +55,12 @@ class RollbackQueue:
         first = self._current or next(iter(self._waiting), None)
         return first.id if first else None
 
+    @property
+    def recorded(self) -> int | None:
+        """The id of the rollback whose row says that it is running; None without one."""
+        current = self._current
+        return current.id if current is not None and self._runner.is_under_way else None
+
     def restore(self, rollback_id: int) -> None:
         """Queue a rollback that another executor left."""
         self._waiting.append(QueuedRollback(rollback_id))

@@ -25,7 +25,12 @@ from orchestrate_tui.executor.versions import stored_version
 from orchestrate_tui.store.commands import Command
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.definitions import encode_pipeline
-from orchestrate_tui.store.fencing import check_owner, release
+from orchestrate_tui.store.fencing import (
+    check_carried,
+    check_owner,
+    check_under_way,
+    release,
+)
 from orchestrate_tui.store.former_logs import keep_apart
 from orchestrate_tui.store.recovery import UNDER_WAY, mark_interrupted
 from orchestrate_tui.store.runs import NewRun, insert_run
@@ -77,9 +82,22 @@ class Runs:
         return run.status is RunStatus.PENDING and run.epoch == self._executor.epoch
 
     def marked(self, run_id: int) -> Run:
-        """The run, marked as interrupted if its executor died. Raises NotFound."""
+        """The run, marked as interrupted if its executor died, or gave it up. Raises NotFound."""
         mark_interrupted(self._executor.database, self._executor.clock())
+        run = self._records.run(run_id)
+        if not self.is_given_up(run):
+            return run
+        from orchestrate_tui.executor.taking_up import leave  # noqa: PLC0415  (seldom)
+
+        reason = "its executor could not go on with it"
+        change = partial(leave, run_id=run_id, reason=reason, executor=self._executor)
+        self._executor.database.write(change)
         return self._records.run(run_id)
+
+    def is_given_up(self, run: Run) -> bool:
+        """Whether it is recorded that this executor works on the run, which it does not."""
+        is_ours = run.status is RunStatus.RUNNING and run.epoch == self._executor.epoch
+        return is_ours and run.id not in self.sessions and run.id not in self._taken_up
 
     @asynccontextmanager
     async def taking_up(self, run_id: int, actor: str) -> AsyncIterator[None]:
@@ -126,6 +144,7 @@ class Runs:
                     tasks.cancel_scope.cancel()
         except Fenced as fenced:
             self._executor.hub.warn(str(fenced))
+            await self.let_go(run_id)
             raise
         except Exception as error:
             await self._give_up(session, error)
@@ -156,8 +175,13 @@ class Runs:
 
             ask(session, Request.from_command(command))
 
-        run_id, epoch = session.context.id, self._executor.epoch
-        check = partial(check_owner, run_id=run_id, epoch=epoch)
+        def check(connection: Connection) -> None:
+            is_ours = check_under_way if session.is_under_way else check_owner
+            is_ours(connection, run_id, self._executor.epoch)
+            if (rollback_id := session.rollbacks.recorded) is not None:
+                check_carried(connection, rollback_id, self._executor.epoch)
+
+        run_id = session.context.id
         await watch(self._executor, run_id, handle, check)
 
     async def _give_up(self, session: RunSession, error: Exception) -> None:

@@ -31,7 +31,7 @@ def ask(session: RunSession, request: Request) -> None:
     take long.
     """
     request.payload = session.context.secrets.masked_payload(request.payload)
-    is_stuck = bool(session.executor.database.trouble)
+    is_stuck = session.executor.database.is_stuck
     handler = _HANDLERS[request.kind]
     if is_stuck and request.kind is CommandKind.HALT:
         handler = _done_at_once(handler, session, request)

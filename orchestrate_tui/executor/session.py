@@ -47,7 +47,8 @@ MAY_NOT_START = "may not start"
 class RunSession:
     """Works on one run; `run` returns when its end is committed.
 
-    `considered` are its stages that are not pending any more.
+    `considered` are its stages that are not pending any more. `is_under_way` holds from when its
+    beginning is committed until its end is decided: meanwhile its row says the same.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class RunSession:
         self._delays: dict[str, anyio.CancelScope] = {}
         self._verdict, self._reason = RunStatus.SUCCEEDED, ""
         self.stopped = ""
+        self.is_under_way = False
 
     def _runner(self) -> RollbackRunner:
         # what undoes takes longer to load than all else here, and most runs end well
@@ -86,12 +88,14 @@ class RunSession:
             if self.context.run.status is not RunStatus.RUNNING:
                 self._change_run(self.context.run.status, RunStatus.RUNNING)
                 await self.turns.end()
+            self.is_under_way = True
             self.turns.handle()
             self._advance()
             while not self._has_ended():
                 await self.turns.end()
                 await self.turns.next()
                 self._advance()
+            self.is_under_way = False
             self._change_run(RunStatus.RUNNING, self._verdict, self._reason)
             await self.turns.end()
 

@@ -7,6 +7,7 @@ between the two would start it when it goes on, although the run is not its own 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,8 +18,11 @@ import anyio
 from orchestrate_tui.agents.leftovers import is_stopped, working
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.store.attendance import holder_of, named
 from orchestrate_tui.store.fencing import read_owner
 from orchestrate_tui.store.locks import try_hold
+from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.workplaces import workplace
 
 TRIES = 50
 TRY_INTERVAL_S = 0.02
@@ -29,17 +33,19 @@ Attempts = Mapping[str, int]
 
 @asynccontextmanager
 async def standstill(
-    executor: ExecutorContext, owner: int | None, running: Attempts
+    executor: ExecutorContext, owner: int | None, running: Attempts, *, is_forced: bool = False
 ) -> AsyncIterator[None]:
     """During the block the executor of that epoch starts nothing for the run.
 
-    Raises Refused when it might.
+    Raises Refused when it might, and when it lives although its lock is not held, unless what it
+    works on here is taken by force.
     """
+    check_gone(executor, owner, is_forced=is_forced)
     path = executor.database.files.starting_lock(owner or 0)
     try:
         descriptor = await _held_soon(path)
         if descriptor is None:
-            _check_started(executor, owner, running)
+            _check_started(executor, owner, running, holder_of(path))
     except FileNotFoundError:  # that executor has ended, perhaps in this moment
         descriptor = None
     if descriptor is None:
@@ -63,13 +69,40 @@ async def _held_soon(path: Path) -> int | None:
     return None
 
 
-def _check_started(executor: ExecutorContext, owner: int | None, running: Attempts) -> None:
-    """Raise Refused unless the owner stands still and everything of the run has its process."""
-    who = executor.database.read(partial(read_owner, epoch=owner))
-    if who is not None and is_stopped(who.pid) and working(running) == running.keys():
+def check_gone(executor: ExecutorContext, owner: int | None, *, is_forced: bool) -> None:
+    """Raise Refused when the owner lives without a lock: removed, or that of another database."""
+    files = executor.database.files
+    if owner is None or is_alive(files, owner):
         return
+    who = executor.database.read(partial(read_owner, epoch=owner))
+    place = workplace(files, who)
+    if place == files.database and not is_forced:
+        raise Refused(
+            f"{who} still works on it: only the lock of that executor was removed",
+            next_step="If that process hangs, take it over with:"
+            " orchestrate-tui resume RUN --take-over --reason TEXT",
+        )
+    if place not in {None, files.database}:
+        raise Refused(
+            f"{who} still works on it, at {place}: {files.database} is a copy of that database",
+            next_step=f"Ask there, with --db {shlex.quote(str(place))}",
+        )
+
+
+def _check_started(
+    executor: ExecutorContext, owner: int | None, running: Attempts, pid: int | None
+) -> None:
+    """Raise Refused unless the owner stands still and everything of the run has its process.
+
+    `pid` is its process as it is numbered here; None where it cannot be seen.
+    """
+    if pid is not None and is_stopped(pid) and working(running) == running.keys():
+        return
+    known = executor.database.read(partial(read_owner, epoch=owner))
+    who = named(executor.database.files, known)
+    how = "that process, which cannot be seen from here" if pid is None else f"kill -9 {pid}"
     raise Refused(
         f"The executor of {who} is about to start something, or waits for the answer to a"
         " request: that cannot be taken from it",
-        next_step=f"Try again; if it stays so, end it first: kill -9 {who.pid if who else ''}",
+        next_step=f"Try again; if it stays so, end it first: {how}",
     )

@@ -28,8 +28,9 @@ from orchestrate_tui.executor.records import Records
 from orchestrate_tui.executor.runs import Runs
 from orchestrate_tui.executor.secrets import check_complete
 from orchestrate_tui.executor.session import RunSession
-from orchestrate_tui.executor.standstill import standstill
+from orchestrate_tui.executor.standstill import check_gone, standstill
 from orchestrate_tui.executor.taking_up import adopt, is_ending, left_behind, take_up
+from orchestrate_tui.store.attendance import named
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.fencing import Takeover, check_untaken, read_owner, take_over
 from orchestrate_tui.store.recovery import interrupt
@@ -64,6 +65,7 @@ class TakingOver:
         self._runs.refuse_taken_up(run.id)
         if not run.simulated:
             check_complete(self._records.secrets(run))
+        check_gone(self._executor, run.epoch, is_forced=takeover.is_forced)
         self._check_settled(run, settled, takeover)
         async with self._runs.taking_up(run.id, takeover.actor):
             left = await self._take_over(run, takeover)
@@ -160,7 +162,7 @@ class TakingOver:
             return left
 
         running = self._records.running(run, self._records.left_rollbacks(run.id))
-        async with standstill(executor, owner, running):
+        async with standstill(executor, owner, running, is_forced=takeover.is_forced):
             left = await executor.commit(change, Change(run_id=run.id))
         return await self.take_left(run, left)
 
@@ -168,8 +170,9 @@ class TakingOver:
         """Raise StaleTransition when an executor that lives has taken an interrupted run."""
         is_others = run.status is RunStatus.INTERRUPTED and run.epoch != self._executor.epoch
         if is_others and not takeover.is_forced and self._records.is_alive(run.epoch):
+            who = named(self._executor.database.files, read_owner(connection, run.epoch))
             raise StaleTransition(
-                f"Run {run.id} is just being taken up by {read_owner(connection, run.epoch)}",
+                f"Run {run.id} is just being taken up by {who}",
                 next_step=f"See it with: orchestrate-tui show {run.id}",
             )
 
@@ -208,7 +211,8 @@ class TakingOver:
                 and not attempts.goes_on(step.part, step.attempt, event.id)
             ]
         if keys:
-            await end_leftovers(keys, DEFAULT_GRACE_S)
+            folder = self._executor.database.files.run(run.id)
+            await end_leftovers(keys, DEFAULT_GRACE_S, folder)
 
     def _survey(self, run: Run) -> Survey:
         """What looks how the work of a dead executor on the run stands."""

@@ -22,6 +22,7 @@ from orchestrate_tui.executor.context import ExecutorContext, RunContext
 from orchestrate_tui.executor.operator_desk import OperatorDesk
 from orchestrate_tui.executor.session import MAY_NOT_START, NOT_STARTED, RunSession
 from orchestrate_tui.store import rollback_steps, rollbacks
+from orchestrate_tui.store.attendance import named
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.environments import holder_of, newer_deployment
 from orchestrate_tui.store.fencing import Takeover, read_owner, release, take_over_rollback
@@ -44,7 +45,7 @@ def left_behind(
     left = tuple(event for event in events if event.status not in ENDED_ROLLBACKS)
     for event in left:
         if event.epoch != owner and is_alive(executor.database.files, event.epoch):
-            who = read_owner(connection, event.epoch)
+            who = named(executor.database.files, read_owner(connection, event.epoch))
             raise StaleTransition(f"Rollback {event.id} of run {run_id} is carried out by {who}")
     return left
 

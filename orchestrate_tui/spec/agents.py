@@ -15,7 +15,7 @@ from orchestrate_tui.domain.pipeline import (
 )
 from orchestrate_tui.domain.variables import program_text_items
 from orchestrate_tui.spec.document import entries
-from orchestrate_tui.spec.names import AGENT_NAME, ENVIRONMENT, check_environment
+from orchestrate_tui.spec.names import AGENT_NAME, ENV, check_environment
 from orchestrate_tui.spec.readers import Duration, Flag, ListOf, MapOf, Schema, Text, Whole, kind_of
 from orchestrate_tui.spec.records import Field, Record, Shorthand, Values, written
 from orchestrate_tui.spec.report import Report, listed, shown
@@ -220,12 +220,7 @@ AGENT = Record(
             reader=_SIMULATED,
             description="Nothing; the agent only waits and answers.",
         ),
-        Field(
-            key="env",
-            reader=ENVIRONMENT,
-            description="Environment variables; their values may hold ${variable}.",
-            default=(),
-        ),
+        ENV,
         Field(
             key="workdir",
             reader=_TEXT,

@@ -18,7 +18,7 @@ from orchestrate_tui.domain.variables import (
     trigger_name,
 )
 from orchestrate_tui.spec.readers import MapOf, Schema, Text
-from orchestrate_tui.spec.records import Values
+from orchestrate_tui.spec.records import Field, Values
 
 _LINE_BREAKS_AND_DIRECTIONS = r"\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069"
 _WITHIN = rf"[^/{_LINE_BREAKS_AND_DIRECTIONS}]"
@@ -34,11 +34,16 @@ FILE_NAME = Text(
 AGENT_NAME = Text(one_line=True)
 """What an agent may be called."""
 
-ENVIRONMENT = MapOf(
-    value=Text(),
-    keys=Text(pattern="[A-Za-z_][A-Za-z0-9_]*", rule="must be letters, digits and '_'"),
+ENV = Field(
+    key="env",
+    reader=MapOf(
+        value=Text(),
+        keys=Text(pattern="[A-Za-z_][A-Za-z0-9_]*", rule="must be letters, digits and '_'"),
+    ),
+    description="Environment variables; their values may hold ${variable}.",
+    default=(),
 )
-"""Environment variables."""
+"""What a stage or an agent adds to the environment of its programs."""
 
 _RULE = "must begin with a letter or '_' and go on with letters, digits, '_', '.' and '-'"
 

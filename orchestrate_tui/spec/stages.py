@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrate_tui.domain.pipeline import Approval, OnFailure, Retry, Stage, Undo
 from orchestrate_tui.spec.approvals import APPROVAL, approval_of
 from orchestrate_tui.spec.conditions import CONDITION
-from orchestrate_tui.spec.names import AGENT_NAME, ENVIRONMENT, FILE_NAME, check_environment
+from orchestrate_tui.spec.names import AGENT_NAME, ENV, FILE_NAME, check_environment
 from orchestrate_tui.spec.readers import NAMES, Choice, Duration, Flag, ListOf, Schema, Text
 from orchestrate_tui.spec.records import Field, Record, Values, written
 from orchestrate_tui.spec.retries import RETRY
@@ -184,12 +184,7 @@ STAGE = Record(
             " came.",
             default=False,
         ),
-        Field(
-            key="env",
-            reader=ENVIRONMENT,
-            description="Environment variables; their values may hold ${variable}.",
-            default=(),
-        ),
+        ENV,
         Field(
             key="workdir",
             reader=_TEXT,

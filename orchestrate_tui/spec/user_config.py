@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrate_tui.errors import CannotStart
 from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
@@ -46,13 +49,29 @@ class UserConfig:
 
 def user_config_folder() -> Path:
     """Where the user's configuration lies."""
-    return own_folder("XDG_CONFIG_HOME", "~/.config")
+    return own_folder("XDG_CONFIG_HOME", ".config")
 
 
 def own_folder(variable: str, default: str) -> Path:
     """The folder of this program where that variable says, as far as it names an absolute path.
 
-    That is what https://specifications.freedesktop.org/basedir-spec asks for.
+    Else it is in `default`, which is below the home folder: that is what
+    https://specifications.freedesktop.org/basedir-spec asks for. Raises CannotStart without any.
     """
     named = Path(os.environ.get(variable, ""))
-    return (named if named.is_absolute() else Path(default).expanduser()) / "orchestrate-tui"
+    return (named if named.is_absolute() else _home(variable) / default) / "orchestrate-tui"
+
+
+def _home(variable: str) -> Path:
+    """The home folder of this user. Raises CannotStart when there is none."""
+    named = Path(os.environ.get("HOME", ""))
+    if not named.is_absolute():
+        with suppress(KeyError):  # a number without a user, as in containers
+            named = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    if not named.is_absolute():
+        raise CannotStart(
+            f"The user {os.getuid()} has no home folder, and neither HOME nor {variable} says where"
+            " its files are",
+            next_step=f"Set HOME or {variable} to the path of a folder",
+        )
+    return named

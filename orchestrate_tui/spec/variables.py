@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from orchestrate_tui.domain.components import COMPONENT
+from orchestrate_tui.domain.pipeline import Stage
 from orchestrate_tui.domain.release import PREVIOUS
 from orchestrate_tui.domain.snapshot import SNAPSHOT
 from orchestrate_tui.domain.variables import BUILT_IN, output_name, output_reference
@@ -12,7 +13,13 @@ from orchestrate_tui.errors import Severity
 from orchestrate_tui.spec.loaded import LoadedPipeline
 from orchestrate_tui.spec.names import collisions, environment_names
 from orchestrate_tui.spec.report import Place, Report, shown
-from orchestrate_tui.spec.templates import Template
+from orchestrate_tui.spec.templates import Assignment, Template
+
+Lack = tuple[str, str]
+"""What a stage lacks that a name needs, and what to do."""
+
+_OF_UNDOS = (PREVIOUS, SNAPSHOT)
+"""How names begin that, like that of a component, are known while something is undone."""
 
 
 def check_variables(loaded: LoadedPipeline, used: Iterable[Template], report: Report) -> None:
@@ -21,12 +28,8 @@ def check_variables(loaded: LoadedPipeline, used: Iterable[Template], report: Re
     outputs: dict[tuple[str, str], Place] = {}
     for template in used:
         for name in template.names:
-            if name == COMPONENT and name not in declared:
-                _refuse_without_component(template, report)
-            if name.startswith(PREVIOUS) and name not in declared:
-                _refuse_without_release(template, name, report)
-            if name.startswith(SNAPSHOT) and name not in declared:
-                _refuse_without_value(template, name, report)
+            if name not in declared and (name == COMPONENT or name.startswith(_OF_UNDOS)):
+                _refuse_in_vain(template, name, report)
             output = output_reference(name)
             if output is not None and output not in outputs:
                 outputs[output] = template.place
@@ -34,62 +37,44 @@ def check_variables(loaded: LoadedPipeline, used: Iterable[Template], report: Re
     _refuse_output_names(loaded, declared, report)
 
 
-def _refuse_without_release(template: Template, name: str, report: Report) -> None:
-    """Refuse `${previous.…}` where there can be no earlier release.
+def _refuse_in_vain(template: Template, name: str, report: Report) -> None:
+    """Refuse a name that only undos know where there is no undo, or where it can have no value.
 
-    An agent that undoes several stages may name it although some of them have no environment.
+    An agent that undoes several stages may name what only some of them have.
     """
     is_own = template.path[0] == "stages"
     for user in template.users:
-        who = f"'${{{shown(name)}}}': stage '{user.stage.name}'"
-        if not user.undo:
-            hint = "name it in a rollback: or in an agent that only undoes"
-            report.error(template.place, f"{who} knows it only while it is undone", hint)
-            return
-        if is_own and user.stage.environment is None:
-            hint = "give the stage one, so that it makes releases"
-            report.error(template.place, f"{who} has no environment", hint)
-            return
-
-
-def _refuse_without_component(template: Template, report: Report) -> None:
-    """Refuse `${component}` where nothing is done for one component alone.
-
-    An agent that undoes several stages may name it although some of them have no components.
-    """
-    is_own = template.path[0] == "stages"
-    for user in template.users:
-        who = f"'${{{COMPONENT}}}': stage '{user.stage.name}'"
-        if not user.undo and "snapshot" not in template.path:
-            hint = "name it in a rollback:, in snapshot: paths:, or in an agent that only undoes"
-            report.error(template.place, f"{who} knows it only while it is undone", hint)
-            return
-        if is_own and not user.stage.components:
-            report.error(template.place, f"{who} has no components", "add components:")
+        lack = _lack_of_undo(name, template, user)
+        if lack is None and is_own:
+            lack = _lack_of_value(name, user.stage, report)
+        if lack is not None:
+            what, hint = lack
+            who = f"'${{{shown(name)}}}': stage '{user.stage.name}'"
+            report.error(template.place, f"{who} {what}", hint)
             return
 
 
-def _refuse_without_value(template: Template, name: str, report: Report) -> None:
-    """Refuse `${snapshot.…}` where no such value was kept.
+def _lack_of_undo(name: str, template: Template, user: Assignment) -> Lack | None:
+    if user.undo or (name == COMPONENT and "snapshot" in template.path):
+        return None
+    also = ", in snapshot: paths:," if name == COMPONENT else ""
+    hint = f"name it in a rollback:{also} or in an agent that only undoes"
+    return "knows it only while it is undone", hint
 
-    An agent that undoes several stages may name what only some of them keep.
-    """
-    is_own = template.path[0] == "stages"
-    for user in template.users:
-        who = f"'${{{shown(name)}}}': stage '{user.stage.name}'"
-        if not user.undo:
-            hint = "name it in a rollback: or in an agent that only undoes"
-            report.error(template.place, f"{who} knows it only while it is undone", hint)
-            return
-        kept = dict(user.stage.snapshot.values) if user.stage.snapshot else {}
-        if is_own and name.removeprefix(SNAPSHOT) not in kept:
-            hint = report.suggestion(name.removeprefix(SNAPSHOT), kept)
-            report.error(
-                template.place,
-                f"{who} keeps no such value",
-                hint or "add it to the stage's snapshot: values:",
-            )
-            return
+
+def _lack_of_value(name: str, stage: Stage, report: Report) -> Lack | None:
+    """What a stage lacks: components, an environment in which it makes releases, or that value."""
+    if name == COMPONENT:
+        return None if stage.components else ("has no components", "add components:")
+    if name.startswith(PREVIOUS):
+        hint = "give the stage one, so that it makes releases"
+        return None if stage.environment is not None else ("has no environment", hint)
+    kept = dict(stage.snapshot.values) if stage.snapshot else {}
+    value = name.removeprefix(SNAPSHOT)
+    if value in kept:
+        return None
+    hint = report.suggestion(value, kept) or "add it to the stage's snapshot: values:"
+    return "keeps no such value", hint
 
 
 def _refuse_collisions(

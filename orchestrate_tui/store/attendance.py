@@ -9,26 +9,29 @@ died, and no clock is asked. A console whose user may not read that file is not 
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 from collections import defaultdict
-from concurrent.futures import Future
 from contextlib import suppress
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.presence import Person
+from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.processes import describe
 from orchestrate_tui.store.trouble import trouble_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
-    from types import TracebackType
     from typing import Self
 
     from orchestrate_tui.store.database import StoreFiles
+    from orchestrate_tui.store.fencing import Owner
 
 _LOCKS = "/proc/locks"
+_WRITING = 120
+"""The byte of a -shm that SQLite locks to write; see UNIX_SHM_BASE and WAL_WRITE_LOCK there."""
 
 
 class Attendance:
@@ -47,16 +50,12 @@ class Attendance:
 
         The kernel has whoever asks for its locks wait for some 10 ms, in which others can work.
         """
-        ahead: Future[tuple[Person, ...]] = Future()
+        # for consoles only
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-        def look() -> None:
-            try:
-                ahead.set_result(present(self._files))
-            except BaseException as error:  # noqa: BLE001  (whoever asks is told)
-                ahead.set_exception(error)
-
-        self._ahead = ahead
-        Thread(target=look, name="attendance").start()
+        thread = ThreadPoolExecutor(1, thread_name_prefix="attendance")
+        self._ahead = thread.submit(present, self._files)
+        thread.shutdown(wait=False)
 
     def people(self) -> tuple[Person, ...]:
         """Everybody who is there, this process too, in the order of their process numbers."""
@@ -76,12 +75,7 @@ class Attendance:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -108,6 +102,34 @@ def holder_of(path: Path) -> int | None:
     return next((pid for pid, held in _holders() if held == identity), None)
 
 
+def named(files: StoreFiles, owner: Owner | None) -> str:
+    """An executor for people, with the number that its process has here.
+
+    It knows only the one that it has in its own namespace; see pid_namespaces(7).
+    """
+    if owner is None:
+        return "another executor"
+    pid = holder_of(files.owner_lock(owner.epoch))
+    if pid is not None:
+        return f"{owner.actor} (process {pid})"
+    is_hidden = is_alive(files, owner.epoch)
+    return f"{owner.actor} (a process that cannot be seen from here)" if is_hidden else str(owner)
+
+
+def writers_at(files: StoreFiles) -> Iterator[int]:
+    """The processes that keep all others from writing: first who writes, then whose turn it is.
+
+    A program that knows nothing of turns may write in somebody else's.
+    """
+    index = _identity(files.wal_index)
+    for fields in _locks("POSIX"):
+        last = math.inf if fields[7] == "EOF" else int(fields[7])
+        if fields[5] == index and int(fields[6]) <= _WRITING <= last:
+            yield int(fields[4])
+    turn = _identity(files.write_lock)
+    yield from (pid for pid, held in _holders() if held == turn)
+
+
 def _epochs(files: StoreFiles) -> Iterator[tuple[str, int]]:
     """The executors that may live, by the identities of the files with their locks."""
     with suppress(OSError), os.scandir(files.owners) as entries:
@@ -130,9 +152,14 @@ def _identity(path: Path) -> str:
 
 
 def _holders() -> Iterator[tuple[int, str]]:
-    """The process and the file of every lock of our kind; see proc_locks(5)."""
+    """The process and the file of every lock of our kind."""
+    return ((int(fields[4]), fields[5]) for fields in _locks("FLOCK"))
+
+
+def _locks(kind: str) -> Iterator[list[str]]:
+    """What the kernel tells of every lock of a kind that is held; see proc_locks(5)."""
     with suppress(OSError), open(_LOCKS, encoding="ascii") as locks:  # noqa: PTH123
         for line in locks:
             fields = line.split()
-            if fields[1] == "FLOCK" and int(fields[4]) > 0:
-                yield int(fields[4]), fields[5]
+            if fields[1] == kind and int(fields[4]) > 0:
+                yield fields

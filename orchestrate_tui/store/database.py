@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from concurrent.futures import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,8 +18,9 @@ from orchestrate_tui.store.connection import (
     connect_reader,
 )
 from orchestrate_tui.store.digests import sha256
+from orchestrate_tui.store.held_up import LOOK_INTERVAL_S
 from orchestrate_tui.store.opening import open_for_writing
-from orchestrate_tui.store.sharing import STARTING_SUFFIX, share
+from orchestrate_tui.store.sharing import SIGN_SUFFIX, share
 from orchestrate_tui.store.spreading import spread_subfolders
 from orchestrate_tui.store.trouble import TroubleMark
 from orchestrate_tui.store.writer import Change, Writer
@@ -26,7 +28,6 @@ from orchestrate_tui.store.writer import Change, Writer
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
-    from types import TracebackType
     from typing import Self
 
 _LONGEST_NAME = 180  # bytes; 255 is what file systems take, attempt and rollback included
@@ -55,7 +56,7 @@ class Database:
         except OSError as error:
             opened.close()
             raise cannot_open(self.path, error) from error
-        self._writer = Writer(self.path, opened, self.trouble_mark)
+        self._writer = Writer(self.files, opened, self.trouble_mark)
         spread_subfolders(self.files.runs)
         if share_group:
             self._share(share_group)
@@ -70,8 +71,13 @@ class Database:
 
     @property
     def trouble(self) -> str:
-        """Why patient changes wait, in a sentence; "" when they do not."""
+        """Why changes wait, in a sentence; "" when they do not."""
         return self._writer.trouble
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nobody knows how long changes will wait."""
+        return self._writer.is_stuck
 
     def submit(self, change: Change[T], *, is_patient: bool = False) -> Future[T]:
         """Have `change` committed by the writer; see Writer.submit."""
@@ -82,12 +88,21 @@ class Database:
         self._writer.noted = call
 
     def lose_patience(self) -> None:
-        """Let what waits for a full disk, now or later, fail with Unrecorded."""
+        """Let what waits for room on the disk, now or later, or for others, fail; see Writer."""
         self._writer.lose_patience()
 
     def write(self, change: Change[T]) -> T:
-        """Commit `change` and return its result. Raises what it raised, or StoreError."""
-        return self._writer.submit(change).result()
+        """Commit `change` and return its result. Raises what it raised, or StoreError.
+
+        Nobody waits here for a process that was stopped while it was writing.
+        """
+        future = self._writer.submit(change)
+        while not wait([future], LOOK_INTERVAL_S).done:
+            is_stuck = self._writer.is_stuck
+            trouble = self._writer.trouble  # "" when it has just ended
+            if is_stuck and trouble and future.cancel():
+                raise StoreError(trouble, next_step="Nothing of this change was kept")
+        return future.result()
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` on a connection of this thread that cannot write. Raises StoreError."""
@@ -121,12 +136,7 @@ class Database:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -155,13 +165,17 @@ class StoreFiles:
         """The file whose lock says that the executor of that epoch lives."""
         return self.owners / f"{epoch}.lock"
 
+    def owner_sign(self, epoch: int) -> Path:
+        """The file whose lock says the same to those with whom the database is shared."""
+        return self.owners / f"{epoch}{SIGN_SUFFIX}"
+
     def life_mark(self, epoch: int) -> Path:
         """What says in a published copy that the executor of that epoch lived; see Publication."""
         return self.owners / f"{epoch}.alive"
 
     def starting_lock(self, epoch: int) -> Path:
         """The file whose lock says that the executor of that epoch is about to start something."""
-        return self.owners / f"{epoch}{STARTING_SUFFIX}"
+        return self.owners / f"{epoch}.starting"
 
     def socket(self, epoch: int) -> Path:
         """Where the executor of that epoch listens to other accounts, if it does."""
@@ -172,7 +186,10 @@ class StoreFiles:
         return self.hosts / f"{epoch}.notifier"
 
     def host(self, epoch: int) -> Path:
-        """The folder of the stage host of the executor of that epoch."""
+        """The folder of the first stage host of the executor of that epoch.
+
+        Those of the others are beside it: its name, a hyphen and more.
+        """
         return self.hosts / str(epoch)
 
     def run(self, run_id: int) -> Path:

@@ -20,7 +20,10 @@ _encode = msgspec.json.Encoder().encode
 
 _MOST_RECENT = 32
 _recent: dict[str, Pipeline] = {}
-"""The pipelines that this process had to do with last, by their hashes: a hash names but one."""
+"""The pipelines that this process had to do with last, by their hashes: a hash names but one.
+
+The object stays the same too, so that what was made of it, such as a drawing, is found again.
+"""
 
 
 def encode_pipeline(pipeline: Pipeline) -> tuple[str, str]:
@@ -85,7 +88,7 @@ def read_definition(connection: sqlite3.Connection, digest: str) -> Pipeline:
 
 
 def _remember(digest: str, pipeline: Pipeline) -> None:
-    _recent[digest] = pipeline
+    _recent.setdefault(digest, pipeline)
     with suppress(StopIteration, KeyError):  # other threads do the same
         while len(_recent) > _MOST_RECENT:
             del _recent[next(iter(_recent))]

@@ -6,11 +6,12 @@ says so, and every write of an owner asks for it in its own; no clock has a part
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, spoken, to_text
-from orchestrate_tui.domain.status import RunStatus, standing
+from orchestrate_tui.domain.status import ENDED_ROLLBACKS, ENDED_RUNS, RunStatus, standing
 from orchestrate_tui.errors import Fenced, NotFound, StaleTransition
 from orchestrate_tui.store.occasions import hand_over
 from orchestrate_tui.store.record import record
@@ -18,6 +19,9 @@ from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3
+
+_INTERRUPTED = frozenset({RunStatus.INTERRUPTED})
+_NOT_UNDER_WAY = _INTERRUPTED | ENDED_RUNS
 
 TAKEOVER = "takeover"
 """The kind of event that says who went on with what another executor had."""
@@ -76,6 +80,35 @@ def check_owner(connection: sqlite3.Connection, run_id: int, epoch: int) -> None
         raise _fenced(connection, f"Run {run_id}", run_id, None)
 
 
+def check_uninterrupted(connection: sqlite3.Connection, run_id: int, epoch: int) -> None:
+    """Raise Fenced unless `epoch` owns the run and nobody has taken that executor for dead.
+
+    Who does so leaves the run without another owner, to whoever resumes it.
+    """
+    _check_standing(connection, run_id, epoch, _INTERRUPTED)
+
+
+def check_under_way(connection: sqlite3.Connection, run_id: int, epoch: int) -> None:
+    """Raise Fenced unless `epoch` owns the run, which has not ended as far as it is recorded."""
+    _check_standing(connection, run_id, epoch, _NOT_UNDER_WAY)
+
+
+def _check_standing(
+    connection: sqlite3.Connection, run_id: int, epoch: int, others: Collection[str]
+) -> None:
+    query = "SELECT epoch, status, reason FROM runs WHERE id = ?"
+    row = connection.execute(query, (run_id,)).fetchone()
+    if row is None or row["epoch"] != epoch:
+        raise _fenced(connection, f"Run {run_id}", run_id, None)
+    if row["status"] in others:
+        because = f" ({row['reason']})" if row["reason"] else ""
+        raise Fenced(
+            f"Run {run_id} {standing(RunStatus(row['status']))}{because}: somebody else has"
+            " recorded that",
+            next_step=f"This process has let go of it; see it with: orchestrate-tui show {run_id}",
+        )
+
+
 def check_carrier(connection: sqlite3.Connection, rollback_id: int, epoch: int | None) -> None:
     """Raise Fenced unless `epoch` carries the rollback out; good until the transaction ends.
 
@@ -87,6 +120,18 @@ def check_carrier(connection: sqlite3.Connection, rollback_id: int, epoch: int |
         raise NotFound(f"There is no rollback {rollback_id}")
     if row["epoch"] != epoch:
         raise _fenced(connection, f"Rollback {rollback_id}", row["run_id"], rollback_id)
+
+
+def check_carried(connection: sqlite3.Connection, rollback_id: int, epoch: int) -> None:
+    """Raise Fenced unless `epoch` carries the rollback out, which has not ended as recorded."""
+    check_carrier(connection, rollback_id, epoch)
+    query = "SELECT status FROM rollback_events WHERE id = ?"
+    (status,) = connection.execute(query, (rollback_id,)).fetchone()
+    if status in ENDED_ROLLBACKS:
+        raise Fenced(
+            f"Rollback {rollback_id} {status}: somebody else has recorded that",
+            next_step="This process has let go of it; see it with: orchestrate-tui rollbacks",
+        )
 
 
 def belongs_to_another(connection: sqlite3.Connection, run_id: int, epoch: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,7 +21,7 @@ from orchestrate_tui.store.recovery import (
     stage_as_it_stands,
     step_as_it_stands,
 )
-from orchestrate_tui.store.rows import STAGE_COLUMNS, event_of, run_of, stage_of, step_of
+from orchestrate_tui.store.rows import STAGE_COLUMNS, as_list, event_of, run_of, stage_of, step_of
 from orchestrate_tui.store.run_pages import narrow, newest_runs
 from orchestrate_tui.store.runs import unknown_run
 
@@ -292,7 +291,7 @@ def stages_of(
     if not only:
         return _stages(connection, "run_id = ?", run_id)
     named = "run_id = ? AND stage_name IN (SELECT value FROM json_each(?))"
-    return _stages(connection, named, run_id, json.dumps([*only]))
+    return _stages(connection, named, run_id, as_list(only))
 
 
 def considered_stages(connection: sqlite3.Connection, run_id: int) -> tuple[StageRun, ...]:

@@ -56,7 +56,7 @@ def is_current(connection: sqlite3.Connection, path: Path) -> bool:
     Raises StoreError for a database that is newer, foreign, or was made from edited files.
     """
     applied = _applied(connection, path)
-    expected = {name: _hash(text) for name, text in migration_files()}
+    expected = _expected()
     unknown = sorted(applied.keys() - expected.keys())
     if unknown:
         raise StoreError(
@@ -70,6 +70,11 @@ def is_current(connection: sqlite3.Connection, path: Path) -> bool:
             next_step="Install the released orchestrate-tui again",
         )
     return len(applied) == len(expected)
+
+
+@cache
+def _expected() -> dict[str, str]:
+    return {name: _hash(text) for name, text in migration_files()}
 
 
 def last_migration(connection: sqlite3.Connection) -> str:

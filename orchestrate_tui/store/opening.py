@@ -16,6 +16,7 @@ from orchestrate_tui.store.connection import (
     make_file,
 )
 from orchestrate_tui.store.head import HeadFile, make_head
+from orchestrate_tui.store.held_up import HeldUp
 from orchestrate_tui.store.locks import FileLock
 from orchestrate_tui.store.loss import check_not_lost
 from orchestrate_tui.store.migrator import is_current, last_migration, migrate
@@ -41,6 +42,9 @@ MARKED_EVERY = 1000
 """So many events are verified again at each opening rather than have each opening write."""
 
 
+_LONGEST_FAREWELL_S, _FAREWELL_INTERVAL_S = 5.0, 0.1
+
+
 @dataclass(slots=True)
 class Opened:
     """What the one who writes needs: the file lock, the connection, and the file of the head.
@@ -49,6 +53,7 @@ class Opened:
     of the database before it was brought up to date; None when it was.
     """
 
+    files: StoreFiles
     lock: FileLock
     connection: ImmediateConnection
     head: HeadFile
@@ -65,7 +70,7 @@ class Opened:
             verdict = verify(self.connection, self.verified, limit=limit)
             if verdict.damage:
                 return
-            with self.lock.held():
+            with suppress(OSError), self.lock.held_at_once():  # else the next time
                 self.mark(verdict.end)
             self.verified = verdict.end
 
@@ -78,10 +83,15 @@ class Opened:
             move_mark(self.connection, end)
 
     def close(self) -> None:
-        """Verify what was written, and close all of it; SQLite makes its last checkpoint then."""
+        """Verify what was written, and close all of it; SQLite makes its last checkpoint then.
+
+        Not beside a process that is kept from ending what it writes: that has the database open.
+        """
         self.verify()
-        with self.lock.held():
+        look = _Farewell(self.files).look
+        with suppress(_Kept), self.lock.held_in_time(look, every_s=_FAREWELL_INTERVAL_S):
             self.connection.close()
+        self.connection.close()
         self.head.close()
         self.lock.close()
 
@@ -94,7 +104,7 @@ def open_for_writing(files: StoreFiles) -> Opened:
         refuse_copy(files)
         make_folder(files.database.parent)
         make_file(files.database)
-        lock = FileLock(files.write_lock)
+        lock = FileLock(files.write_lock, of=files.database)
     except OSError as error:
         raise cannot_open(files.database, error) from error
     try:
@@ -104,6 +114,23 @@ def open_for_writing(files: StoreFiles) -> Opened:
     except BaseException:
         lock.close()
         raise
+
+
+class _Kept(Exception):
+    """Somebody does not let go of the lock."""
+
+
+class _Farewell:
+    """Waits a while for others before a database is closed."""
+
+    def __init__(self, files: StoreFiles) -> None:
+        self._held_up = HeldUp(files)
+        self._held_up.begin()
+
+    def look(self) -> None:
+        """Raise _Kept when it lasts too long."""
+        if self._held_up.is_barred() or self._held_up.waited_s >= _LONGEST_FAREWELL_S:
+            raise _Kept
 
 
 class _Watch:
@@ -173,7 +200,9 @@ def _open(files: StoreFiles, lock: FileLock, verified: Head) -> Opened:
         connection.close()
         raise
     head.write(end)
-    opened = Opened(lock=lock, connection=connection, head=head, verified=verified, former=former)
+    opened = Opened(
+        files=files, lock=lock, connection=connection, head=head, verified=verified, former=former
+    )
     with suppress(sqlite3.Error):  # on a full disk a later opening does it
         opened.mark(verified)
     return opened

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import make_folder
 from orchestrate_tui.stagehost.boot import boot_id
-from orchestrate_tui.store.locks import SharedHold, hold_for_life, is_held
+from orchestrate_tui.store.locks import SharedHold, hold_for_life, is_held, show_for_life
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,8 +33,10 @@ class Ownership:
     def __init__(self, database: Database, actor: str, at: datetime) -> None:
         self._files = database.files
         self._held = ExitStack()
+        self._locks: dict[str, os.stat_result] = {}
         try:
             make_folder(self._files.owners)
+            self._database = self._files.database.stat()
             self.epoch = database.write(lambda connection: self._register(connection, actor, at))
         except OSError as error:
             self._let_go()
@@ -53,15 +55,54 @@ class Ownership:
             (os.getpid(), socket.gethostname(), actor, to_text(at), boot_id()),
         ).lastrowid
         assert epoch is not None  # noqa: S101  (an INSERT always has one)
-        self._held.callback(os.close, hold_for_life(self._files.owner_lock(epoch)))
+        self._hold(epoch)
         self.starting = SharedHold(self._files.starting_lock(epoch))
         self._held.callback(self.starting.close)
         return epoch
 
+    def _hold(self, epoch: int) -> None:
+        """Take the locks that say that this executor lives and are not held. Raises OSError."""
+        lock, sign = self._files.owner_lock(epoch), self._files.owner_sign(epoch)
+        for path, take in ((lock, hold_for_life), (sign, show_for_life)):
+            name = os.fspath(path)
+            if not self._holds(name):
+                descriptor = take(path)
+                self._held.callback(os.close, descriptor)
+                self._locks[name] = os.fstat(descriptor)
+
+    def _holds(self, name: str) -> bool:
+        """Whether it holds the lock on the file of that name that others find."""
+        with suppress(OSError, KeyError):
+            return os.path.samestat(os.stat(name), self._locks[name])  # noqa: PTH116  (often)
+        return False
+
+    def keep(self) -> None:
+        """Take the locks anew where somebody has removed their files; where it cannot, later.
+
+        Not beside another database than the one that was opened: its epochs are others.
+        """
+        if all(map(self._holds, self._locks)) or not self._is_in_place():
+            return
+        with suppress(OSError):
+            make_folder(self._files.owners)
+            self.starting.renew()
+            self._hold(self.epoch)
+
+    def _is_in_place(self) -> bool:
+        with suppress(OSError):
+            return os.path.samestat(self._files.database.stat(), self._database)
+        return False
+
     def release(self) -> None:
-        """Say that this executor works on nothing any more; a second call does nothing."""
-        self._files.owner_lock(self.epoch).unlink(missing_ok=True)
-        self._files.starting_lock(self.epoch).unlink(missing_ok=True)
+        """Say that this executor works on nothing any more; a second call does nothing.
+
+        Files that cannot be removed are left: nobody holds their locks any more.
+        """
+        files, epoch = self._files, self.epoch
+        held = (files.owner_lock(epoch), files.owner_sign(epoch), files.starting_lock(epoch))
+        with suppress(OSError):
+            for file in held:
+                file.unlink(missing_ok=True)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -75,4 +116,5 @@ def is_alive(files: StoreFiles, epoch: int | None) -> bool:
     """
     if epoch is None:
         return False
-    return is_held(files.owner_lock(epoch)) or files.life_mark(epoch).exists()
+    lock, sign = files.owner_lock(epoch), files.owner_sign(epoch)
+    return is_held(lock, sign) or files.life_mark(epoch).exists()

@@ -65,6 +65,12 @@ def is_stopped(pid: int) -> bool:
     return stat is not None and stat.state in {"T", "t"}
 
 
+def program_of(pid: int) -> str:
+    """The name of the program that the process is; "" when it is hidden."""
+    stat = _stat(pid)
+    return stat.command if stat else ""
+
+
 def user_of(pid: int) -> str:
     """The name of the process's real user, the number where it has none; "" when hidden."""
     try:

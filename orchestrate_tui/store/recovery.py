@@ -14,9 +14,11 @@ from orchestrate_tui.domain.status import (
     StageStatus,
     StepStatus,
 )
+from orchestrate_tui.store.fencing import read_owner
 from orchestrate_tui.store.owners import is_alive
 from orchestrate_tui.store.record import record
 from orchestrate_tui.store.runs import StageChange, change_run, change_stages
+from orchestrate_tui.store.workplaces import works_here
 
 if TYPE_CHECKING:
     import sqlite3
@@ -99,7 +101,7 @@ def mark_interrupted(database: Database, at: datetime) -> tuple[int, ...]:
     """Mark every run under way whose executor is gone; returns their ids.
 
     Rollback steps that were under way are marked too. Never touches what belongs to an owner
-    whose lock is held. Raises StoreError.
+    whose lock is held, or was removed. Raises StoreError.
     """
     if not database.read(partial(lost_owners, files=database.files)):
         return ()
@@ -107,7 +109,11 @@ def mark_interrupted(database: Database, at: datetime) -> tuple[int, ...]:
 
 
 def _mark(connection: sqlite3.Connection, files: StoreFiles, at: datetime) -> tuple[int, ...]:
-    lost = lost_owners(connection, files)
+    lost = frozenset(
+        epoch
+        for epoch in lost_owners(connection, files)
+        if not works_here(files, read_owner(connection, epoch))
+    )
     query = "SELECT id, epoch, status FROM runs WHERE status IN ('pending', 'running')"
     runs = [row for row in connection.execute(query).fetchall() if row["epoch"] in lost]
     for row in runs:

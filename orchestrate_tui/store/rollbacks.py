@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from orchestrate_tui.stagehost.boot import boot_clock, boot_id
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.fencing import check_carrier
 from orchestrate_tui.store.record import record
-from orchestrate_tui.store.rows import rollback_of, texts
+from orchestrate_tui.store.rows import as_list, rollback_of, texts
 from orchestrate_tui.store.runs import check_run
 
 if TYPE_CHECKING:
@@ -191,7 +190,7 @@ def last_events(
         "SELECT * FROM rollback_events WHERE id IN"
         " (SELECT (SELECT max(id) FROM rollback_events INDEXED BY rollback_events_by_run"
         " WHERE run_id = json_each.value) FROM json_each(?))",
-        (json.dumps([*run_ids]),),
+        (as_list(run_ids),),
     )
     return tuple(map(rollback_of, rows))
 
@@ -311,7 +310,7 @@ def _values(event: RollbackEvent) -> tuple[object, ...]:
     return (
         event.run_id, event.failed_stage_name, event.rollback_to_stage, event.trigger_type,
         event.status, event.error_message, _text(event.started_at), _text(event.completed_at),
-        to_text(event.created_at), event.actor, event.reason, json.dumps(event.components),
+        to_text(event.created_at), event.actor, event.reason, as_list(event.components),
         event.retry_of, event.waits, _text(event.waiting_since), event.accept_irreversible,
         event.plan, event.plan_hash, event.epoch, event.release_id,
         event.definition_hash, event.cascade,

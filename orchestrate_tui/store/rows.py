@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from msgspec import DecodeError
+from msgspec.json import decode, encode
 
 from orchestrate_tui.domain.events import Event, RollbackEvent, RollbackStep
 from orchestrate_tui.domain.moments import from_text
@@ -24,7 +26,7 @@ from orchestrate_tui.domain.status import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
 
@@ -68,18 +70,25 @@ def _trigger_of(row: sqlite3.Row) -> TriggerContext:
     )
 
 
+def as_list(values: Collection[object]) -> str:
+    """Texts, numbers or pairs of them as a list in JSON, as the database keeps it."""
+    try:
+        return encode([*values]).decode()
+    except UnicodeEncodeError:  # bytes of a command line that were no text
+        text: str = _json().dumps([*values])
+        return text
+
+
 def texts(content: str) -> tuple[str, ...]:
     """What a list of texts in JSON holds. Raises ValueError for anything else.
 
     Most hold nothing, and many are read for a page of runs.
     """
-    return () if content == "[]" else _all_texts(json.loads(content))
+    return _all_texts(_list_in(content))
 
 
 def _pairs(content: str) -> tuple[tuple[str, str], ...]:
-    if content == "[]":
-        return ()
-    return tuple((name, value) for name, value in map(_all_texts, _listed(json.loads(content))))
+    return tuple((name, value) for name, value in map(_all_texts, _list_in(content)))
 
 
 def _all_texts(found: object) -> tuple[str, ...]:
@@ -87,6 +96,20 @@ def _all_texts(found: object) -> tuple[str, ...]:
     if all(isinstance(one, str) for one in listed):
         return tuple(listed)
     raise ValueError("not a list of texts")
+
+
+def _list_in(content: str) -> list[Any]:
+    try:
+        return _listed(decode(content))
+    except DecodeError:
+        return _listed(_json().loads(content))
+
+
+def _json() -> Any:
+    """What also knows bytes that are no text; seldom needed, and no first picture waits for it."""
+    import json  # noqa: PLC0415
+
+    return json
 
 
 def _listed(found: object) -> list[Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import to_text
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.store.recovery import UNDER_WAY, left_by, lost_owners
-from orchestrate_tui.store.rows import run_of
+from orchestrate_tui.store.rows import as_list, run_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +52,7 @@ def newest_runs(
 
 def _stored_as(status: RunStatus | None, lost: frozenset[int | None]) -> tuple[Narrowing, ...]:
     """What is stored of the runs that are shown in `status`; each asks for other runs."""
-    owners = json.dumps([epoch for epoch in lost if epoch is not None])
+    owners = as_list([epoch for epoch in lost if epoch is not None])
     if status in UNDER_WAY:
         return ({"status = ?": status, f"NOT {_IS_LOST}": owners},)
     stored: list[Narrowing] = [{"status = ?": status}]

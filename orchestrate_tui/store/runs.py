@@ -6,7 +6,6 @@ raises StaleTransition and nothing is changed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from orchestrate_tui.store.definitions import insert_definition
 from orchestrate_tui.store.fencing import check_owner
 from orchestrate_tui.store.occasions import keep_rules
 from orchestrate_tui.store.record import record, record_all
+from orchestrate_tui.store.rows import as_list
 from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def insert_run(connection: sqlite3.Connection, new: NewRun) -> int:
             new.simulated,
             trigger.event,
             trigger.branch,
-            json.dumps(trigger.labels),
-            None if trigger.changed is None else json.dumps(trigger.changed),
-            json.dumps(trigger.variables),
+            as_list(trigger.labels),
+            None if trigger.changed is None else as_list(trigger.changed),
+            as_list(trigger.variables),
             new.actor,
             new.workdir,
             new.pipeline_dir,

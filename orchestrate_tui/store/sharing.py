@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.permissions import is_shared, make_folder, share_file, share_folder
 
-STARTING_SUFFIX = ".starting"
-"""Of locks that keep their holder waiting when somebody else holds them."""
+SIGN_SUFFIX = ".sign"
+"""Of the locks of owners that all may see: whoever holds one of them keeps nobody from anything."""
 
 if TYPE_CHECKING:
     from orchestrate_tui.store.database import StoreFiles
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 def share(files: StoreFiles, group: str) -> None:
     """Let the group read everything that is there and will be made.
 
-    The lock that writers take stays its owner's, as whoever may read it could hold it. Raises
-    StoreError when there is no such group, or the user is no member of it.
+    The locks that writers and owners take stay theirs, as whoever may read one could hold it.
+    Raises StoreError when there is no such group, or the user is no member of it.
     """
     group_id = id_of(group)
     if group_id is None:
         raise _cannot_share(files, group, "there is no such group")
     try:
         _share_around(files, group_id)
-        for folder in (files.runs, files.owners, files.sockets):
+        for folder, suffix in ((files.runs, ""), (files.owners, SIGN_SUFFIX), (files.sockets, "")):
             make_folder(folder)
-            _share_within(folder, group_id)
+            _share_within(folder, group_id, suffix)
     except PermissionError as error:
         raise _cannot_share(files, group, "only its members can share with it") from error
     except OSError as error:
@@ -82,13 +82,13 @@ def _share_around(files: StoreFiles, group_id: int) -> None:
             share_file(file, group_id)
 
 
-def _share_within(folder: Path, group_id: int) -> None:
-    """Share a folder, and what was made in it before it was shared."""
+def _share_within(folder: Path, group_id: int, suffix: str) -> None:
+    """Share a folder, and the files with that suffix made in it before it was shared."""
     if is_shared(folder) and folder.stat().st_gid == group_id:
         return
     for place, folders, files in os.walk(folder):
         for name in files:
-            if not name.endswith(STARTING_SUFFIX):
+            if name.endswith(suffix):
                 share_file(Path(place, name), group_id)
         for name in folders:
             share_folder(Path(place, name), group_id)

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrate_tui.cli.console import _see_out
 from orchestrate_tui.cli.executors import own_executor
+from orchestrate_tui.cli.interrupts import Interrupts
+from orchestrate_tui.cli.places import database_option
 from orchestrate_tui.errors import Unrecorded
+from orchestrate_tui.spec.loading import load_pipeline
 from orchestrate_tui.store.database import StoreFiles
 from tests.acceptance.desk import CTRL_C, PATIENCE_S, Desk, wait_for_end
 from tests.small_disk import fill, small_disk
@@ -260,3 +264,28 @@ def test_a_cancellation_that_cannot_be_recorded_ends_what_runs_all_the_same(
     job.signal(signal.SIGTERM)
     assert job.end().code == 4
     wait_for_end(pid)
+
+
+def test_who_ends_what_a_console_left_running_unrecorded_is_told_how_it_goes_on(
+    desk: Desk,
+    disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", desk.environment["XDG_CONFIG_HOME"])
+    loaded = load_pipeline(desk.folder / desk.pipeline(STAGES))
+    with own_executor(desk.database) as control, Interrupts() as interrupts:
+        begun = control.begin_run(loaded, workdir=desk.folder)
+        desk.ready.stage()
+        fill(disk, desk.database)
+        desk.gate.open()
+        while not control.is_stuck:  # nobody tells
+            assert not begun.end.done()
+        signal.raise_signal(signal.SIGINT)
+        assert _see_out(control, interrupts, desk.database) == 4
+        with pytest.raises(Unrecorded):
+            begun.end.result(PATIENCE_S)
+    option = database_option(desk.database)
+    assert f"Run 1 ends unrecorded; go on later with: orchestrate-tui resume 1{option}\n" in (
+        capsys.readouterr().err
+    )

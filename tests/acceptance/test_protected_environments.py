@@ -35,7 +35,7 @@ def test_cancelling_asks_for_the_name_on_a_terminal(desk: Desk) -> None:
     desk.ready.stage()
     for answer, code in (("y", 2), ("production", 0)):
         terminal = desk.terminal("cancel", 1)
-        terminal.until("Type production to go on: ")
+        terminal.until("Type production to confirm: ")
         terminal.type(f"{answer}\n")
         assert terminal.end() == code
     assert job.end().code == 130
@@ -46,11 +46,11 @@ def test_ctrl_c_asks_for_the_name_however_often_it_is_typed(desk: Desk) -> None:
     desk.ready.stage()
     for answer in ("y\n", f"{CTRL_C}\n"):
         terminal.type(CTRL_C)
-        terminal.until("Cancel run 1? Type production: ")
+        terminal.until("Cancel run 1? Type production to confirm: ")
         terminal.type(answer)
         terminal.until("Run 1 goes on")
     terminal.type(CTRL_C)
-    terminal.until("Type production: ")
+    terminal.until("Type production to confirm: ")
     terminal.type("production\n")
     assert terminal.end() == 130
 
@@ -71,7 +71,7 @@ def test_a_rollback_shows_its_plan_before_it_asks_for_the_name(desk: Desk) -> No
     desk.do("run", pipeline(desk, DEPLOYED))
     rollback = ("rollback", 1, "--from", "deploy", "--to", "deploy", "--reason", "bad", "--yes")
     terminal = desk.terminal(*rollback)
-    assert "1. undo deploy" in terminal.until("Type production to go on: ")
+    assert "1. undo deploy" in terminal.until("Type production to confirm: ")
     terminal.type("production\n")
     assert terminal.end() == 0
 

@@ -21,7 +21,7 @@ from orchestrate_tui.cli.executors import own_executor
 from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
-from orchestrate_tui.errors import Refused
+from orchestrate_tui.errors import Refused, Unconfirmed
 from orchestrate_tui.executor.control import Control
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.spec import load_pipeline
@@ -365,6 +365,66 @@ def test_a_pipeline_that_is_not_offered_is_not_started(office: Office, control: 
     code, _, complaints = office.ask("daemon", "run", office.pipeline(SHOP))
     assert code == 2
     assert "is none of the pipelines that others may start" in complaints
+
+
+PROTECTS = f"{CONFIG}environments: {{production: {{protected: true}}}}\n"
+DEPLOYED = f"""
+name: shop
+{AGENTS}
+stages:
+  - {{name: deploy, agent: fine, task: t, environment: production,
+      rollback: {{agent: undo, task: t}}}}
+"""
+
+
+@pytest.fixture
+def deployed(office: Office) -> Iterator[History]:
+    """A run that has deployed to an environment that only its owner's configuration protects."""
+    office.configure(PROTECTS)
+    with own_executor(office.path) as control, closing(History(office.path)) as history:
+        run = load_pipeline(office.pipeline(DEPLOYED))
+        assert control.begin_run(run).end.result(PATIENCE_S).status is RunStatus.SUCCEEDED
+        yield history
+
+
+def test_what_the_owner_protects_other_accounts_have_to_confirm(
+    office: Office, deployed: History
+) -> None:
+    rollback = ("rollback", 1, "--from", "deploy", "--to", "deploy", "--reason", "x", "--yes")
+    code, _, complaints = office.ask("nobody", *rollback)
+    assert code == 2
+    assert "Run 1 touches a protected environment. Confirm that with --confirm 'prod" in complaints
+    assert deployed.rollbacks(1) == ()
+    assert office.ask("nobody", *rollback, "--confirm", "production")[0] == 0
+
+
+def test_the_executor_itself_refuses_what_was_not_confirmed(
+    office: Office, deployed: History
+) -> None:
+    demand = RollbackDemand(from_stage="deploy", to_stage="deploy", reason="x")
+    with DistantControl(office.path) as distant:
+        assert distant.protected == frozenset()
+        for control in (distant, distant.confirming(("staging",))):
+            with pytest.raises(Unconfirmed) as refused:
+                control.rollback(1, demand).result(PATIENCE_S)
+            assert refused.value.environments == ("production",)
+        with pytest.raises(Unconfirmed):
+            distant.cancel(1).result(PATIENCE_S)
+        assert distant.protected == {"production"}  # its dialogs ask for the name from now on
+        assert distant.confirming(("production",)).rollback(1, demand).result(PATIENCE_S) == 1
+    with DistantControl(office.path) as another:
+        another.greet().result(PATIENCE_S)
+        assert another.protected == {"production"}
+    assert deployed.rollback(1).run_id == 1
+
+
+def test_what_the_owner_protects_no_more_is_asked_for_no_more(
+    office: Office, deployed: History
+) -> None:
+    office.configure(CONFIG)
+    rollback = ("rollback", 1, "--from", "deploy", "--to", "deploy", "--reason", "x", "--yes")
+    assert office.ask("nobody", *rollback)[0] == 0
+    assert deployed.rollback(1).status is RollbackStatus.SUCCEEDED
 
 
 def test_where_nobody_executes_another_account_is_told_so(office: Office) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -368,12 +368,18 @@ class Desk:
         self.trouble = ""
         self.is_stuck = False
         self.newer = ""
+        self.protected: frozenset[str] = frozenset()
+        self.confirmed: list[tuple[str, ...]] = []
         self.holds_plans = False
         self._held: list[tuple[Future[RollbackPlan], RollbackPlan]] = []
         self._history = history
 
     def subscribe(self) -> Subscription:
         return self.hub.subscribe()
+
+    def confirming(self, environments: Sequence[str]) -> Self:
+        self.confirmed.append(tuple(environments))
+        return self
 
     def active(self) -> tuple[int, ...]:
         return self.runs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.bridge import Bridge
+from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.presence import Person
@@ -23,7 +25,7 @@ from orchestrate_tui.domain.status import RunStatus, StageStatus
 from orchestrate_tui.store.acknowledgements import acknowledge
 from orchestrate_tui.store.attendance import Attendance
 from orchestrate_tui.store.trouble import Trouble
-from tests.console.company import ANNA, BEN, JOB, VIEWER, There
+from tests.console.company import ANNA, BEN, JOB, LONG_S, VIEWER, Slow, There
 from tests.console.scenery import Desk, Story, delivered, failed, now, settle, shown, waiting
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +47,46 @@ async def test_who_drives_and_who_watches_is_shown(story: Story, desk: Desk) -> 
         there.persons = (replace(ANNA, pid=os.getpid()),)
         await settle(pilot, lambda: "driven by this console" in shown(pilot))
         assert "watching" not in shown(pilot)
+
+
+async def test_who_is_there_is_found_out_beside_the_event_loop_and_once_at_a_time(
+    story: Story, desk: Desk
+) -> None:
+    waiting(story)
+    there = Slow((ANNA,))
+    app = OrchestrateApp(story.history, desk, attendance=there, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, MainScreen)
+        there.gate.clear()
+        there.persons = (replace(ANNA, pid=os.getpid()),)
+        await settle(pilot, lambda: there.asked == 2)
+        screen._tick()
+        await pilot.press("question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        await pilot.press("escape")
+        assert there.asked == 2
+        assert "driven by anna" in shown(pilot)
+        there.gate.set()
+        await settle(pilot, lambda: "driven by this console" in shown(pilot))
+
+
+def test_to_leave_waits_for_nobody_who_is_there(story: Story, desk: Desk) -> None:
+    waiting(story)
+    there = Slow((ANNA,))
+
+    async def leave() -> None:
+        app = OrchestrateApp(story.history, desk, attendance=there, clock=now)
+        async with app.run_test(size=(80, 24)) as pilot:
+            there.gate.clear()
+            await settle(pilot, lambda: there.asked == 2)
+            await pilot.press("q")
+
+    began = time.monotonic()
+    asyncio.run(leave())  # which waits for the threads of its own, as that of a console does
+    assert not there.gate.is_set()
+    assert time.monotonic() - began < LONG_S
+    there.gate.set()
 
 
 async def test_nothing_is_told_of_who_is_alone_with_what_has_ended(

@@ -571,6 +571,8 @@ async def test_help_lists_the_keys(story: Story, desk: Desk) -> None:
         await pilot.press("question_mark")
         assert isinstance(pilot.app.screen, HelpScreen)
         assert "roll back" in shown(pilot)
+        lines = shown(pilot).splitlines()[1:-1]
+        assert [line for line in lines if line[2:3] == " "] == []  # each begins with its key
         await pilot.press("escape")
         assert not isinstance(pilot.app.screen, HelpScreen)
 

@@ -11,13 +11,15 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 from orchestrate_tui.console.app import OrchestrateApp
-from orchestrate_tui.console.latch import Latch
+from orchestrate_tui.console.latch import Latch, LatchedControl
+from orchestrate_tui.console.opening import opened
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 from orchestrate_tui.domain.status import RollbackStatus, StageStatus
+from orchestrate_tui.errors import Refused
 from orchestrate_tui.store.rollbacks import update
 from tests.console.company import ANNA, There
-from tests.console.scenery import DELIVERY, PROTECTED, Desk, Story, now, settle, shown
+from tests.console.scenery import DELIVERY, PROTECTED, Desk, Story, delivered, now, settle, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -209,6 +211,31 @@ async def test_the_configuration_protects_too_and_a_simulated_run_touches_nothin
         assert "LOCKED" not in shown(pilot)
         await pilot.press("1", "down")
         await settle(pilot, lambda: "LOCKED staging " in shown(pilot))
+
+
+async def test_what_the_executor_protects_is_locked_too_once_it_is_known(
+    story: Story, desk: Desk
+) -> None:
+    delivered(story)
+    app = OrchestrateApp(story.history, desk, latch=Latch(), clock=now)
+    async with app.run_test(size=(120, 40)) as pilot:
+        assert "LOCKED" not in shown(pilot)
+        desk.protected = frozenset({"staging"})
+        await pilot.press("R")
+        await settle(pilot, lambda: "LOCKED staging " in shown(pilot))
+        assert isinstance(app.screen, MainScreen)
+    assert desk.asked == []
+
+
+async def test_what_was_typed_is_what_the_executor_is_told(story: Story, desk: Desk) -> None:
+    run_id = delivered(story)
+    desk.protected = frozenset({"staging"})
+    control = LatchedControl(opened(desk), Latch(), story.history)
+    with pytest.raises(Refused, match="staging is protected"):
+        control.cancel(run_id).result()
+    control.latch.turn(("staging",))
+    control.cancel(run_id).result()
+    assert (desk.confirmed, desk.asked) == ([("staging",)], [("cancel", run_id)])
 
 
 async def test_a_read_only_console_needs_no_latch(story: Story) -> None:

@@ -209,7 +209,7 @@ async def test_a_run_whose_executor_dies_is_soon_seen_as_interrupted(
 
 async def test_the_first_run_appears_by_itself(story: Story, desk: Desk) -> None:
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
-        assert "No runs yet" in shown(pilot)
+        assert "No runs yet: n starts one" in shown(pilot)
         story.run()
         await settle(pilot, lambda: "○ build" in shown(pilot))
 
@@ -263,6 +263,110 @@ async def test_the_log_follows_until_the_operator_scrolls_up(story: Story, desk:
         await settle(pilot, lambda: "and another" in shown(pilot))
 
 
+def lines_of(text: str) -> str:
+    """More lines than a pane has."""
+    return "".join(f"{text} {number}\n" for number in range(40))
+
+
+async def test_who_has_scrolled_up_stays_in_the_older_attempt_until_they_go_to_the_end(
+    story: Story, desk: Desk
+) -> None:
+    run_id, name = story.run(), "smoke-staging"
+    story.becomes(run_id, name, StageStatus.RUNNING)
+    story.log(run_id, name, lines_of("first"))
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test() as pilot:
+        await pilot.press("3", "up", "up")
+        story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
+        story.log(run_id, name, lines_of("second"), attempt=2)
+        await settle(pilot, lambda: "attempt 2 of 3  log of attempt 1 [3 End:" in shown(pilot))
+        await pilot.press(*["down"] * 10)
+        main_screen(pilot)._tick()
+        assert "first 39" in shown(pilot)
+        await pilot.press("L")
+        assert f"{name}, attempt 1" in shown(pilot)
+        await pilot.press("escape", "end")
+        await settle(pilot, lambda: "second 39" in shown(pilot))
+        assert "log of attempt 1" not in shown(pilot)
+
+
+async def test_a_log_on_the_whole_screen_goes_on_with_the_next_attempt_unless_it_is_read(
+    story: Story, desk: Desk
+) -> None:
+    run_id, name = story.run(), "smoke-staging"
+    story.becomes(run_id, name, StageStatus.RUNNING)
+    story.log(run_id, name, lines_of("first"))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("L")
+        story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
+        story.log(run_id, name, lines_of("second"), attempt=2)
+        await settle(pilot, lambda: "second 39" in shown(pilot))
+        await pilot.press("up", "up")
+        story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
+        story.log(run_id, name, lines_of("third"), attempt=3)
+        await settle(pilot, lambda: f"{name}, attempt 2  [f: attempt 3]" in shown(pilot))
+        assert "second 37" in shown(pilot)
+        await pilot.press("f")
+        await settle(pilot, lambda: f"{name}, attempt 3 " in shown(pilot))
+        assert "third 39" in shown(pilot)
+
+
+async def test_who_follows_a_log_goes_on_with_the_next_attempt(story: Story, desk: Desk) -> None:
+    run_id, name = story.run(), "smoke-staging"
+    story.becomes(run_id, name, StageStatus.RUNNING)
+    story.log(run_id, name, lines_of("first"))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("3", "up", "end")
+        story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
+        story.log(run_id, name, lines_of("second"), attempt=2)
+        await settle(pilot, lambda: "second 39" in shown(pilot))
+
+
+async def test_who_has_scrolled_up_is_not_taken_to_the_next_stage(story: Story, desk: Desk) -> None:
+    run_id = story.run()
+    story.becomes(run_id, "build", StageStatus.RUNNING)
+    story.log(run_id, "build", lines_of("compiled"))
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("3", "up", "up")
+        story.becomes(run_id, "build", StageStatus.SUCCEEDED)
+        story.becomes(run_id, "deploy-staging", StageStatus.RUNNING)
+        await settle(pilot, lambda: "build  ✓ succeeded" in shown(pilot))
+        assert main_screen(pilot).stage_name == "build"
+        await pilot.press("end")
+        await settle(pilot, lambda: main_screen(pilot).stage_name == "deploy-staging")
+
+
+async def test_who_sees_the_whole_log_is_taken_to_the_next_stage(story: Story, desk: Desk) -> None:
+    run_id = story.run()
+    story.becomes(run_id, "build", StageStatus.RUNNING)
+    story.log(run_id, "build", "compiled\n" * 20)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, 30)) as pilot:
+        log = main_screen(pilot).query_one(LogView)
+        await pilot.press("3", "home")
+        assert log.max_scroll_y > 0
+        assert not log.is_following
+        await pilot.press("z")
+        await settle(pilot, lambda: log.max_scroll_y == 0)
+        story.becomes(run_id, "build", StageStatus.SUCCEEDED)
+        story.becomes(run_id, "deploy-staging", StageStatus.RUNNING)
+        await settle(pilot, lambda: main_screen(pilot).stage_name == "deploy-staging")
+
+
+async def test_who_has_searched_is_taken_on_after_going_to_the_end(
+    story: Story, desk: Desk
+) -> None:
+    run_id = story.run()
+    story.becomes(run_id, "build", StageStatus.RUNNING)
+    story.log(run_id, "build", "compiled\n")
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        log = main_screen(pilot).query_one(LogView)
+        assert await log.search("compiled")
+        assert not log.is_following
+        await pilot.press("3", "end")
+        assert log.is_following
+
+
 async def test_the_log_fills_the_screen_and_is_searched(story: Story, desk: Desk) -> None:
     waiting(story)
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
@@ -298,6 +402,23 @@ async def test_rollbacks_tell_who_why_and_how_it_ended(story: Story, desk: Desk)
         assert "by the executor: stage 'smoke-staging' failed" in text
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, RollbackSteps)
+
+
+async def test_why_a_run_failed_is_told_before_who_started_it(story: Story, desk: Desk) -> None:
+    failed(story)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test(size=(120, 40)) as pilot:
+        assert "on main  stage 'smoke-staging' failed  by " in shown(pilot)
+
+
+async def test_what_a_rollback_has_no_room_for_ends_with_an_ellipsis(
+    story: Story, desk: Desk
+) -> None:
+    story.rollback(story.run(), status=RollbackStatus.FAILED, error_message="the disk is " * 9)
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("4")
+        cut = next(line for line in shown(pilot).splitlines() if "the disk is" in line)
+        assert len(cut) == 80
+        assert cut.endswith("…")
 
 
 async def test_only_the_rollbacks_of_the_chosen_run_are_shown_on_demand(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -57,4 +58,16 @@ def test_when_the_others_are_done_it_is_time_at_once(clocks: Clocks) -> None:
     clocks.now, clocks.others = clocks.now + 0.01, 0.01
     assert not drawn.is_due()
     clocks.now += 0.1
+    assert drawn.is_due()
+
+
+@pytest.mark.anyio
+async def test_while_somebody_gives_way_nobody_else_draws(clocks: Clocks) -> None:
+    drawn = Pace()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(drawn.give_way())
+        await asyncio.sleep(0)
+        clocks.now += LONGEST_S + 0.01
+        assert not drawn.is_due()
+        await waiting
     assert drawn.is_due()

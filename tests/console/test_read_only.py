@@ -18,11 +18,11 @@ from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens.commands import Commands
 from orchestrate_tui.console.screens.filter_dialog import FilterDialog
 from orchestrate_tui.console.screens.help_screen import HelpScreen
-from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.readiness_screen import ReadinessScreen
 from orchestrate_tui.console.screens.releases_screen import ReleasesScreen
 from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
+from orchestrate_tui.console.screens.stage_log_screen import StageLogScreen
 from orchestrate_tui.console.watching import WATCHING_ACTIONS, WatchingApp
 from tests.console.scenery import Story, failed, now, shown, waiting
 
@@ -62,8 +62,8 @@ WAYS: dict[str, tuple[list[str], type[DOMNode]]] = {
     "rollbacks": (["4"], MainScreen),
     "zoomed": (["2", "z"], MainScreen),
     "one run's rollbacks": (["4", "o"], MainScreen),
-    "whole log": (["L"], LogScreen),
-    "log search": (["L", "slash"], LogScreen),
+    "whole log": (["L"], StageLogScreen),
+    "log search": (["L", "slash"], StageLogScreen),
     "steps": (["4", "enter"], RollbackSteps),
     "releases": (["v"], ReleasesScreen),
     "readiness": (["i"], ReadinessScreen),

@@ -60,6 +60,7 @@ async def test_the_stage_that_failed_and_its_declared_target_are_preselected(
         assert "rollback 1 --from smoke-staging --to deploy-staging --reason" in flat(pilot)
         assert "1. deploy-staging deployer: Undo staging" in flat(pilot)
         assert "stage 'smoke-staging' ran and has nothing to undo it" in flat(pilot)
+        assert "- smoke-staging" not in flat(pilot)
 
 
 async def test_the_command_names_a_database_that_is_not_meant_without(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import anyio.to_thread
 import pytest
 
 from orchestrate_tui.errors import Refused
+from orchestrate_tui.executor import distant
 from orchestrate_tui.executor.distant import DistantControl
+from orchestrate_tui.executor.lines import listener_at
+from orchestrate_tui.store.database import StoreFiles
 from tests.executor.scenery import FOREVER, HOLD, Scene, stage, undone
 
 pytestmark = pytest.mark.anyio
@@ -50,3 +54,22 @@ async def test_a_console_that_closes_does_not_wait_for_the_rollbacks_that_it_fol
             await begun(followed)
         assert isinstance(await refusal_of(followed), Refused)
         scene.gate.open()
+
+
+def test_an_executor_that_hangs_is_asked_once_and_not_for_long_what_is_protected(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distant, "_GREETING_S", 0.05)
+    sockets = StoreFiles(path).sockets
+    sockets.mkdir(parents=True)
+    path.touch()
+    with (
+        closing(listener_at(StoreFiles(path).socket(1), group_id=None, backlog=4)) as hanging,
+        DistantControl(path) as control,
+    ):
+        for _ in range(2):
+            control.greet().result(20)
+        hanging.setblocking(False)
+        hanging.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            hanging.accept()

@@ -109,7 +109,8 @@ def test_a_user_with_a_large_number_is_told_from_all_others() -> None:
 
 
 def test_an_errand_is_done_for_the_user_at_the_other_end(door: Path, desk: Desk) -> None:
-    assert said(door, line(**CANCEL)) == {"reply": "done", "answer": "done", "plan": None}
+    done: dict[str, Any] = {"reply": "done", "answer": "done", "plan": None, "protected": []}
+    assert said(door, line(**CANCEL)) == done
     ((errand, peer),) = desk.done
     assert (errand, peer) == (Cancel(key=KEY, run=1), Peer(uid=os.getuid(), name=current_user()))
 

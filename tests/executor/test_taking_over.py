@@ -21,13 +21,14 @@ from orchestrate_tui.domain.moments import spoken, utc_now
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus
 from orchestrate_tui.errors import Fenced, Refused, StaleTransition
-from orchestrate_tui.executor import remote
+from orchestrate_tui.executor import permission, remote
 from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.hub import Change
 from orchestrate_tui.executor.standstill import standstill
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.connection import Connection
 from orchestrate_tui.store.fencing import Takeover, take_over
+from orchestrate_tui.store.locks import try_hold
 from orchestrate_tui.store.recovery import interrupt
 from tests.executor.scenery import (
     FOREVER,
@@ -105,6 +106,50 @@ async def test_an_owner_that_ends_while_it_is_waited_for_starts_nothing_any_more
             tasks.start_soon(wait)
             await anyio.lowlevel.checkpoint()
             path.unlink()
+
+
+async def stopped_taker(scene: Scene) -> int:
+    """Somebody takes something over, and is stopped before they have or have not."""
+    path = scene.executor.database.files.starting_lock(scene.executor.epoch)
+    while (held := try_hold(path)) is None:
+        await anyio.lowlevel.checkpoint()
+    return held
+
+
+async def test_an_owner_starts_nothing_while_somebody_takes_over_and_does_all_else(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permission, "TOLD_AFTER_S", 0)
+    subscription = scene.hub.subscribe()
+    async with scene.running(stage("a", HOLD)) as run_id:
+        await scene.ready.line()
+        taker = await stopped_taker(scene)
+        async with scene.running(stage("b", HOLD)) as later:
+            await scene.until(later, "b", StageStatus.RUNNING)
+            scene.gate.open()
+            await scene.until(run_id, "a", StageStatus.SUCCEEDED)
+            told: list[str] = []
+            while not told:
+                told += subscription.take_warnings()
+                await anyio.lowlevel.checkpoint()
+            assert f"Process {os.getpid()} of {ME} is taking run {later} over" in told[0]
+            os.close(taker)
+            await scene.ready.line()
+            scene.gate.open()
+    assert scene.ended[later].status is RunStatus.SUCCEEDED
+
+
+async def test_what_is_cancelled_while_somebody_takes_over_is_ended_when_they_have_not(
+    scene: Scene,
+) -> None:
+    async with scene.running(stage("a", FOREVER), stage("b", FOREVER)) as run_id:
+        pids = [line.split()[1] for line in await scene.ready.lines(2)]
+        taker = await stopped_taker(scene)
+        await scene.executor.cancel(run_id)
+        assert all(map(is_running, pids))  # whose they are nobody knows yet
+        os.close(taker)
+    assert scene.ended[run_id].status is RunStatus.CANCELLED
+    assert not any(map(is_running, pids))
 
 
 async def test_what_is_taken_from_a_stopped_owner_goes_on_once(scene: Scene) -> None:

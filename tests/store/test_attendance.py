@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,10 +16,21 @@ import pytest
 
 from orchestrate_tui.domain.presence import Mode, Person
 from orchestrate_tui.store.accounts import current_user
-from orchestrate_tui.store.attendance import Attendance, present
+from orchestrate_tui.store.attendance import Attendance, named, present
 from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.fencing import read_owner
 from tests.store.conftest import Process, Spawn
 from tests.store.scenery import REPOSITORY, Store
+
+OWN = """
+import sys
+from datetime import datetime, UTC
+from orchestrate_tui.store import open_database
+from orchestrate_tui.store.owners import Ownership
+print(Ownership(open_database(sys.argv[1]), "bob", datetime.now(UTC)).epoch, flush=True)
+sys.stdin.read()
+"""
+
 
 LOOK = """
 import os, sys
@@ -83,6 +95,22 @@ def test_who_is_killed_is_gone_and_leaves_nothing(store: Store, spawn: Spawn) ->
     process.wait()
     assert others(store) == []
     assert sorted(store.path.parent.rglob("*")) == before
+
+
+def test_an_executor_is_named_by_the_number_that_its_process_has_here(
+    store: Store, spawn: Spawn
+) -> None:
+    process = spawn(OWN, store.path)
+    assert process.stdout
+    epoch = int(process.stdout.readline())
+    owner = store.database.read(lambda connection: read_owner(connection, epoch))
+    assert owner is not None
+    elsewhere = replace(owner, pid=1)  # as it is numbered in a namespace of its own
+    assert named(store.database.files, elsewhere) == f"bob (process {process.pid})"
+    process.kill()
+    process.wait(60)
+    assert named(store.database.files, owner) == f"bob (process {process.pid})"
+    assert named(store.database.files, None) == "another executor"
 
 
 def test_who_was_stopped_is_still_there(store: Store, spawn: Spawn) -> None:

@@ -48,6 +48,12 @@ def test_a_new_run_is_pending_with_all_its_stages(store: Store, history: History
     assert {stage.status for stage in history.stages(run.id)} == {StageStatus.PENDING}
 
 
+@pytest.mark.parametrize("label", ["heiß", 'a "quoted" one', "bytes \udcff that are no text"])
+def test_a_label_is_read_as_it_was_given(store: Store, history: History, label: str) -> None:
+    trigger = TriggerContext(labels=("hot", label), variables=(("a", label),))
+    assert history.run(store.new_run(trigger=trigger)).trigger == trigger
+
+
 def test_changed_paths_that_are_unknown_stay_unknown(store: Store, history: History) -> None:
     assert history.run(store.new_run()).trigger.changed is None
 
@@ -57,6 +63,13 @@ def test_the_same_pipeline_is_kept_once(store: Store, history: History) -> None:
     other = store.new_run("deploy")
     assert history.definition(first) == history.definition(second) != history.definition(other)
     assert store.select("SELECT count(*) FROM definitions") == [(2,)]
+
+
+def test_a_pipeline_that_was_drawn_is_the_same_one_in_its_next_run(
+    store: Store, history: History
+) -> None:
+    drawn = history.definition(store.new_run("build"))
+    assert history.definition(store.new_run("build")) is drawn
 
 
 def test_a_stage_goes_its_way_with_times_attempts_and_outputs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +16,12 @@ import pytest
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import RollbackStatus, RunStatus, StageStatus, StepStatus
 from orchestrate_tui.errors import StaleTransition
-from orchestrate_tui.store import get_rollback_event, insert_rollback_event, rollback_steps
+from orchestrate_tui.store import (
+    get_rollback_event,
+    insert_rollback_event,
+    open_database,
+    rollback_steps,
+)
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.fencing import check_untaken, take_over
 from orchestrate_tui.store.history import History
@@ -122,6 +128,23 @@ def test_a_run_whose_executor_lives_is_never_touched(store: Store) -> None:
     assert [statuses(store, run_id)[0] for run_id in living] == ["running", "running", "pending"]
     other.release()
     assert mark_interrupted(store.database, LATER) == (living[1],)
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_an_executor_of_another_database_keeps_nobody_alive_here(
+    store: Store,
+    tmp_path: Path,
+    is_removed: bool,  # noqa: FBT001
+) -> None:
+    with open_database(tmp_path / "other" / "store.db") as elsewhere:
+        living = Ownership(elsewhere, "alice", NOON)
+        gone = store.started_run(epoch=living.epoch)
+        assert living.epoch == store.epoch
+        store.owner._let_go()  # as if its process had died
+        if is_removed:
+            shutil.rmtree(tmp_path / "other")
+        assert mark_interrupted(store.database, LATER) == (gone,)
+        living.release()
 
 
 def test_runs_that_have_ended_are_never_touched(store: Store) -> None:

@@ -19,7 +19,7 @@ from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store import Database, open_database
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
-from orchestrate_tui.store.owners import Ownership
+from orchestrate_tui.store.owners import Ownership, is_alive
 from orchestrate_tui.store.sharing import what_hides
 from tests.other_user import OtherUser
 from tests.store.conftest import Spawn
@@ -65,6 +65,16 @@ def traces(path: Path) -> dict[str, tuple[int, ...]]:
         content = (about.st_ino, about.st_size, about.st_mtime_ns)
         found[str(file)] = (*content, about.st_mode, about.st_uid, about.st_gid)
     return found
+
+
+OWN = """
+import sys
+from datetime import datetime, UTC
+from orchestrate_tui.store import open_database
+from orchestrate_tui.store.owners import Ownership
+print(Ownership(open_database(sys.argv[1]), "bob", datetime.now(UTC)).epoch, flush=True)
+sys.stdin.read()
+"""
 
 
 DIE = """
@@ -227,12 +237,13 @@ def test_what_is_shared_is_for_the_group_to_read_and_for_nobody_to_write(
     append_note(log, "hello")
     group_id = grp.getgrnam(_group()).gr_gid
     files = store.database.files
-    readable = [path, Path(f"{path}-wal"), Path(f"{path}-shm"), log, files.owner_lock(store.epoch)]
+    readable = [path, Path(f"{path}-wal"), Path(f"{path}-shm"), log, files.owner_sign(store.epoch)]
     assert {mode(file) for file in readable} == {0o640}
     folders = [path.parent, files.runs, files.owners, log.parent]
     assert {mode(folder) for folder in folders} == {0o2750}
     assert {file.stat().st_gid for file in (*readable, *folders)} == {group_id}
-    assert mode(files.write_lock) == 0o600
+    private = (files.write_lock, files.owner_lock(store.epoch), files.starting_lock(store.epoch))
+    assert {mode(file) for file in private} == {0o600}
 
 
 def test_what_was_made_before_it_was_shared_is_shared_too(path: Path) -> None:
@@ -240,12 +251,56 @@ def test_what_was_made_before_it_was_shared_is_shared_too(path: Path) -> None:
         log = database.files.log(1, "build", 1)
         append(log, b"old\n")
         owner = Ownership(database, "alice", NOON)
-        lock = database.files.owner_lock(owner.epoch)
-        assert {mode(file) for file in (path, log, lock)} == {0o600}
+        sign = database.files.owner_sign(owner.epoch)
+        assert {mode(file) for file in (path, log, sign)} == {0o600}
     open_database(path, share_group=_group()).close()
-    assert {mode(file) for file in (path, log, lock)} == {0o640}
-    assert {mode(log.parent), mode(log.parent.parent), mode(lock.parent)} == {0o2750}
+    assert {mode(file) for file in (path, log, sign)} == {0o640}
+    assert mode(database.files.owner_lock(owner.epoch)) == 0o600
+    assert {mode(log.parent), mode(log.parent.parent), mode(sign.parent)} == {0o2750}
     owner.release()
+
+
+GRASP = """
+import fcntl, sys
+from pathlib import Path
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.owners import is_alive
+files, epoch = StoreFiles(Path(sys.argv[1])), int(sys.argv[2])
+for file in (files.owner_lock(epoch), files.starting_lock(epoch), files.write_lock):
+    try:
+        file.open()
+        print("may hold", file)
+    except PermissionError:
+        pass
+print(is_alive(files, epoch), flush=True)
+sys.stdin.readline()
+print(is_alive(files, epoch), flush=True)
+sign = files.owner_sign(epoch).open()
+fcntl.flock(sign, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_may_only_read_sees_who_lives_and_keeps_nobody_from_anything(
+    path: Path, reader: OtherUser, spawn: Spawn
+) -> None:
+    open_database(path, share_group=_group()).close()
+    owner = spawn(OWN, path)
+    epoch = int(owner.stdout.readline()) if owner.stdout else 0
+    member = reader.start(GRASP, path, epoch)
+    assert member.stdin is not None
+    assert member.stdout is not None
+    assert member.stdout.readline() == "True\n"
+    owner.kill()
+    owner.wait(60)
+    member.stdin.write("\n")
+    member.stdin.flush()
+    assert [member.stdout.readline() for _ in range(2)] == ["False\n", "held\n"]
+    assert not is_alive(StoreFiles(path), epoch)
+    with open_database(path, share_group=_group()) as database:
+        Ownership(database, "alice", NOON).release()
+    member.communicate(timeout=60)
 
 
 def test_a_folder_that_holds_other_things_is_not_shared(path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store import Database, open_database
-from orchestrate_tui.store.locks import hold_for_life
+from orchestrate_tui.store.locks import hold_for_life, is_held
 from orchestrate_tui.store.owners import Ownership, is_alive
 from tests.store.conftest import Process, Spawn
 from tests.store.scenery import NOON, Store
@@ -70,6 +70,17 @@ def test_an_executor_lives_until_it_lets_go(store: Store) -> None:
     owner.release()
     assert not is_alive(store.database.files, owner.epoch)
     assert not store.database.files.owner_lock(owner.epoch).exists()
+
+
+def test_an_executor_lets_go_although_its_files_cannot_be_removed(store: Store) -> None:
+    owner = Ownership(store.database, "bob", NOON)
+    folder = store.database.files.owners
+    folder.rename(folder.with_name("elsewhere"))
+    folder.write_text("a file where a folder should be")
+    owner.release()
+    folder.unlink()
+    folder.with_name("elsewhere").rename(folder)
+    assert not is_alive(store.database.files, owner.epoch)
 
 
 def test_nobody_and_an_unknown_executor_are_not_alive(store: Store) -> None:
@@ -157,3 +168,13 @@ print(is_alive(files, int(sys.argv[2])))
 """
     output, complaint = spawn(look, store.path, store.epoch).communicate(timeout=60)
     assert (output, complaint) == ("True\n", "")
+
+
+@pytest.mark.parametrize("name", ["owner_lock", "owner_sign"])
+def test_what_says_that_an_executor_lives_is_made_anew_when_it_was_removed(
+    store: Store, name: str
+) -> None:
+    file: Path = getattr(store.database.files, name)(store.epoch)
+    file.unlink()
+    store.owner.keep()
+    assert is_held(file)

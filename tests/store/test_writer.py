@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -173,6 +173,7 @@ def test_what_is_acknowledged_while_the_disk_fills_up_is_kept(database: Database
     allow_pages(database, 2)
     with busy(database):
         futures = [database.submit(adding(word)) for word in ("a", "b", "x" * MEGABYTE, "c", "d")]
+    wait(futures, 30)
     allow_pages(database, MEGABYTE)
     kept = [future.result(30) for future in futures if not error_of(future)]
     assert words(database) == kept

@@ -126,7 +126,10 @@ WITHOUT: dict[str, tuple[tuple[Any, str, Any], ...]] = {
     ),
     "programs that go on": ((environments, "_goes_on", lambda *_: False),),
     "tripping": ((rollback, "trip", _nobody),),
-    "locks of owners": ((recovery, "is_alive", _has_written_lately),),
+    "locks of owners": (
+        (recovery, "is_alive", _has_written_lately),
+        (recovery, "works_here", _nobody),
+    ),
     "order of rollbacks": ((breakers, "_COUNT", _COUNT_BY_CLOCK),),
     "order of the record": ((environments, "_NEWER", _NEWER_BY_CLOCK),),
     "steady hours": ((breakers, "_COUNT", _HOUR_BY_CLOCK),),

@@ -103,6 +103,7 @@ class StoreMachine(RuleBasedStateMachine):
     def come(self) -> None:
         """Another executor, on a connection of its own."""
         store = Store.of(self.opened.enter_context(open_database(self.path)))
+        self.opened.callback(store.owner._let_go)
         self.executors.append(store)
         self.writers.append(store)
 

@@ -11,19 +11,25 @@ import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from orchestrate_tui.domain.notification import Delivery, DeliveryStatus, Notification
+from orchestrate_tui.domain.notifying import Occasion
 from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.run import TriggerContext
 from orchestrate_tui.domain.status import StageStatus
+from orchestrate_tui.executor import notices
 from orchestrate_tui.executor.control import BegunRun, Control
+from orchestrate_tui.executor.notices import message_of
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.rollbacks import list_rollback_events
 from tests.console.terminal import REPOSITORY, Terminal
 from tests.torture.conftest import Amount, Figure
 from tests.torture.hostile_text import (
@@ -59,6 +65,7 @@ import json, sys
 from pathlib import Path
 from orchestrate_tui.console.app import run_console
 from orchestrate_tui.executor.control import Control
+from orchestrate_tui.executor.notices import message_of
 from orchestrate_tui.executor.people import People
 from orchestrate_tui.store.database import open_database
 from orchestrate_tui.store.history import History
@@ -68,6 +75,12 @@ with open_database(Path("t.db")) as database, Control(database, people=people) a
     run_id, *files = sys.argv[1:]
     files = list(map(Path, files))
     sys.exit(run_console(History(database.path), control, files=files, run_id=int(run_id)))
+"""
+WATCHING = """
+import sys
+from orchestrate_tui.cli import main
+
+sys.exit(main(["--read-only"]))
 """
 COMMANDS = """
 import json, sys
@@ -302,12 +315,18 @@ class Wire(Terminal):
     patience_s = 60.0
 
     def __init__(
-        self, scene: Scene, folder: Path, *kinds: str, off: str = "", is_real: bool = True
+        self,
+        scene: Scene,
+        folder: Path,
+        *kinds: str,
+        off: str = "",
+        program: str = CONSOLE,
+        is_real: bool = True,
     ) -> None:
         self.heard = bytearray()
         self._is_real = is_real
         shutil.copytree(scene.folder, folder)
-        (folder / "program.py").write_text(off + CONSOLE)
+        (folder / "program.py").write_text(off + program)
         runs = [scene.runs[kind] for kind in kinds]  # the first one is shown, all files are offered
         words = ["program.py", str(runs[0][0]), *(Path(run.file).name for _, run in runs)]
         size = {"COLUMNS": str(self.columns), "LINES": str(self.rows)}  # a test runner may set them
@@ -343,6 +362,8 @@ class Wire(Terminal):
 
 QUIET_S = 0.15
 DOWN, RIGHT, ESCAPE, START, HOME = "\x1b[B", "\x1b[C", "\x1b", "\x13", "\x1b[H"
+SURE_ESCAPE = "\x1b[27u"
+"""Whatever was typed before it, and seems to go on."""
 
 
 def look_at_run(console: Wire, scene: Scene, kind: str) -> None:
@@ -361,6 +382,10 @@ def look_at_run(console: Wire, scene: Scene, kind: str) -> None:
     console.press(ESCAPE, gone="n Next")
     console.press(ESCAPE, gone="Esc: close")
     console.press("o", gone="only this run")
+
+
+def ask_for_its_rollback(console: Wire, kind: str) -> None:
+    """What the dialog shows that rolls it back; then go to the run before it."""
     console.press("R", "Back to stage", mark(kind, "nam"))
     console.press(ESCAPE, gone="Back to stage")
     console.press("1" + DOWN)
@@ -401,9 +426,38 @@ def test_no_screen_lets_a_text_steer_the_terminal(
         console.until("1 Runs")
         for kind in kinds:
             look_at_run(console, scene, kind)
+            ask_for_its_rollback(console, kind)
         start_and_cancel(console, kinds)
     assert damage(bytes(console.heard), of_console=True) == []
     figure("payloads", len(kinds))
+    figure("bytes read", f"{len(console.heard):,}")
+
+
+@pytest.mark.attack("hostile text in the console")
+def test_no_screen_of_who_only_watches_lets_a_text_steer_the_terminal(
+    scene: Scene, rng: random.Random, amount: Amount, tmp_path: Path, figure: Figure
+) -> None:
+    newest_first = list(PAYLOADS)[::-1]
+    watched = sorted(rng.sample(range(len(newest_first)), amount(short=1, long=len(newest_first))))
+    with Wire(scene, tmp_path / "console", newest_first[0], program=WATCHING) as console:
+        console.until("1 Runs")
+        at = 0
+        for number in watched:
+            kind = newest_first[number]
+            console.type("1" + DOWN * (number - at))
+            at = number
+            look_at_run(console, scene, kind)
+            console.press("1v", "Enter its run")
+            console.press("q", gone="Enter its run")
+            console.press("i", "be undone?", mark(kind, "stg"))
+            console.press("q", gone="be undone?")
+            pasted = f"\x1b[200~{marked(kind, 'arg')}\x1b[201~"  # what a terminal sends of it
+            for keys in (("/", pasted), ("L", "/", pasted), (":", pasted), ("?", pasted)):
+                console.press_blindly((*keys, *(SURE_ESCAPE,) * 3))
+        console.press_blindly((ESCAPE, "q"))
+        assert console.ends() == 0
+    assert damage(bytes(console.heard), of_console=True) == []
+    figure("payloads", len(watched))
     figure("bytes read", f"{len(console.heard):,}")
 
 
@@ -431,3 +485,46 @@ def test_without_filters_the_console_lets_every_text_steer_the_terminal(
         for kind in STEERING:
             console.hear(marked(kind, "nam")[:10])  # the list of runs has no room for more
     assert damage(bytes(console.heard), of_console=True)
+
+
+# What people are told
+
+
+def messages(scene: Scene) -> Iterator[tuple[str, str]]:
+    """Each payload, and the message that tells how its run was rolled back."""
+    with open_database(scene.folder / "t.db") as database:
+        for kind, (run_id, pipeline) in scene.runs.items():
+            notification = Notification(
+                id=1,
+                run_id=run_id,
+                rule=0,
+                occasion=Occasion.RUN_FAILED,
+                stage_name=pipeline.pipeline.stages[0].name,
+                detail=marked(kind, "rsn"),
+                created_at=datetime.now(UTC),
+            )
+            delivery = Delivery(
+                id=1, notification_id=1, step=0, channel="TEAM", status=DeliveryStatus.PENDING
+            )
+            (event,) = list_rollback_events(database, run_id=run_id)
+            for occasion in Occasion:
+                of_rollback = event.id if occasion.name.startswith("ROLLBACK") else None
+                one = replace(notification, occasion=occasion, rollback_id=of_rollback)
+                told = message_of(database, one, delivery)
+                yield kind, f"{told.title}\n{told.body}"
+
+
+@pytest.mark.attack("hostile text in messages")
+def test_no_message_has_a_text_in_it_that_steers_a_terminal(scene: Scene) -> None:
+    for kind, text in messages(scene):
+        assert damage(text.encode(), of_console=False) == [], kind
+        assert all(mark(kind, field) in text for field in ("nam", "rsn"))
+
+
+@pytest.mark.control("hostile text in messages")
+def test_without_the_filter_messages_have_such_texts_in_them(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "visible", str)
+    harmed = {kind for kind, text in messages(scene) if damage(text.encode(), of_console=False)}
+    assert harmed >= STEERING - {"lines"}

@@ -76,6 +76,7 @@ def judging_by_clock() -> None:
         return before != size or time.monotonic() - since < HASTE_S
 
     recovery.is_alive = is_alive  # type: ignore[attr-defined]
+    recovery.works_here = lambda *_: False  # type: ignore[attr-defined]
 
 
 PREPARATIONS: dict[str, tuple[Callable[[Database, float], None], Callable[[], None]]] = {

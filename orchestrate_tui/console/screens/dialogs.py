@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from orchestrate_tui.console.screens.decision_dialog import DecisionDialog
     from orchestrate_tui.console.screens.filter_dialog import FilterDialog
     from orchestrate_tui.console.screens.help_screen import HelpScreen
-    from orchestrate_tui.console.screens.log_screen import LogScreen
     from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
     from orchestrate_tui.console.screens.operator_releases import OperatorReleases
     from orchestrate_tui.console.screens.question import yes_or_no
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     )
     from orchestrate_tui.console.screens.rollback_dialog import RollbackDialog
     from orchestrate_tui.console.screens.rollback_steps import RollbackSteps
+    from orchestrate_tui.console.screens.stage_log_screen import StageLogScreen
     from orchestrate_tui.console.screens.step_dialog import StepDialog
     from orchestrate_tui.console.screens.take_over_dialog import take_over_dialog
 
@@ -38,7 +38,6 @@ __all__ = [
     "DecisionDialog",
     "FilterDialog",
     "HelpScreen",
-    "LogScreen",
     "NewRunDialog",
     "OperatorReleases",
     "ReadinessScreen",
@@ -48,6 +47,7 @@ __all__ = [
     "ResumeDialog",
     "RollbackDialog",
     "RollbackSteps",
+    "StageLogScreen",
     "StepDialog",
     "cancel_question",
     "choice",
@@ -63,10 +63,10 @@ _WATCHING = {
     "Commands": "commands",
     "FilterDialog": "filter_dialog",
     "HelpScreen": "help_screen",
-    "LogScreen": "log_screen",
     "ReadinessScreen": "readiness_screen",
     "ReleasesScreen": "releases_screen",
     "RollbackSteps": "rollback_steps",
+    "StageLogScreen": "stage_log_screen",
     "choice": "commands",
 }
 _OPERATING = {

@@ -36,6 +36,7 @@ class FilterDialog(Dialog[RunFilter]):
         """A field for each condition."""
         with Vertical(classes="frame") as frame:
             frame.border_title = Content("Show only")
+            frame.border_subtitle = Content("Tab next · Enter show these · Esc close")
             yield Field("Pipeline", "its whole name; any", value=self._present.pipeline or "")
             with Horizontal(id="status"):
                 yield Label("Status")

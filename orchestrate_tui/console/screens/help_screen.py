@@ -63,7 +63,7 @@ class HelpScreen(Dialog[None]):
         Binding("question_mark,q", "leave", "Close", show=False),
     ]
     DEFAULT_CSS = """
-    HelpScreen > .frame { width: 72; }
+    HelpScreen > .frame { width: 80; scrollbar-size: 1 1; }
     """
 
     def __init__(self, *, is_read_only: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -16,7 +16,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
-from orchestrate_tui.console.asking import outcome
+from orchestrate_tui.console.asking import beside, outcome
 from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
 from orchestrate_tui.console.company import company
 from orchestrate_tui.console.durations import Clock
@@ -25,16 +25,15 @@ from orchestrate_tui.console.looking import Looking
 from orchestrate_tui.console.pace import Pace
 from orchestrate_tui.console.run_filter import RunFilter
 from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
-from orchestrate_tui.console.stage_label import without_output
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.banner import Banner
 from orchestrate_tui.console.widgets.key_line import KeyLine
-from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.console.widgets.stage_log import StageLog
 from orchestrate_tui.console.widgets.status_line import StatusLine
 from orchestrate_tui.console.widgets.trouble_line import TroubleLine
 from orchestrate_tui.console.widgets.waiting_line import WaitingLine
@@ -44,6 +43,8 @@ from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+
+    from textual.worker import Worker
 
     from orchestrate_tui.console.ports import Attendance
     from orchestrate_tui.domain.events import RollbackEvent, RollbackStep
@@ -74,6 +75,7 @@ class LiveScreen(Screen[None]):
 
     BLANK = True
     AUTO_FOCUS = ""
+    NO_RUNS: ClassVar[str] = "No runs yet"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]  # noqa: RUF012  (Textual's way)
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (FLAT, "-high")]  # noqa: RUF012
 
@@ -97,12 +99,14 @@ class LiveScreen(Screen[None]):
         self._is_read_only = read_only
         self._attendance = attendance
         self._people: tuple[Person, ...] | None = None
+        self._look: Worker[None] | None = None
         self._stage_is_mine = False
         self._filter = RunFilter()
         self._only_this_run = False
         self._was_shown = False
         self._lights = Looking(history, lights)
-        self._pace = Pace()
+        self.pace = Pace()
+        self._is_second_over = False
         self.waiting: tuple[RollbackEvent, ...] = ()
         self.breakers: tuple[Breaker, ...] = ()
 
@@ -119,7 +123,7 @@ class LiveScreen(Screen[None]):
                 yield StageGraphView(id="graph", clock=self._clock)
                 with Vertical(id="stage"):
                     yield StageDetail()
-                    yield LogView(id="log")
+                    yield StageLog(id="log")
                 yield RollbackHistory(id="rollbacks", clock=self._clock)
         yield KeyLine()
 
@@ -135,7 +139,7 @@ class LiveScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the newest run, or the one that was asked for."""
         self._entitle()
-        self._look_round()
+        self._people = self._attendance.people() if self._attendance is not None else None
         self._show_runs()
         self.query_one(RollbackHistory).show(self._fetch_rollbacks)
         run_id = self._first_run_id or self.query_one(RunsList).current
@@ -147,7 +151,7 @@ class LiveScreen(Screen[None]):
         self.set_focus(self.query_one(StageGraphView if run_id is not None else RunsList))
         self.query_one(KeyLine).take_over()  # with the first picture, not after it
         self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
-        self.set_interval(1, self._tick)
+        self.set_interval(1, self._note_second)
 
     def on_unmount(self) -> None:
         """Find nothing more out."""
@@ -177,7 +181,7 @@ class LiveScreen(Screen[None]):
         self.query_one(RunsList).show(
             self._filter.fetch_from(self._history),
             self._history.last_rollbacks,
-            empty_text="No run matches the filter" if self._filter else "No runs yet",
+            empty_text="No run matches the filter" if self._filter else self.NO_RUNS,
         )
 
     def _frame(self, pane: str) -> Widget:
@@ -225,7 +229,7 @@ class LiveScreen(Screen[None]):
         self.picture = self.stage_name = None
         self.query_one(RunsList).choose(None)
         self.query_one(StageGraphView).clear()
-        self.query_one(LogView).follow_file(None)
+        self.query_one(StageLog).clear()
         self._show_rollbacks_of_run()
         self._tell()
         self.offer_keys()
@@ -239,9 +243,8 @@ class LiveScreen(Screen[None]):
         picture, name = self.picture, self.stage_name
         if picture is None or name is None:
             return
-        stage = picture.by_name[name]
-        path = self._history.log_path(picture.run.id, name, max(stage.attempt, 1))
-        self.query_one(LogView).follow_file(path, without_output(stage, picture.run))
+        log_path, stage = self._history.log_path, picture.by_name[name]
+        self.query_one(StageLog).show(log_path, picture.run, stage)
         self._tell()
         self.offer_keys()
 
@@ -252,7 +255,9 @@ class LiveScreen(Screen[None]):
         """Say how the run and the stage stand, and since when."""
         now = self._clock()
         self.query_one(RunHeader).show(self.picture, now=now, is_read_only=self._is_read_only)
-        self.query_one(StageDetail).show(self.picture, self.stage_name, now)
+        log = self.query_one(StageLog)
+        older = log.attempt if log.is_older else 0
+        self.query_one(StageDetail).show(self.picture, self.stage_name, now, logged=older)
         self.query_one(StatusLine).show(self._status())
 
     def _status(self) -> Iterable[Content]:
@@ -260,9 +265,19 @@ class LiveScreen(Screen[None]):
         return () if self._people is None else (company(self._people, self.picture),)
 
     def _look_round(self) -> None:
-        """Find out who is there."""
-        if self._attendance is not None:
-            self._people = self._attendance.people()
+        """Find out who is there, unless that is under way: the kernel takes its time to tell."""
+        if self._attendance is not None and (self._look is None or self._look.is_finished):
+            self._look = self._find_people(self._attendance)
+
+    @work()
+    async def _find_people(self, attendance: Attendance) -> None:
+        self._people = await outcome(beside(attendance.people))
+        for line in self.query(StatusLine):  # which is gone before the screen is
+            line.show(self._status())
+
+    @on(StageLog.LastWanted)
+    def _last_attempt_wanted(self) -> None:
+        self._show_stage()
 
     @on(StageGraphView.StageChosen)
     def _stage_chosen(self, event: StageGraphView.StageChosen) -> None:
@@ -275,13 +290,20 @@ class LiveScreen(Screen[None]):
 
     def _drain(self) -> None:
         """Take over what changed; only what is shown is read again, and who works goes first."""
-        if not self._pace.is_due():
+        if not self.pace.is_due():
             return
+        if self._is_second_over:
+            self._is_second_over = False
+            self._tick()
         changes = self._bridge.drain()
         if changes:
             self._take_over(changes)
-        self.query_one(LogView).catch_up()
+        self.query_one(StageLog).catch_up()
         self.query_one(TroubleLine).show(self.trouble)
+
+    def _note_second(self) -> None:
+        """Let times go on as soon as it is time to draw."""
+        self._is_second_over = True
 
     @property
     def trouble(self) -> str:
@@ -317,7 +339,8 @@ class LiveScreen(Screen[None]):
         picture = self.picture = RunPicture.read(self._history, run_id, before, changed=changed)
         graph = self.query_one(StageGraphView)
         graph.update_stages(picture.stages, picture.undoing)
-        is_free = not self._stage_is_mine and graph.chosen == self.stage_name  # else it was left
+        is_left = self._stage_is_mine or graph.chosen != self.stage_name
+        is_free = not is_left and not self.query_one(StageLog).is_read
         if is_free and self.stage_name != picture.stage_of_interest:
             self.stage_name = picture.stage_of_interest
             graph.choose(self.stage_name)

@@ -20,6 +20,7 @@ from orchestrate_tui.console.widgets.log_view import LogView
 class LogScreen(Screen[None]):
     """Follows one file until it is left."""
 
+    LOG: ClassVar[type[LogView]] = LogView
     CSS_PATH = "log_screen.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,L", "leave", "Back"),
@@ -38,7 +39,7 @@ class LogScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """The title, the log, the search field when it is asked for."""
         yield Static(self._heading, id="heading")
-        yield LogView(id="log")
+        yield self.LOG(id="log")
         yield Input(placeholder="search for", id="wanted", compact=True)
         yield KeyLine()
 
@@ -46,9 +47,17 @@ class LogScreen(Screen[None]):
         """Begin to follow."""
         log = self.query_one(LogView)
         self.query_one(Input).display = False
-        log.follow_file(self._path, self._empty_text)
+        self.show_log()
         log.focus()
-        self.set_interval(1 / DRAINS_PER_SECOND, log.catch_up)
+        self.set_interval(1 / DRAINS_PER_SECOND, self.catch_up)
+
+    def show_log(self) -> None:
+        """Show the file."""
+        self.query_one(LogView).follow_file(self._path, self._empty_text)
+
+    def catch_up(self) -> None:
+        """Take over what was written since."""
+        self.query_one(LogView).catch_up()
 
     def action_leave(self) -> None:
         """Close the search, or go back."""

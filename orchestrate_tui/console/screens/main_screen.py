@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -11,10 +12,10 @@ from orchestrate_tui.console.screens import dialogs
 from orchestrate_tui.console.screens.live_screen import PANES, LiveScreen
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.banner import Banner
-from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.console.widgets.stage_log import StageLog
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.run_filter import RunFilter
@@ -89,12 +90,18 @@ class MainScreen(LiveScreen):
 
     def action_full_log(self) -> None:
         """Show the log on the whole screen."""
-        log = self.query_one(LogView)
-        if log.path is not None and self.picture is not None:
-            run, stage = self.picture.run, self.picture.by_name[self.stage_name or ""]
-            attempt = f", attempt {stage.attempt}" if stage.attempt > 1 else ""
-            title = f"#{run.id} {run.pipeline}  {stage.stage_name}{attempt}"
-            self.app.push_screen(dialogs.LogScreen(log.path, plain(title), log.empty_text))
+        pane = self.query_one(StageLog)
+        if pane.path is not None and self.picture is not None and self.stage_name is not None:
+            run, name = self.picture.run, self.stage_name
+            title = plain(f"#{run.id} {run.pipeline}  {name}")
+            show = partial(self._show_log, run.id, name)
+            self.app.push_screen(dialogs.StageLogScreen(pane, title, show))
+
+    def _show_log(self, run_id: int, stage_name: str, log: StageLog) -> None:
+        """Have a log show what is known of a stage now."""
+        picture = self.picture
+        if picture is not None and picture.run.id == run_id:
+            log.show(self._history.log_path, picture.run, picture.by_name[stage_name])
 
     def action_readiness(self) -> None:
         """Show whether the stages of the chosen run could be undone."""

@@ -20,17 +20,18 @@ from orchestrate_tui.console.asking import outcome
 from orchestrate_tui.console.latch import latch_text
 from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.new_run import pipeline_files, problems, trigger_of
-from orchestrate_tui.console.pace import give_way
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.styled import lines, plain, toned
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.console.widgets.field import Field
+from orchestrate_tui.console.widgets.status_line import StatusLine
 from orchestrate_tui.console.widgets.tick import Tick
 from orchestrate_tui.errors import OrchestrateError, PipelineFileError, Problem, Severity
 from orchestrate_tui.spec import LoadedPipeline, load_pipeline
 
 if TYPE_CHECKING:
     from orchestrate_tui.console.latch import LatchedControl
+    from orchestrate_tui.console.pace import Pace
     from orchestrate_tui.domain.run import TriggerContext
 
 MOST_PROBLEMS = 2
@@ -45,9 +46,10 @@ class NewRunDialog(Dialog[int]):
         Binding("W", "turn_latch", "Unlock", show=False),
     ]
 
-    def __init__(self, control: LatchedControl, files: Sequence[Path]) -> None:
+    def __init__(self, control: LatchedControl, files: Sequence[Path], pace: Pace) -> None:
         super().__init__()
         self._control = control
+        self._pace = pace
         self._files = pipeline_files(files, Path())
         self._loaded: LoadedPipeline | None = None
         self._is_starting = False
@@ -68,7 +70,7 @@ class NewRunDialog(Dialog[int]):
                 yield Field("Changed paths", "unknown; - when nothing changed", "changed")
                 yield Tick("Simulate: run no agent, change nothing", compact=True)
             yield Static(id="state")
-            yield Static(id="latch")
+            yield StatusLine()
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button("Start", id="start", variant="primary", compact=True, disabled=True)
@@ -157,10 +159,8 @@ class NewRunDialog(Dialog[int]):
 
     def _show_latch(self) -> None:
         """Say whether this console is locked for the run, or for how long it is not."""
-        text = latch_text(self._control.latch, self._environments)
-        line = self.query_one("#latch", Static)
-        line.display = bool(text.plain)
-        line.update(text)
+        latch = latch_text(self._control.latch, self._environments)
+        self.query_one(StatusLine).show((latch,))
 
     def action_turn_latch(self) -> None:
         """Unlock what the run would touch for a while, or lock it again."""
@@ -223,7 +223,7 @@ class NewRunDialog(Dialog[int]):
             self._say([toned(text, Tone.BAD) for text in error.lines])
             self.query_one("#start").focus()  # where W is a key, and no letter that is typed
         else:
-            await give_way()
+            await self._pace.give_way()
             self.dismiss(run_id)
 
 

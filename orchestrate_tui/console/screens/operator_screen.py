@@ -56,6 +56,7 @@ _DEPENDENT_ACTIONS = (
 class OperatorScreen(RollbackKeys, inherit_bindings=False):
     """Opens the dialogs, and asks the executor for what has none."""
 
+    NO_RUNS = "No runs yet: n starts one"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("R", "roll_back", "Rollback", key_display="R", tooltip="Roll the chosen run back"),
         Binding("n", "new_run", "New", tooltip="Start a run of a pipeline"),
@@ -185,7 +186,8 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
 
     def action_new_run(self) -> None:
         """Ask which run to start."""
-        self.app.push_screen(dialogs.NewRunDialog(self._control, self._files), self._go_to_run)
+        dialog = dialogs.NewRunDialog(self._control, self._files, self.pace)
+        self.app.push_screen(dialog, self._go_to_run)
 
     def _go_to_run(self, run_id: int | None) -> None:
         if run_id is not None:

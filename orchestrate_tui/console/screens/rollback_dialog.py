@@ -151,7 +151,7 @@ class RollbackDialog(Dialog[int]):
         return joined([toned(mark.glyph, mark.tone), plain(name)], " ")
 
     def _target_prompt(self, name: str) -> Content:
-        note = "" if self._choice.can_be_undone(name) else "nothing undoes it"
+        note = "" if self._choice.can_be_undone(name) else "no undo"
         return joined([self._prompt(name), toned(note, Tone.QUIET)])
 
     @on(OptionList.OptionHighlighted, "#sources")

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual.widgets import Static
+from textual.content import Content
 
 from orchestrate_tui.console.styled import lines, plain
+from orchestrate_tui.console.widgets.told_line import Notice
 
 MOST_SHOWN = 3
 """Of several warnings the last so many, one to a line."""
 
 
-class Banner(Static):
+class Banner(Notice):
     """The last warnings, until they are put away."""
 
     DEFAULT_CSS = """
-    Banner {
-        height: auto;
-        max-height: 6;
-        padding: 0 1;
-        background: $error;
-        color: $text;
-        text-style: bold;
-        display: none;
-    }
+    Banner { max-height: 6; }
     """
 
     def __init__(self) -> None:
@@ -36,10 +29,9 @@ class Banner(Static):
         if new := list(sentences):
             self._warnings = [*self._warnings, *new][-MOST_SHOWN:]
             *others, last = map(plain, self._warnings)
-            self.update(lines([*others, last + plain("  [Esc: put away]")]))
-            self.display = True
+            self.tell(lines([*others, last + plain("  [Esc: put away]")]))
 
     def put_away(self) -> None:
         """Show nothing any more."""
         self._warnings = []
-        self.display = False
+        self.tell(Content())

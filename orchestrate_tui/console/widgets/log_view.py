@@ -115,9 +115,20 @@ class LogView(LineView):
         self.is_following = new_value >= self.max_scroll_y
 
     def on_resize(self) -> None:
-        """Keep the end in view."""
-        if self.is_following:
-            self.call_after_refresh(self._forget)
+        """Keep the end in view, as it does from now on if there is room for it now."""
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        if self.is_following or self.scroll_y >= self.max_scroll_y:
+            self._follow()
+
+    def _follow(self) -> None:
+        self.is_following = True
+        self._forget()
+
+    def action_scroll_end(self) -> None:
+        """Go to the end and follow, even where everything is in view already."""
+        self._follow()
 
     async def search(self, text: str, *, forward: bool = True) -> bool:
         """Go to the next line that contains `text`, from the last found one or what is visible."""

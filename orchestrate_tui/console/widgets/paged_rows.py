@@ -9,6 +9,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from orchestrate_tui.console.durations import Clock
+from orchestrate_tui.console.text import cell_width, shortened
 from orchestrate_tui.console.widgets.line_view import Piece, RowView
 from orchestrate_tui.domain.moments import utc_now
 
@@ -103,4 +104,16 @@ class PagedRows(RowView, Generic[N]):
             empty = self.EMPTY if place == line == 0 else ""
             return self.strip([(f" {empty}", self.look("line--faint"))])
         style = self.ground("line--cursor") if place == self.cursor and self.has_focus else None
-        return self.strip(self.pieces(self.rows[place], line), style=style)
+        pieces = _fitting(list(self.pieces(self.rows[place], line)), self.picture.room)
+        return self.strip(pieces, style=style)
+
+
+def _fitting(pieces: Sequence[Piece], room: int) -> Iterator[Piece]:
+    """As much of a line as there is room for; an ellipsis says that there is more."""
+    is_too_long = sum(cell_width(text) for text, _ in pieces) > room
+    for text, look in pieces:
+        if is_too_long and cell_width(text) >= room:
+            yield shortened(f"{text} ", room), look
+            return
+        yield text, look
+        room -= cell_width(text)

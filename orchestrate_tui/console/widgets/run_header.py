@@ -55,8 +55,8 @@ def _about(picture: RunPicture, now: datetime) -> Content:
             told(picture.notifications),
             toned("~simulated" if run.simulated else "", Tone.ATTENTION),
             plain(f"on {run.trigger.branch}" if run.trigger.branch else ""),
-            toned(f"by {run.actor}", Tone.QUIET),
             toned(run.reason, Tone.QUIET),
+            toned(f"by {run.actor}", Tone.QUIET),
             _rehearsed(picture, now),
         ]
     )

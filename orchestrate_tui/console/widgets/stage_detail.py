@@ -25,16 +25,23 @@ class StageDetail(ToldLine):
     StageDetail { height: auto; max-height: 2; padding: 0 1; }
     """
 
-    def show(self, picture: RunPicture | None, stage_name: str | None, now: datetime) -> None:
-        """Tell how a stage stands."""
+    def show(
+        self,
+        picture: RunPicture | None,
+        stage_name: str | None,
+        now: datetime,
+        *,
+        logged: int = 0,
+    ) -> None:
+        """Tell how a stage stands; `logged` is the older attempt whose log is shown, 0 for none."""
         stage = picture.by_name.get(stage_name or "") if picture else None
         if picture is None or stage is None:
             self.tell(Content())
             return
-        self.tell(joined(_facts(picture, stage, now)))
+        self.tell(joined(_facts(picture, stage, now, logged)))
 
 
-def _facts(picture: RunPicture, stage: StageRun, now: datetime) -> Iterator[Content]:
+def _facts(picture: RunPicture, stage: StageRun, now: datetime, logged: int) -> Iterator[Content]:
     defined = picture.defined[stage.stage_name]
     mark = mark_of(stage, may_fail=defined.on_failure is OnFailure.CONTINUE)
     if stage.stage_name in picture.undoing:
@@ -45,6 +52,8 @@ def _facts(picture: RunPicture, stage: StageRun, now: datetime) -> Iterator[Cont
     yield plain("" if seconds is None else duration(seconds))
     if stage.attempt > 1 or defined.retry.attempts > 1:
         yield plain(f"attempt {stage.attempt} of {defined.retry.attempts}")
+    if logged:
+        yield toned(f"log of attempt {logged} [3 End: the last one]", Tone.ATTENTION)
     if stage.exit_code and not stage.reason:
         yield toned(f"exit {stage.exit_code}", Tone.BAD)
     yield toned(f"agent {stage.agent}", Tone.QUIET)

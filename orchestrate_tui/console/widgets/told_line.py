@@ -1,4 +1,4 @@
-"""A text of a line or two that is told again and again, and seldom differs."""
+"""Texts of a line or two that are told again and again, and seldom differ."""
 
 from __future__ import annotations
 
@@ -23,3 +23,30 @@ class ToldLine(Static):
         """How many lines a text takes; 0 for none, and before there is room."""
         width = self.content_size.width
         return text.get_height(self.styles.get_rules(), width) if width and text.plain else 0
+
+
+class PassingLine(ToldLine):
+    """One that is only there while there is something to tell."""
+
+    DEFAULT_CSS = """
+    PassingLine { padding: 0 1; display: none; }
+    """
+
+    def tell(self, text: Content) -> None:
+        """Show a text, or nothing."""
+        if self.display != bool(text.plain):
+            self.display = bool(text.plain)
+        super().tell(text)
+
+
+class Notice(PassingLine):
+    """What nobody may overlook."""
+
+    DEFAULT_CSS = """
+    Notice {
+        height: auto;
+        background: $error;
+        color: $text;
+        text-style: bold;
+    }
+    """

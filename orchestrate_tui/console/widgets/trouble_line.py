@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from textual.widgets import Static
-
 from orchestrate_tui.console.styled import plain
+from orchestrate_tui.console.widgets.told_line import Notice
 
 
-class TroubleLine(Static):
+class TroubleLine(Notice):
     """Says what is wrong for as long as it is; nothing puts it away before."""
 
     DEFAULT_CSS = """
-    TroubleLine {
-        height: auto;
-        max-height: 3;
-        padding: 0 1;
-        background: $error;
-        color: $text;
-        text-style: bold;
-        display: none;
-    }
+    TroubleLine { max-height: 3; }
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._trouble = ""
 
     def show(self, trouble: str) -> None:
         """Say what is wrong; "" is nothing."""
-        if trouble != self._trouble:
-            self._trouble = trouble
-            self.update(plain(f"{trouble}. Nothing new starts; it goes on by itself"))
-            self.display = bool(trouble)
+        said = f"{trouble}. Nothing new starts; it goes on by itself" if trouble else ""
+        self.tell(plain(said))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.widgets import Static
-
 from orchestrate_tui.console.styled import plain
+from orchestrate_tui.console.widgets.told_line import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,32 +18,17 @@ Waiting = tuple["RollbackEvent", "RollbackStep | None"]
 """A rollback that waits, and the step for which it does, as far as that is known."""
 
 
-class WaitingLine(Static):
+class WaitingLine(Notice):
     """Stands there for as long as somebody has to decide; nothing puts it away before."""
 
     DEFAULT_CSS = """
-    WaitingLine {
-        height: auto;
-        max-height: 2;
-        padding: 0 1;
-        background: $warning;
-        color: $text;
-        text-style: bold;
-        display: none;
-    }
+    WaitingLine { max-height: 2; background: $warning; }
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._said = ""
 
     def show(self, waiting: Sequence[Waiting], breakers: Sequence[Breaker], *, keys: bool) -> None:
         """Say what waits and what is tripped, and with `keys` which key decides."""
-        said = "\n".join(filter(None, (_waits(waiting, keys=keys), _tripped(breakers, keys=keys))))
-        if said != self._said:
-            self._said = said
-            self.update(plain(said))
-            self.display = bool(said)
+        said = filter(None, (_waits(waiting, keys=keys), _tripped(breakers, keys=keys)))
+        self.tell(plain("\n".join(said)))
 
 
 def _waits(waiting: Sequence[Waiting], *, keys: bool) -> str:

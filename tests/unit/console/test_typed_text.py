@@ -35,6 +35,47 @@ def test_what_makes_no_sense_does_not_keep_away_what_comes_after_it(sequence: st
     assert last.key == "x"
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 99])
+def test_nothing_that_is_pasted_is_a_key(size: int) -> None:
+    typed = "a\x1b[200~x\x1b(0qR\x1b\x1b[B\x1b[20\x1b[201~b\x1b[2~\x1b[200~ok\x1b[201~c"
+    parser = TypedText()
+    pieces = (typed[at : at + size] for at in range(0, len(typed), size))
+    found = [message for piece in pieces for message in parser.feed(piece)]
+    keys = [message.key for message in found if isinstance(message, Key)]
+    assert keys == ["a", "b", "insert", "c"]
+    pasted = [message.text for message in found if isinstance(message, Paste)]
+    assert pasted == ["x(0qR[B[20", "ok"]
+
+
+@pytest.mark.parametrize("at", range(1, 16))
+def test_no_pause_within_a_paste_makes_keys_of_it(at: int) -> None:
+    typed = "\x1b[200~R\r\x1b[201~b"
+    parser = TypedText()
+    found = list(parser.feed(typed[:at]))
+    parser._timeout_time = None if parser._timeout_time is None else 0.0  # it is long over
+    found += [*parser.tick(), *parser.feed(typed[at:])]
+    assert [message.text for message in found if isinstance(message, Paste)] == ["R\r"]
+    keys = [message.key for message in found if isinstance(message, Key)]
+    assert not {"R", "enter", "tilde"} & set(keys)
+    assert keys[-1] == "b"
+
+
+def test_a_key_before_a_paste_is_a_key() -> None:
+    for pieces in (["\x1b\x1b[200~x\x1b[201~"], ["\x1b", "\x1b[200~x\x1b[201~"]):
+        parser = TypedText()
+        key, paste = [message for piece in pieces for message in parser.feed(piece)]
+        assert isinstance(key, Key)
+        assert key.key == "escape"
+        assert isinstance(paste, Paste)
+        assert paste.text == "x"
+
+
+def test_a_read_without_a_whole_character_is_not_the_end_of_all_input() -> None:
+    parser = TypedText()
+    assert list(parser.feed("")) == []
+    assert [message.key for message in parser.feed("x") if isinstance(message, Key)] == ["x"]
+
+
 BODIES = st.text(alphabet="0123456789;:<?$\x1b[", max_size=40)
 FINALS = st.sampled_from("ABCDEFHIMOPQRSZmtuy~")
 

@@ -1,0 +1,98 @@
+"""Another process is stopped while it writes to the database: who works on a run says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.acceptance.desk import REPOSITORY, Desk
+from tests.acceptance.test_watching_over_ssh import wait_until
+from tests.store.test_held_up import WRITE, let_go, stop
+
+STAGES = """
+  - {name: first, agent: hold, task: t}
+  - {name: second, agent: note, task: t}
+  - {name: third, agent: hold, task: t}
+"""
+SAID = "orchestrate-tui: Process {} of "
+
+Writer = Callable[[], subprocess.Popen[str]]
+
+
+@pytest.fixture
+def writer(desk: Desk) -> Iterator[Writer]:
+    """Stops a process while it writes to the database of the desk."""
+    started = []
+
+    def write() -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", WRITE, str(desk.database)],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        started.append(process)
+        assert process.stdout
+        assert process.stdout.readline() == "writes\n"
+        stop(process)
+        return process
+
+    yield write
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_run_names_the_process_that_it_waits_for_and_goes_on_when_that_does(
+    desk: Desk, writer: Writer
+) -> None:
+    job = desk.start("run", desk.pipeline(STAGES))
+    desk.ready.stage()
+    culprit = writer()
+    desk.gate.open()
+    said = job.err_line()
+    assert said.startswith(SAID.format(culprit.pid))
+    assert f"let it go on (kill -CONT {culprit.pid})" in said
+    assert desk.notes() == []
+    let_go(culprit)
+    assert job.err_line() == "orchestrate-tui: Nothing is in the way any more, it goes on"
+    desk.gate.open()
+    ended = job.end()
+    assert (ended.code, ended.err, desk.notes()) == (0, "", ["second"])
+
+
+def test_a_run_that_waits_for_a_stopped_process_is_ended_unrecorded_and_gone_on_with(
+    desk: Desk, writer: Writer
+) -> None:
+    job = desk.start("run", desk.pipeline(STAGES))
+    desk.ready.stage()
+    culprit = writer()
+    desk.gate.open()
+    said = job.err_line()
+    job.signal(signal.SIGINT)
+    ended = job.end()
+    assert ended.code == 4
+    assert "is not recorded. Go on later with: orchestrate-tui resume RUN" in ended.err
+    assert desk.do("show", 1).code == 0
+    assert f"Process {culprit.pid} of" in said
+    let_go(culprit)
+    desk.gate.open()
+    assert (desk.do("resume", 1).code, desk.notes()) == (0, ["second"])
+
+
+def test_a_console_is_quit_although_another_process_is_stopped_while_it_writes(
+    desk: Desk, writer: Writer
+) -> None:
+    desk.do("run", desk.pipeline("  - {name: second, agent: note, task: t}\n"))
+    console = desk.terminal("console")
+    console.until("shop")
+    sockets = desk.database.with_name("store.db.sockets")
+    wait_until(lambda: list(sockets.glob("*.sock")))  # the last that is made of its executor
+    culprit = writer()
+    console.type("q")
+    assert console.end() == 0
+    let_go(culprit)
