@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrate_tui.errors import NotFound, Refused
 from orchestrate_tui.store.chain import START
 from orchestrate_tui.store.database import StoreFiles
-from orchestrate_tui.store.head import make_head, read_head, sync_folder
+from orchestrate_tui.store.head import UNREADABLE, make_head, read_head, sync_folder
 from orchestrate_tui.store.loss import check_not_lost
 from orchestrate_tui.store.migrator import is_current
 from orchestrate_tui.store.reading import Reader, connect
@@ -55,7 +55,7 @@ def back_up(source: Path, target: Path, *, replaces: bool = False) -> Backup:
             reader.close()
         verdict = _verdict(draft, files, head)
         copy.head.unlink(missing_ok=True)
-        if head is not None:
+        if head is not None and head != UNREADABLE:
             make_head(copy.head, head if verdict.damage else verdict.end)
         draft.replace(copy.database)
         sync_folder(copy.database.parent)

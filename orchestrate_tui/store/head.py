@@ -13,6 +13,9 @@ from pathlib import Path
 from orchestrate_tui.permissions import open_file
 from orchestrate_tui.store.chain import START, Head
 
+UNREADABLE = Head(-1, b"")
+"""What a file names that makes no sense, or cannot be read."""
+
 
 class HeadFile:
     """The file, open for writing; it is made if it is missing."""
@@ -31,12 +34,20 @@ class HeadFile:
 
 
 def read_head(path: Path) -> Head | None:
-    """The end that the file names; None when it is missing or makes no sense."""
+    """The end that the file names, or UNREADABLE; None when it is missing, or empty after a crash.
+
+    It is read once: another process may be making it.
+    """
     try:
-        number, digest = path.read_bytes().split()
+        content = path.read_bytes()
+        if not content:
+            return None
+        number, digest = content.split()
         return Head(int(number), bytes.fromhex(digest.decode()))
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except (OSError, ValueError):
+        return UNREADABLE
 
 
 def make_head(path: Path, head: Head = START) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store.chain import START
-from orchestrate_tui.store.head import read_head
+from orchestrate_tui.store.head import UNREADABLE, read_head
 
 _VERSIONS_AT, _WITHOUT_LOG = 18, b"\x01\x01"
 """Where a database says how it is written and read, and with what: see sqlite.org/fileformat2."""
@@ -42,11 +42,9 @@ def check_not_lost(files: StoreFiles) -> None:
 def check_none_named(files: StoreFiles, head: Head | None) -> None:
     """Raise StoreError when `head`, read before a database without events, names one.
 
-    Nor may there be a head that nobody can read: an empty one is what a crash leaves.
+    Nor may it be UNREADABLE.
     """
-    if head is None and not _has_content(files.head):
-        return
-    if head is None or head != START:
+    if head is not None and head != START:
         raise _lost(files, head)
 
 
@@ -95,10 +93,10 @@ def _is_open_here(path: Path) -> bool:
     return False
 
 
-def _lost(files: StoreFiles, head: Head | None) -> StoreError:
+def _lost(files: StoreFiles, head: Head) -> StoreError:
     is_there = not is_absent(files.database)
     what = "has lost its events" if is_there else "is missing, or empty"
-    named = "its last event" if head is None else f"event {head.event_id} as its last"
+    named = "its last event" if head == UNREADABLE else f"event {head.event_id} as its last"
     return StoreError(
         f"The database {files.database} {what}, though {files.head.name} beside it names {named}",
         next_step="Restore a backup and its .head file; or, if it is meant to begin anew, remove"

@@ -167,10 +167,11 @@ def _refuse_stranger(files: StoreFiles) -> None:
 def _verified_beforehand(files: StoreFiles) -> Head | None:
     """Where the events end that are whole, found while others write and are not held up by it.
 
-    None when nobody else writes.
+    None when nobody else writes, or when what they do looks like damage: who holds the lock knows.
     """
     if Standing.of(files.database).state is State.LIVE:
-        return _look(files, None)
+        with suppress(StoreError):
+            return _look(files, None)
     return None
 
 

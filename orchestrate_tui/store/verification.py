@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrate_tui.store.chain import COLUMNS, START, Head, digest_of
 from orchestrate_tui.store.digests import sha256
+from orchestrate_tui.store.head import UNREADABLE
 from orchestrate_tui.values import dataclass
 
 _ROWS_AT_ONCE = 1000
@@ -98,7 +99,7 @@ def missing_end(connection: sqlite3.Connection, head: Head | None, name: str) ->
 
     `head` was read from the file `name` before the connection read anything.
     """
-    if head is None:
+    if head is None or head == UNREADABLE:
         sentence = f"{name} is missing or unreadable: whether the last events are lost is unknown"
         return Damage(event_id=0, fingerprint=b"", sentence=sentence)
     if head.event_id == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.errors import NotFound, StoreError
 from orchestrate_tui.store import open_database
 from orchestrate_tui.store.connection import connect_reader
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.head import make_head
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.loss import check_not_lost
 from orchestrate_tui.store.migrator import migration_files, statements
 from tests.store.conftest import Spawn
 from tests.store.scenery import REPOSITORY, Store
@@ -126,6 +130,26 @@ def test_eight_processes_that_start_at_once_make_one_schema(path: Path, spawn: S
         process.stdin = None
     assert [process.communicate(timeout=50)[1] for process in processes] == [""] * 8
     assert "rollback_steps" in tables(path)
+
+
+def test_a_database_that_another_process_is_just_making_is_not_taken_for_a_lost_one(
+    tmp_path: Path,
+) -> None:
+    files, have_looked = StoreFiles(tmp_path / "store.db"), threading.Event()
+
+    def make_over_and_over() -> None:
+        while not have_looked.is_set():
+            make_head(files.head)
+            files.head.unlink()
+
+    maker = threading.Thread(target=make_over_and_over)
+    maker.start()
+    try:
+        for _ in range(3000):
+            check_not_lost(files)
+    finally:
+        have_looked.set()
+        maker.join()
 
 
 def test_a_newer_database_is_refused_and_untouched(
