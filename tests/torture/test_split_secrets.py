@@ -239,7 +239,8 @@ def test_straight_to_the_log_there_would_be_secrets(
     assert shown_by_killed(rng, amount(short=20, long=100), tmp_path, Straight) > 0
 
 
-FLOOR_MB_PER_S = 20.0
+TIMES_A_SEARCH = 2.0
+"""So much faster than a search for each form, whatever the machine; benchmarks/ has the MB/s."""
 
 
 def masked_mb_per_s(text: bytes, forms: bytes, folder: Path) -> float:
@@ -264,6 +265,15 @@ def flood(rng: random.Random, forms: frozenset[bytes], size: int) -> bytes:
     return (lines * (size // len(lines) + 1))[:size]
 
 
+def searched_mb_per_s(text: bytes, forms: frozenset[bytes]) -> float:
+    """How fast the text is searched for one form after the other."""
+    before = time.process_time()
+    for at in range(0, len(text), 1 << 16):
+        for form in forms:
+            text[at : at + (1 << 16)].replace(form, b"***")
+    return len(text) / 1e6 / (time.process_time() - before)
+
+
 @pytest.mark.attack("flood of output")
 def test_twenty_secrets_in_all_their_forms_hold_no_flood_up(
     rng: random.Random, amount: Amount, figure: Figure, tmp_path: Path
@@ -275,7 +285,7 @@ def test_twenty_secrets_in_all_their_forms_hold_no_flood_up(
     figure("masked", f"{speed:.0f} MB/s, {len(forms)} forms of 20 secrets")
     content = (tmp_path / "log").read_bytes()
     assert not any(value in content for value in values)
-    assert speed >= FLOOR_MB_PER_S
+    assert speed >= TIMES_A_SEARCH * searched_mb_per_s(text[:1_000_000], forms)
 
 
 @pytest.mark.control("flood of output")
@@ -284,10 +294,6 @@ def test_a_search_for_one_form_after_the_other_would(
 ) -> None:
     forms = forms_of("".join(rng.choices(SECRET_LETTERS, k=24)).encode() for _ in range(20))
     text = flood(rng, forms, amount(short=1, long=10) * 1_000_000)
-    before = time.process_time()
-    for at in range(0, len(text), 1 << 16):
-        for form in forms:
-            text[at : at + (1 << 16)].replace(form, b"***")
-    speed = len(text) / 1e6 / (time.process_time() - before)
+    speed = searched_mb_per_s(text, forms)
     figure("one form after the other", f"{speed:.0f} MB/s")
-    assert speed < FLOOR_MB_PER_S
+    assert speed < TIMES_A_SEARCH * searched_mb_per_s(text[:1_000_000], forms)
