@@ -91,9 +91,11 @@ class HostLauncher:
 
     def _host_of(self, run_id: int) -> OwnHost:
         """The host that the run has, if there is one; a run without programs gives it up."""
-        own = next((one for one in self._hosts if one.run_id == run_id), None)
+        own = next((one for one in self._hosts if run_id in one.runs), None)
         host = own or self._vacant() or self._another()
-        host.run_id = run_id
+        if not host.under_way:
+            host.runs.clear()
+        host.runs.add(run_id)
         return host
 
     def _vacant(self) -> OwnHost | None:
@@ -132,7 +134,7 @@ class HostLauncher:
 class OwnHost:
     """A stage host in a folder of its own, started anew when it was lost.
 
-    `run_id` is the run that it was given to last, None for none yet, and `pid` its process, 0
+    `runs` are those that it was given to since it had nothing to do, and `pid` is its process, 0
     while there is none.
     """
 
@@ -142,7 +144,7 @@ class OwnHost:
         self.pid = 0
         self._inherited: dict[str, str] = {}
         self._known: Mapping[str, str] | None = None
-        self.run_id: int | None = None
+        self.runs: set[int] = set()
 
     @property
     def under_way(self) -> int:

@@ -81,6 +81,13 @@ async def test_where_there_are_enough_hosts_the_least_busy_one_is_shared(hosts: 
         assert await hosts.of(3) == second
 
 
+@pytest.mark.usefixtures("few_hosts")
+async def test_a_run_that_finds_no_host_of_its_own_takes_none_from_the_others(hosts: Hosts) -> None:
+    async with hosts.at_work(1) as first, hosts.at_work(2) as second, hosts.at_work(3) as shared:
+        assert shared == first
+        assert [await hosts.of(run_id) for run_id in (1, 2, 3)] == [first, second, shared]
+
+
 async def test_a_host_comes_up_for_the_next_run_while_others_are_at_work(
     hosts: Hosts, launcher: HostLauncher
 ) -> None:
