@@ -43,6 +43,7 @@ class HostLauncher:
         self._hosts: list[OwnHost] = []
         self._last_number = 0
         self._for_services: OwnHost | None = None
+        self._lost: list[OwnHost] = []
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -56,6 +57,7 @@ class HostLauncher:
 
     async def start(self, program: Program) -> Process:
         """Start `program`; see Launcher."""
+        self._forget_lost()
         host = self._host_for(program)
         try:
             line = host.line()
@@ -77,6 +79,7 @@ class HostLauncher:
         until_s = monotonic() + _END_PATIENCE_S
         for host in self._all():
             host.wait(until_s)
+        self._forget_lost()
         self._hosts.clear()
         self._for_services = None
 
@@ -125,7 +128,11 @@ class HostLauncher:
         else:
             return
         lost.hang_up()
-        lost.wait(monotonic())
+        self._lost.append(lost)
+
+    def _forget_lost(self) -> None:
+        """Reap those that have ended by now; nobody waits for one that hangs."""
+        self._lost = [one for one in self._lost if not one.wait(monotonic())]
 
     def _beside(self, name: str) -> Path:
         return self._folder.with_name(f"{self._folder.name}-{name}")
@@ -163,11 +170,11 @@ class OwnHost:
             self._line.close()
             self._line = None
 
-    def wait(self, until_s: float) -> None:
-        """Wait for its end, by the monotonic clock; one that still has work is left to itself."""
-        if self.pid:
-            _wait_for(self.pid, max(until_s - monotonic(), 0.0))
+    def wait(self, until_s: float) -> bool:
+        """Wait for its end, by the monotonic clock; False for one that still has work, or hangs."""
+        if self.pid and _has_ended(self.pid, max(until_s - monotonic(), 0.0)):
             self.pid = 0
+        return not self.pid
 
     def request(self, program: Program) -> Message:
         """What asks the host to start a program."""
@@ -224,7 +231,8 @@ def _listen(listening: socket.socket, folder: Path) -> None:
     listening.listen(_BACKLOG)
 
 
-def _wait_for(host: int, patience_s: float) -> None:
+def _has_ended(host: int, patience_s: float) -> bool:
+    """Whether a child ends while it is waited for; it is reaped then."""
     with suppress(OSError):
         pidfd = os.pidfd_open(host)
         try:
@@ -233,4 +241,5 @@ def _wait_for(host: int, patience_s: float) -> None:
             ended.poll(patience_s * 1000)
         finally:
             os.close(pidfd)
-        os.waitpid(host, os.WNOHANG)
+        return os.waitpid(host, os.WNOHANG)[0] == host
+    return True

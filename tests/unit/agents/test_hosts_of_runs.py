@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from orchestrate_tui.agents import host_line, hosted, perform
+from orchestrate_tui.agents.contract import Work
 from orchestrate_tui.agents.hosted import HostLauncher
 from tests.unit.agents.conftest import MakeWork, Signals
 
@@ -121,12 +122,19 @@ async def test_a_host_that_hangs_is_used_no_more(
 ) -> None:
     hanging = await hosts.of(1, leaves_processes=leaves_processes)
     stop(hanging)
-    with monkeypatch.context() as impatient:
-        impatient.setattr(host_line, "_START_PATIENCE_S", 0.01)
-        work = make_work(shell="true", leaves_processes=leaves_processes)
-        assert (await perform(work, launcher)).exit_code is None
+    work = make_work(shell="true", leaves_processes=leaves_processes)
+    await lose_host(work, launcher, monkeypatch)
     assert await hosts.of(2, leaves_processes=leaves_processes) != hanging
     end(hanging)
+    assert await hosts.of(2, leaves_processes=leaves_processes) != hanging
+    assert is_reaped(hanging)
+
+
+async def lose_host(work: Work, launcher: HostLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have work started by a host that does not answer."""
+    with monkeypatch.context() as impatient:
+        impatient.setattr(host_line, "_START_PATIENCE_S", 0.01)
+        assert (await perform(work, launcher)).exit_code is None
 
 
 def stop(child: int) -> None:
@@ -135,8 +143,13 @@ def stop(child: int) -> None:
 
 
 def end(child: int) -> None:
+    """End it, and leave it to be waited for."""
     os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+
+
+def is_reaped(child: int) -> bool:
+    return not Path("/proc", str(child)).exists()
 
 
 def folders(hosts: Path) -> set[str]:
