@@ -69,7 +69,8 @@ class HostLauncher:
         except HostLost:  # it may have been started all the same
             self._replace(host)
             with anyio.CancelScope(shield=True):
-                await end_leftovers((program.environment.get(KEY_VARIABLE, ""),), program.grace_s)
+                key, folder = program.environment.get(KEY_VARIABLE, ""), program.log_path.parent
+                await end_leftovers((key,), program.grace_s, folder)
             raise
 
     def close(self) -> None:

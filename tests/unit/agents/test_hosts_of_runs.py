@@ -15,6 +15,7 @@ from orchestrate_tui.agents import host_line, hosted, perform
 from orchestrate_tui.agents.contract import Work
 from orchestrate_tui.agents.hosted import HostLauncher
 from tests.unit.agents.conftest import MakeWork, Signals
+from tests.unit.agents.test_agent_leftovers import left_process
 
 pytestmark = pytest.mark.anyio
 
@@ -128,6 +129,26 @@ async def test_a_host_that_hangs_is_used_no_more(
     end(hanging)
     assert await hosts.of(2, leaves_processes=leaves_processes) != hanging
     assert is_reaped(hanging)
+
+
+async def test_what_has_the_same_key_in_another_database_goes_on_when_a_host_is_lost(
+    make_work: MakeWork,
+    hosts: Hosts,
+    launcher: HostLauncher,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    work, original = make_work(shell="true"), tmp_path / "original" / "runs" / "7"
+    for folder in (original, work.log_path.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    output = str(original / "deploy.1.out")
+    with left_process(work.idempotency_key, ORCHESTRATE_OUTPUT=output) as others:
+        hanging = await hosts.of(1)
+        stop(hanging)
+        await lose_host(work, launcher, monkeypatch)
+        assert others.poll() is None
+        others.kill()
+    end(hanging)
 
 
 async def lose_host(work: Work, launcher: HostLauncher, monkeypatch: pytest.MonkeyPatch) -> None:
