@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.permissions import is_shared
@@ -154,17 +154,34 @@ class SharedHold:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = self._opened()
+        self._file = os.fstat(self._descriptor)
         self._holders = 0
 
     def _opened(self) -> int:
         return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its file is the one that others find."""
+        with suppress(OSError):
+            return os.path.samestat(os.stat(self.path), self._file)  # noqa: PTH116  (often)
+        return False
+
     def renew(self) -> None:
-        """Use another file from now on: the one that was opened was removed. Raises OSError."""
-        removed, self._descriptor = self._descriptor, self._opened()
-        if self._holders:
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        os.close(removed)
+        """Use the file that others find from now on; it is made if it is missing.
+
+        Raises OSError, such as BlockingIOError where the tasks hold the lock and somebody has that
+        of the other file for themselves: all stays as it was then.
+        """
+        descriptor = self._opened()
+        try:
+            if self._holders:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(self._descriptor)
+        self._descriptor, self._file = descriptor, os.fstat(descriptor)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -81,11 +81,14 @@ class Ownership:
 
         Not beside another database than the one that was opened: its epochs are others.
         """
-        if all(map(self._holds, self._locks)) or not self._is_in_place():
+        is_whole = self.starting.is_in_place and all(map(self._holds, self._locks))
+        if is_whole or not self._is_in_place():
             return
         with suppress(OSError):
             make_folder(self._files.owners)
-            self.starting.renew()
+            if not self.starting.is_in_place:
+                self.starting.renew()
+        with suppress(OSError):
             self._hold(self.epoch)
 
     def _is_in_place(self) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrate_tui.errors import StoreError
 from orchestrate_tui.store import Database, open_database
-from orchestrate_tui.store.locks import hold_for_life, is_held
+from orchestrate_tui.store.locks import hold_for_life, is_held, try_hold
 from orchestrate_tui.store.owners import Ownership, is_alive
 from tests.store.conftest import Process, Spawn
 from tests.store.scenery import NOON, Store
@@ -178,3 +178,39 @@ def test_what_says_that_an_executor_lives_is_made_anew_when_it_was_removed(
     file.unlink()
     store.owner.keep()
     assert is_held(file)
+
+
+def test_what_says_that_something_starts_is_made_anew_when_it_was_removed(store: Store) -> None:
+    file = store.database.files.starting_lock(store.epoch)
+    with store.owner.starting.held():
+        file.unlink()
+        store.owner.keep()
+        assert try_hold(file) is None
+    held = try_hold(file)
+    assert held is not None
+    os.close(held)
+
+
+def open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_lock_that_somebody_has_taken_meanwhile_is_waited_for_and_costs_nothing(
+    store: Store,
+) -> None:
+    files = store.database.files
+    file = files.starting_lock(store.epoch)
+    with store.owner.starting.held():
+        file.unlink()
+        file.touch(mode=0o600)
+        taken = try_hold(file)
+        assert taken is not None
+        files.owner_lock(store.epoch).unlink()
+        store.owner.keep()
+        assert is_held(files.owner_lock(store.epoch))
+        before = open_descriptors()
+        store.owner.keep()
+        assert open_descriptors() == before
+        os.close(taken)
+        store.owner.keep()
+        assert try_hold(file) is None
