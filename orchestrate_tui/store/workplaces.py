@@ -34,7 +34,9 @@ def workplace(files: StoreFiles, owner: Owner | None) -> Path | None:
     opened = list(_opened_by(owner.pid))
     locks = [name for name, _ in opened if name.removesuffix(_REMOVED).endswith(ending)]
     places = [Path(name.removesuffix(_REMOVED).removesuffix(ending)) for name in locks]
-    is_open = _identity(files.database) in dict(opened).values()
+    is_open = False
+    with suppress(OSError):  # the database may be away
+        is_open = _identity(files.database) in dict(opened).values()
     for name, place in zip(locks, places, strict=True):
         if _is_at(place, files.database, else_=is_open and not name.endswith(_REMOVED)):
             return files.database

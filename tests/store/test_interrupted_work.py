@@ -23,10 +23,11 @@ from orchestrate_tui.store import (
     rollback_steps,
 )
 from orchestrate_tui.store.database import StoreFiles
-from orchestrate_tui.store.fencing import check_untaken, take_over
+from orchestrate_tui.store.fencing import check_untaken, read_owner, take_over
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership
 from orchestrate_tui.store.recovery import as_it_stands, mark_interrupted
+from orchestrate_tui.store.workplaces import workplace
 from tests.store.conftest import Spawn
 from tests.store.scenery import NOON, Store, change, rollback_of, starting, succeeding, taking
 
@@ -145,6 +146,16 @@ def test_an_executor_of_another_database_keeps_nobody_alive_here(
             shutil.rmtree(tmp_path / "other")
         assert mark_interrupted(store.database, LATER) == (gone,)
         living.release()
+
+
+def test_where_an_executor_works_is_no_riddle_while_the_database_is_away(
+    store: Store, tmp_path: Path
+) -> None:
+    owner = store.database.read(partial(read_owner, epoch=store.epoch))
+    store.path.rename(tmp_path / "away.db")
+    assert workplace(store.database.files, owner) == store.path
+    (tmp_path / "away.db").rename(store.path)
+    assert workplace(store.database.files, owner) == store.path
 
 
 def test_runs_that_have_ended_are_never_touched(store: Store) -> None:
