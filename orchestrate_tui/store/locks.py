@@ -54,7 +54,7 @@ class FileLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     @contextmanager
-    def held_in_time(self, look: Callable[[], None], every_s: float = 1.0) -> Iterator[None]:
+    def held_in_time(self, look: Callable[[], object], every_s: float = 1.0) -> Iterator[None]:
         """Hold the lock for the block; `look` is called so often while it is waited for.
 
         Raises what `look` raises, which ends the waiting.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -216,7 +216,7 @@ class Writer:
         outcomes: list[_Outcome]
         self._held_up.begin()
         try:
-            with self._lock.held():
+            with self._turn():
                 self._place.check()
                 self._connection.head = None
                 self._connection.execute("BEGIN")
@@ -242,6 +242,12 @@ class Writer:
             else:
                 item.future.set_exception(fault)
         return None
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """The lock; once patience is lost, nothing waits for it any longer than it has to."""
+        if self._has_patience:
+            return self._lock.held()
+        return self._lock.held_in_time(self._give_up, every_s=LOOK_INTERVAL_S)
 
     def _end(self) -> None:
         """Commit, and tell the file beside the database where its events end."""

@@ -161,6 +161,21 @@ def test_what_is_given_up_is_not_written_later(
     assert words(database) == ["later"]
 
 
+def test_what_has_to_wait_after_patience_was_lost_is_given_up_too(
+    database: Database, holding: Holding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "LOOK_INTERVAL_S", 0.01)
+    database.lose_patience()
+    database.write(lambda c: c.execute("INSERT INTO words VALUES ('before')").close())
+    process = holding(WRITE)
+    stop(process)
+    with pytest.raises(Unrecorded, match=rf"Process {process.pid} .*is not recorded"):
+        keep(database, "after").result(10)
+    let_go(process)
+    process.wait(60)
+    assert words(database) == ["before"]
+
+
 def test_nobody_waits_in_vain_for_a_change_that_cannot_be_left_to_itself(
     database: Database, holding: Holding
 ) -> None:
