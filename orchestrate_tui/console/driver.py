@@ -217,12 +217,19 @@ def _raise(error: Exception) -> None:
 
 
 def _terminal_size() -> tuple[int, int]:
-    """Columns and lines, as shutil.get_terminal_size says, which takes long to load."""
+    """Columns and lines, as shutil.get_terminal_size says, which takes long to load.
+
+    A terminal that nobody has told its size says that it has none.
+    """
     try:
         size = os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else -1)
     except OSError:
         size = os.terminal_size(UNKNOWN_SIZE)
-    return _named("COLUMNS") or size.columns, _named("LINES") or size.lines
+    columns, lines = UNKNOWN_SIZE
+    return (
+        _named("COLUMNS") or size.columns or columns,
+        _named("LINES") or size.lines or lines,
+    )
 
 
 def _named(variable: str) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from textual.events import Key, MouseDown, Paste, Resize
 from textual.geometry import Size
 from textual.message import Message
 
-from orchestrate_tui.console.driver import ConsoleDriver
+from orchestrate_tui.console.driver import UNKNOWN_SIZE, ConsoleDriver
 from orchestrate_tui.console.typed import LARGEST, TypedText, drawn, fitting
 
 NO_PIXELS = "\x1b[48;24;80;0;0t"
@@ -111,3 +113,13 @@ def test_the_kernels_size_of_the_window_is_cut_too(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LINES", "65535")
     driver = object.__new__(ConsoleDriver)
     assert driver._get_terminal_size() == LARGEST
+
+
+def test_a_terminal_that_knows_no_size_is_drawn_on_like_a_small_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    driver = object.__new__(ConsoleDriver)
+    assert driver._get_terminal_size() == UNKNOWN_SIZE
