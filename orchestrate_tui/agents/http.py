@@ -159,9 +159,9 @@ def _record(work: Work, answer: _Answer) -> None:
     whole = log.masker.mask(answer.body) if log.masker else answer.body
     body = whole[:MAX_LOGGED_BYTES]
     ending = b"" if not body or body.endswith(b"\n") else b"\n"
-    work.log.append(answer.status_line.rstrip().encode() + b"\n" + body + ending)
+    log.append(answer.status_line.rstrip().encode() + b"\n" + body + ending)
     if len(whole) > MAX_LOGGED_BYTES:
-        work.log.note(f"the answer is longer than {MAX_LOGGED_BYTES} bytes")
+        log.note(f"the answer is longer than {MAX_LOGGED_BYTES} bytes")
 
 
 def _cause(error: Exception) -> str:

@@ -200,18 +200,17 @@ def secrets_of_pipeline(pipeline: Pipeline, folder: str) -> Secrets:
     for name in pipeline.channels:
         with suppress(UnfitSecret):
             values[name] = read_secret(Secret(env=name), Path(folder), os.environb)
-    in_files = [secret for secret in pipeline.secrets if secret.file]
-    paths = tuple(os.path.abspath(path_of(secret, Path(folder))) for secret in in_files)  # noqa: PTH100  (keeps links)
-    files = SecretFiles(paths)
+    labels = {
+        os.path.abspath(path_of(secret, Path(folder))): secret.label  # noqa: PTH100  (keeps links)
+        for secret in pipeline.secrets
+        if secret.file
+    }
+    files = SecretFiles(labels)
 
     def read_again() -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for secret in in_files if files.changed() else ():
-            with suppress(UnfitSecret):  # which may be about to be written
-                found[secret.label] = read_secret(secret, Path(folder), os.environb)
-        return found
+        return {labels[path]: value for path, value in files.changed().items()}
 
-    return Secrets(values, tuple(missing), paths, read_again)
+    return Secrets(values, tuple(missing), tuple(labels), read_again)
 
 
 def check_complete(secrets: Secrets) -> None:

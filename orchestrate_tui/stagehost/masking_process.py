@@ -77,7 +77,8 @@ class _Log:
     def _look_again(self) -> None:
         """Learn what came into the files of secrets before what was read here was written."""
         known = self._stream.masker
-        if new := [value for value in self._files.changed() if value not in known.forms]:
+        found = self._files.changed().values()
+        if new := [value for value in found if value not in known.forms]:
             from orchestrate_tui.stagehost.secret_forms import forms_of  # noqa: PLC0415  (seldom)
 
             self._stream.masker = Masker((*known.forms, *forms_of(new)))

@@ -25,22 +25,22 @@ class SecretFiles:
     def __init__(self, paths: Iterable[str]) -> None:
         self._looks: dict[str, _Look] = dict.fromkeys(paths, ())
 
-    def changed(self) -> list[bytes]:
+    def changed(self) -> dict[str, bytes]:
         """The values in those that may have changed since the last call; in all at the first one.
 
         What cannot be read is left out, and what is too large, no regular file or not to be masked:
         it may be about to be written.
         """
-        found = []
+        found = {}
         for path, before in self._looks.items():
             try:
                 now = os.stat(path)
                 if _look(now) != before:
                     self._looks[path] = _look(now) if _is_settled(now) else ()
-                    found.append(value_in(read_file(path)))
+                    found[path] = value_in(read_file(path))
             except (OSError, ValueError):
                 continue
-        return [value for value in found if can_be_masked(value)]
+        return {path: value for path, value in found.items() if can_be_masked(value)}
 
 
 def _look(now: os.stat_result) -> _Look:

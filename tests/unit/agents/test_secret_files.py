@@ -20,31 +20,31 @@ def key(tmp_path: Path) -> Path:
 
 def test_a_file_is_read_when_it_is_looked_at_first_and_after_each_change(key: Path) -> None:
     files = SecretFiles([str(key)])
-    assert files.changed() == [b"first"]
+    assert files.changed() == {str(key): b"first"}
     for value in (b"other", b"third", b"a longer one"):  # also of the same size, in the same moment
         key.write_bytes(value)
-        assert files.changed() == [value]
+        assert files.changed() == {str(key): value}
     other = key.with_name("other")
     other.write_bytes(b"moved in")
     other.replace(key)
-    assert files.changed() == [b"moved in"]
+    assert files.changed() == {str(key): b"moved in"}
 
 
 def test_a_file_that_rests_is_not_read_again(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = SecretFiles([str(key)])
     later = time.time_ns() + 10**9
     monkeypatch.setattr(time, "time_ns", lambda: later)
-    assert files.changed() == [b"first"]
-    assert files.changed() == []
+    assert files.changed() == {str(key): b"first"}
+    assert files.changed() == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"    ", b"ok", b"\r\n\r\n", rb"\\\\a"])
 def test_what_would_garble_every_text_is_left_out(key: Path, content: bytes) -> None:
     files = SecretFiles([str(key)])
     key.write_bytes(content)
-    assert files.changed() == []
+    assert files.changed() == {}
     key.write_bytes(b"whole\r\n")
-    assert files.changed() == [b"whole"]
+    assert files.changed() == {str(key): b"whole"}
 
 
 @pytest.mark.usefixtures("key")
@@ -53,6 +53,6 @@ def test_what_is_no_file_is_left_out_and_looked_for_again(tmp_path: Path) -> Non
     (tmp_path / "large").write_bytes(b"x" * (LARGEST_BYTES + 1))
     names = ("pipe", "large", "absent", "key")
     files = SecretFiles(str(tmp_path / name) for name in names)
-    assert files.changed() == [b"first"]
+    assert files.changed() == {str(tmp_path / "key"): b"first"}
     (tmp_path / "absent").write_bytes(b"there")
-    assert b"there" in files.changed()
+    assert files.changed()[str(tmp_path / "absent")] == b"there"
