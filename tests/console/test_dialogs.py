@@ -162,6 +162,28 @@ async def test_the_command_palette_opens(story: Story, desk: Desk, key: str) -> 
         assert isinstance(pilot.app.screen, CommandPalette)
 
 
+async def test_what_was_typed_into_a_palette_comes_to_nothing_once_it_is_closed(
+    story: Story, desk: Desk
+) -> None:
+    story.run()
+    async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
+        await pilot.press("colon")
+        palette = pilot.app.screen
+        assert isinstance(palette, CommandPalette)
+        await settle(pilot, lambda: palette._list_visible)
+        typed = Input.Changed(palette.query_one(Input), "run")
+        palette._list_visible = False
+        gone = palette.dismiss()
+        palette.post_message(typed)
+        await gone
+        assert not [one for one in pilot.app.workers if one.is_running and one.node is palette]
+        palette._list_visible = True  # as a search does that ends too late
+        palette._list_visible = False
+        await palette._watch__show_busy()
+        await pilot.pause()
+        assert not isinstance(pilot.app.screen, CommandPalette)
+
+
 @inside_folder
 @pytest.mark.parametrize("key", ["R", "c", "a", "n", "slash"])
 async def test_messages_leave_the_buttons_of_a_dialog_in_view(
