@@ -17,15 +17,18 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _DRAWS_NOTHING = (  # though its category is that of a letter or a mark
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+_SHADE = "[\U0001f3fb-\U0001f3ff]"
+"""Tones of skin: some terminals colour the sign before it, others draw one more of two cells."""
+
 _MARKS = frozenset({"Mn", "Mc", "Me"})
-_JOINS = "[\u1160-\u11ff\ud7b0-\ud7fb\U0001f3fb-\U0001f3ff]"
+_JOINS = "[\u1160-\u11ff\ud7b0-\ud7fb]"
 
 
 def visible(text: str) -> str:
     """`text` with every control, bidirectional, zero-width and unassigned character made visible.
 
     The C0 controls become their pictures (ESC is ␛, a tab ␉), others their number as <U+202E>;
-    so does a mark without a character to stand on, or beyond the fourth on one.
+    so does a mark without a character to stand on, or beyond the fourth on one, and a tone of skin.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -97,7 +100,8 @@ def _shown(character: str) -> str:
         return chr(0x2400 + number)
     if number == 0x7F:
         return "␡"
-    if unicodedata.category(character) in _INVISIBLE or re.match(_DRAWS_NOTHING, character):
+    is_invisible = unicodedata.category(character) in _INVISIBLE
+    if is_invisible or re.match(f"{_DRAWS_NOTHING}|{_SHADE}", character):
         return _number(character)
     return character
 

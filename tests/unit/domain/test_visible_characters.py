@@ -59,6 +59,7 @@ def test_letters_and_marks_that_draw_nothing_are_shown(character: str) -> None:
         ("e" + "\u0301" * 5 + "!", "e" + "\u0301" * 4 + "<U+0301>!"),
         ("\u0301 is not", "<U+0301> is not"),
         ("\u1161\u11a8", "<U+1161><U+11A8>"),
+        ("👍\U0001f3fd done", "👍<U+1F3FD> done"),
     ],
 )
 def test_a_tower_of_marks_is_cut_and_a_mark_needs_a_character(text: str, shown: str) -> None:
