@@ -151,7 +151,7 @@ class Process(Protocol):
         ...
 
     def let_go(self) -> None:
-        """Control it no more: another executor has it, or will end it."""
+        """Control it no more: another executor has it, or its host enforces its time limit."""
         ...
 
     async def wait(self) -> int:

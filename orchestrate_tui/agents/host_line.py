@@ -205,7 +205,7 @@ class HostedProcess:
 
     @property
     def timed_out(self) -> bool:
-        """See Process; while we are connected the host leaves time limits to us."""
+        """See Process; while we control it the host leaves time limits to us."""
         return False
 
     def signal_tree(self, signal: int) -> None:
@@ -230,7 +230,12 @@ class HostedProcess:
         return bool(self._tree.members())
 
     def let_go(self) -> None:
-        """Control it no more; see Process."""
+        """Leave it to its host, until somebody claims it; see Process."""
+        if not self._is_taken:
+            self._line.say_at_once({"do": "let_go", "id": self.key})
+            self._note_taken()
+
+    def _note_taken(self) -> None:
         self._is_taken = True
         self._ended.set()
         self._emptied.set()
@@ -273,7 +278,7 @@ class HostedProcess:
             self._started.set()
             return True
         if "taken" in message:
-            self.let_go()
+            self._note_taken()
             return True
         if "kept" in message:
             self.kept = tuple((pid, name) for pid, name in message["kept"])

@@ -18,8 +18,9 @@ class Program:
     """A program that was started, until nothing is left of it.
 
     Nothing of it began before `started_s`, on the clock of the boot.
-    `client` is who controls it. `due_s` is when the host does something about it by itself, on
-    that clock; None is never. `sink` masks its log, until that is whole: then, or at
+    `client` is who controls it; it `is_let_go` when nobody does, although a client may still be
+    told of it. `due_s` is when the host does something about it by itself, on that clock; None is
+    never. `sink` masks its log, until that is whole: then, or at
     `whole_s` at the latest, its end is told. Once it `is_doomed`, what is still found of it is
     killed again: what forks and ends all the time may have escaped.
     """
@@ -47,7 +48,7 @@ class Program:
         self.limit_s = None if timeout_s is None else self.started_s + timeout_s
         self.client: Client | None = client
         self.code: int | None = None
-        self.timed_out = self.stopped = self.is_doomed = False
+        self.timed_out = self.stopped = self.is_doomed = self.is_let_go = False
         self.next_signal = signal.SIGTERM
         self.due_s: float | None = None
         self.watched: dict[int, int] = {}

@@ -1,8 +1,8 @@
 """The stage host's process: starts programs, sees how they end, and tells who asks.
 
 It is the reaper of everything that its programs leave, ignores what ends an executor, and lives
-as long as one is connected or a program runs. What nobody is connected for, it supervises itself:
-time limits hold, and what a program leaves is ended.
+as long as one is connected or a program runs. What nobody controls, it supervises itself: time
+limits hold, and what a program leaves is ended.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Host:
         self._urgency = Urgency()
         self._left = Inheritance(self._programs)
         self._selector = selectors.DefaultSelector()
-        self._clients = Clients(self._selector, self._answer, self._let_go)
+        self._clients = Clients(self._selector, self._answer, self._outlive)
 
     def serve(self, listening: socket.socket) -> None:
         """Work until nobody is connected and nothing runs."""
@@ -98,6 +98,8 @@ class Host:
                 self._signal(client, message["id"], message["signal"])
             case "claim":
                 self._hand_over(client, message["id"])
+            case "let_go":
+                self._let_go(client, message["id"])
 
     def _start(self, client: Client, message: Message) -> None:
         key = message["id"]
@@ -174,18 +176,25 @@ class Host:
             return
         if program.client not in (None, client):
             self._clients.tell(program.client, {"id": key, "taken": True})
-        program.client, program.due_s = client, None
+        program.client, program.is_let_go, program.due_s = client, False, None
         variable = os.fsdecode(program.tree.variable)
         self._clients.tell(client, {**_started(program), "variable": variable})
         if program.code is not None and program.sink is None:
             self._clients.tell(client, {"id": key, "ended": program.code, "left": True})
 
-    def _let_go(self, client: Client) -> None:
+    def _let_go(self, client: Client, key: str) -> None:
+        """Supervise a program that an executor controls no more, which is told of its end."""
+        program = self._programs.get(key)
+        if program is not None and program.client is client and not program.is_let_go:
+            program.is_let_go = True
+            program.due_s = program.limit_s if program.code is None else boot_clock()
+
+    def _outlive(self, client: Client) -> None:
         """Supervise what an executor controlled that is gone."""
         for program in self._programs.values():
             if program.client is client:
+                self._let_go(client, program.key)
                 program.client = None
-                program.due_s = program.limit_s if program.code is None else boot_clock()
 
     # How programs end
 
@@ -247,7 +256,7 @@ class Host:
         if not left:
             del self._programs[program.key]
             return
-        if program.client is None:
+        if program.is_let_go:
             program.due_s = program.due_s or boot_clock()
         self._watch(program)
 
@@ -297,7 +306,7 @@ class Host:
             program.client, {"id": program.key, "empty": True, "kept": program.tree.kept()}
         )
 
-    # What nobody tells, and what nobody is connected for
+    # What nobody tells, and what nobody controls
 
     def _patience_s(self) -> float | None:
         now = boot_clock()

@@ -138,6 +138,22 @@ async def test_what_runs_of_a_run_whose_executor_was_taken_for_dead_is_left_to_b
     assert scene.starts(run_id).count("slow") == 2  # the second is where it was taken back
 
 
+async def test_what_runs_of_a_run_that_was_let_go_keeps_its_time_limit(scene: Scene) -> None:
+    run_id = await scene.create(
+        stage("slow", FOREVER, timeout_s=2.0), stage("long", FOREVER), fail_fast=True
+    )
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fails, scene, run_id)
+        lines = await scene.ready.lines(2)
+        take_for_dead(scene, run_id)
+    pids = dict(line.split() for line in lines)
+    await scene.until_ended(f"{run_id}-slow.1")
+    assert not is_running(pids["slow"])
+    assert is_running(pids["long"])
+    run = await scene.executor.resume_run(run_id)
+    assert run.reason == "stage 'slow' failed: timed out after 2s"
+
+
 async def test_a_run_that_another_program_has_ended_is_let_go_and_nothing_of_it_runs_on(
     scene: Scene,
 ) -> None:
