@@ -19,9 +19,11 @@ from orchestrate_tui.agents.leftovers import is_stopped, working
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.store.attendance import holder_of, named
-from orchestrate_tui.store.fencing import read_owner
+from orchestrate_tui.store.database import StoreFiles
+from orchestrate_tui.store.fencing import Owner, read_owner
 from orchestrate_tui.store.locks import try_hold
 from orchestrate_tui.store.owners import is_alive
+from orchestrate_tui.store.processes import user_of
 from orchestrate_tui.store.workplaces import workplace
 
 TRIES = 50
@@ -82,11 +84,21 @@ def check_gone(executor: ExecutorContext, owner: int | None, *, is_forced: bool)
             next_step="If that process hangs, take it over with:"
             " orchestrate-tui resume RUN --take-over --reason TEXT",
         )
-    if place not in {None, files.database}:
-        raise Refused(
-            f"{who} still works on it, at {place}: {files.database} is a copy of that database",
-            next_step=f"Ask there, with --db {shlex.quote(str(place))}",
-        )
+    if who is not None and place is not None and place != files.database:
+        raise _works_elsewhere(files, who, place)
+
+
+def _works_elsewhere(files: StoreFiles, owner: Owner, place: Path) -> Refused:
+    """What somebody is told who wants to go on in a copy with what its original works on."""
+    pid, there = owner.pid, f"there, with --db {shlex.quote(str(place))}"
+    how, step = "", f"Ask {there}; if that process hangs, end it first: kill -9 {pid}"
+    if is_stopped(pid):
+        how = ", but was stopped"
+        step = f"Let it go on (kill -CONT {pid}) and ask {there}; or end it first: kill -9 {pid}"
+    return Refused(
+        f"{owner} still works on it, at {place}{how}: {files.database} is a copy of that database",
+        next_step=step,
+    )
 
 
 def _check_started(
@@ -94,15 +106,35 @@ def _check_started(
 ) -> None:
     """Raise Refused unless the owner stands still and everything of the run has its process.
 
-    `pid` is its process as it is numbered here; None where it cannot be seen.
+    `pid` is the process that keeps others from the lock, as it is numbered here; None where it
+    cannot be seen.
     """
+    files = executor.database.files
+    known = executor.database.read(partial(read_owner, epoch=owner))
+    if pid is not None and not _is_owner(files, known, pid):
+        raise _being_taken(pid)
     if pid is not None and is_stopped(pid) and working(running) == running.keys():
         return
-    known = executor.database.read(partial(read_owner, epoch=owner))
-    who = named(executor.database.files, known)
+    who = named(files, known)
     how = "that process, which cannot be seen from here" if pid is None else f"kill -9 {pid}"
     raise Refused(
         f"The executor of {who} is about to start something, or waits for the answer to a"
         " request: that cannot be taken from it",
         next_step=f"Try again; if it stays so, end it first: {how}",
+    )
+
+
+def _is_owner(files: StoreFiles, owner: Owner | None, pid: int) -> bool:
+    """Whether a process that holds a lock of an executor is that one, not who takes from it."""
+    return owner is not None and pid in {owner.pid, holder_of(files.owner_lock(owner.epoch))}
+
+
+def _being_taken(pid: int) -> Refused:
+    """What somebody is told who wants what another process is just taking."""
+    how, remedy = "", "end it first"
+    if is_stopped(pid):
+        how, remedy = ", but was stopped", f"let it go on (kill -CONT {pid}), or end it"
+    return Refused(
+        f"Process {pid} of {user_of(pid)} is taking something over from the same executor{how}",
+        next_step=f"Try again; if it stays so, {remedy}: kill -9 {pid}",
     )

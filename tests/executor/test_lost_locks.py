@@ -93,6 +93,10 @@ async def test_what_runs_is_not_touched_from_a_copy_of_its_database(
         for what in (executor.cancel, executor.resume_run):
             with pytest.raises(Refused, match=f"at {files.database}: {copy} is a copy of that"):
                 await what(1)
+        stop(other)
+        with pytest.raises(Refused, match=rf"stopped: {copy} is a copy.*kill -CONT {other.pid}"):
+            await executor.resume_run(1, take_over="it hangs")
+        os.kill(other.pid, signal.SIGCONT)
         assert is_running(pid)
         assert scene.stage(1, "a").status is StageStatus.RUNNING
         await scene.executor.cancel(1)

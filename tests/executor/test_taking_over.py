@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import cycle
@@ -374,6 +376,43 @@ async def with_a_mad_clock(scene: Scene) -> AsyncIterator[PipelineExecutor]:
 
     async with PipelineExecutor(scene.executor.database, clock=clock) as executor:
         yield executor
+
+
+TAKE = """
+import fcntl, sys
+lock = open(sys.argv[1])
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("takes", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def taking(path: Path) -> Iterator[int]:
+    """A process that is in the middle of taking something over."""
+    command, pipe = [sys.executable, "-c", TAKE, os.fspath(path)], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as taker:
+        assert taker.stdout
+        assert taker.stdout.readline() == b"takes\n"
+        yield taker.pid
+        taker.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGSTOP])
+async def test_who_is_in_the_middle_of_taking_something_is_named_and_not_the_owner(
+    scene: Scene, number: int
+) -> None:
+    other = scene.other_run(stage("a", FOREVER))
+    await scene.ready.line()
+    stop(other)
+    epoch = scene.history.run(1).epoch or 0
+    with taking(scene.executor.database.files.starting_lock(epoch)) as taker:
+        os.kill(taker, number)
+        with pytest.raises(Refused) as caught:
+            await scene.executor.resume_run(1, take_over="it hangs")
+    assert f"Process {taker} of {ME} is taking something over" in str(caught.value)
+    assert f"kill -9 {taker}" in str(caught.value)
+    assert (f"kill -CONT {taker}" in str(caught.value)) == (number == signal.SIGSTOP)
 
 
 async def test_a_clock_that_jumps_neither_gives_nor_takes_a_run(scene: Scene) -> None:
