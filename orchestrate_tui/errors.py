@@ -14,6 +14,7 @@ OrchestrateError
 │       └── Fenced         another executor took over what this one worked on
 └── StoreError             the database cannot be used as it is
     ├── NoRoom             the disk did not take what was to be written
+    ├── NotAwaited         others were using it, and it was not waited for them
     └── Unrecorded         something was done, or ended, that a full disk kept from being written
 
 Each error carries what happened and the next step, both one sentence, and the exit code of the
@@ -176,6 +177,12 @@ class StoreError(OrchestrateError):
 
 class NoRoom(StoreError):
     """The disk is full, or fails: nothing of what was to be written was kept."""
+
+
+class NotAwaited(StoreError):
+    """Others kept a command from beginning, and somebody ended it; nothing of it was kept."""
+
+    exit_code = 130
 
 
 class Unrecorded(StoreError):

@@ -51,7 +51,7 @@ def _executor_over(path: Path) -> Iterator[Opening[AnyControl]]:
     is_own = not is_anothers(path)
     with ExitStack() as stack:
         config = configuration()
-        database = stack.enter_context(own_database(path, config)) if is_own else None
+        database = stack.enter_context(own_database(path, config))[0] if is_own else None
 
         def open_it() -> AnyControl:
             start_ahead()

@@ -13,6 +13,7 @@ from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.cli.waiting import awaited
 from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
@@ -87,7 +88,8 @@ def ask(
     path = existing_database_path(arguments)
     with executor(path) as control:
         history = History(path, hands_off=isinstance(control, DistantControl))
-        answer = request(check(control, history)).result()
+        sure = check(control, history)
+        answer = awaited(sure, request(sure))
         report(arguments, reword(arguments, history, answer))
     return 0
 

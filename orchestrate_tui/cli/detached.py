@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from orchestrate_tui.errors import NotAwaited
 from orchestrate_tui.stagehost.starting import leave_ahead
 
 Announce = Callable[[int], None]
@@ -33,12 +35,17 @@ def detached(work: Callable[[Announce], int], log: Path, report: Announce) -> in
 
 
 def _await_announcement(child: int, reading: int, report: Announce) -> int:
+    code = 0
     with os.fdopen(reading) as announcement:
-        number = announcement.read()
+        try:
+            number = announcement.read()
+        except KeyboardInterrupt:  # which the child, in a session of its own, does not get
+            os.kill(child, signal.SIGTERM)
+            number, code = announcement.read(), NotAwaited.exit_code
     if not number:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     report(int(number))
-    return 0
+    return code
 
 
 def _announce(writing: int, log: Path, number: int) -> None:

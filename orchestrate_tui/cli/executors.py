@@ -23,6 +23,7 @@ from orchestrate_tui.store.sharing import id_of
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from orchestrate_tui.cli.waiting import Waiting
     from orchestrate_tui.executor.clerk import Starter
     from orchestrate_tui.executor.distant import DistantControl
     from orchestrate_tui.executor.errands import AnyErrand, Done, Start
@@ -81,20 +82,36 @@ def own_executor(path: Path, *, waits: bool = False) -> Iterator[Control]:
     Raises Refused for a database that belongs to another user.
     """
     config = configuration()
-    with own_database(path, config) as database, control_over(database, config, waits=waits) as own:
+    with (
+        own_database(path, config) as (database, waiting),
+        control_over(database, config, waits=waits, waiting=waiting) as own,
+    ):
         yield own
 
 
 @contextmanager
 def control_over(
-    database: Database, config: UserConfig, *, waits: bool = False
+    database: Database,
+    config: UserConfig,
+    *,
+    waits: bool = False,
+    waiting: Waiting | None = None,
 ) -> Iterator[Control]:
-    """An executor over a database, which listens to others as its user has configured."""
+    """An executor over a database, which listens to others as its user has configured.
+
+    `waiting` tells whom it waits for before it is there; None tells nobody.
+    """
     people = People(config.roles)
+
+    def meanwhile() -> None:
+        if waiting is not None:
+            waiting.tell(database.trouble)
+
     with ExitStack() as stack:
         control = stack.enter_context(
-            Control(database, people=people, notify=config.notify, waits=waits)
+            Control(database, people=people, notify=config.notify, waits=waits, meanwhile=meanwhile)
         )
+        meanwhile()
         if (reception := _reception(control, database, config)) is not None:
             stack.callback(reception.close)
         yield control

@@ -22,12 +22,24 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._latest: Signals | None = None
+        self._ends = False
         self._handlers = ExitStack()
 
     def take(self) -> Signals | None:
         """The latest request since the last call; None without one."""
         latest, self._latest = self._latest, None
         return latest
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """During the block, in which nothing is under way yet, a request is a KeyboardInterrupt."""
+        self._ends = True
+        try:
+            if self._latest is not None:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._ends = False
 
     def __enter__(self) -> Self:
         for number, handler in ((SIGINT, self._note), (SIGTERM, self._note), (SIGHUP, _go_on)):
@@ -40,6 +52,8 @@ class Interrupts:
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._latest = Signals(number)
+        if self._ends:
+            raise KeyboardInterrupt
 
 
 def _go_on(_number: int, _frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from orchestrate_tui.cli.places import existing_database_path
 from orchestrate_tui.cli.records import print_json
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
+from orchestrate_tui.cli.waiting import Waiting
 from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.snapshot_space import free_snapshots
@@ -32,7 +33,8 @@ def prune_runs(arguments: Namespace) -> int:
         return _report(arguments, plan, "would be pruned")
     if plan.runs and not arguments.yes:
         _confirm(plan)
-    with open_database(path) as database:
+    waiting = Waiting()
+    with waiting.heard(), open_database(path, waiting=waiting.tell) as database:
         done = prune(database, limits, current_user(), utc_now()) if plan.runs else plan
         freed = free_snapshots(database)
     if freed:

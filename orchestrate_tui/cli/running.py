@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from orchestrate_tui.cli.loading import checked_for_run
 from orchestrate_tui.cli.places import database_path, existing_database_path
 from orchestrate_tui.cli.session import Session, report_detached
 from orchestrate_tui.cli.terminal import say
+from orchestrate_tui.cli.waiting import awaited
 from orchestrate_tui.domain.run import Settlement, TriggerContext
 from orchestrate_tui.domain.status import RollbackStatus
 from orchestrate_tui.errors import CannotStart, Refused
@@ -46,7 +47,7 @@ def run(arguments: Namespace) -> int:
     def work(announce: Announce) -> int:
         with _session(arguments, path) as (control, session):
             begun = control.begin_run(loaded, trigger, simulated=arguments.simulate)
-            run_id = begun.run_id.result()
+            run_id = awaited(control, begun.run_id)
             announce(run_id)
             simulated = ", simulated" if arguments.simulate else ""
             session.tell(f"Run {run_id} of {loaded.pipeline.name} started{simulated}")
@@ -138,11 +139,10 @@ def _trigger(arguments: Namespace) -> TriggerContext:
 
 @contextmanager
 def _session(arguments: Namespace, path: Path) -> Iterator[tuple[Control, Session]]:
-    with (
-        undisturbed() as interrupts,
-        own_executor(path, waits=arguments.wait) as control,
-        _published(path, getattr(arguments, "publish", None)),
-    ):
+    with undisturbed() as interrupts, ExitStack() as stack:
+        with interrupts.ending():
+            control = stack.enter_context(own_executor(path, waits=arguments.wait))
+        stack.enter_context(_published(path, getattr(arguments, "publish", None)))
         yield control, Session(control, History(path), interrupts, as_json=arguments.json)
 
 

@@ -45,7 +45,8 @@ class BegunRun:
 class Control:
     """What a console may ask; every method may be called from any thread.
 
-    A future fails with an OrchestrateError when what was asked is refused.
+    A future fails with an OrchestrateError when what was asked is refused. `meanwhile` is called
+    again and again until the executor is there.
     """
 
     def __init__(
@@ -55,12 +56,13 @@ class Control:
         people: People | None = None,
         notify: tuple[NotifyRule, ...] = (),
         waits: bool = False,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         self.hub = Hub()
         make = partial(
             PipelineExecutor, database, people=people, hub=self.hub, notify=notify, waits=waits
         )
-        self._thread = ExecutorThread(make)
+        self._thread = ExecutorThread(make, meanwhile)
         self._executor = self._thread.executor
         self._signature = {"actor": "", "key": ""}  # of the operating system's user
 

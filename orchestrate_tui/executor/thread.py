@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, InvalidStateError, wait
+from contextlib import suppress
 from functools import partial
 from threading import Lock, Thread
 from typing import Any, TypeVar
@@ -15,23 +16,29 @@ from orchestrate_tui.executor.executor import PipelineExecutor
 from orchestrate_tui.executor.seldom import load_seldom
 
 T = TypeVar("T")
+_Opened = tuple[BlockingPortal, PipelineExecutor]
+
+_LOOK_INTERVAL_S = 0.1
 
 
 class ExecutorThread:
     """Makes calls in the executor's loop for other threads.
 
     What works on runs is waited for before the thread ends; what only asks is given up. The
-    executor is closed when nothing runs in its loop any more.
+    executor is closed when nothing runs in its loop any more. `meanwhile` is called again and again
+    until it is there; what that raises, or Ctrl-C, leaves it to close itself.
     """
 
-    def __init__(self, make: Callable[[], PipelineExecutor]) -> None:
-        opened: Future[tuple[BlockingPortal, PipelineExecutor]] = Future()
+    def __init__(
+        self, make: Callable[[], PipelineExecutor], meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        opened: Future[_Opened] = Future()
         self._work: set[Future[Any]] = set()
         self._asks: set[Future[Any]] = set()
         self._lock = Lock()
         self._thread = Thread(target=_live, args=(make, opened), name="executor")
         self._thread.start()
-        self._portal, self.executor = opened.result()
+        self._portal, self.executor = _once_open(opened, meanwhile)
 
     def ask(self, call: Callable[[], Awaitable[T]]) -> Future[T]:
         """Make a call that is given up when its future is cancelled."""
@@ -75,6 +82,18 @@ class ExecutorThread:
             return tuple(calls)
 
 
+def _once_open(opened: Future[_Opened], meanwhile: Callable[[], None]) -> _Opened:
+    try:
+        while not wait([opened], _LOOK_INTERVAL_S).done:
+            meanwhile()
+    except BaseException:
+        if not opened.cancel() and opened.exception() is None:
+            portal, _ = opened.result()
+            portal.call(portal.stop)
+        raise
+    return opened.result()
+
+
 def begun_future() -> Future[Any]:
     """A future that who waits for it cannot cancel."""
     future: Future[Any] = Future()
@@ -92,7 +111,7 @@ def _pass_on(answer: Future[T], ended: Future[T]) -> None:
 
 def _live(
     make: Callable[[], PipelineExecutor],
-    opened: Future[tuple[BlockingPortal, PipelineExecutor]],
+    opened: Future[_Opened],
 ) -> None:
     async def live() -> None:
         async with (
@@ -100,7 +119,10 @@ def _live(
             anyio.create_task_group() as tasks,
             BlockingPortal() as portal,
         ):
-            opened.set_result((portal, executor))
+            try:
+                opened.set_result((portal, executor))
+            except InvalidStateError:  # nobody waits for it any more
+                return
             tasks.start_soon(load_seldom)
             await portal.sleep_until_stopped()
             tasks.cancel_scope.cancel()
@@ -108,6 +130,7 @@ def _live(
     try:
         anyio.run(live)
     except BaseException as error:
-        if opened.done():
+        if opened.done() and not opened.cancelled():
             raise
-        opened.set_exception(error)
+        with suppress(InvalidStateError):
+            opened.set_exception(error)

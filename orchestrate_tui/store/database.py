@@ -19,7 +19,7 @@ from orchestrate_tui.store.connection import (
 )
 from orchestrate_tui.store.digests import sha256
 from orchestrate_tui.store.held_up import LOOK_INTERVAL_S
-from orchestrate_tui.store.opening import open_for_writing
+from orchestrate_tui.store.opening import Waiting, nobody_is_told, open_for_writing
 from orchestrate_tui.store.sharing import SIGN_SUFFIX, share
 from orchestrate_tui.store.spreading import spread_subfolders
 from orchestrate_tui.store.trouble import TroubleMark
@@ -42,13 +42,16 @@ class Database:
 
     `share_group` names a Unix group that may read it from now on; "" leaves that as it is.
     `former` is the copy that was made before the schema was brought up to date; None when it was.
-    `trouble_mark` tells everybody else what keeps this process from working.
+    `trouble_mark` tells everybody else what keeps this process from working. `waiting` is told
+    for whom it is waited before it is open.
     """
 
-    def __init__(self, path: Path, *, share_group: str = "") -> None:
+    def __init__(
+        self, path: Path, *, share_group: str = "", waiting: Waiting = nobody_is_told
+    ) -> None:
         self.files = StoreFiles(path)
         self.path = self.files.database
-        opened = open_for_writing(self.files)
+        opened = open_for_writing(self.files, waiting)
         self.former = opened.former
         try:
             make_folder(self.files.runs)
@@ -206,12 +209,14 @@ class StoreFiles:
         return self.run(run_id) / name
 
 
-def open_database(path: Path | str, *, share_group: str = "") -> Database:
+def open_database(
+    path: Path | str, *, share_group: str = "", waiting: Waiting = nobody_is_told
+) -> Database:
     """Open the database, made or brought up to date as needed; see Database.
 
     Raises StoreError for one that is newer, foreign, damaged or cannot be written.
     """
-    return Database(Path(path), share_group=share_group)
+    return Database(Path(path), share_group=share_group, waiting=waiting)
 
 
 def _file_name(stage_name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from orchestrate_tui.store.connection import (
     make_file,
 )
 from orchestrate_tui.store.head import HeadFile, make_head
-from orchestrate_tui.store.held_up import HeldUp
+from orchestrate_tui.store.held_up import LOOK_INTERVAL_S, HeldUp
 from orchestrate_tui.store.locks import FileLock
 from orchestrate_tui.store.loss import check_not_lost
 from orchestrate_tui.store.migrator import is_current, last_migration, migrate
@@ -96,8 +97,19 @@ class Opened:
         self.lock.close()
 
 
-def open_for_writing(files: StoreFiles) -> Opened:
-    """The database, up to date and with a record that is whole. Raises StoreError."""
+Waiting = Callable[[str], None]
+"""Is told again and again for whom it is waited, in a sentence; "" when that is over."""
+
+
+def nobody_is_told(_trouble: str) -> None:
+    """Wait in silence."""
+
+
+def open_for_writing(files: StoreFiles, waiting: Waiting = nobody_is_told) -> Opened:
+    """The database, up to date and with a record that is whole. Raises StoreError.
+
+    It is waited for those who write to it, but not for a process that was stopped.
+    """
     check_not_lost(files)
     _refuse_stranger(files)
     try:
@@ -109,7 +121,9 @@ def open_for_writing(files: StoreFiles) -> Opened:
         raise cannot_open(files.database, error) from error
     try:
         verified = _verified_beforehand(files)
-        with lock.held_in_time(_Watch(files).look):
+        watch = _Watch(files, waiting)
+        with lock.held_in_time(watch.look, every_s=LOOK_INTERVAL_S):
+            watch.end()
             return _open(files, lock, _look(files, verified))
     except BaseException:
         lock.close()
@@ -134,26 +148,24 @@ class _Farewell:
 
 
 class _Watch:
-    """Looks who keeps us from a database, so that nobody waits for ever for a stopped process."""
+    """Tells who keeps us from a database, and lets nobody wait for ever for a stopped process."""
 
-    def __init__(self, files: StoreFiles) -> None:
-        self._files = files
-        self._suspect: int | None = None
+    def __init__(self, files: StoreFiles, waiting: Waiting) -> None:
+        self._held_up = HeldUp(files)
+        self._held_up.begin()
+        self._waiting = waiting
 
     def look(self) -> None:
-        """Raise StoreError when a process was stopped while it was writing, also a look ago."""
-        # seldom needed
-        from orchestrate_tui.store.attendance import holder_of  # noqa: PLC0415
-        from orchestrate_tui.store.processes import is_stopped, user_of  # noqa: PLC0415
+        """Raise StoreError when it is waited for a process that was stopped."""
+        if not (trouble := self._held_up.sentence()):
+            return
+        if self._held_up.culprit().is_stopped:
+            raise StoreError(trouble, next_step="Nothing was changed")
+        self._waiting(trouble)
 
-        before, holder = self._suspect, holder_of(self._files.write_lock)
-        self._suspect = holder if holder is not None and is_stopped(holder) else None
-        if self._suspect is not None and self._suspect == before:
-            raise StoreError(
-                f"Process {holder} of {user_of(self._suspect)} was stopped while it was writing to"
-                f" {self._files.database}, and nobody else can",
-                next_step=f"Let it go on: kill -CONT {holder}; or end it: kill -9 {holder}",
-            )
+    def end(self) -> None:
+        """Say that it is over."""
+        self._waiting("")
 
 
 def _refuse_stranger(files: StoreFiles) -> None:

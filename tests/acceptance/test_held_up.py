@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.desk import REPOSITORY, Desk
 from tests.acceptance.test_watching_over_ssh import wait_until
-from tests.store.test_held_up import WRITE, let_go, stop
+from tests.store.test_held_up import STRANGER, WRITE, let_go, stop
 
 STAGES = """
   - {name: first, agent: hold, task: t}
@@ -21,30 +22,65 @@ STAGES = """
 """
 SAID = "orchestrate-tui: Process {} of "
 
-Writer = Callable[[], subprocess.Popen[str]]
+NOTE = "  - {name: second, agent: note, task: t}\n"
+WAITS = "orchestrate-tui: Process {} of {} ({}) keeps all others from writing to {}."
+
+Process = subprocess.Popen[str]
+Holding = Callable[[str], Process]
+Writer = Callable[[], Process]
 
 
 @pytest.fixture
-def writer(desk: Desk) -> Iterator[Writer]:
-    """Stops a process while it writes to the database of the desk."""
+def holding(desk: Desk) -> Iterator[Holding]:
+    """Starts a program that keeps all others from writing to the database of the desk."""
     started = []
 
-    def write() -> subprocess.Popen[str]:
+    def hold(script: str) -> Process:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", WRITE, str(desk.database)],
+            [sys.executable, "-P", "-c", script, str(desk.database)],
             env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         started.append(process)
         assert process.stdout
         assert process.stdout.readline() == "writes\n"
-        stop(process)
         return process
 
-    yield write
+    yield hold
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def writer(holding: Holding) -> Writer:
+    """Stops a process while it writes to the database of the desk."""
+
+    def write() -> Process:
+        process = holding(WRITE)
+        stop(process)
+        return process
+
+    return write
+
+
+def waits(desk: Desk, culprit: Process) -> str:
+    """How what a command says begins that waits for a process."""
+    program = Path(sys.executable).resolve().name[:15]
+    return WAITS.format(culprit.pid, desk.user, program, desk.database)
+
+
+@pytest.mark.parametrize("script", [WRITE, STRANGER])
+def test_a_command_names_the_process_that_it_waits_for_and_begins_when_that_lets_go(
+    desk: Desk, holding: Holding, script: str
+) -> None:
+    desk.do("run", desk.pipeline(NOTE))
+    culprit = holding(script)
+    job = desk.start("run", desk.pipeline(NOTE))
+    assert job.err_line() == f"{waits(desk, culprit)} That is waited for until Ctrl-C"
+    let_go(culprit)
+    assert job.err_line() == "orchestrate-tui: Nothing is in the way any more, it goes on"
+    assert (job.end().code, desk.notes()) == (0, ["second", "second"])
 
 
 def test_a_run_names_the_process_that_it_waits_for_and_goes_on_when_that_does(
@@ -87,7 +123,7 @@ def test_a_run_that_waits_for_a_stopped_process_is_ended_unrecorded_and_gone_on_
 def test_a_console_is_quit_although_another_process_is_stopped_while_it_writes(
     desk: Desk, writer: Writer
 ) -> None:
-    desk.do("run", desk.pipeline("  - {name: second, agent: note, task: t}\n"))
+    desk.do("run", desk.pipeline(NOTE))
     console = desk.terminal("console")
     console.until("shop")
     sockets = desk.database.with_name("store.db.sockets")

@@ -115,6 +115,36 @@ def test_who_waits_for_a_stopped_process_names_it_until_it_goes_on(
     assert (database.trouble, database.is_stuck, words(database)) == ("", False, ["one"])
 
 
+def test_who_opens_a_database_is_told_for_whom_that_waits_and_gets_it_when_it_is_free(
+    database: Database, holding: Holding
+) -> None:
+    process, told = holding(WRITE), list[str]()
+
+    def waiting(trouble: str) -> None:
+        if not told:
+            let_go(process)
+        told.append(trouble)
+
+    open_database(database.path, waiting=waiting).close()
+    assert told[0].startswith(f"Process {process.pid} of ")
+    assert told[0].endswith(f"keeps all others from writing to {database.path}")
+    assert told[-1] == ""
+
+
+def test_who_opens_a_database_may_leave_while_that_waits(
+    database: Database, holding: Holding
+) -> None:
+    process = holding(WRITE)
+
+    def leave(_trouble: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        open_database(database.path, waiting=leave)
+    let_go(process)
+    open_database(database.path).close()
+
+
 def test_who_waits_for_a_process_that_works_names_it_and_is_not_stuck(
     database: Database, holding: Holding
 ) -> None:
