@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -63,7 +64,11 @@ def _executor_over(path: Path) -> Iterator[Opening[AnyControl]]:
                 return control
             return stack.enter_context(executors.control_over(database, config))
 
-        opening = Opening(open_it)
+        if database is None:
+            opening = Opening(open_it)
+        else:
+            trouble, give_up = partial(getattr, database, "trouble"), database.lose_patience
+            opening = Opening(open_it, trouble=trouble, give_up=give_up)
         try:
             yield opening
         finally:
@@ -134,7 +139,7 @@ def _see_out(control: AnyControl, interrupts: Interrupts, path: Path) -> int:
     Thread(target=wait, name="end", daemon=True).start()
     while not ended.wait(LOOK_INTERVAL_S):
         trouble.tell()
-        if interrupts.take() and control.is_stuck and not code:
+        if interrupts.take() and (control.is_stuck or control.is_held_up) and not code:
             for number in control.active():
                 resume = f"orchestrate-tui resume {number}{database_option(path)}"
                 say(f"Run {number} ends unrecorded; go on later with: {resume}", to=sys.stderr)

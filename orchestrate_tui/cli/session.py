@@ -6,11 +6,13 @@ import sys
 from concurrent.futures import Future
 from contextlib import suppress
 from signal import SIGTERM
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.agents.wording import NO_ROOM
 from orchestrate_tui.cli.follow import Follower, TroubleTold, rollback_under_way
 from orchestrate_tui.cli.terminal import can_ask, confirmed, say
+from orchestrate_tui.cli.waiting import LONGEST_S
 from orchestrate_tui.domain.protection import confirmation
 from orchestrate_tui.domain.run import Run
 from orchestrate_tui.domain.status import RunStatus
@@ -36,6 +38,7 @@ class Session:
         self._json = as_json
         self._trouble = TroubleTold(control)
         self._cancellation: Future[str] | None = None
+        self._cancelled_at = 0.0
 
     def tell(self, text: str) -> None:
         """Print one line for people."""
@@ -87,6 +90,7 @@ class Session:
             or self._is_confirmed(f"Cancel run {run_id}?", run_id, work)
         ):
             say(f"Run {run_id} is being cancelled", to=sys.stderr)
+            self._cancelled_at = monotonic()
             self._cancellation = self.control.confirming(self._touched(run_id)).cancel(run_id)
 
     def _give_up(self, run_id: int, work: Future[Run]) -> None:
@@ -124,12 +128,13 @@ class Session:
         return ()
 
     def _tell_cancellation(self) -> None:
-        """Say why it was refused; one that a full disk holds up ends the run unrecorded."""
+        """Say why it was refused; one that a full disk or others hold up ends it unrecorded."""
         asked = self._cancellation
         if asked is None:
             return
         if not asked.done():
-            if self.control.is_stuck:
+            waited_s = monotonic() - self._cancelled_at
+            if self.control.is_stuck or (self.control.is_held_up and waited_s > LONGEST_S):
                 self.control.lose_patience()
             return
         self._cancellation = None

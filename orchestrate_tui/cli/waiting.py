@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LONGEST_S = 3.0
+"""How long whoever wants to leave still waits for those who keep all others from writing."""
+
 
 class Waiting:
     """Tells for whom a command waits, and that it waits no longer."""

@@ -160,7 +160,7 @@ class LatchedControl:
     @property
     def trouble(self) -> str:
         """Why nothing can be recorded at present; "" while it can."""
-        return self._control.trouble if self.opening.is_open else ""
+        return self._control.trouble if self.opening.is_open else self.opening.trouble()
 
     @property
     def is_stuck(self) -> bool:

@@ -17,10 +17,22 @@ C_co = TypeVar("C_co", covariant=True)
 
 
 class Opening(Generic[C_co]):
-    """Opens an executor once, in a thread of its own, and holds it."""
+    """Opens an executor once, in a thread of its own, and holds it.
 
-    def __init__(self, open_it: Callable[[], C_co]) -> None:
+    `trouble` says what keeps it from being opened, "" for nothing. `give_up` is called when the
+    console is left before it is open: what others hold up is not waited for any more.
+    """
+
+    def __init__(
+        self,
+        open_it: Callable[[], C_co],
+        *,
+        trouble: Callable[[], str] = lambda: "",
+        give_up: Callable[[], None] = lambda: None,
+    ) -> None:
         self._open_it = open_it
+        self._give_up = give_up
+        self.trouble = trouble
         self._opened: Future[C_co] = Future()
         self._lock = Lock()
         self._is_begun = False
@@ -44,11 +56,13 @@ class Opening(Generic[C_co]):
 
     def outcome(self) -> C_co | None:
         """The executor, if anybody had it opened. Raises what kept it from being opened."""
+        self.settle()
         return self.control() if self._is_begun else None
 
     def settle(self) -> None:
         """Wait until it is open or cannot be opened, if anybody had it opened."""
-        if self._is_begun:
+        if self._is_begun and not self.is_open:
+            self._give_up()
             self._opened.exception()
 
     def _open(self) -> None:

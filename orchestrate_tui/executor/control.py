@@ -108,6 +108,11 @@ class Control:
         """Whether even the end of a run could not be recorded now."""
         return self._executor.database.is_stuck
 
+    @property
+    def is_held_up(self) -> bool:
+        """Whether another process keeps what happens from being recorded."""
+        return self._executor.database.is_held_up
+
     def lose_patience(self) -> None:
         """Give up what waits to be recorded: its runs end with Unrecorded, and so do others."""
         self._executor.database.lose_patience()

@@ -125,6 +125,11 @@ class DistantControl:
         """Never: nothing is recorded from here."""
         return False
 
+    @property
+    def is_held_up(self) -> bool:
+        """Never, for the same reason."""
+        return False
+
     def lose_patience(self) -> None:
         """Do nothing: nothing waits for a disk here."""
 

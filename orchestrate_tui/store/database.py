@@ -82,6 +82,11 @@ class Database:
         """Whether nobody knows how long changes will wait."""
         return self._writer.is_stuck
 
+    @property
+    def is_held_up(self) -> bool:
+        """Whether another process keeps changes waiting."""
+        return self._writer.is_held_up
+
     def submit(self, change: Change[T], *, is_patient: bool = False) -> Future[T]:
         """Have `change` committed by the writer; see Writer.submit."""
         return self._writer.submit(change, is_patient=is_patient)
@@ -139,7 +144,9 @@ class Database:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is KeyboardInterrupt:
+            self.lose_patience()
         self.close()
 
 

@@ -107,7 +107,13 @@ class Writer:
     @property
     def is_stuck(self) -> bool:
         """Whether nobody knows how long changes will wait."""
-        return bool(self._trouble) or self._held_up.is_barred()
+        is_given_up = not self._has_patience and self.is_held_up
+        return bool(self._trouble) or is_given_up or self._held_up.is_barred()
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether another process keeps changes waiting."""
+        return bool(self._held_up.sentence())
 
     def submit(self, change: Change[T], *, is_patient: bool = False) -> Future[T]:
         """Have `change` committed; the future ends after the commit, or with the error.
@@ -146,7 +152,7 @@ class Writer:
         self._queue.put(None)
         while self._thread.is_alive():
             self._thread.join(LOOK_INTERVAL_S)
-            if self._held_up.is_barred():
+            if not self._has_patience or self._held_up.is_barred():
                 self._has_patience = False
                 if self._give_up():
                     return  # the thread ends with the process

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -21,6 +22,7 @@ STAGES = """
   - {name: third, agent: hold, task: t}
 """
 SAID = "orchestrate-tui: Process {} of "
+SOON_S = 20.0
 
 NOTE = "  - {name: second, agent: note, task: t}\n"
 WAITS = "orchestrate-tui: Process {} of {} ({}) keeps all others from writing to {}."
@@ -81,6 +83,59 @@ def test_a_command_names_the_process_that_it_waits_for_and_begins_when_that_lets
     let_go(culprit)
     assert job.err_line() == "orchestrate-tui: Nothing is in the way any more, it goes on"
     assert (job.end().code, desk.notes()) == (0, ["second", "second"])
+
+
+@pytest.mark.parametrize("script", [WRITE, STRANGER])
+@pytest.mark.parametrize("command", ["run", "run --detach", "cancel"])
+def test_a_command_that_waits_for_a_process_is_left_by_ctrl_c_and_has_done_nothing(
+    desk: Desk, holding: Holding, script: str, command: str
+) -> None:
+    desk.do("run", file := desk.pipeline(NOTE))
+    culprit = holding(script)
+    assert desk.do("runs").code == 0
+    job = desk.start(*command.split(), 1 if command == "cancel" else file)
+    job.err_line()
+    job.signal(signal.SIGINT)
+    left_at = monotonic()
+    ended = job.end()
+    assert monotonic() - left_at < SOON_S
+    step = "It was not waited for, and nothing of this command is done\n"
+    assert (ended.code, ended.err) == (130, f"{waits(desk, culprit)} {step}")
+    let_go(culprit)
+    assert len(desk.json("runs")) == 1
+
+
+def test_a_run_that_a_program_keeps_from_being_recorded_is_soon_ended_by_ctrl_c(
+    desk: Desk, holding: Holding
+) -> None:
+    job = desk.start("run", desk.pipeline(STAGES))
+    desk.ready.stage()
+    culprit = holding(STRANGER)
+    desk.gate.open()
+    assert job.err_line().startswith(waits(desk, culprit))
+    job.signal(signal.SIGINT)
+    left_at = monotonic()
+    ended = job.end()
+    assert monotonic() - left_at < SOON_S
+    assert ended.code == 4
+    assert f"{waits(desk, culprit).rstrip('.')}, and what happened since is not" in ended.err
+    let_go(culprit)
+    desk.gate.open()
+    assert (desk.do("resume", 1).code, desk.notes()) == (0, ["second"])
+
+
+def test_a_console_is_quit_although_a_program_keeps_its_executor_from_being_opened(
+    desk: Desk, holding: Holding
+) -> None:
+    desk.do("run", desk.pipeline(NOTE))
+    culprit = holding(STRANGER)
+    console = desk.terminal("console")
+    console.until(f"Process {culprit.pid} of")
+    console.type("q")
+    left_at = monotonic()
+    assert console.end() == 2
+    assert monotonic() - left_at < SOON_S
+    assert "Nothing of this change was kept" in console.text
 
 
 def test_a_run_names_the_process_that_it_waits_for_and_goes_on_when_that_does(

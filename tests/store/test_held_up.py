@@ -145,6 +145,28 @@ def test_who_opens_a_database_may_leave_while_that_waits(
     open_database(database.path).close()
 
 
+@pytest.mark.parametrize("script", [WRITE, STRANGER])
+def test_who_leaves_by_ctrl_c_does_not_wait_for_others(
+    path: Path, spawn: Spawn, script: str
+) -> None:
+    process = None
+    with pytest.raises(KeyboardInterrupt), open_database(path) as database:  # noqa: PT012
+        database.write(lambda c: c.execute("CREATE TABLE words (word TEXT)").close())
+        process = spawn(script, path)
+        assert process.stdout
+        process.stdout.readline()
+        waiting = keep(database, "lost", is_patient=False)
+        until(lambda: database.is_held_up, waiting)
+        raise KeyboardInterrupt
+    assert process
+    with pytest.raises(StoreError, match=rf"Process {process.pid} .*Nothing of this change"):
+        waiting.result(0)
+    process.kill()
+    process.wait(60)
+    with open_database(path) as again:
+        assert words(again) == []
+
+
 def test_who_waits_for_a_process_that_works_names_it_and_is_not_stuck(
     database: Database, holding: Holding
 ) -> None:
