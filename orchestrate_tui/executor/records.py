@@ -89,9 +89,16 @@ class Records:
         return named(self._database.files, known)
 
     def boot(self, epoch: int | None) -> str:
-        """In which start of the system the executor of that epoch worked; "" if unknown."""
+        """In which start of the system the executor of that epoch worked here; "" if unknown.
+
+        So it is where nothing of it is beside this database: what it started, its original knows.
+        """
         owner = self._database.read(partial(read_owner, epoch=epoch))
-        return owner.boot_id if owner else ""
+        if owner is None:
+            return ""
+        files = self._database.files
+        left = (files.owner_lock(owner.epoch), files.host(owner.epoch))
+        return owner.boot_id if any(path.exists() for path in left) else ""
 
     def context(self, run: Run) -> RunContext:
         """What does not change about a run, with those of its secrets that can be read now."""

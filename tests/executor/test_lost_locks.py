@@ -103,3 +103,19 @@ async def test_what_runs_is_not_touched_from_a_copy_of_its_database(
         assert await other.result() == "cancelled"
         await executor.cancel(1)
         assert executor._records.run(1).status is RunStatus.CANCELLED
+
+
+async def test_what_runs_is_not_started_again_from_a_copy_of_what_is_recorded(
+    scene: Scene, tmp_path: Path
+) -> None:
+    other = scene.other_run(stage("a", FOREVER))
+    await scene.ready.line()
+    database = scene.executor.database.path
+    copy = tmp_path / "copied" / database.name
+    without = shutil.ignore_patterns("*.owners", "*.hosts")  # nothing says what was started
+    shutil.copytree(database.parent, copy.parent, ignore=without)
+    other.kill()
+    scene.bury(with_processes=False)
+    async with PipelineExecutor(copy) as executor:
+        with pytest.raises(Refused, match="Nobody knows how far 'a' of run 1 came"):
+            await executor.resume_run(1)
