@@ -182,7 +182,11 @@ class Runs:
                 check_carried(connection, rollback_id, self._executor.epoch)
 
         run_id = session.context.id
-        await watch(self._executor, run_id, handle, check)
+        try:
+            await watch(self._executor, run_id, handle, check)
+        except Fenced:  # an undo of it is left alone from here on
+            await self.let_go(run_id)
+            raise
 
     async def _give_up(self, session: RunSession, error: Exception) -> None:
         """Leave a run that cannot be worked on as an interrupted one, if that can be recorded."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 
 import anyio
@@ -152,6 +152,23 @@ async def test_what_runs_of_a_run_that_was_let_go_keeps_its_time_limit(scene: Sc
     assert is_running(pids["long"])
     run = await scene.executor.resume_run(run_id)
     assert run.reason == "stage 'slow' failed: timed out after 2s"
+
+
+async def test_an_undo_in_a_run_whose_executor_was_taken_for_dead_runs_on(scene: Scene) -> None:
+    run_id = await scene.create(undone("a", undo=FOREVER), after("slow", "a", task=HOLD))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fails, scene, run_id)
+        await scene.ready.line()
+        tasks.start_soon(roll_back, scene, run_id)
+        pid = (await scene.ready.line()).split()[1]
+        take_for_dead(scene, run_id)
+    assert is_running(pid)
+    os.kill(int(pid), signal.SIGKILL)
+
+
+async def roll_back(scene: Scene, run_id: int) -> None:
+    with suppress(OrchestrateError):
+        await scene.executor.trigger_rollback(run_id, "slow", "a")
 
 
 async def test_a_run_that_another_program_has_ended_is_let_go_and_nothing_of_it_runs_on(
