@@ -125,7 +125,7 @@ def plan_lines(plan: RollbackPlan) -> Iterator[str]:
             yield f"  {heading}"
         yield f"  {number}. undo {step.part}: {step.doing}{_versions(step)}"
         yield from (f"       {line}" for line in change_lines(step))
-    for skip in plan.skipped:
+    for skip in plan.told_skips:
         yield f"  -  {skip.part}: {skip.reason}"
     for warning in plan.warnings:
         yield f"  !  {warning}"

@@ -12,12 +12,7 @@ from orchestrate_tui.console.changes import change_lines
 from orchestrate_tui.console.marks import ARROW, Tone
 from orchestrate_tui.console.text import visible
 from orchestrate_tui.domain.graph import StageGraph
-from orchestrate_tui.domain.rollback import (
-    NOTHING_TO_UNDO,
-    is_in_scope,
-    is_undone_as_target,
-    possible_targets,
-)
+from orchestrate_tui.domain.rollback import is_in_scope, is_undone_as_target, possible_targets
 from orchestrate_tui.domain.rollback_demand import RollbackDemand
 from orchestrate_tui.domain.rollback_plan import PlanStep, RollbackPlan
 from orchestrate_tui.domain.status import StageStatus
@@ -189,10 +184,7 @@ PlanLine = tuple[str, Tone | None]
 
 
 def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
-    """The plan in the order in which it is carried out, then what it leaves out and warns of.
-
-    What is left out because nothing undoes it is warned of, and not told twice.
-    """
+    """The plan in the order in which it is carried out, then what it leaves out and warns of."""
     if plan.refusal:
         yield f"✗ {visible(plan.refusal)}", Tone.BAD
     for difference in plan.differences:
@@ -201,9 +193,8 @@ def plan_lines(plan: RollbackPlan) -> Iterator[PlanLine]:
         if heading:
             yield visible(heading), Tone.ACTIVE
         yield from _step_lines(number, step)
-    for skip in plan.skipped:
-        if skip.reason != NOTHING_TO_UNDO:
-            yield visible(f"-  {skip.part}  {skip.reason}"), Tone.QUIET
+    for skip in plan.told_skips:
+        yield visible(f"-  {skip.part}  {skip.reason}"), Tone.QUIET
     for warning in plan.warnings:
         yield f"!  {visible(warning)}", Tone.ATTENTION
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrate_tui.domain.components import part_name
 from orchestrate_tui.domain.headings import environments_among, headings
+from orchestrate_tui.domain.rollback import IRREVERSIBLE, NOTHING_TO_UNDO
 from orchestrate_tui.domain.snapshot import PathChange
 from orchestrate_tui.domain.value import value
 from orchestrate_tui.values import dataclass
@@ -109,6 +110,12 @@ class RollbackPlan:
     def headings(self) -> tuple[str, ...]:
         """For each step what to write above it; see domain.headings."""
         return headings([step.environment for step in self.steps])
+
+    @property
+    def told_skips(self) -> tuple[PlanSkip, ...]:
+        """What is skipped for a reason of which no warning tells."""
+        told = {NOTHING_TO_UNDO, IRREVERSIBLE}
+        return tuple(one for one in self.skipped if one.reason not in told and not one.is_stuck)
 
     @property
     def must_be_forced(self) -> bool:

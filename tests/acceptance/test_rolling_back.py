@@ -23,7 +23,6 @@ PLAN = """\
 Roll back from 'announce' to 'deploy':
   1. undo migrate: migrate down (undo)
   2. undo deploy: put it back (undo)
-  -  announce: nothing to undo
   !  stage 'announce' ran and has nothing to undo it
 """
 WHY = ("--reason", "it is broken")
