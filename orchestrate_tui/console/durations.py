@@ -25,6 +25,12 @@ def duration(seconds: float) -> str:
     return f"{whole // DAY}d {whole % DAY // HOUR:02}h"
 
 
+def set_duration(seconds: float) -> str:
+    """The same of a length that somebody has set, without zeros at its end: `5m`, `1h 30m`."""
+    told = duration(seconds)
+    return told[: told.find(" 00")] if " 00" in told else told
+
+
 def short_duration(seconds: float) -> str:
     """The same in four cells: `12s`, `1m04`, `59m`, `2h05`, `31h`, `12d`."""
     whole = max(int(seconds), 0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.content import Content
 
-from orchestrate_tui.console.durations import duration
+from orchestrate_tui.console.durations import set_duration
 from orchestrate_tui.console.marks import Tone
 from orchestrate_tui.console.styled import plain, toned
 from orchestrate_tui.console.text import visible
@@ -107,7 +107,7 @@ class Latch:
             verb = "is" if len(environments) == 1 else "are"
             raise Refused(
                 f"{confirmation(environments)} {verb} protected, and this console is locked",
-                next_step=f"W unlocks it for {duration(self.unlocked_for_s)}",
+                next_step=f"W unlocks it for {set_duration(self.unlocked_for_s)}",
             )
 
 

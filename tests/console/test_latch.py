@@ -74,6 +74,7 @@ async def test_locked_it_opens_no_dialog_and_says_how_to_unlock(
         assert LOCKED in shown(pilot)
         await pilot.press(key)
         await settle(pilot, lambda: "unlocks it for 5m" in shown(pilot))
+        assert "5m 00s" not in shown(pilot)
         assert isinstance(app.screen, MainScreen)
     assert desk.asked == []
 

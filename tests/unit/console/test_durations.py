@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrate_tui.console.durations import NARROW, clock, duration, elapsed_s, short_duration
+from orchestrate_tui.console.durations import (
+    NARROW,
+    clock,
+    duration,
+    elapsed_s,
+    set_duration,
+    short_duration,
+)
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
 
@@ -50,3 +57,11 @@ def test_a_moment_of_another_day_shows_its_date() -> None:
     assert clock(NOON, NOON) == f"{local:%H:%M:%S}"
     assert clock(NOON, NOON + timedelta(days=2)) == f"{local:%d %b %H:%M}"
     assert clock(NOON, NOON + timedelta(days=700)) == f"{local:%d %b %Y}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(45, "45s"), (90, "1m 30s"), (300, "5m"), (600, "10m"), (3600, "1h"), (5400, "1h 30m")],
+)
+def test_a_length_that_was_set_is_told_without_zeros_at_its_end(seconds: float, told: str) -> None:
+    assert set_duration(seconds) == told
