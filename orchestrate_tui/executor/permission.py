@@ -21,7 +21,7 @@ from orchestrate_tui.executor.context import ExecutorContext
 from orchestrate_tui.store.attendance import holder_of
 from orchestrate_tui.store.fencing import check_carrier, check_uninterrupted
 from orchestrate_tui.store.held_up import TOLD_AFTER_S
-from orchestrate_tui.store.processes import user_of
+from orchestrate_tui.store.processes import told_process
 from orchestrate_tui.values import dataclass
 
 TRY_INTERVAL_S = 0.02
@@ -58,8 +58,7 @@ class StartPermission:
 
     def _taker(self) -> str:
         """For whom it is waited."""
-        pid = holder_of(self.executor.starting.path)
-        who = f"Process {pid} of {user_of(pid)}" if pid else "A process that cannot be seen"
+        who = told_process(holder_of(self.executor.starting.path))
         return (
             f"{who} is taking run {self.run_id} over and does not get on with it: nothing of the"
             " run is started before it does, or ends"

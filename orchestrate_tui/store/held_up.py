@@ -74,20 +74,17 @@ def find_culprit(files: StoreFiles) -> Culprit:
     """Whoever keeps all others from writing; the kernel lists who holds which lock."""
     # seldom needed
     from orchestrate_tui.store.attendance import writers_at  # noqa: PLC0415
-    from orchestrate_tui.store.processes import is_stopped, program_of, user_of  # noqa: PLC0415
+    from orchestrate_tui.store.processes import is_stopped, program_of, told_process  # noqa: PLC0415
 
     pid = next((one for one in writers_at(files) if one != os.getpid()), None)
-    if pid is None:
-        hidden = "A process that cannot be seen from here"
-        sentence = f"{hidden} keeps all others from writing to {files.database}"
-        return Culprit(pid=None, is_stopped=False, sentence=sentence)
-    user = f" of {user}" if (user := user_of(pid)) else ""
-    if is_stopped(pid):
+    who = told_process(pid)
+    if pid is not None and is_stopped(pid):
         sentence = (
-            f"Process {pid}{user} was stopped while it was writing to {files.database}, and nobody"
+            f"{who} was stopped while it was writing to {files.database}, and nobody"
             f" else can: let it go on (kill -CONT {pid}), or end it (kill -9 {pid})"
         )
         return Culprit(pid=pid, is_stopped=True, sentence=sentence)
-    program = f" ({program})" if (program := program_of(pid)) else ""
-    sentence = f"Process {pid}{user}{program} keeps all others from writing to {files.database}"
+    if pid is not None and (program := program_of(pid)):
+        who = f"{who} ({program})"
+    sentence = f"{who} keeps all others from writing to {files.database}"
     return Culprit(pid=pid, is_stopped=False, sentence=sentence)

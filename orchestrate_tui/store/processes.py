@@ -80,6 +80,14 @@ def user_of(pid: int) -> str:
     return name_of(int(status.partition("\nUid:")[2].split(maxsplit=1)[0]))
 
 
+def told_process(pid: int | None) -> str:
+    """A process for people, such as `Process 12 of anna`; None is one that is hidden."""
+    if pid is None:
+        return "A process that cannot be seen from here"
+    user = user_of(pid)
+    return f"Process {pid} of {user}" if user else f"Process {pid}"
+
+
 def _terminal(number: int) -> str:
     """The terminal of a device number as the kernel packs it; "" for none."""
     major, minor = (number >> 8) & 0xFFF, (number & 0xFF) | ((number >> 12) & 0xFFF00)
