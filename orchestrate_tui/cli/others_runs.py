@@ -7,7 +7,6 @@ from pathlib import Path
 
 from orchestrate_tui.cli.follow import Follower
 from orchestrate_tui.cli.interrupts import undisturbed
-from orchestrate_tui.cli.protection import confirm_protected
 from orchestrate_tui.cli.session import Session, report_detached
 from orchestrate_tui.domain.run import Settlement, TriggerContext
 from orchestrate_tui.errors import Refused
@@ -38,8 +37,6 @@ def have_resumed(
     _refuse_to_wait(arguments)
     with undisturbed() as interrupts, DistantControl(path) as control:
         history = History(path, hands_off=True)
-        if take_over is not None:
-            confirm_protected(arguments, history, arguments.run, control)
         after = history.last_event_id()
         control.resume(arguments.run, take_over=take_over, settled=settled).result()
         Follower(history, arguments.run, quiet=True).tell_waits()

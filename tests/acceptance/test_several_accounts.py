@@ -418,6 +418,15 @@ def test_the_executor_itself_refuses_what_was_not_confirmed(
     assert deployed.rollback(1).run_id == 1
 
 
+def test_who_may_not_take_a_run_over_is_told_so_before_a_name_is_asked_for(
+    office: Office,
+    deployed: History,  # noqa: ARG001
+) -> None:
+    code, _, complaints = office.ask("nobody", "resume", 1, "--take-over", "--reason", "x")
+    assert code == 2
+    assert "Only the owner of the database takes a run over" in complaints
+
+
 def test_what_the_owner_protects_no_more_is_asked_for_no_more(
     office: Office, deployed: History
 ) -> None:
