@@ -23,6 +23,7 @@ from orchestrate_tui.store.opening import Waiting, nobody_is_told, open_for_writ
 from orchestrate_tui.store.sharing import SIGN_SUFFIX, share
 from orchestrate_tui.store.spreading import spread_subfolders
 from orchestrate_tui.store.trouble import TroubleMark
+from orchestrate_tui.store.unwritten import given_up
 from orchestrate_tui.store.writer import Change, Writer
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Database:
             is_stuck = self._writer.is_stuck
             trouble = self._writer.trouble  # "" when it has just ended
             if is_stuck and trouble and future.cancel():
-                raise StoreError(trouble, next_step="Nothing of this change was kept")
+                raise given_up(trouble, is_patient=False)
         return future.result()
 
     def read(self, query: Callable[[sqlite3.Connection], T]) -> T:

@@ -80,10 +80,7 @@ def as_list(values: Collection[object]) -> str:
 
 
 def texts(content: str) -> tuple[str, ...]:
-    """What a list of texts in JSON holds. Raises ValueError for anything else.
-
-    Most hold nothing, and many are read for a page of runs.
-    """
+    """What a list of texts in JSON holds. Raises ValueError for anything else."""
     return _all_texts(_list_in(content))
 
 

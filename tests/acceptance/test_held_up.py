@@ -12,7 +12,7 @@ from time import monotonic
 
 import pytest
 
-from tests.acceptance.desk import REPOSITORY, Desk
+from tests.acceptance.desk import REPOSITORY, Desk, Job
 from tests.acceptance.test_watching_over_ssh import wait_until
 from tests.store.test_held_up import STRANGER, WRITE, let_go, stop
 
@@ -138,14 +138,19 @@ def test_a_console_is_quit_although_a_program_keeps_its_executor_from_being_open
     assert "Nothing of this change was kept" in console.text
 
 
-def test_a_run_names_the_process_that_it_waits_for_and_goes_on_when_that_does(
-    desk: Desk, writer: Writer
-) -> None:
+def held_up(desk: Desk, writer: Writer) -> tuple[Job, Process, str]:
+    """A run that cannot record the end of a stage, who keeps it from that, and what it says."""
     job = desk.start("run", desk.pipeline(STAGES))
     desk.ready.stage()
     culprit = writer()
     desk.gate.open()
-    said = job.err_line()
+    return job, culprit, job.err_line()
+
+
+def test_a_run_names_the_process_that_it_waits_for_and_goes_on_when_that_does(
+    desk: Desk, writer: Writer
+) -> None:
+    job, culprit, said = held_up(desk, writer)
     assert said.startswith(SAID.format(culprit.pid))
     assert f"let it go on (kill -CONT {culprit.pid})" in said
     assert desk.notes() == []
@@ -159,11 +164,7 @@ def test_a_run_names_the_process_that_it_waits_for_and_goes_on_when_that_does(
 def test_a_run_that_waits_for_a_stopped_process_is_ended_unrecorded_and_gone_on_with(
     desk: Desk, writer: Writer
 ) -> None:
-    job = desk.start("run", desk.pipeline(STAGES))
-    desk.ready.stage()
-    culprit = writer()
-    desk.gate.open()
-    said = job.err_line()
+    job, culprit, said = held_up(desk, writer)
     job.signal(signal.SIGINT)
     ended = job.end()
     assert ended.code == 4

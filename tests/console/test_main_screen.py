@@ -268,17 +268,29 @@ def lines_of(text: str) -> str:
     return "".join(f"{text} {number}\n" for number in range(40))
 
 
+def working(story: Story, name: str, text: str) -> int:
+    """A run with a stage that works and has written more than a pane has room for."""
+    run_id = story.run()
+    story.becomes(run_id, name, StageStatus.RUNNING)
+    story.log(run_id, name, lines_of(text))
+    return run_id
+
+
+def works_again(story: Story, run_id: int, name: str, text: str, attempt: int) -> None:
+    """The same stage in a later attempt."""
+    story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
+    story.log(run_id, name, lines_of(text), attempt=attempt)
+
+
 async def test_who_has_scrolled_up_stays_in_the_older_attempt_until_they_go_to_the_end(
     story: Story, desk: Desk
 ) -> None:
-    run_id, name = story.run(), "smoke-staging"
-    story.becomes(run_id, name, StageStatus.RUNNING)
-    story.log(run_id, name, lines_of("first"))
+    name = "smoke-staging"
+    run_id = working(story, name, "first")
     app = OrchestrateApp(story.history, desk, clock=now)
     async with app.run_test() as pilot:
         await pilot.press("3", "up", "up")
-        story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
-        story.log(run_id, name, lines_of("second"), attempt=2)
+        works_again(story, run_id, name, "second", attempt=2)
         await settle(pilot, lambda: "attempt 2 of 3  log of attempt 1 [3 End:" in shown(pilot))
         await pilot.press(*["down"] * 10)
         main_screen(pilot)._tick()
@@ -293,17 +305,14 @@ async def test_who_has_scrolled_up_stays_in_the_older_attempt_until_they_go_to_t
 async def test_a_log_on_the_whole_screen_goes_on_with_the_next_attempt_unless_it_is_read(
     story: Story, desk: Desk
 ) -> None:
-    run_id, name = story.run(), "smoke-staging"
-    story.becomes(run_id, name, StageStatus.RUNNING)
-    story.log(run_id, name, lines_of("first"))
+    name = "smoke-staging"
+    run_id = working(story, name, "first")
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("L")
-        story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
-        story.log(run_id, name, lines_of("second"), attempt=2)
+        works_again(story, run_id, name, "second", attempt=2)
         await settle(pilot, lambda: "second 39" in shown(pilot))
         await pilot.press("up", "up")
-        story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
-        story.log(run_id, name, lines_of("third"), attempt=3)
+        works_again(story, run_id, name, "third", attempt=3)
         await settle(pilot, lambda: f"{name}, attempt 2  [f: attempt 3]" in shown(pilot))
         assert "second 37" in shown(pilot)
         await pilot.press("f")
@@ -312,20 +321,16 @@ async def test_a_log_on_the_whole_screen_goes_on_with_the_next_attempt_unless_it
 
 
 async def test_who_follows_a_log_goes_on_with_the_next_attempt(story: Story, desk: Desk) -> None:
-    run_id, name = story.run(), "smoke-staging"
-    story.becomes(run_id, name, StageStatus.RUNNING)
-    story.log(run_id, name, lines_of("first"))
+    name = "smoke-staging"
+    run_id = working(story, name, "first")
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("3", "up", "end")
-        story.becomes(run_id, name, StageStatus.RETRYING, StageStatus.RUNNING)
-        story.log(run_id, name, lines_of("second"), attempt=2)
+        works_again(story, run_id, name, "second", attempt=2)
         await settle(pilot, lambda: "second 39" in shown(pilot))
 
 
 async def test_who_has_scrolled_up_is_not_taken_to_the_next_stage(story: Story, desk: Desk) -> None:
-    run_id = story.run()
-    story.becomes(run_id, "build", StageStatus.RUNNING)
-    story.log(run_id, "build", lines_of("compiled"))
+    run_id = working(story, "build", "compiled")
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("3", "up", "up")
         story.becomes(run_id, "build", StageStatus.SUCCEEDED)

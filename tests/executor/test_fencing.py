@@ -74,6 +74,12 @@ async def fails(scene: Scene, run_id: int) -> OrchestrateError:
     return caught.value
 
 
+async def fails_to_roll_back(scene: Scene, run_id: int) -> OrchestrateError:
+    with pytest.raises(OrchestrateError) as caught:
+        await scene.executor.trigger_rollback(run_id, "b", "a")
+    return caught.value
+
+
 async def test_a_run_that_was_taken_over_is_let_go(scene: Scene) -> None:
     run_id = await scene.create(stage("slow", FOREVER), stage("a", HOLD), after("b", "a"))
     errors: list[OrchestrateError] = []
@@ -189,15 +195,14 @@ async def test_a_rollback_that_another_program_has_ended_goes_no_further(scene: 
     errors = []
 
     async def roll_back() -> None:
-        with pytest.raises(Fenced) as caught:
-            await scene.executor.trigger_rollback(run.id, "b", "a")
-        errors.append(str(caught.value))
+        errors.append(await fails_to_roll_back(scene, run.id))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(roll_back)
         await scene.ready.line()
         record(scene, "UPDATE rollback_events SET status = 'failed'")
-    assert "Rollback 1 failed: somebody else has recorded that" in errors[0]
+    assert isinstance(errors[0], Fenced)
+    assert "Rollback 1 failed: somebody else has recorded that" in str(errors[0])
     assert scene.executor.active == ()
     assert scene.undone() == []
 
@@ -237,17 +242,15 @@ async def test_a_rollback_that_was_taken_over_goes_no_further(scene: Scene) -> N
     run = await scene.run(undone("a"), undone("b", "", "a", undo=SLOW_UNDO))
     errors = []
 
-    async def work() -> None:
-        with pytest.raises(StaleTransition) as caught:
-            await scene.executor.trigger_rollback(run.id, "b", "a")
-        errors.append(caught.value)
+    async def roll_back() -> None:
+        errors.append(await fails_to_roll_back(scene, run.id))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(work)
+        tasks.start_soon(roll_back)
         await scene.ready.line()
         take_over(scene)
         scene.gate.open()
-    assert errors
+    assert isinstance(errors[0], StaleTransition)
     await scene.until_ended(f"{run.id}-b-rollback-1.1")
     assert scene.undone() == ["b"]
     assert scene.steps(1) == {"b": "interrupted", "a": "pending"}

@@ -19,6 +19,16 @@ from orchestrate_tui.store.runs import NewRun, StageChange, change_run, change_s
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 REPOSITORY = Path(__file__).parents[2]
 
+OWN = """
+import sys
+from datetime import datetime, UTC
+from orchestrate_tui.store import open_database
+from orchestrate_tui.store.owners import Ownership
+print(Ownership(open_database(sys.argv[1]), "bob", datetime.now(UTC)).epoch, flush=True)
+sys.stdin.read()
+"""
+"""A process that is an executor at a database, tells its epoch, and lives until it is ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Store:

@@ -20,17 +20,7 @@ from orchestrate_tui.store.attendance import Attendance, named, present
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.fencing import read_owner
 from tests.store.conftest import Process, Spawn
-from tests.store.scenery import REPOSITORY, Store
-
-OWN = """
-import sys
-from datetime import datetime, UTC
-from orchestrate_tui.store import open_database
-from orchestrate_tui.store.owners import Ownership
-print(Ownership(open_database(sys.argv[1]), "bob", datetime.now(UTC)).epoch, flush=True)
-sys.stdin.read()
-"""
-
+from tests.store.scenery import OWN, REPOSITORY, Store
 
 LOOK = """
 import os, sys

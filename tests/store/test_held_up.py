@@ -167,10 +167,11 @@ def test_who_leaves_by_ctrl_c_does_not_wait_for_others(
         assert words(again) == []
 
 
+@pytest.mark.parametrize("script", [WRITE, STRANGER], ids=["takes turns", "takes no turns"])
 def test_who_waits_for_a_process_that_works_names_it_and_is_not_stuck(
-    database: Database, holding: Holding
+    database: Database, holding: Holding, script: str
 ) -> None:
-    process = holding(WRITE)
+    process = holding(script)
     waiting = keep(database, "one")
     until(lambda: database.trouble, waiting)
     assert f"Process {process.pid} of " in database.trouble
@@ -178,6 +179,7 @@ def test_who_waits_for_a_process_that_works_names_it_and_is_not_stuck(
     assert not database.is_stuck
     let_go(process)
     waiting.result(60)
+    assert words(database) == ["one"]
 
 
 def test_what_comes_meanwhile_is_committed_together_in_its_order(
@@ -257,18 +259,6 @@ def test_a_database_is_closed_although_another_process_is_stopped_while_it_write
     process.wait(60)
     with open_database(path) as again:
         assert words(again) == []
-
-
-def test_who_waits_for_a_program_that_takes_no_turns_names_it(
-    database: Database, holding: Holding
-) -> None:
-    process = holding(STRANGER)
-    waiting = keep(database, "one")
-    until(lambda: database.trouble, waiting)
-    assert f"Process {process.pid} of " in database.trouble
-    let_go(process)
-    waiting.result(60)
-    assert words(database) == ["one"]
 
 
 def test_a_program_that_takes_no_turns_is_waited_for_however_long_it_takes(

@@ -23,7 +23,7 @@ from orchestrate_tui.store.owners import Ownership, is_alive
 from orchestrate_tui.store.sharing import what_hides
 from tests.other_user import OtherUser
 from tests.store.conftest import Spawn
-from tests.store.scenery import NOON, Store
+from tests.store.scenery import NOON, OWN, Store
 
 READER = "nobody"
 GROUP = "nogroup"
@@ -65,16 +65,6 @@ def traces(path: Path) -> dict[str, tuple[int, ...]]:
         content = (about.st_ino, about.st_size, about.st_mtime_ns)
         found[str(file)] = (*content, about.st_mode, about.st_uid, about.st_gid)
     return found
-
-
-OWN = """
-import sys
-from datetime import datetime, UTC
-from orchestrate_tui.store import open_database
-from orchestrate_tui.store.owners import Ownership
-print(Ownership(open_database(sys.argv[1]), "bob", datetime.now(UTC)).epoch, flush=True)
-sys.stdin.read()
-"""
 
 
 DIE = """
