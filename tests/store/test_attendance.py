@@ -19,6 +19,7 @@ from orchestrate_tui.store.accounts import current_user
 from orchestrate_tui.store.attendance import Attendance, named, present
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.fencing import read_owner
+from orchestrate_tui.store.processes import told_process
 from tests.store.conftest import Process, Spawn
 from tests.store.scenery import OWN, REPOSITORY, Store
 
@@ -101,6 +102,12 @@ def test_an_executor_is_named_by_the_number_that_its_process_has_here(
     process.wait(60)
     assert named(store.database.files, owner) == f"bob (process {process.pid})"
     assert named(store.database.files, None) == "another executor"
+
+
+def test_a_process_is_named_with_its_user_as_far_as_these_are_known() -> None:
+    assert told_process(os.getpid()) == f"Process {os.getpid()} of {current_user()}"
+    assert told_process(1 << 30) == f"Process {1 << 30}"
+    assert told_process(None) == "A process that cannot be seen from here"
 
 
 def test_who_was_stopped_is_still_there(store: Store, spawn: Spawn) -> None:
