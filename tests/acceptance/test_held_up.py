@@ -68,11 +68,11 @@ def writer(holding: Holding) -> Writer:
 
 def waits(desk: Desk, culprit: Process) -> str:
     """How what a command says begins that waits for a process."""
-    program = Path(sys.executable).resolve().name[:15]
+    program = Path(f"/proc/{culprit.pid}/comm").read_text().strip()
     return WAITS.format(culprit.pid, desk.user, program, desk.database)
 
 
-@pytest.mark.parametrize("script", [WRITE, STRANGER])
+@pytest.mark.parametrize("script", [WRITE, STRANGER], ids=["takes turns", "takes no turns"])
 def test_a_command_names_the_process_that_it_waits_for_and_begins_when_that_lets_go(
     desk: Desk, holding: Holding, script: str
 ) -> None:
@@ -85,7 +85,7 @@ def test_a_command_names_the_process_that_it_waits_for_and_begins_when_that_lets
     assert (job.end().code, desk.notes()) == (0, ["second", "second"])
 
 
-@pytest.mark.parametrize("script", [WRITE, STRANGER])
+@pytest.mark.parametrize("script", [WRITE, STRANGER], ids=["takes turns", "takes no turns"])
 @pytest.mark.parametrize("command", ["run", "run --detach", "cancel"])
 def test_a_command_that_waits_for_a_process_is_left_by_ctrl_c_and_has_done_nothing(
     desk: Desk, holding: Holding, script: str, command: str

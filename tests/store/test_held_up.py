@@ -145,7 +145,7 @@ def test_who_opens_a_database_may_leave_while_that_waits(
     open_database(database.path).close()
 
 
-@pytest.mark.parametrize("script", [WRITE, STRANGER])
+@pytest.mark.parametrize("script", [WRITE, STRANGER], ids=["takes turns", "takes no turns"])
 def test_who_leaves_by_ctrl_c_does_not_wait_for_others(
     path: Path, spawn: Spawn, script: str
 ) -> None:
