@@ -389,7 +389,7 @@ sys.stdin.read()
 
 @contextmanager
 def taking(path: Path) -> Iterator[int]:
-    """A process that is in the middle of taking something over."""
+    """A process that is in the middle of taking something over; it waits for what is started."""
     command, pipe = [sys.executable, "-c", TAKE, os.fspath(path)], subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as taker:
         assert taker.stdout
@@ -398,15 +398,15 @@ def taking(path: Path) -> Iterator[int]:
         taker.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGSTOP])
+@pytest.mark.parametrize("number", [signal.SIGCONT, signal.SIGSTOP], ids=["at work", "stopped"])
 async def test_who_is_in_the_middle_of_taking_something_is_named_and_not_the_owner(
     scene: Scene, number: int
 ) -> None:
     other = scene.other_run(stage("a", FOREVER))
     await scene.ready.line()
-    stop(other)
     epoch = scene.history.run(1).epoch or 0
     with taking(scene.executor.database.files.starting_lock(epoch)) as taker:
+        stop(other)
         os.kill(taker, number)
         with pytest.raises(Refused) as caught:
             await scene.executor.resume_run(1, take_over="it hangs")
