@@ -39,6 +39,22 @@ PAYLOADS: Mapping[str, str] = {
     "action": "[@click=app.quit]{m}[/]",
     "link": "[link='http://x']{m}[/link]",
     "unfinished": "{m}\x1b",
+    "passed through": "{m}\x1bPtmux;\x1b\x1b]52;c;t\x07\x1b\\\x1bP\x1b]0;t\x07\x1b\\",
+    "graphics": "{m}\x1b_Ga=T,f=24;t\x1b\\\x1bPq#0~\x1b\\\x1b]1337;File=inline=1:t\x07",
+    "desktop": "{m}\x1b]9;t\x07\x1b]777;notify;t;t\x1b\\\x1b]99;;n\x1b\\\x1b]7;file:///\x07",
+    "colours and fonts": "{m}\x1b]4;1;?\x07\x1b]10;#000\x07\x1b]50;?\x07\x1b]104\x07",
+    "end of paste": "\x1b[201~{m}\r\x1b[200~\x1b[?2004l",
+    "answers": "{m}\x1b[>4;2m\x1bP1;1|17/t\x1b\\\x1b[>q\x1b[?996n\x1bP+q544e\x1b\\",
+    "character sets": "\x1b(0{m}\x0f\x1b%@\x1b)0\x0e\x1b[?42h",
+    "margins": "{m}\x1b[2;3r\x1b[?69h\x1b[1;2s\x1b[3J\x1b[99S\x1b[20h\x1bM\x1b#3",
+    "cut in two": "\x1b[\x1b[\x1b[3{m}\x18\x1a\x1b\x1b]0;\x1b[2J\x1b\x1b",
+    "C1 strings": "\x9d52;c;{m}\x9c\x98\x9e\x85",
+    "print": "\x1b[5i{m}\x1b[4i\x1b[0i\x1b#8\x1b[12l\x1b[2;1y",
+    "separators": "\x1c{m}\x1d\x1e\x1f\x0b\x0c\x85\u2028",
+    "fillers": "\uffa0{m}\u17b4\ufff9\U0001d173",
+    "flags": "{m}\U0001f1fa\U0001f1f8\U0001f1f7\u270b\U0001f3ff",
+    "escaped markup": "\\[red]{m}\\[/]\\[/red][[bold]][not a tag][/nothing][link=x",
+    "templates": "{{{m}}}%s%n$(id)`id`:skull:&lt;b&gt;{0}",
 }
 """Each with a place for a mark that tells where it was."""
 
