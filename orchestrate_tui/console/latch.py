@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.content import Content
@@ -140,14 +139,16 @@ class LatchedControl:
 
     @property
     def _control(self) -> WholeControl:
-        """The executor; waits while it is being opened. Raises what keeps it from that."""
+        """The executor, where it is known to be open. Raises what kept it from being opened."""
         return self.opening.control()
 
     def environments(self, run_id: int) -> tuple[str, ...]:
         """The protected environments that a run touches."""
-        run: Run = self._history.run(run_id)
-        pipeline = self._history.definition(run_id)
+        run, pipeline = self._run(run_id)
         return self.latch.environments(pipeline, simulated=run.simulated)
+
+    def _run(self, run_id: int) -> tuple[Run, Pipeline]:
+        return self._history.run(run_id), self._history.definition(run_id)
 
     def subscribe(self) -> Subscription:
         """Listen to what is committed from now on."""
@@ -181,13 +182,15 @@ class LatchedControl:
         self, loaded: Runnable, trigger: TriggerContext | None = None, *, simulated: bool = False
     ) -> Future[int]:
         """Begin a run, unless its environments are locked."""
-        touched = self.latch.environments(loaded.pipeline, simulated=simulated)
-        begin = self._control.start_run
-        return self._past(touched, lambda: begin(loaded, trigger, simulated=simulated))
+        return self._past_latch(
+            loaded.pipeline,
+            lambda control, _: control.start_run(loaded, trigger, simulated=simulated),
+            simulated=simulated,
+        )
 
     def left_stages(self, run_id: int) -> Future[tuple[LeftStage, ...]]:
         """How the stages of an interrupted run stand."""
-        return self._control.left_stages(run_id)
+        return self.opening.ask(lambda control: control.left_stages(run_id))
 
     def resume(
         self,
@@ -197,8 +200,10 @@ class LatchedControl:
         settled: Mapping[str, Settlement] | None = None,
     ) -> Future[Any]:
         """Go on with a run, unless its environments are locked."""
-        resume = partial(self._control.resume, run_id, take_over=take_over, settled=settled)
-        return self._past(self.environments(run_id), resume)
+        return self._past(
+            run_id,
+            lambda control: control.resume(run_id, take_over=take_over, settled=settled),
+        )
 
     def cancel(self, run_id: int) -> Future[str]:
         """Stop a run, unless its environments are locked."""
@@ -206,12 +211,11 @@ class LatchedControl:
 
     def acknowledge(self, run_id: int, comment: str = "") -> Future[str]:
         """Say that somebody has seen how a run went wrong; that changes nothing out there."""
-        return self._control.acknowledge(run_id, comment)
+        return self.opening.ask(lambda control: control.acknowledge(run_id, comment))
 
     def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Approve a stage, unless the environments of its run are locked."""
-        approve = self._control.approve
-        return self._past(self.environments(run_id), lambda: approve(run_id, stage, comment))
+        return self._past(run_id, lambda control: control.approve(run_id, stage, comment))
 
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Reject a stage, unless the environments of its run are locked."""
@@ -235,13 +239,13 @@ class LatchedControl:
         self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[RollbackPlan]:
         """What a rollback would do now; that changes nothing."""
-        return self._control.plan_rollback(run_id, demand, definition)
+        return self.opening.ask(lambda control: control.plan_rollback(run_id, demand, definition))
 
     def rehearse(
         self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
     ) -> Future[int]:
         """Do all of a rollback but its undos; that changes nothing."""
-        return self._control.rehearse(run_id, demand, definition)
+        return self.opening.ask(lambda control: control.rehearse(run_id, demand, definition))
 
     def rollback(
         self, run_id: int, demand: RollbackDemand, definition: Runnable | None = None
@@ -270,14 +274,35 @@ class LatchedControl:
 
         An environment that became known to be protected since then is locked.
         """
-        touched = self.environments(run_id)
-        return self._past(touched, lambda: ask(self._control.confirming(touched)))
+        run, pipeline = self._run(run_id)
+        return self._past_latch(
+            pipeline,
+            lambda control, touched: ask(control.confirming(touched)),
+            simulated=run.simulated,
+        )
 
-    def _past(self, environments: Sequence[str], ask: Callable[[], Future[T]]) -> Future[T]:
-        try:
-            self.latch.check(environments)
-        except Refused as refusal:
-            refused: Future[T] = Future()
-            refused.set_exception(refusal)
-            return refused
-        return ask()
+    def _past(self, run_id: int, ask: Callable[[ExecutorControl], Future[T]]) -> Future[T]:
+        """Ask for what needs no names."""
+        run, pipeline = self._run(run_id)
+        return self._past_latch(pipeline, lambda control, _: ask(control), simulated=run.simulated)
+
+    def _past_latch(
+        self,
+        pipeline: Pipeline,
+        ask: Callable[[WholeControl, tuple[str, ...]], Future[T]],
+        *,
+        simulated: bool,
+    ) -> Future[T]:
+        """Ask the executor, when it is open and has told what it protects, past the latch."""
+
+        def past(control: WholeControl) -> Future[T]:
+            touched = self.latch.environments(pipeline, simulated=simulated)
+            try:
+                self.latch.check(touched)
+            except Refused as refusal:
+                refused: Future[T] = Future()
+                refused.set_exception(refusal)
+                return refused
+            return ask(control, touched)
+
+        return self.opening.ask(past)
