@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrate_tui.cli.terminal import LOOK_INTERVAL_S, say
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from orchestrate_tui.cli.executors import AnyControl
 
 T = TypeVar("T")
+
+SOON_S = 2.0
+"""An executor answers sooner, if nothing is wrong with it."""
 
 LONGEST_S = 3.0
 """How long whoever wants to leave still waits for those who keep all others from writing."""
@@ -48,10 +52,13 @@ class Waiting:
 
 
 def awaited(control: AnyControl, answer: Future[T]) -> T:
-    """What a control answers; whom it waits for is told."""
-    waiting = Waiting()
+    """What a control answers; whom it waits for is told, and that there is no answer yet."""
+    waiting, began, is_told = Waiting(), monotonic(), False
     with waiting.heard():
         while not wait([answer], LOOK_INTERVAL_S).done:
-            waiting.tell(control.trouble)
+            waiting.tell(trouble := control.trouble)
+            if not (trouble or is_told) and monotonic() - began > SOON_S:
+                say("orchestrate-tui: There is no answer yet, it is waited for", to=sys.stderr)
+                is_told = True
         waiting.tell("")
         return answer.result()

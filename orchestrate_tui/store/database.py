@@ -19,7 +19,7 @@ from orchestrate_tui.store.connection import (
 )
 from orchestrate_tui.store.digests import sha256
 from orchestrate_tui.store.held_up import LOOK_INTERVAL_S
-from orchestrate_tui.store.opening import Waiting, nobody_is_told, open_for_writing
+from orchestrate_tui.store.opening import Tell, nobody_is_told, open_for_writing
 from orchestrate_tui.store.sharing import SIGN_SUFFIX, share
 from orchestrate_tui.store.spreading import spread_subfolders
 from orchestrate_tui.store.trouble import TroubleMark
@@ -48,7 +48,7 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, *, share_group: str = "", waiting: Waiting = nobody_is_told
+        self, path: Path, *, share_group: str = "", waiting: Tell = nobody_is_told
     ) -> None:
         self.files = StoreFiles(path)
         self.path = self.files.database
@@ -218,7 +218,7 @@ class StoreFiles:
 
 
 def open_database(
-    path: Path | str, *, share_group: str = "", waiting: Waiting = nobody_is_told
+    path: Path | str, *, share_group: str = "", waiting: Tell = nobody_is_told
 ) -> Database:
     """Open the database, made or brought up to date as needed; see Database.
 

@@ -97,7 +97,7 @@ class Opened:
         self.lock.close()
 
 
-Waiting = Callable[[str], None]
+Tell = Callable[[str], None]
 """Is told again and again for whom it is waited, in a sentence; "" when that is over."""
 
 
@@ -105,7 +105,7 @@ def nobody_is_told(_trouble: str) -> None:
     """Wait in silence."""
 
 
-def open_for_writing(files: StoreFiles, waiting: Waiting = nobody_is_told) -> Opened:
+def open_for_writing(files: StoreFiles, waiting: Tell = nobody_is_told) -> Opened:
     """The database, up to date and with a record that is whole. Raises StoreError.
 
     It is waited for those who write to it, but not for a process that was stopped.
@@ -150,7 +150,7 @@ class _Farewell:
 class _Watch:
     """Tells who keeps us from a database, and lets nobody wait for ever for a stopped process."""
 
-    def __init__(self, files: StoreFiles, waiting: Waiting) -> None:
+    def __init__(self, files: StoreFiles, waiting: Tell) -> None:
         self._held_up = HeldUp(files)
         self._held_up.begin()
         self._waiting = waiting

@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,25 @@ def test_a_rejection_halts_the_run(desk: Desk) -> None:
     ship = desk.json("show", 1)["stages"][1]
     assert ship["status"] == "rejected"
     assert ship["reason"] == f"rejected by {desk.user}: not on a Friday"
+
+
+def test_of_two_who_decide_while_the_executor_is_stopped_one_wins_when_it_goes_on(
+    desk: Desk,
+) -> None:
+    job = desk.start("run", gated(desk, desk.user))
+    job.err_line()
+    job.signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, job.process.pid, os.WSTOPPED)
+    deciding = [desk.start(word, 1, "ship") for word in ("approve", "reject")]
+    for decider in deciding:
+        assert decider.err_line() == "orchestrate-tui: There is no answer yet, it is waited for"
+    job.signal(signal.SIGCONT)
+    won, lost = sorted((decider.end() for decider in deciding), key=lambda ended: ended.code)
+    assert (won.code, lost.code) == (0, 2)
+    (approval,) = desk.json("show", 1)["approvals"]
+    assert won.out == f"{approval['decision'].capitalize()} stage 'ship' of run 1\n"
+    assert f"{approval['decision']} by {desk.user} at " in lost.err
+    assert job.end().code == {"approved": 0, "rejected": 1}[approval["decision"]]
 
 
 def test_who_is_no_approver_is_refused_and_told_who_is(desk: Desk) -> None:
