@@ -13,7 +13,9 @@ from textual.widgets import Button, Input
 from orchestrate_tui.agents.left_programs import Left
 from orchestrate_tui.console.app import IDLE, OrchestrateApp
 from orchestrate_tui.console.new_run import pipeline_files
+from orchestrate_tui.console.screens import reason_dialog
 from orchestrate_tui.console.screens.help_screen import HelpScreen
+from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
 from orchestrate_tui.console.screens.question import Question
 from orchestrate_tui.console.screens.reason_dialog import ReasonDialog
@@ -289,6 +291,23 @@ async def test_typing_ahead_decides_nothing(story: Story, desk: Desk) -> None:
     async with OrchestrateApp(story.history, desk, clock=now).run_test() as pilot:
         await pilot.press("a", "enter", "x", "enter", "c", "enter")
     assert desk.asked == []
+
+
+async def test_a_decision_that_is_not_answered_soon_says_so(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(story)
+    monkeypatch.setattr(reason_dialog, "SOON_S", 0.01)
+    asked: Future[str] = Future()
+    monkeypatch.setattr(desk, "approve", lambda *_: asked)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: "There is no answer yet" in shown(pilot))
+        asked.set_result("Approved")
+        await settle(pilot, lambda: isinstance(app.screen, MainScreen))
 
 
 async def test_a_decision_that_is_refused_says_why(story: Story, desk: Desk) -> None:
