@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from orchestrate_tui.domain.run import ApprovalRecord, Decision
 from orchestrate_tui.domain.status import (
+    ENDED_ROLLBACKS,
     ROLLBACK_TRANSITIONS,
     RUN_TRANSITIONS,
     STAGE_TRANSITIONS,
@@ -274,13 +275,31 @@ class StoreMachine(RuleBasedStateMachine):
         self.touched.add(run_id)
 
     @precondition(lambda self: any(run.rollbacks for run in self.runs.values()))
-    @rule(data=st.data(), status=st.sampled_from(RollbackStatus))
-    def change_rollback(self, data: st.DataObject, status: RollbackStatus) -> None:
+    @rule(data=st.data(), is_honest=st.booleans())
+    def change_rollback(self, data: st.DataObject, is_honest: bool) -> None:  # noqa: FBT001
         by = self._one(data)
         run_id, run = data.draw(
             st.sampled_from([one for one in self.runs.items() if one[1].rollbacks])
         )
         rollback_id = data.draw(st.sampled_from(sorted(run.rollbacks)))
+        known = run.rollbacks[rollback_id]
+        next_ones = sorted(ROLLBACK_TRANSITIONS[known.status]) if is_honest else ()
+        status = data.draw(st.sampled_from(next_ones or list(RollbackStatus)))
+        self._lead(by, run_id, rollback_id, status)
+
+    @precondition(lambda self: self.runs)
+    @rule(data=st.data())
+    def end_rollbacks(self, data: st.DataObject) -> None:
+        """Let all rollbacks of a run end, so that another may be asked for."""
+        by, (run_id, run) = self._one(data), self._run(data)
+        for rollback_id, known in run.rollbacks.items():
+            ends = sorted(ROLLBACK_TRANSITIONS[known.status] & ENDED_ROLLBACKS)
+            if ends:
+                self._lead(by, run_id, rollback_id, data.draw(st.sampled_from(ends)))
+
+    def _lead(self, by: Store, run_id: int, rollback_id: int, status: RollbackStatus) -> None:
+        """Have a rollback become something, whether it may or not."""
+        run = self.runs[run_id]
         known = run.rollbacks[rollback_id]
 
         def update(connection: Connection) -> None:
