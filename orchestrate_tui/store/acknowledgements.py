@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.domain.moments import from_text, spoken, to_text
-from orchestrate_tui.domain.status import ACKNOWLEDGEABLE
+from orchestrate_tui.domain.status import ACKNOWLEDGEABLE, RunStatus, standing
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.store.occasions import settle
 from orchestrate_tui.store.record import record
@@ -42,6 +42,7 @@ def _refusal(connection: sqlite3.Connection, run_id: int) -> Refused:
     if row is None:
         raise unknown_run(run_id)
     if row["status"] not in ACKNOWLEDGEABLE:
-        return Refused(f"Run {run_id} is {row['status']}: there is nothing to acknowledge")
+        how = standing(RunStatus(row["status"]))
+        return Refused(f"Run {run_id} {how}: there is nothing to acknowledge")
     when = spoken(from_text(row["acknowledged_at"]))
     return Refused(f"Run {run_id} was acknowledged by {row['acknowledged_by']} at {when}")

@@ -56,9 +56,12 @@ def test_a_run_that_goes_on_may_go_wrong_again(store: Store, history: History) -
     assert history.run(run_id).acknowledged_by == "ben"
 
 
-@pytest.mark.parametrize("status", [RunStatus.SUCCEEDED, RunStatus.CANCELLED])
-def test_what_went_as_it_was_wanted_needs_nobody(store: Store, status: RunStatus) -> None:
-    with pytest.raises(Refused, match="nothing to acknowledge"):
+@pytest.mark.parametrize(
+    ("status", "how"),
+    [(RunStatus.SUCCEEDED, "succeeded"), (RunStatus.CANCELLED, "was cancelled")],
+)
+def test_what_went_as_it_was_wanted_needs_nobody(store: Store, status: RunStatus, how: str) -> None:
+    with pytest.raises(Refused, match=f"Run 1 {how}: there is nothing to acknowledge"):
         acknowledged(store, failed(store, status), "ann")
 
 
