@@ -12,9 +12,8 @@ from pathlib import Path
 import anyio
 
 from orchestrate_tui.agents.contract import Services, TakenOver
-from orchestrate_tui.agents.leftovers import is_stopped
 from orchestrate_tui.stagehost.files import SOCKET, short_name
-from orchestrate_tui.stagehost.trees import Tree
+from orchestrate_tui.stagehost.trees import Tree, is_stopped
 from orchestrate_tui.stagehost.wire import Lines, Message, encode
 
 _PIECE = 1 << 18

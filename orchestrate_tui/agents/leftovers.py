@@ -72,15 +72,6 @@ def working(attempts: Mapping[str, int]) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_stopped(pid: int) -> bool:
-    """Whether the process was stopped and does nothing until it is told to go on."""
-    try:
-        stat = (_PROC / str(pid) / "stat").read_bytes()
-    except OSError:
-        return False
-    return stat.rpartition(b")")[2].split()[0] in {b"T", b"t"}
-
-
 async def _signal(wanted: _Wanted, number: signal.Signals, patience_s: float) -> int:
     """Signal every process that is wanted and wait for their ends, at most so long."""
     with ExitStack() as opened:

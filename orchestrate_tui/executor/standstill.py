@@ -15,9 +15,10 @@ from pathlib import Path
 
 import anyio
 
-from orchestrate_tui.agents.leftovers import is_stopped, working
+from orchestrate_tui.agents.leftovers import working
 from orchestrate_tui.errors import Refused
 from orchestrate_tui.executor.context import ExecutorContext
+from orchestrate_tui.stagehost.trees import is_stopped
 from orchestrate_tui.store.attendance import holder_of, named
 from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.fencing import Owner, read_owner

@@ -275,6 +275,11 @@ def runs(pid: int, session: int | None = None) -> bool:
     )
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped and does nothing until it is told to go on."""
+    return _stat(pid)[:1] in ([b"T"], [b"t"])
+
+
 def began_before_s(pid: int) -> float:
     """A moment before which a process began, on the clock of the boot; infinity without it."""
     fields = _stat(pid, _BEGAN)

@@ -73,8 +73,9 @@ class HeldUp:
 def find_culprit(files: StoreFiles) -> Culprit:
     """Whoever keeps all others from writing; the kernel lists who holds which lock."""
     # seldom needed
+    from orchestrate_tui.stagehost.trees import is_stopped  # noqa: PLC0415
     from orchestrate_tui.store.attendance import writers_at  # noqa: PLC0415
-    from orchestrate_tui.store.processes import is_stopped, program_of, told_process  # noqa: PLC0415
+    from orchestrate_tui.store.processes import program_of, told_process  # noqa: PLC0415
 
     pid = next((one for one in writers_at(files) if one != os.getpid()), None)
     who = told_process(pid)

@@ -23,7 +23,6 @@ class _Stat:
     """What proc_pid_stat(5) tells; `started` counts the kernel's ticks since the machine did."""
 
     command: str
-    state: str
     parent: int
     terminal: int
     started: int
@@ -52,17 +51,10 @@ def _stat(pid: int) -> _Stat | None:
     fields = after.split()
     return _Stat(
         command=before.partition("(")[2],
-        state=fields[0],
         parent=int(fields[1]),
         terminal=int(fields[4]),
         started=int(fields[19]),
     )
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether the process does nothing until it is told to go on."""
-    stat = _stat(pid)
-    return stat is not None and stat.state in {"T", "t"}
 
 
 def program_of(pid: int) -> str:
