@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList
 
@@ -354,7 +355,9 @@ async def test_a_release_and_another_file_are_planned_with_before_they_can_be_co
         dialog.query_one("#release").focus()
         await pilot.press(*"golden")
         assert dialog.query_one("#confirm").disabled
-        await pilot.press("tab", *str(file), "enter")
+        await pilot.press("tab")
+        pilot.app.post_message(Paste(str(file)))
+        await pilot.press("enter")
         await settle(pilot, lambda: dialog.focused is dialog.query_one("#confirm"))
         demand, definition = desk.planned[-1]
         assert demand.release == "golden"
