@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from orchestrate_tui.domain.components import overlaps, parts_of
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Agent, AgentKind, Pipeline, Snapshot, Stage, Undo
 from orchestrate_tui.domain.planner import plan_rollback
@@ -11,8 +15,8 @@ from orchestrate_tui.domain.rollback import IRREVERSIBLE, step_predecessors
 from orchestrate_tui.domain.rollback_plan import RollbackPlan
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
-from tests.store.scenery import NOON
 
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 UNDO = Undo(task="put back ${component}")
 BOTH = ("api", "web")
 
@@ -140,3 +144,29 @@ def test_parallel_undos_of_components_wait_for_all_of_those_after_them() -> None
     found = plan(shop, "deploy")
     before = step_predecessors(shop, StageGraph.of(shop.stages), found)
     assert [sorted(one) for one in before] == [[], [], [0, 1], [0, 1]]
+
+
+def test_what_is_skipped_of_a_stage_is_named_by_its_component() -> None:
+    back = Undo(task="${previous.version}")
+    shop = pipeline(stage("deploy", components=BOTH, rollback=back))
+    assert [skip.part for skip in plan(shop, "deploy").skipped] == ["deploy[api]", "deploy[web]"]
+
+
+@pytest.mark.parametrize(
+    ("some", "others", "meet"),
+    [
+        (("api",), ("web",), False),
+        (("api",), BOTH, True),
+        ((), ("web",), True),
+        (("web",), (), True),
+    ],
+)
+def test_choices_meet_in_a_component_that_both_have_and_none_means_all(
+    some: tuple[str, ...], others: tuple[str, ...], *, meet: bool
+) -> None:
+    assert overlaps(some, others) is meet
+
+
+def test_without_components_a_stage_is_undone_as_a_whole() -> None:
+    assert parts_of(stage("test")) == (None,)
+    assert parts_of(stage("deploy", components=BOTH)) == BOTH

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from orchestrate_tui.domain.notification import Delivery, DeliveryStatus
 from orchestrate_tui.domain.notifying import EscalationStep, NotifyRule, Occasion, Repetition
 
 ONCE = NotifyRule(to=("TEAM",))
@@ -50,3 +53,9 @@ def test_one_channel_is_told_again_by_a_repetition_alone() -> None:
 
 def test_every_channel_is_named_once() -> None:
     assert ESCALATING.channels == ("FIRST", "SECOND", "BOSS")
+
+
+@pytest.mark.parametrize("status", DeliveryStatus)
+def test_a_delivery_is_sent_only_once_the_channel_has_taken_it(status: DeliveryStatus) -> None:
+    found = Delivery(id=1, notification_id=1, step=0, channel="TEAM", status=status)
+    assert found.is_sent is (status is DeliveryStatus.SENT)

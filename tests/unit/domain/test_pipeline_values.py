@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime
 
 import pytest
 
 from orchestrate_tui.domain.conditions import Circumstances
+from orchestrate_tui.domain.notifying import NotifyRule
 from orchestrate_tui.domain.pipeline import (
     Agent,
     AgentKind,
     Approval,
+    Environment,
     OnFailure,
     Pipeline,
     Retry,
+    Secret,
     Stage,
     Undo,
 )
 from orchestrate_tui.domain.run import StageRun, TriggerContext
+from orchestrate_tui.domain.status import StageStatus
 
 
 def stage(name: str, on_failure: OnFailure = OnFailure.HALT, to: str | None = None) -> Stage:
@@ -89,6 +93,42 @@ class TestPipeline:
     def test_an_undo_may_take_half_an_hour(self) -> None:
         assert Undo(task="t").timeout_s == 1_800
 
+    @pytest.mark.parametrize(
+        ("kind", "starts"),
+        [
+            (AgentKind.COMMAND, True),
+            (AgentKind.SHELL, True),
+            (AgentKind.PYTHON, True),
+            (AgentKind.HTTP, False),
+            (AgentKind.SIMULATED, False),
+        ],
+    )
+    def test_only_agents_that_are_processes_start_programs(
+        self, kind: AgentKind, *, starts: bool
+    ) -> None:
+        agent = Agent(name="a", kind=kind)
+        assert Pipeline(name="p", stages=(stage("s"),), agents=(agent,)).starts_programs is starts
+
+    def test_an_agent_that_no_stage_names_starts_nothing(self) -> None:
+        assert not self.PIPELINE.starts_programs
+
+    def test_a_channel_that_several_rules_tell_is_named_once(self) -> None:
+        rules = (NotifyRule(to=("TEAM", "BOSS")), NotifyRule(to=("ON_CALL", "TEAM")))
+        found = Pipeline(name="p", stages=(), notify=rules)
+        assert found.channels == ("TEAM", "BOSS", "ON_CALL")
+
+    def test_new_runs_stop_after_three_rollbacks_where_the_file_says_nothing(self) -> None:
+        places = (Environment(name="live", breaker=1), Environment(name="test", breaker=0))
+        found = Pipeline(name="p", stages=(), environments=places)
+        assert [found.breaker(name) for name in ("live", "test", "elsewhere")] == [1, 0, 3]
+
+
+class TestSecret:
+    def test_its_label_and_its_name_tell_where_it_lies(self) -> None:
+        variable, file = Secret(env="TOKEN"), Secret(file="TOKEN")
+        assert (variable.label, str(variable)) == ("TOKEN", "the environment variable 'TOKEN'")
+        assert (file.label, str(file)) == ("file:TOKEN", "the file 'TOKEN'")
+
 
 class TestRun:
     def test_conditions_are_asked_about_the_trigger_and_the_values(self) -> None:
@@ -106,3 +146,11 @@ class TestRun:
         at = datetime(2024, 5, 1, tzinfo=UTC)
         assert not StageRun(run_id=1, stage_name="a", position=0).started
         assert StageRun(run_id=1, stage_name="a", position=0, started_at=at).started
+
+    def test_only_a_stage_that_would_work_now_is_held_by_somebody(self) -> None:
+        held = StageRun(
+            run_id=1, stage_name="a", position=0, status=StageStatus.RUNNING, waits_for="run 3"
+        )
+        assert held.is_held
+        assert not replace(held, waits_for="").is_held
+        assert not replace(held, status=StageStatus.CANCELLED).is_held

@@ -17,7 +17,7 @@ from orchestrate_tui.domain.pipeline import (
     Stage,
     Undo,
 )
-from orchestrate_tui.domain.readiness import Light, SnapshotState, coverage, readiness
+from orchestrate_tui.domain.readiness import Light, SnapshotState, at_stake, coverage, readiness
 from orchestrate_tui.domain.release import Release, Succession
 from orchestrate_tui.domain.run import StageRun
 from orchestrate_tui.domain.status import StageStatus
@@ -113,3 +113,21 @@ def test_the_rollback_agent_covers_the_targets_of_rollbacks_alone() -> None:
 
 def test_nothing_is_said_of_a_pipeline_that_changes_nothing_out_there() -> None:
     assert coverage(pipeline(stage())).sentence == ""
+
+
+def test_what_somebody_has_open_cannot_be_put_back_now() -> None:
+    kept, open_ = stage(snapshot=Snapshot(paths=("db",))), "process 7 has 'db' open"
+    found = readiness(pipeline(kept), kept, snapshot=SnapshotState.INTACT, in_use=open_)
+    assert (found.light, found.problems) == (Light.NOT_READY, (open_,))
+
+
+def test_it_matters_of_what_changes_something_or_is_gone_back_to_whether_it_can_be_undone() -> None:
+    stages = (
+        stage("build"),
+        stage("tell", rollback=AGAIN),
+        stage("migrate", snapshot=Snapshot(paths=("db",))),
+        stage("deploy", environment="live"),
+        stage("warm"),
+        stage("check", on_failure=OnFailure.ROLLBACK, rollback_to="warm"),
+    )
+    assert at_stake(pipeline(*stages)) == {"tell", "migrate", "deploy", "warm"}

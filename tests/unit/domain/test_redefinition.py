@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrate_tui.domain.pipeline import (
@@ -13,7 +15,8 @@ from orchestrate_tui.domain.pipeline import (
     Stage,
     Undo,
 )
-from orchestrate_tui.domain.redefinition import differences
+from orchestrate_tui.domain.redefinition import differences, marked, mismatch, redefined
+from orchestrate_tui.domain.rollback_plan import RollbackPlan
 
 COMMAND = Agent(name="undoer", kind=AgentKind.COMMAND, command=("ln", "-sfn", "v1", "current"))
 UNDO = Undo(task="back", agent="undoer")
@@ -70,3 +73,42 @@ def test_an_agent_that_looks_the_same_is_said_to_have_other_settings() -> None:
 
 def test_of_the_same_definition_nothing_is_told() -> None:
     assert list(differences(pipeline(COMMAND), pipeline(COMMAND))) == []
+
+
+def test_of_another_definition_only_the_undos_and_agents_are_taken() -> None:
+    stored, other = pipeline(COMMAND), pipeline(undo=Undo(task="otherwise"))
+    other = replace(
+        other,
+        name="store",
+        variables=(("to", "2"),),
+        stages=(replace(other.stages[0], task="another", environment="live"),),
+    )
+
+    assert redefined(stored, other) == replace(
+        stored,
+        agents=other.agents,
+        stages=(replace(stored.stages[0], rollback=Undo(task="otherwise")),),
+    )
+
+
+def test_a_definition_with_other_stages_is_told_by_their_names() -> None:
+    stored = pipeline(COMMAND)
+    (deploy,) = stored.stages
+    test, warm = replace(deploy, name="test"), replace(deploy, name="warm")
+    said = "Its stages are not those of the run: it"
+
+    assert mismatch(stored, stored) == ""
+    assert mismatch(stored, replace(stored, stages=())) == f"{said} lacks deploy"
+    assert mismatch(stored, replace(stored, stages=(warm, test))) == (
+        f"{said} lacks deploy and it has also test, warm"
+    )
+
+
+def test_a_plan_made_with_another_definition_says_what_differs_and_is_another_plan() -> None:
+    plan = RollbackPlan(failed_stage="deploy", target="deploy", hash="1f")
+    found = marked(plan, "0f3a", pipeline(COMMAND), pipeline(COMMAND, undo=Undo(task="-")))
+
+    assert (found.definition, found.differences) == (
+        "0f3a", ("undo of deploy: back (undoer) → - (doer)",),
+    )  # fmt: skip
+    assert found.hash not in {plan.hash, marked(plan, "77", pipeline(), pipeline()).hash}

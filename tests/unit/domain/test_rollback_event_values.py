@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrate_tui.domain.events import RollbackEvent
-from orchestrate_tui.domain.moments import from_text, to_text, utc_now
+from orchestrate_tui.domain.moments import from_text, spoken, to_text, utc_now
 from orchestrate_tui.domain.status import RollbackStatus, RollbackTriggerType
 
 AT = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
@@ -79,6 +80,29 @@ class TestEvent:
         with pytest.raises(FrozenInstanceError):
             EVENT.status = RollbackStatus.FAILED  # type: ignore[misc]
 
+    @pytest.mark.parametrize(
+        ("event", "told"),
+        [
+            (EVENT, ""),
+            (replace(EVENT, cascade=False), "deploy alone"),
+            (replace(EVENT, components=("api", "web")), "only api, web"),
+            (replace(EVENT, cascade=False, components=("api",)), "deploy alone, only api"),
+        ],
+    )
+    def test_it_says_to_what_it_was_narrowed(self, event: RollbackEvent, told: str) -> None:
+        assert event.narrowing == told
+
+    def test_the_executor_stands_for_nobody(self) -> None:
+        assert EVENT.instigator == "kim"
+        assert replace(EVENT, actor="").instigator == "the executor"
+
+    def test_the_command_that_repeats_it_can_be_pasted_into_a_shell(self) -> None:
+        odd = replace(EVENT, failed_stage_name="smoke test", rollback_to_stage="it's")
+        assert shlex.split(odd.again) == [
+            "orchestrate-tui", "rollback", "7", "--from", "smoke test", "--to", "it's",
+            "--retry", "--reason", "TEXT",
+        ]  # fmt: skip
+
 
 class TestMoments:
     def test_the_present_is_aware_and_in_utc(self) -> None:
@@ -99,6 +123,10 @@ class TestMoments:
     @given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)))
     def test_texts_sort_as_their_moments(self, one: datetime, other: datetime) -> None:
         assert (to_text(one) < to_text(other)) == (one < other)
+
+    def test_a_moment_is_told_to_people_in_utc_to_the_second(self) -> None:
+        east = AT.astimezone(timezone(timedelta(hours=2)))
+        assert spoken(east) == "2024-05-01 12:30:00 UTC"
 
     @pytest.mark.parametrize("text", ["", "yesterday", "2024-05-01T12:30:00", "2024-05-01"])
     def test_other_text_is_refused(self, text: str) -> None:

@@ -14,6 +14,7 @@ from orchestrate_tui.domain.pipeline import (
     Agent,
     AgentKind,
     Pipeline,
+    Snapshot,
     Stage,
     Undo,
 )
@@ -22,7 +23,9 @@ from orchestrate_tui.domain.release import NO_EARLIER_RELEASE
 from orchestrate_tui.domain.rollback import (
     IRREVERSIBLE,
     NOTHING_TO_UNDO,
+    is_undone_as_target,
     narrowed,
+    parts_before,
     possible_targets,
     step_predecessors,
 )
@@ -575,11 +578,60 @@ class TestStepPredecessors:
             frozenset({1, 2}),
         )
 
+    def test_what_stands_between_two_undos_and_has_none_tells_their_order(self) -> None:
+        between = (bare("api", "deploy"), bare("web", "deploy"))
+        of = pipeline(stage("deploy"), *between, stage("smoke", "api", "web"))
+        of = replace(of, parallel_rollback=True)
+        found = plan(of, "smoke", "deploy")
+        assert undone(found) == ["smoke", "deploy"]
+        assert step_predecessors(of, StageGraph.of(of.stages), found) == (
+            frozenset(),
+            frozenset({0}),
+        )
+
     def test_a_long_chain_costs_one_entry_per_step(self) -> None:
         stages = (stage("s0"), *(stage(f"s{n}", f"s{n - 1}") for n in range(1, 2_000)))
         of = replace(pipeline(*stages), parallel_rollback=True)
         found = step_predecessors(of, StageGraph.of(stages), plan(of, "s1999", "s0"))
         assert sum(map(len, found)) == 1_999
+
+    @pytest.mark.parametrize(
+        ("parallel", "before"),
+        [(False, {"smoke", "web"}), (True, {"smoke"})],
+    )
+    def test_what_was_undone_before_a_step_is_all_that_it_waited_for(
+        self, before: set[str], *, parallel: bool
+    ) -> None:
+        of = replace(DIAMOND, parallel_rollback=parallel)
+        graph, found = StageGraph.of(of.stages), plan(of, "smoke", "build")
+        smoke, _, api, build = found.steps
+        assert parts_before(of, graph, found, smoke) == frozenset()
+        assert parts_before(of, graph, found, api) == before
+        assert parts_before(of, graph, found, build) == {"smoke", "web", "api"}
+
+
+class TestIsUndoneAsTarget:
+    @pytest.mark.parametrize(
+        ("target", "is_undone"),
+        [
+            (stage("deploy"), True),
+            (stage("deploy", task="", irreversible=True), False),
+            (bare("deploy"), False),
+            (replace(bare("deploy"), snapshot=Snapshot(paths=("conf",))), True),
+            (replace(bare("deploy"), snapshot=Snapshot(values=(("was", "true"),))), False),
+        ],
+        ids=["undo", "irreversible", "bare", "paths", "values"],
+    )
+    def test_an_undo_or_a_snapshot_with_paths_undoes_it(
+        self, target: Stage, *, is_undone: bool
+    ) -> None:
+        assert is_undone_as_target(pipeline(target), target, simulated=False) is is_undone
+
+    def test_the_rollback_agent_undoes_any_target_and_a_simulated_run_always_has_one(self) -> None:
+        target = bare("deploy")
+        of = pipeline(target, rollback_agent=True)
+        assert is_undone_as_target(of, target, simulated=False)
+        assert is_undone_as_target(pipeline(target), target, simulated=True)
 
 
 def test_what_was_kept_of_a_stage_is_put_back_with_or_without_an_agent() -> None:
@@ -641,3 +693,23 @@ def test_the_order_of_starts_counts_and_not_their_times() -> None:
     graph = StageGraph.of(of.stages)
     found = plan_rollback(of, graph, runs, failed_stage="right", target="base", starts=starts)
     assert undone(found) == ["left", "right", "base"]
+
+
+def test_of_what_is_skipped_only_that_is_told_of_which_no_warning_tells() -> None:
+    of = pipeline(
+        stage("build"),
+        bare("deploy", "build"),
+        stage("migrate", "build", irreversible=True, task=""),
+        stage("restart", "build", task="${previous.version}"),
+        stage("smoke", "deploy"),
+    )
+    found = plan(of, "deploy", "build", status={"smoke": UNDONE})
+    assert skipped(found) == {
+        "deploy": NOTHING_TO_UNDO,
+        "migrate": IRREVERSIBLE,
+        "restart": NO_EARLIER_RELEASE,
+        "smoke": "already undone by rollback 4",
+    }
+    assert [skip.stage_name for skip in found.told_skips] == ["smoke"]
+    told = " ".join(found.warnings)
+    assert all(f"stage '{name}'" in told for name in ("deploy", "migrate", "restart"))

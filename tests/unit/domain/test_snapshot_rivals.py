@@ -1,10 +1,10 @@
-"""Which stages may keep paths at the same time."""
+"""Which stages may keep paths at the same time, and how kept values reach an undo."""
 
 from __future__ import annotations
 
 from orchestrate_tui.domain.graph import StageGraph
 from orchestrate_tui.domain.pipeline import Snapshot, Stage
-from orchestrate_tui.domain.snapshot import rivals_of
+from orchestrate_tui.domain.snapshot import rivals_of, snapshot_variables
 
 KEPT = Snapshot(paths=("conf",))
 
@@ -33,3 +33,7 @@ def test_rivals_are_those_that_neither_wait_for_each_other_nor_keep_nothing() ->
 def test_who_keeps_alone_has_no_rivals() -> None:
     stages = (keeping("a"), keeping("b", snapshot=None))
     assert rivals_of(stages, StageGraph.of(stages)) == {}
+
+
+def test_an_undo_has_what_was_kept_in_its_environment() -> None:
+    assert snapshot_variables({"previous": "v1"}) == {"ORCHESTRATE_SNAPSHOT_PREVIOUS": "v1"}

@@ -195,6 +195,10 @@ class TestAsking:
         found = graph(stage("z", ()), stage("m", ()), stage("a", ("z",)), stage("b", ()))
         assert found.order == ("z", "m", "a", "b")
 
+    def test_what_waits_for_several_comes_after_the_last_of_them(self) -> None:
+        found = graph(stage("smoke", ("api", "web")), stage("api", ()), stage("web", ()))
+        assert found.order == ("api", "web", "smoke")
+
     def test_dependants_stand_in_file_order(self) -> None:
         found = graph(stage("a"), stage("z", ("a",)), stage("b", ("a",)))
         assert found.dependants == {"a": ("z", "b"), "z": (), "b": ()}

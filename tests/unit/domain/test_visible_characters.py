@@ -20,7 +20,7 @@ from orchestrate_tui.domain.text import (
 
 @pytest.mark.parametrize("text", ["", "deploy[prod] ~ $x", "größer → 日本語 ✓", "a\u00a0b"])
 def test_text_that_can_be_seen_stays(text: str) -> None:
-    assert visible(text) == text
+    assert visible(text) == text == harmless(text)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,18 @@ def test_parts_are_shown_together_as_each_by_itself(text: str) -> None:
 @pytest.mark.parametrize("text", ["\u0301", "a\n\u0301", "\x1b[1m\u0301", "e" + "\u0301" * 5])
 def test_marks_that_stand_on_nothing_or_pile_up_are_left_to_a_closer_look(text: str) -> None:
     assert visible_in_parts(text, "\n\x1b") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\u200bb\x1b[1m", "ab[1m"),
+        ("a\ue000b", "a\ufffdb"),
+        ("e" + "\u0301" * 5 + "!", "e" + "\u0301" * 4 + "!"),
+    ],
+)
+def test_what_is_laid_out_keeps_its_cells_and_loses_what_takes_none(text: str, kept: str) -> None:
+    assert harmless(text) == kept
 
 
 INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrate_tui.domain.paths import overlap
 from orchestrate_tui.domain.pipeline import Snapshot
 from orchestrate_tui.errors import PipelineFileError
 from orchestrate_tui.spec.loading import load_pipeline
@@ -122,27 +121,3 @@ def test_a_value_is_known_only_while_its_stage_is_undone(problems_in_stages: Pro
     stages = '- {name: s, agent: a, task: "${snapshot.x}", snapshot: {values: {x: y}}}\n'
     (found,) = problems_in_stages(stages)
     assert "stage 's' knows it only while it is undone" in found
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "meets"),
-    [
-        ("", "a", True),
-        ("a*c", "ab", False),
-        ("a*c", "a[bx]c", True),
-        ("a**", "ab/c", True),
-        ("**", "x/y/z", True),
-        ("x/**/z", "x/z", True),
-        ("x/**/z", "y/z", False),
-        ("?", "ab", False),
-        ("*a*b*", "*c*", True),
-    ],
-)
-def test_globs_overlap_when_one_path_can_match_both(one: str, other: str, *, meets: bool) -> None:
-    assert overlap(one, other) is meets
-    assert overlap(other, one) is meets
-
-
-def test_paths_of_any_depth_are_compared() -> None:
-    assert not overlap("a/" * 2_000 + "b", "a/" * 2_000 + "c")
-    assert overlap("a/" * 2_000 + "b", "a/" * 2_000 + "**")
