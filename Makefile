@@ -15,10 +15,14 @@ demo: $(VENV)/installed
 console: $(VENV)/installed
 	@$(BIN)/orchestrate-tui
 
+# the tests of the domain cover it by themselves: to trace the others would take twice as long
 test: $(VENV)/installed-test
 	@command -v tmux >/dev/null || echo "tmux is not installed: the tests that need it are skipped"
-	$(BIN)/python -m pytest -n auto --cov --cov-report= -q -rsfE $(TESTS)
-ifndef TESTS
+ifdef TESTS
+	$(BIN)/python -m pytest -n auto -q -rsfE $(TESTS)
+else
+	$(BIN)/python -m pytest -n auto -q -rsfE tests --ignore=tests/unit/domain
+	$(BIN)/python -m pytest -n auto -q --cov --cov-report= tests/unit/domain
 	$(BIN)/python -m coverage report --include="orchestrate_tui/domain/*" --fail-under=100 -m
 endif
 
