@@ -6,22 +6,21 @@ commit is found by the database's version, looked at less often.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 from orchestrate_tui.values import dataclass
 
 if TYPE_CHECKING:
-    from orchestrate_tui.domain.events import Event
-    from orchestrate_tui.executor.hub import Change, Subscription
+    from orchestrate_tui.executor.hub import Subscription
     from orchestrate_tui.store.history import History
 
 DRAINS_PER_SECOND = 15
 DRAINS_PER_POLL = 2
 """Every so many drains the database is looked at too."""
 
-MOST_EVENTS = 500
+MOST_EVENTS = 5000
 """When more happened, everything is read again instead."""
 
 
@@ -76,7 +75,8 @@ class Bridge:
         if self._subscription is not None:
             is_stale = self._subscription.take_stale()
             warnings = self._subscription.take_warnings()
-            noted.add(self._subscription.drain())
+            for change in self._subscription.drain():
+                noted.add(change.run_id, change.stage_name, change.rollback_id)
         if self._subscription is None or self._drains % DRAINS_PER_POLL == 0:
             is_stale = self._poll(noted) or is_stale
         return Changes(
@@ -100,12 +100,11 @@ class Bridge:
         if version == self._version:
             return False
         self._version = version
-        events = self._history.events_after(self._last_event, limit=MOST_EVENTS)
-        noted.add(events)
-        if len(events) == MOST_EVENTS:
-            self._last_event = self._history.last_event_id()
+        seen, self._last_event = self._last_event, self._history.last_event_id()
+        if self._last_event - seen > MOST_EVENTS:
             return True
-        self._last_event = events[-1].id if events else self._last_event
+        for touched in self._history.touched(seen, self._last_event):
+            noted.add(*touched)
         return False
 
 
@@ -121,12 +120,12 @@ class _Noted:
         """Those runs of which only stages changed, with these."""
         return {run_id: frozenset(names) for run_id, names in self.runs.items() if names}
 
-    def add(self, changes: Iterable[Change | Event]) -> None:
-        for change in changes:
-            names = self.runs.setdefault(change.run_id, set())
-            if change.rollback_id is not None:
-                self.rollbacks.add(change.rollback_id)
-            if change.stage_name is None or change.rollback_id is not None:
-                self.runs[change.run_id] = None
-            elif names is not None:
-                names.add(change.stage_name)
+    def add(self, run_id: int, stage_name: str | None, rollback_id: int | None) -> None:
+        """Note a stage, or with None the run itself, and a rollback, or with None none."""
+        names = self.runs.setdefault(run_id, set())
+        if rollback_id is not None:
+            self.rollbacks.add(rollback_id)
+        if stage_name is None or rollback_id is not None:
+            self.runs[run_id] = None
+        elif names is not None:
+            names.add(stage_name)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from textual.content import Content
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from orchestrate_tui.store.history import History
 
 T = TypeVar("T")
+
+_Errand: TypeAlias = "Callable[[WholeControl, tuple[str, ...]], Future[T]]"
+"""Asks an executor for something that touches these protected environments."""
 
 UNLOCKED_FOR_S = 300.0
 
@@ -202,7 +205,7 @@ class LatchedControl:
         """Go on with a run, unless its environments are locked."""
         return self._past(
             run_id,
-            lambda control: control.resume(run_id, take_over=take_over, settled=settled),
+            lambda control, _: control.resume(run_id, take_over=take_over, settled=settled),
         )
 
     def cancel(self, run_id: int) -> Future[str]:
@@ -215,7 +218,7 @@ class LatchedControl:
 
     def approve(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Approve a stage, unless the environments of its run are locked."""
-        return self._past(run_id, lambda control: control.approve(run_id, stage, comment))
+        return self._past(run_id, lambda control, _: control.approve(run_id, stage, comment))
 
     def reject(self, run_id: int, stage: str, comment: str = "") -> Future[str]:
         """Reject a stage, unless the environments of its run are locked."""
@@ -274,35 +277,19 @@ class LatchedControl:
 
         An environment that became known to be protected since then is locked.
         """
-        run, pipeline = self._run(run_id)
-        return self._past_latch(
-            pipeline,
-            lambda control, touched: ask(control.confirming(touched)),
-            simulated=run.simulated,
-        )
+        return self._past(run_id, lambda control, touched: ask(control.confirming(touched)))
 
-    def _past(self, run_id: int, ask: Callable[[ExecutorControl], Future[T]]) -> Future[T]:
-        """Ask for what needs no names."""
+    def _past(self, run_id: int, ask: _Errand[T]) -> Future[T]:
+        """Ask for something to be done with a run."""
         run, pipeline = self._run(run_id)
-        return self._past_latch(pipeline, lambda control, _: ask(control), simulated=run.simulated)
+        return self._past_latch(pipeline, ask, simulated=run.simulated)
 
-    def _past_latch(
-        self,
-        pipeline: Pipeline,
-        ask: Callable[[WholeControl, tuple[str, ...]], Future[T]],
-        *,
-        simulated: bool,
-    ) -> Future[T]:
+    def _past_latch(self, pipeline: Pipeline, ask: _Errand[T], *, simulated: bool) -> Future[T]:
         """Ask the executor, when it is open and has told what it protects, past the latch."""
 
         def past(control: WholeControl) -> Future[T]:
             touched = self.latch.environments(pipeline, simulated=simulated)
-            try:
-                self.latch.check(touched)
-            except Refused as refusal:
-                refused: Future[T] = Future()
-                refused.set_exception(refusal)
-                return refused
+            self.latch.check(touched)
             return ask(control, touched)
 
         return self.opening.ask(past)

@@ -54,37 +54,40 @@ class RunPicture:
     rehearsal: Rehearsal | None = None
 
     @classmethod
-    def read(
-        cls,
-        history: History,
-        run_id: int,
-        before: RunPicture | None = None,
-        *,
-        changed: Collection[str] = (),
-    ) -> RunPicture:
-        """The run as it is now; `before` spares reading the pipeline again. Raises NotFound.
-
-        `changed` are the stages that differ from those before when nothing else does; () means
-        that nobody knows.
-        """
-        if before is not None and changed:
-            return before._with(history, changed)  # noqa: SLF001  (it is one of us)
+    def read(cls, history: History, run_id: int, before: RunPicture | None = None) -> RunPicture:
+        """The run as it is now; `before` spares reading the pipeline again. Raises NotFound."""
         is_same = before is not None and before.run.id == run_id
         pipeline = before.pipeline if before and is_same else history.definition(run_id)
-        rollback = next(iter(history.rollbacks(run_id, limit=1)), None)
+        return cls._of(history, history.run(run_id), pipeline, history.stages(run_id))
+
+    def again(self, history: History) -> RunPicture:
+        """The same a while later, without that an event told of something new.
+
+        Of stages each change is an event; they are read when the run itself stands otherwise.
+        """
+        run = history.run(self.run.id)
+        is_same = run.status is self.run.status
+        stages = self.stages if is_same else history.stages(run.id)
+        return self._of(history, run, self.pipeline, stages)
+
+    @classmethod
+    def _of(
+        cls, history: History, run: Run, pipeline: Pipeline, stages: tuple[StageRun, ...]
+    ) -> RunPicture:
+        rollback = next(iter(history.rollbacks(run.id, limit=1)), None)
         return cls(
-            history.run(run_id),
+            run,
             pipeline,
-            history.stages(run_id),
-            history.approvals(run_id),
+            stages,
+            history.approvals(run.id),
             rollback,
             _undoing(history, rollback),
-            history.notifications(run_id) if pipeline.notify else (),
-            history.query(partial(last_rehearsal, run_id=run_id)),
+            history.notifications(run.id) if pipeline.notify else (),
+            history.query(partial(last_rehearsal, run_id=run.id)),
         )
 
-    def _with(self, history: History, changed: Collection[str]) -> RunPicture:
-        """The same with some stages as they are now, and the decisions on them."""
+    def with_stages(self, history: History, changed: Collection[str]) -> RunPicture:
+        """The same when only these stages changed: as they are now, and the decisions on them."""
         run_id = self.run.id
         now = {stage.stage_name: stage for stage in history.stages(run_id, only=changed)}
         stages = tuple(now.get(stage.stage_name, stage) for stage in self.stages)

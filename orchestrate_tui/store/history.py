@@ -206,6 +206,14 @@ class History:
             "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", event_id, limit
         )
 
+    def touched(self, after: int, last: int) -> tuple[tuple[int, str | None, int | None], ...]:
+        """What the events of all runs up to `last` are about, each once, in their order.
+
+        That is a run, a stage of it (None: the run itself), and a rollback (None: none).
+        """
+        query = "SELECT run_id, stage_name, rollback_id FROM events WHERE id > ? AND id <= ?"
+        return self._read(lambda reader: tuple(dict.fromkeys(plain(reader, query, after, last))))
+
     def last_event_id(self) -> int:
         """The id of the newest event; 0 when there is none."""
         query = "SELECT coalesce(max(id), 0) FROM events"
@@ -301,9 +309,14 @@ def considered_stages(connection: sqlite3.Connection, run_id: int) -> tuple[Stag
 
 def _stages(connection: sqlite3.Connection, where: str, *given: int | str) -> tuple[StageRun, ...]:
     query = f"SELECT {STAGE_COLUMNS} FROM stages WHERE {where} ORDER BY position"  # noqa: S608
+    return tuple(map(stage_of, plain(connection, query, *given)))
+
+
+def plain(connection: sqlite3.Connection, query: str, *given: int | str) -> sqlite3.Cursor:
+    """Rows as tuples, which are made faster than those with names."""
     cursor = connection.cursor()
-    cursor.row_factory = None  # stage_of takes them as they are
-    return tuple(map(stage_of, cursor.execute(query, given)))
+    cursor.row_factory = None
+    return cursor.execute(query, given)
 
 
 def order_of_starts(connection: sqlite3.Connection, run_id: int) -> dict[str, int]:

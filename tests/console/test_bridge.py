@@ -82,6 +82,14 @@ def test_what_nobody_knows_the_rest_of_is_no_mere_change_of_stages(story: Story)
     assert not changes.stages
 
 
+def test_of_many_changes_of_a_stage_it_is_told_once(story: Story) -> None:
+    run_id = story.run()
+    bridge = Bridge(story.history)
+    for _ in range(20):
+        story.becomes(run_id, "build", StageStatus.RUNNING, StageStatus.RETRYING)
+    assert bridge.drain().stages == {run_id: {"build"}}
+
+
 def test_more_events_than_can_be_told_mean_everything(story: Story) -> None:
     run_id = story.run()
     bridge = Bridge(story.history)

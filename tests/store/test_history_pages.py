@@ -107,6 +107,18 @@ def test_events_are_read_on_from_the_last_that_was_seen(store: Store, history: H
     assert history.events_after(last) == ()
 
 
+def test_what_events_are_about_is_told_once_each(store: Store, history: History) -> None:
+    first = store.ended_run()
+    seen = history.last_event_id()
+    second = store.ended_run()
+    last = history.last_event_id()
+    touched = history.touched(seen, last)
+    assert {run_id for run_id, _, _ in touched} == {second}
+    assert len(touched) == len(set(touched)) < last - seen
+    assert {run_id for run_id, _, _ in history.touched(0, seen)} == {first}
+    assert history.touched(last, last) == ()
+
+
 @pytest.mark.parametrize(
     ("ask", "answer"),
     [

@@ -42,7 +42,7 @@ from orchestrate_tui.domain.moments import utc_now
 from orchestrate_tui.errors import OrchestrateError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from textual.worker import Worker
 
@@ -328,15 +328,20 @@ class LiveScreen(Screen[None]):
         if changes.rollbacks or changes.everything:
             self.query_one(RollbackHistory).update_rows()
             self._look_for_waiting()
-        if self.picture is None:
+        before, history = self.picture, self._history
+        if before is None:
             self._choose_current()
-        elif changes.concern(self.picture.run.id):
-            self._update_run(self.picture, changes.stages.get(self.picture.run.id, ()))
+        elif changes.concern(before.run.id):
+            stages = changes.stages.get(before.run.id)
+            self._update_run(
+                before.with_stages(history, stages)
+                if stages
+                else RunPicture.read(history, before.run.id, before)
+            )
 
-    def _update_run(self, before: RunPicture, changed: Collection[str] = ()) -> None:
-        """Show how the run stands now; `changed` as RunPicture.read takes it."""
-        run_id = before.run.id
-        picture = self.picture = RunPicture.read(self._history, run_id, before, changed=changed)
+    def _update_run(self, picture: RunPicture) -> None:
+        """Show how the run stands now."""
+        self.picture = picture
         graph = self.query_one(StageGraphView)
         graph.update_stages(picture.stages, picture.undoing)
         is_left = self._stage_is_mine or graph.chosen != self.stage_name
@@ -352,7 +357,7 @@ class LiveScreen(Screen[None]):
         self._look_for_waiting()
         picture = self.picture
         if picture is not None and (picture.run.status in GOES_ON or picture.undoing):
-            self._update_run(picture)
+            self._update_run(picture.again(self._history))
         else:
             self._tell()
         self.query_one(RollbackHistory).tick()

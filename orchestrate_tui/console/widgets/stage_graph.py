@@ -106,7 +106,8 @@ class StageGraphView(GraphCanvas):
         """Take over what became of the stages of the run that is shown; `undoing` some of them."""
         before, touched = self._stages, self._undoing ^ undoing
         self._stages, self._undoing = {stage.stage_name: stage for stage in stages}, undoing
-        changed = {name for name, stage in self._stages.items() if stage != before.get(name)}
+        both = ((name, before.get(name), now) for name, now in self._stages.items())
+        changed = {name for name, old, now in both if old is not now and old != now}
         self._relabel([*(changed | touched)])
         self._pace()
 
