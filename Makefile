@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
 
+# the program is started some thousand times: with its bytecode, as when it is installed
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo console test torture lint bench bench-short clean
 
 demo: $(VENV)/installed
