@@ -7,15 +7,33 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrate_tui.store import Database, open_database
 from orchestrate_tui.store.history import History
+from orchestrate_tui.store.owners import Ownership
 from tests.store.scenery import REPOSITORY, Store
 
 Process = subprocess.Popen[str]
 Spawn = Callable[..., Process]
+
+
+@pytest.fixture(autouse=True)
+def _no_owner_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let go of every executor of a test, which would look alive to all that follow here."""
+    made: list[Ownership] = []
+    begin = Ownership.__init__
+
+    def remembered(owner: Ownership, *given: Any) -> None:
+        made.append(owner)
+        begin(owner, *given)
+
+    monkeypatch.setattr(Ownership, "__init__", remembered)
+    yield
+    for owner in made:
+        owner._let_go()
 
 
 @pytest.fixture
