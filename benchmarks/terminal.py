@@ -25,6 +25,7 @@ LOOK = rb"(?:\x1b\[[0-9;]*m)*"
 """What may stand between any two characters of a text that is looked for: colours and weights."""
 
 CANCEL_IT = "\x1b[C\x1b[C\r"
+_PROGRAM = "import sys; from orchestrate_tui.__main__ import main; sys.exit(main())"
 _MEGABYTE = 1024 * 1024
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -142,8 +143,8 @@ def session(
 
 
 def console(database: Path, *files: Path) -> list[str]:
-    """The arguments that open the console over a database."""
-    return ["-m", "orchestrate_tui", "console", "--db", str(database), *map(str, files)]
+    """The arguments that open the console over a database, by what the installed program does."""
+    return ["-c", _PROGRAM, "console", "--db", str(database), *map(str, files)]
 
 
 def start_run(running: Session, stages: int) -> None:
