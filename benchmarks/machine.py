@@ -7,6 +7,7 @@ import platform
 import re
 import sqlite3
 import subprocess
+import timeit
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,8 @@ class Machine:
 
     `commit` is that of the source tree, marked where that was changed since, "" outside of one.
     `disk` is the kind of file system that the databases lay on. `load` is how many processes wanted
-    a core in the minute before.
+    a core in the minute before. `additions_s` is what a million additions in Python took then, in
+    seconds; 0 where that was not looked at. Machines of one name differ in it by half.
     """
 
     processor: str
@@ -31,6 +33,7 @@ class Machine:
     versions: dict[str, str]
     commit: str
     load: float = 0
+    additions_s: float = 0
 
 
 def this_machine(scratch: Path) -> Machine:
@@ -48,8 +51,15 @@ def this_machine(scratch: Path) -> Machine:
             **{name: version(name) for name in PACKAGES},
         },
         load=round(os.getloadavg()[0], 1),
+        additions_s=round(min(timeit.repeat(_add_a_million, number=1, repeat=5)), 3),
         commit=_commit(),
     )
+
+
+def _add_a_million() -> None:
+    total = 0
+    for number in range(1_000_000):
+        total += number
 
 
 def _processor() -> str:

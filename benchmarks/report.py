@@ -18,8 +18,8 @@ HEAD = """\
 `make bench` measured this and wrote this page; `results.json` beside it has every sample. A figure
 is the median of its rounds, in which all subjects take turns, so that a busy moment hits them
 alike; a ratio therefore says more than a time. A load above the number of cores means that other
-work kept the machine busy, and that times are too long. Memory is the peak of the process that does
-the work.
+work kept the machine busy, and that times are too long; what a million additions in Python took
+tells how fast it was then. Memory is the peak of the process that does the work.
 """
 MARKS = {True: "kept", False: "**missed**", None: "not measured"}
 
@@ -91,7 +91,9 @@ def _section(key: str, record: Record, newest: Machine) -> str:
 def _when(record: Record, newest: Machine) -> str:
     commit = f", commit {record.machine.commit}" if record.machine.commit else ""
     load = f", load {record.machine.load:g} before it"
-    text = f"Measured {record.measured_at:%Y-%m-%d %H:%M} UTC{commit}{load}.\n"
+    additions_s = record.machine.additions_s
+    speed = f", a million additions in {additions_s:.3f} s" if additions_s else ""
+    text = f"Measured {record.measured_at:%Y-%m-%d %H:%M} UTC{commit}{load}{speed}.\n"
     here = (newest.processor, newest.cores, newest.system)
     if (record.machine.processor, record.machine.cores, record.machine.system) != here:
         text += "\nOn another machine: " + _machine(record.machine)

@@ -34,6 +34,7 @@ def test_the_page_names_the_machine_and_its_versions(found: Results) -> None:
     assert machine.processor in text
     assert f"Python {machine.versions['Python']}" in text
     assert f"SQLite {machine.versions['SQLite']}" in text
+    assert f", a million additions in {machine.additions_s:.3f} s." in text
 
 
 def test_a_missed_target_is_said_to_be_missed(found: Results) -> None:
