@@ -18,6 +18,8 @@ from orchestrate_tui.domain.status import RunStatus
 from orchestrate_tui.executor.distant import DistantControl
 from orchestrate_tui.store.history import History
 
+NO_ANSWER_YET = "There is no answer yet, it is waited for"
+
 Request = Callable[[AnyControl], Future[str]]
 Check = Callable[[AnyControl, History], AnyControl]
 """Says with which control a request is made. Raises Refused when it may not be."""
@@ -89,7 +91,7 @@ def ask(
     with executor(path) as control:
         history = History(path, hands_off=isinstance(control, DistantControl))
         sure = check(control, history)
-        answer = awaited(sure, request(sure))
+        answer = awaited(sure, request(sure), unanswered=NO_ANSWER_YET)
         report(arguments, reword(arguments, history, answer))
     return 0
 

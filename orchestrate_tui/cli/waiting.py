@@ -51,14 +51,17 @@ class Waiting:
             ) from interrupt
 
 
-def awaited(control: AnyControl, answer: Future[T]) -> T:
-    """What a control answers; whom it waits for is told, and that there is no answer yet."""
-    waiting, began, is_told = Waiting(), monotonic(), False
+def awaited(control: AnyControl, answer: Future[T], *, unanswered: str = "") -> T:
+    """What a control answers; whom it waits for is told.
+
+    `unanswered` is said once when nobody is in the way, and there is no answer soon all the same.
+    """
+    waiting, began = Waiting(), monotonic()
     with waiting.heard():
         while not wait([answer], LOOK_INTERVAL_S).done:
             waiting.tell(trouble := control.trouble)
-            if not (trouble or is_told) and monotonic() - began > SOON_S:
-                say("orchestrate-tui: There is no answer yet, it is waited for", to=sys.stderr)
-                is_told = True
+            if unanswered and not trouble and monotonic() - began > SOON_S:
+                say(f"orchestrate-tui: {unanswered}", to=sys.stderr)
+                unanswered = ""
         waiting.tell("")
         return answer.result()
