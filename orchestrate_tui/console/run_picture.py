@@ -124,8 +124,10 @@ class RunPicture:
         return stage.status in _WENT_WRONG and not self._is_allowed_failure(stage)
 
     def _is_allowed_failure(self, stage: StageRun) -> bool:
-        may_fail = self.defined[stage.stage_name].on_failure is OnFailure.CONTINUE
-        return may_fail and stage.status is StageStatus.FAILED
+        return (
+            stage.status is StageStatus.FAILED
+            and self.defined[stage.stage_name].on_failure is OnFailure.CONTINUE
+        )
 
     def waiting_stage(self, preferred: str | None) -> str | None:
         """A stage that waits for approval, `preferred` if it does; None when none does."""
