@@ -42,7 +42,7 @@ LOOKS: dict[str, tuple[str, Look]] = {
     "the newest rollbacks": ("runs", lambda history, _: history.rollbacks()),
     "what happened since the last look": (
         "events",
-        lambda history, runs: history.events_after(runs - 100),
+        lambda history, runs: history.touched(runs - 100, runs),
     ),
     "the events of one run": ("events", lambda history, runs: history.events(runs // 3)),
 }
