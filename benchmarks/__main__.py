@@ -78,9 +78,8 @@ def _measure(key: str, rounds: int, peers: tuple[str, ...]) -> None:
         scratch = Path(folder)
         machine = this_machine(scratch)
         found = module.measure(Options(rounds=rounds, short=False, peers=peers, scratch=scratch))
-    kept = results.merged(results.read(), key, module.TITLE, found, machine)
-    results.write(kept)
-    _tell(found, module.TARGETS, kept.workloads[key].measurements)
+    results.write(results.merged(results.read(), key, module.TITLE, found, machine))
+    _tell(found, module.TARGETS)
 
 
 def _short(keys: Sequence[str], rounds: int) -> int:
@@ -101,15 +100,13 @@ def _is_kept(key: str, rounds: int) -> bool:
             except SubjectFailed as failure:
                 print(f"  {failure}", flush=True)
                 continue
-        _tell(found, module.SHORT, found)
+        _tell(found, module.SHORT)
         if all(limit.met(found) for limit in module.SHORT):
             return True
     return False
 
 
-def _tell(
-    found: Sequence[Measurement], limits: Sequence[Limit], kept: Sequence[Measurement]
-) -> None:
+def _tell(found: Sequence[Measurement], limits: Sequence[Limit]) -> None:
     for one in found:
         if isinstance(one, Figure):
             cost = f"{one.median:.4g} {one.unit}" if one.samples else one.note
@@ -118,8 +115,8 @@ def _tell(
         else:
             print(f"  {one.title}, {one.subject}: exponent {one.exponent:.2f}")
     for limit in limits:
-        word = {True: "kept", False: "MISSED", None: "not measured"}[limit.met(kept)]
-        print(f"  {limit.text}: {limit.measured(kept)} {word}", flush=True)
+        word = {True: "kept", False: "MISSED", None: "not measured"}[limit.met(found)]
+        print(f"  {limit.text}: {limit.measured(found)} {word}", flush=True)
 
 
 def _report() -> int:

@@ -54,25 +54,12 @@ def write(results: Results, path: Path = RESULTS) -> None:
 def merged(
     results: Results, key: str, title: str, found: Sequence[Measurement], machine: Machine
 ) -> Results:
-    """With one workload measured anew; what another subject was measured at before is kept."""
-    before = results.workloads.get(key)
+    """With one workload measured anew: only what one run found is compared."""
     record = Record(
         title=title,
         measured_at=datetime.now(UTC).replace(microsecond=0),
         machine=machine,
-        figures=_figures(before.figures if before else (), found),
-        curves=_curves(before.curves if before else (), found),
+        figures=tuple(one for one in found if isinstance(one, Figure)),
+        curves=tuple(one for one in found if isinstance(one, Curve)),
     )
     return Results(workloads={**results.workloads, key: record})
-
-
-def _figures(before: Sequence[Figure], found: Sequence[Measurement]) -> tuple[Figure, ...]:
-    new = {(one.title, one.subject): one for one in found if isinstance(one, Figure)}
-    old = {(one.title, one.subject): one for one in before}
-    return tuple({**old, **new}.values())
-
-
-def _curves(before: Sequence[Curve], found: Sequence[Measurement]) -> tuple[Curve, ...]:
-    new = {(one.title, one.subject): one for one in found if isinstance(one, Curve)}
-    old = {(one.title, one.subject): one for one in before}
-    return tuple({**old, **new}.values())

@@ -64,9 +64,10 @@ def test_what_is_kept_is_read_as_it_was_written(found: Results, tmp_path: Path) 
     assert results.read(path) == found
 
 
-def test_a_subject_measured_anew_replaces_only_itself(found: Results) -> None:
+def test_what_was_measured_together_is_replaced_together(found: Results) -> None:
     machine = found.workloads["W1"].machine
     faster = Figure(workload="W1", title="work", subject=OURS, samples=(0.5,))
-    after = results.merged(found, "W1", "work", [faster], machine).workloads["W1"]
-    assert after.figures == (BARE, faster, ABSENT)
-    assert after.curves == (GROWTH,)
+    both = results.merged(found, "W2", "more work", [BARE, SLOW], machine)
+    after = results.merged(both, "W1", "work", [faster], machine).workloads
+    assert (after["W1"].figures, after["W1"].curves) == ((faster,), ())
+    assert after["W2"].figures == (BARE, SLOW)
