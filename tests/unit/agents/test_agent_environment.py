@@ -29,7 +29,7 @@ def ours(environment: dict[str, str]) -> dict[str, str]:
 
 
 def test_a_process_is_told_what_it_works_on(make_work: MakeWork) -> None:
-    work = make_work(shell="", environment="staging", attempt=2)
+    work = make_work(shell="", environment="staging", attempt=2, idempotency_key="7/deploy")
     assert ours(build_environment(work)) == {
         "RUN_ID": "7",
         "STAGE": "deploy",
