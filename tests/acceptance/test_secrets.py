@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -61,15 +62,26 @@ def test_a_run_without_its_secret_is_refused_with_the_place(desk: Desk) -> None:
     assert not desk.database.exists()
 
 
+def told_to_start(desk: Desk) -> list[bytes]:
+    """The arguments and variables of every process that works for the desk."""
+    found = []
+    for pid in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if belongs_to(pid, desk):
+                found.append((pid / "cmdline").read_bytes() + (pid / "environ").read_bytes())
+    return found
+
+
 def test_a_secret_is_not_among_the_arguments_or_variables_of_what_we_start(desk: Desk) -> None:
     secret = "file-secret-77"
     desk.write("key", f"{secret}\n")
     agents = "secrets: {file: key}\n"
     job = desk.start("run", desk.pipeline("  - {name: s, agent: hold, task: t}\n", agents=agents))
     desk.ready.stage()
-    ours = [pid for pid in Path("/proc").glob("[0-9]*") if belongs_to(pid, desk)]
-    seen = [(pid / "cmdline").read_bytes() + (pid / "environ").read_bytes() for pid in ours]
-    assert any(b"masking_process" in text for text in seen)
+    seen = told_to_start(desk)
+    while not any(b"masking_process" in text for text in seen):
+        assert job.process.poll() is None
+        seen = told_to_start(desk)
     assert not any(secret.encode() in text for text in seen)
     desk.gate.open()
     assert job.end().code == 0
