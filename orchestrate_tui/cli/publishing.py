@@ -109,9 +109,9 @@ class LivePublication:
         """Copy what changed since the last time; the first time everything is looked at."""
         version, end = history.data_version(), history.last_event_id()
         if version != self._version:
-            changed = history.events_after(self._last_event, limit=_MOST_EVENTS)
-            is_all = self._version is None or len(changed) == _MOST_EVENTS
-            self._publication.update(None if is_all else {event.run_id for event in changed})
+            is_all = self._version is None or end - self._last_event > _MOST_EVENTS
+            touched = () if is_all else history.touched(self._last_event, end)
+            self._publication.update(None if is_all else {run_id for run_id, *_ in touched})
             self._version, self._last_event = version, end
         elif running := {run.id for run in history.runs(status=RunStatus.RUNNING)}:
             self._publication.update_logs(running)

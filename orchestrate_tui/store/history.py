@@ -198,16 +198,12 @@ class History:
     def events(self, run_id: int, *, after: int = 0, limit: int = 1000) -> tuple[Event, ...]:
         """The events of one run after an id, oldest first."""
         query = "SELECT * FROM events WHERE run_id = ? AND id > ? ORDER BY id LIMIT ?"
-        return self._events(query, run_id, after, limit)
-
-    def events_after(self, event_id: int, *, limit: int = 1000) -> tuple[Event, ...]:
-        """The events of all runs after an id, oldest first."""
-        return self._events(
-            "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", event_id, limit
+        return self._read(
+            lambda reader: tuple(map(event_of, reader.execute(query, (run_id, after, limit))))
         )
 
     def touched(self, after: int, last: int) -> tuple[tuple[int, str | None, int | None], ...]:
-        """What the events of all runs up to `last` are about, each once, in their order.
+        """What the events of all runs after one, up to `last`, are about, each once.
 
         That is a run, a stage of it (None: the run itself), and a rollback (None: none).
         """
@@ -256,11 +252,6 @@ class History:
         if not lost:
             return events
         return tuple(rollback_as_it_stands(event, lost) for event in self._read(read))
-
-    def _events(self, query: str, *parameters: int) -> tuple[Event, ...]:
-        return self._read(
-            lambda reader: tuple(event_of(row) for row in reader.execute(query, parameters))
-        )
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -112,7 +112,6 @@ QUESTIONS: dict[str, Question] = {
     "steps": lambda history: history.steps(7),
     "events": lambda history: history.events(700),
     "next events": lambda history: history.events(700, after=300),
-    "events of all": lambda history: history.events_after(9900),
     "what events of all are about": lambda history: history.touched(9900, 9990),
     "last event": lambda history: history.last_event_id(),
     "waiting commands": asking(lambda c: waiting_commands(c, 700)),
