@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SOON_S = 2.0
+"""An executor answers sooner, if nothing is wrong with it."""
+
+NO_ANSWER_YET = "There is no answer yet, it is waited for"
+
 
 def beside(find: Callable[[], T]) -> Future[T]:
     """What is found out in a thread that nobody waits for who leaves meanwhile.
@@ -31,8 +36,10 @@ def beside(find: Callable[[], T]) -> Future[T]:
     return found
 
 
-async def outcome(future: Future[T]) -> T:
+async def outcome(future: Future[T], late: Callable[[str], object] | None = None) -> T:
     """The result of a future of another thread; raises what it raised.
+
+    `late` is told when there is none soon; None is nobody, for what may take its time.
 
     Unlike with asyncio.wrap_future, to stop waiting does not cancel the future: the console may
     end at any moment, what it has asked for goes on.
@@ -45,5 +52,10 @@ async def outcome(future: Future[T]) -> T:
             loop.call_soon_threadsafe(done.set)
 
     future.add_done_callback(tell)
-    await done.wait()
+    timer = loop.call_later(SOON_S, late, NO_ANSWER_YET) if late else None
+    try:
+        await done.wait()
+    finally:
+        if timer is not None:
+            timer.cancel()
     return future.result()

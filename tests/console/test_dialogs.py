@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from orchestrate_tui.agents.left_programs import Left
+from orchestrate_tui.console import asking
 from orchestrate_tui.console.app import IDLE, OrchestrateApp
 from orchestrate_tui.console.new_run import pipeline_files
-from orchestrate_tui.console.screens import reason_dialog
 from orchestrate_tui.console.screens.help_screen import HelpScreen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
@@ -297,7 +297,7 @@ async def test_a_decision_that_is_not_answered_soon_says_so(
     story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting(story)
-    monkeypatch.setattr(reason_dialog, "SOON_S", 0.01)
+    monkeypatch.setattr(asking, "SOON_S", 0.01)
     asked: Future[str] = Future()
     monkeypatch.setattr(desk, "approve", lambda *_: asked)
     app = OrchestrateApp(story.history, desk, clock=now)
@@ -308,6 +308,23 @@ async def test_a_decision_that_is_not_answered_soon_says_so(
         await settle(pilot, lambda: "There is no answer yet" in shown(pilot))
         asked.set_result("Approved")
         await settle(pilot, lambda: isinstance(app.screen, MainScreen))
+
+
+async def test_a_run_whose_cancelling_is_not_answered_soon_says_so(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(story)
+    monkeypatch.setattr(asking, "SOON_S", 0.01)
+    asked: Future[str] = Future()
+    monkeypatch.setattr(desk, "cancel", lambda *_: asked)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("c")
+        await armed(pilot)
+        await pilot.press("right", "enter")
+        await settle(pilot, lambda: "There is no answer yet" in shown(pilot))
+        asked.set_result("Run 1 is being cancelled")
+        await settle(pilot, lambda: "being cancelled" in shown(pilot))
 
 
 async def test_a_decision_that_is_refused_says_why(story: Story, desk: Desk) -> None:

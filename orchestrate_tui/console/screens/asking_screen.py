@@ -36,20 +36,22 @@ class AskingScreen(Widget):
             return False
         return True
 
-    def _ask_first(self, question: Question, request: Callable[[], Future[Any]]) -> None:
-        """Ask for something once `question` was answered with yes."""
+    def _ask_first(
+        self, question: Question, request: Callable[[], Future[Any]], *, is_brief: bool = False
+    ) -> None:
+        """Ask for something once `question` was answered with yes; see `_ask`."""
 
         def answered(answer: str | None) -> None:
             if answer == "yes":
-                self._ask(request)
+                self._ask(request, is_brief=is_brief)
 
         self.app.push_screen(question, answered)
 
     @work()
-    async def _ask(self, request: Callable[[], Future[Any]]) -> None:
-        """Tell what the executor answers."""
+    async def _ask(self, request: Callable[[], Future[Any]], *, is_brief: bool = False) -> None:
+        """Tell what the executor answers; what `is_brief` should be answered soon."""
         try:
-            answer = await outcome(request())
+            answer = await outcome(request(), late=self._say if is_brief else None)
         except OrchestrateError as error:
             self._complain(error)
         else:

@@ -210,7 +210,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
             yes="Cancel the run",
             word=confirmation(touched),
         )
-        self._ask_first(question, lambda: self._control.cancel(run.id))
+        self._ask_first(question, lambda: self._control.cancel(run.id), is_brief=True)
 
     def action_resume(self) -> None:
         """Ask whether to resume the chosen run."""

@@ -27,11 +27,6 @@ from orchestrate_tui.errors import OrchestrateError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-SOON_S = 2.0
-"""An executor answers sooner, if nothing is wrong with it."""
-
-NO_ANSWER_YET = "There is no answer yet, it is waited for"
-
 Request = Callable[[str], "Future[str]"]
 """Asks the executor for something, with the reason; the future is what that did."""
 
@@ -154,11 +149,9 @@ class ReasonDialog(Dialog[str]):
     @work()
     async def _ask(self, request: Callable[[], Future[str]]) -> None:
         problem = self.query_one(Problem)
-        late = self.set_timer(SOON_S, partial(problem.tell, NO_ANSWER_YET))
         try:
-            answer = await outcome(request())
+            answer = await outcome(request(), late=problem.tell)
         except OrchestrateError as error:
-            late.stop()
             problem.tell(str(error))
             self._check()
         else:

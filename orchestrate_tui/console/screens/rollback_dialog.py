@@ -346,7 +346,7 @@ class RollbackDialog(Dialog[int]):
         """Ask for what was confirmed; when the plan is out of date, show the new one."""
         try:
             asked = self._control.rollback(self._picture.run.id, demand, definition)
-            rollback_id = await outcome(asked)
+            rollback_id = await outcome(asked, late=self._complain)
         except StalePlan as error:
             self._plan_soon(str(error))
         except OrchestrateError as error:

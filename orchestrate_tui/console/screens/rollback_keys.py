@@ -84,7 +84,7 @@ class RollbackKeys(LatchedScreen):
             word=confirmation(touched),
         )
         reason = "halted in the console"
-        self._ask_first(question, lambda: self._control.halt(rollback_id, reason))
+        self._ask_first(question, lambda: self._control.halt(rollback_id, reason), is_brief=True)
 
     def action_decide_step(self) -> None:
         """Ask how a rollback that waits goes on: that of the chosen run, or the newest one."""
