@@ -9,17 +9,21 @@ import pytest
 from textual._styles_cache import StylesCache
 from textual.geometry import Region
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.strip import Strip
 
 from orchestrate_tui.console.app import OrchestrateApp
 from orchestrate_tui.console.screens import live_screen
 from orchestrate_tui.console.screens.main_screen import MainScreen
+from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
+from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.line_view import LineView
 from orchestrate_tui.console.widgets.log_view import LogView
 from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.console.widgets.status_line import StatusLine
 from tests.console.scenery import Desk, Story, delivered, deployed, now, settle
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +36,13 @@ def drawn_runs(pilot: Pilot[Any]) -> dict[str, Strip]:
     runs = pilot.app.screen.query_one(RunsList)
     strips = runs.render_lines(Region(0, 0, runs.outer_size.width, LINES))
     return {strip.text: strip for strip in strips if "#" in strip.text}
+
+
+def arrangements(screen: Screen[Any]) -> list[Screen[Any]]:
+    """It holds the screen as often as that is arranged from now on."""
+    arranged: list[Screen[Any]] = []
+    screen.screen_layout_refresh_signal.subscribe(screen, arranged.append)
+    return arranged
 
 
 async def test_a_run_that_is_scrolled_to_another_line_is_not_drawn_again(
@@ -188,3 +199,35 @@ async def test_other_colours_are_those_of_the_next_picture(story: Story, desk: D
         await settle(pilot, lambda: drawn_runs(pilot)[text] != before)
         for old, new in zip(before, drawn_runs(pilot)[text], strict=True):
             assert old.style != new.style
+
+
+async def test_a_dialog_that_started_a_run_leaves_one_picture_behind(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.run()
+    app = OrchestrateApp(story.history, desk, clock=now)
+    monkeypatch.setattr(live_screen, "SETTLED_S", 3600)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        below = app.screen
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunDialog))
+        arranged = arrangements(below)
+        app.screen.dismiss(story.run())
+        await settle(pilot, lambda: arranged)
+        await pilot.pause()
+        await pilot.pause()
+    assert arranged == [below]
+
+
+async def test_a_line_that_comes_has_the_screen_arranged_once(story: Story, desk: Desk) -> None:
+    for _ in range(2 * LINES):
+        story.run()
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        arranged = arrangements(app.screen)
+        line = app.screen.query_one(StatusLine)
+        line.tell(plain("driven by this console"))
+        await settle(pilot, lambda: line.region)
+        await pilot.pause()
+        assert len(arranged) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import ClassVar, TypeVar
 
 from textual import on
@@ -104,7 +105,11 @@ class Dialog(ModalScreen[T]):
         if not self.is_current:
             return AwaitComplete()
         self.workers.cancel_node(self)
-        return super().dismiss(result)
+        one_picture = ExitStack()
+        one_picture.enter_context(self.app.batch_update())
+        closing = super().dismiss(result)
+        self.app.call_later(one_picture.close)  # when it is gone, and what it led to is shown
+        return closing
 
     def keep_draft(self, drafts: Drafts, purpose: str, text: str) -> None:
         """Keep what was typed for the next such dialog; "" forgets what was kept."""

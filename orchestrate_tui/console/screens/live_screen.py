@@ -31,6 +31,7 @@ from orchestrate_tui.console.widgets.key_line import KeyLine
 from orchestrate_tui.console.widgets.rollback_history import RollbackHistory
 from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
+from orchestrate_tui.console.widgets.settled import Settled
 from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from orchestrate_tui.console.widgets.stage_log import StageLog
@@ -64,8 +65,12 @@ SETTLED_S = 0.1
 """A run that was chosen for so long is looked at, and not only passed by."""
 
 
-class Covered(Vertical):
-    """Holds panes that cover it, without a border or a text of its own to be drawn."""
+class Group(Settled, Vertical):
+    """Holds what stands one over the other."""
+
+
+class Covered(Group):
+    """One whose panes cover it, without a border or a text of its own to be drawn."""
 
     BLANK = True
 
@@ -103,7 +108,6 @@ class LiveScreen(Screen[None]):
         self._stage_is_mine = False
         self._filter = RunFilter()
         self._only_this_run = False
-        self._was_shown = False
         self._lights = Looking(history, lights)
         self.pace = Pace()
         self._is_second_over = False
@@ -121,7 +125,7 @@ class LiveScreen(Screen[None]):
             yield RunsList(id="runs", clock=self._clock)
             with Covered(id="run"):
                 yield StageGraphView(id="graph", clock=self._clock)
-                with Vertical(id="stage"):
+                with Group(id="stage"):
                     yield StageDetail()
                     yield StageLog(id="log")
                 yield RollbackHistory(id="rollbacks", clock=self._clock)
@@ -158,9 +162,8 @@ class LiveScreen(Screen[None]):
         self._lights.close()
 
     def on_screen_resume(self, event: ScreenResume) -> None:
-        """Look as before; what is shown for the first time looks as it was made to."""
-        event.refresh_styles = self._was_shown
-        self._was_shown = True
+        """Look as it was made to when it is shown for the first time, and as before later."""
+        event.refresh_styles = False
 
     def on_resize(self) -> None:
         """Say where the rollbacks are when there is no room for them beside the log."""

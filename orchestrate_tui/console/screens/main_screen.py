@@ -70,11 +70,15 @@ class MainScreen(LiveScreen):
 
     def action_pane(self, pane: str) -> None:
         """Go to a pane; where only one fits, it takes the place of the other."""
+        self._make_way_for(pane)
+        self.query_one(f"#{pane}").focus()
+
+    def _make_way_for(self, pane: str) -> None:
+        """Have a pane in view."""
         if pane in LOWER_PANES:
             self.set_class(pane == "rollbacks", "-rollbacks")
         for other in PANES:
             self.remove_class(f"-zoom-{other}")
-        self.query_one(f"#{pane}").focus()
 
     def action_zoom(self) -> None:
         """Give the whole screen to the pane with the focus, or take it back."""

@@ -193,7 +193,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         if run_id is not None:
             self.query_one(RunsList).update_runs()
             self.choose_run(run_id)
-            self.action_pane("log")
+            self._make_way_for("log")
             self.action_pane("graph")
 
     def action_cancel_run(self) -> None:

@@ -19,6 +19,7 @@ from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 from orchestrate_tui.console.widgets.kept_lines import MOST_KEPT, KeptCells, KeptLines
+from orchestrate_tui.console.widgets.settled import Settled
 
 Piece = tuple[str, Style]
 """A text that is safe to show, and how."""
@@ -35,6 +36,14 @@ class Picture(NamedTuple):
     left: int
     width: int
     room: int
+
+
+class SideBar(Settled, ScrollBar):
+    """A scrollbar that draws anew only what it has not drawn before."""
+
+    def __init__(self, *, vertical: bool, name: str, thickness: int) -> None:
+        super().__init__(vertical=vertical, name=name, thickness=thickness)
+        self._styles_cache = KeptCells()
 
 
 class LineView(ScrollView, can_focus=True):
@@ -69,12 +78,14 @@ class LineView(ScrollView, can_focus=True):
 
     @property
     def vertical_scrollbar(self) -> ScrollBar:
-        """The scrollbar beside the lines, which draws anew only what it has not drawn before."""
-        is_new = self._vertical_scrollbar is None
-        scrollbar = super().vertical_scrollbar
-        if is_new:
-            scrollbar._styles_cache = KeptCells()  # noqa: SLF001  (Textual has no other way)
-        return scrollbar
+        """The scrollbar beside the lines, made when it is first asked for."""
+        if self._vertical_scrollbar is None:
+            self._vertical_scrollbar = SideBar(
+                vertical=True, name="vertical", thickness=self.scrollbar_size_vertical
+            )
+            self._vertical_scrollbar.display = False
+            self.app._start_widget(self, self._vertical_scrollbar)  # noqa: SLF001  (as Textual does)
+        return self._vertical_scrollbar
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The visible lines; what they have in common is found once for each picture."""

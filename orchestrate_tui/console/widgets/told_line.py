@@ -5,8 +5,10 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from orchestrate_tui.console.widgets.settled import Settled
 
-class ToldLine(Static):
+
+class ToldLine(Settled, Static):
     """Draws a text only when it is another one, and has the screen arranged only for its height."""
 
     def __init__(self) -> None:
