@@ -6,7 +6,7 @@ commit is found by the database's version, looked at less often.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -28,27 +28,27 @@ MOST_EVENTS = 5000
 class Changes:
     """What has to be read again; `everything` when nobody knows.
 
-    `stages` are those that changed of runs of which nothing else did; none with `everything`.
-    `warnings` are what this process's executor has to say of itself.
+    `stages` are those that changed of each run of which something did, and `runs` are those of
+    which more than stages did. `warnings` are what this process's executor has to say of itself.
     """
 
+    stages: Mapping[int, Collection[str]] = field(default_factory=dict)
     runs: frozenset[int] = frozenset()
-    stages: Mapping[int, frozenset[str]] = field(default_factory=dict)
     rollbacks: frozenset[int] = frozenset()
     everything: bool = False
     warnings: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self.rollbacks or self.everything or self.warnings)
+        return bool(self.stages or self.rollbacks or self.everything or self.warnings)
 
     def concern(self, run_id: int) -> bool:
         """Whether a run has to be read again."""
-        return self.everything or run_id in self.runs
+        return self.everything or run_id in self.stages
 
     @property
     def concern_rows(self) -> bool:
         """Whether something is to be seen of it in a list of runs."""
-        return self.everything or not self.runs <= self.stages.keys()
+        return self.everything or bool(self.runs)
 
 
 class Bridge:
@@ -80,8 +80,8 @@ class Bridge:
         if self._subscription is None or self._drains % DRAINS_PER_POLL == 0:
             is_stale = self._poll(noted) or is_stale
         return Changes(
+            stages=noted.stages,
             runs=frozenset(noted.runs),
-            stages={} if is_stale else noted.stages,
             rollbacks=frozenset(noted.rollbacks),
             everything=is_stale,
             warnings=warnings,
@@ -109,23 +109,19 @@ class Bridge:
 
 
 class _Noted:
-    """What changed: of each run the names of stages, None when more than these did."""
+    """What changed: the stages of each run, the runs of which more did, and the rollbacks."""
 
     def __init__(self) -> None:
-        self.runs: dict[int, set[str] | None] = {}
+        self.stages: dict[int, set[str]] = {}
+        self.runs: set[int] = set()
         self.rollbacks: set[int] = set()
-
-    @property
-    def stages(self) -> dict[int, frozenset[str]]:
-        """Those runs of which only stages changed, with these."""
-        return {run_id: frozenset(names) for run_id, names in self.runs.items() if names}
 
     def add(self, run_id: int, stage_name: str | None, rollback_id: int | None) -> None:
         """Note a stage, or with None the run itself, and a rollback, or with None none."""
-        names = self.runs.setdefault(run_id, set())
+        stages = self.stages.setdefault(run_id, set())
+        if stage_name is not None:
+            stages.add(stage_name)
         if rollback_id is not None:
             self.rollbacks.add(rollback_id)
         if stage_name is None or rollback_id is not None:
-            self.runs[run_id] = None
-        elif names is not None:
-            names.add(stage_name)
+            self.runs.add(run_id)

@@ -54,20 +54,19 @@ class RunPicture:
     rehearsal: Rehearsal | None = None
 
     @classmethod
-    def read(cls, history: History, run_id: int, before: RunPicture | None = None) -> RunPicture:
-        """The run as it is now; `before` spares reading the pipeline again. Raises NotFound."""
-        is_same = before is not None and before.run.id == run_id
-        pipeline = before.pipeline if before and is_same else history.definition(run_id)
+    def read(cls, history: History, run_id: int) -> RunPicture:
+        """The run as it is now. Raises NotFound."""
+        pipeline = history.definition(run_id)
         return cls._of(history, history.run(run_id), pipeline, history.stages(run_id))
 
-    def again(self, history: History) -> RunPicture:
-        """The same a while later, without that an event told of something new.
+    def again(self, history: History, changed: Collection[str] | None = ()) -> RunPicture:
+        """The same a while later, when of the stages only these changed; None: nobody knows.
 
-        Of stages each change is an event; they are read when the run itself stands otherwise.
+        All of them are read also when the run itself stands otherwise.
         """
         run = history.run(self.run.id)
-        is_same = run.status is self.run.status
-        stages = self.stages if is_same else history.stages(run.id)
+        is_known = changed is not None and run.status is self.run.status
+        stages = self._stages(history, changed or ()) if is_known else history.stages(run.id)
         return self._of(history, run, self.pipeline, stages)
 
     @classmethod
@@ -87,11 +86,16 @@ class RunPicture:
         )
 
     def with_stages(self, history: History, changed: Collection[str]) -> RunPicture:
-        """The same when only these stages changed: as they are now, and the decisions on them."""
-        run_id = self.run.id
-        now = {stage.stage_name: stage for stage in history.stages(run_id, only=changed)}
-        stages = tuple(now.get(stage.stage_name, stage) for stage in self.stages)
-        return replace(self, stages=stages, approvals=history.approvals(run_id))
+        """The same when nothing but these stages changed, and the decisions on them."""
+        stages = self._stages(history, changed)
+        return replace(self, stages=stages, approvals=history.approvals(self.run.id))
+
+    def _stages(self, history: History, changed: Collection[str]) -> tuple[StageRun, ...]:
+        """The stages, with these as they are now."""
+        if not changed:
+            return self.stages
+        now = {one.stage_name: one for one in history.stages(self.run.id, only=changed)}
+        return tuple(now.get(stage.stage_name, stage) for stage in self.stages)
 
     @cached_property
     def by_name(self) -> Mapping[str, StageRun]:

@@ -24,20 +24,23 @@ def test_what_the_own_executor_commits_is_told_by_it(story: Story) -> None:
     bridge = Bridge(story.history, hub.subscribe())
     hub.publish([Change(run_id=7, stage_name="build"), Change(run_id=8, rollback_id=3)])
     changes = bridge.drain()
-    assert changes.runs == {7, 8}
+    assert changes.concern(7)
+    assert changes.concern(8)
     assert changes.rollbacks == {3}
 
 
-def test_runs_of_which_only_stages_changed_are_told_with_these(story: Story) -> None:
+def test_of_each_run_it_is_told_which_stages_changed_and_whether_more_did(story: Story) -> None:
     hub = Hub()
     bridge = Bridge(story.history, hub.subscribe())
     hub.publish(Change(run_id=7, stage_name=name) for name in ("build", "test"))
     changes = bridge.drain()
     assert changes.stages == {7: {"build", "test"}}
+    assert not changes.runs
     assert not changes.concern_rows
     hub.publish([Change(run_id=7, stage_name="build"), Change(run_id=7)])
     changes = bridge.drain()
-    assert not changes.stages
+    assert changes.stages == {7: {"build"}}
+    assert changes.runs == {7}
     assert changes.concern_rows
 
 
@@ -46,7 +49,8 @@ def test_an_undo_of_a_stage_changes_more_than_the_stage(story: Story) -> None:
     bridge = Bridge(story.history, hub.subscribe())
     hub.publish([Change(run_id=7, stage_name="build", rollback_id=1)])
     changes = bridge.drain()
-    assert not changes.stages
+    assert changes.stages == {7: {"build"}}
+    assert changes.runs == {7}
     assert changes.concern_rows
 
 
@@ -72,14 +76,14 @@ def test_a_listener_that_was_too_slow_reads_everything_again(story: Story) -> No
     assert not bridge.drain()
 
 
-def test_what_nobody_knows_the_rest_of_is_no_mere_change_of_stages(story: Story) -> None:
+def test_what_nobody_knows_the_rest_of_concerns_every_run(story: Story) -> None:
     hub = Hub()
     bridge = Bridge(story.history, hub.subscribe(capacity=3))
     hub.publish(Change(run_id=number) for number in range(10))
     hub.publish([Change(run_id=7, stage_name="build")])
     changes = bridge.drain()
     assert changes.everything
-    assert not changes.stages
+    assert changes.concern(1)
 
 
 def test_of_many_changes_of_a_stage_it_is_told_once(story: Story) -> None:

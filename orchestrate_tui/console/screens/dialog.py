@@ -108,7 +108,7 @@ class Dialog(ModalScreen[T]):
         one_picture = ExitStack()
         one_picture.enter_context(self.app.batch_update())
         closing = super().dismiss(result)
-        self.app.call_later(one_picture.close)  # when it is gone, and what it led to is shown
+        self.app.call_later(self.app.call_next, one_picture.close)  # after all of its removal
         return closing
 
     def keep_draft(self, drafts: Drafts, purpose: str, text: str) -> None:

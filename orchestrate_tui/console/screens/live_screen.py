@@ -331,16 +331,11 @@ class LiveScreen(Screen[None]):
         if changes.rollbacks or changes.everything:
             self.query_one(RollbackHistory).update_rows()
             self._look_for_waiting()
-        before, history = self.picture, self._history
+        before = self.picture
         if before is None:
             self._choose_current()
         elif changes.concern(before.run.id):
-            stages = changes.stages.get(before.run.id)
-            self._update_run(
-                before.with_stages(history, stages)
-                if stages
-                else RunPicture.read(history, before.run.id, before)
-            )
+            self._update_run(_later(before, self._history, changes))
 
     def _update_run(self, picture: RunPicture) -> None:
         """Show how the run stands now."""
@@ -371,3 +366,14 @@ class LiveScreen(Screen[None]):
         if not self._only_this_run:
             return self._history.rollbacks(before=before)
         return self._history.rollbacks(self.picture.run.id, before=before) if self.picture else ()
+
+
+def _later(before: RunPicture, history: History, changes: Changes) -> RunPicture:
+    """A run after changes that concern it; no more is read than they tell of."""
+    run_id = before.run.id
+    if changes.everything:
+        return before.again(history, None)
+    changed = changes.stages[run_id]
+    if run_id in changes.runs:
+        return before.again(history, changed)
+    return before.with_stages(history, changed)
