@@ -18,8 +18,8 @@ class Pace:
     """Says when it is time to draw again; for one thread."""
 
     def __init__(self) -> None:
-        self._since_s, self._others_s = time.monotonic(), _others_s()
         self._is_held = False
+        self._start_anew()
 
     def is_due(self) -> bool:
         """Whether the others rest, or were given way to for long enough since the last time."""
@@ -29,13 +29,13 @@ class Pace:
         passed_s = now_s - self._since_s
         if passed_s < LONGEST_S and others_s - self._others_s > SHARE * passed_s:
             return False
-        self._since_s, self._others_s = now_s, others_s
+        self._start_anew()
         return True
 
     async def give_way(self) -> None:
         """Wait until the other threads do too: what they do may be over before it could be drawn.
 
-        Meanwhile it is not time for anybody else.
+        Meanwhile it is not time for anybody else. Afterwards it is drawn, and that counts.
         """
         waiting, self._is_held = Pace(), True
         try:
@@ -44,6 +44,10 @@ class Pace:
                 await asyncio.sleep(_GLANCE_S)
         finally:
             self._is_held = False
+            self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._since_s, self._others_s = time.monotonic(), _others_s()
 
 
 def _others_s() -> float:

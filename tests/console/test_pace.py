@@ -71,3 +71,15 @@ async def test_while_somebody_gives_way_nobody_else_draws(clocks: Clocks) -> Non
         assert not drawn.is_due()
         await waiting
     assert drawn.is_due()
+
+
+@pytest.mark.anyio
+async def test_what_is_drawn_after_giving_way_is_not_drawn_at_once_again(clocks: Clocks) -> None:
+    drawn = Pace()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(drawn.give_way())
+        await asyncio.sleep(0)
+        clocks.now, clocks.others = clocks.now + 2 * LONGEST_S, clocks.others + LONGEST_S
+        await waiting
+    clocks.now, clocks.others = clocks.now + 0.01, clocks.others + 0.01
+    assert not drawn.is_due()
