@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 
 from benchmarks.figures import FLOOR, OURS, Figure, Measurement, Options
 from benchmarks.peers import PEERS
@@ -17,6 +16,7 @@ IN_CONSOLE = "orchestrate-tui, in a console"
 MOST_COMMITS = 2000
 """With more stages SQLite alone is left out: one commit after the other takes too long."""
 
+LEFT_OUT = "left out of this measurement"
 DURABLE = "every change of a stage and its event, SQLite, synchronous=FULL"
 
 
@@ -31,19 +31,26 @@ def measure_graph(
 ) -> list[Measurement]:
     """The figures of all engines for the graph that `shape` names, such as `layers 20 50`.
 
-    With `in_console` the long form has a console run it too.
+    With `in_console` the long form has a console run it too. It names every peer: of one that is
+    not measured it says why.
     """
-    subjects, absent = list(own_subjects(shape, runs)), []
+    subjects = list(own_subjects(shape, runs))
+    absent = {} if options.short else {key: LEFT_OUT for key in PEERS if key not in options.peers}
     if in_console and not options.short:
         subjects.append(_driven(shape))
     for key in options.peers:
         try:
             subjects.append(_peer(key, shape, runs))
         except NotInstalled as reason:
-            figure = Figure(workload=workload, title=title, subject=PEERS[key].name)
-            absent.append(replace(figure, stores=PEERS[key].stores, note=str(reason)))
+            absent[key] = str(reason)
     found = measured_in_turn(workload, title, subjects, options.rounds, options.scratch)
-    return [*found, *absent]
+    return [*found, *(_without(key, workload, title, why) for key, why in absent.items())]
+
+
+def _without(key: str, workload: str, title: str, why: str) -> Figure:
+    """What the report says of a peer that was not measured."""
+    peer = PEERS[key]
+    return Figure(workload=workload, title=title, subject=peer.name, stores=peer.stores, note=why)
 
 
 def _peer(key: str, shape: str, runs: int) -> Subject:
