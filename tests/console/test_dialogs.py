@@ -327,6 +327,24 @@ async def test_a_run_whose_cancelling_is_not_answered_soon_says_so(
         await settle(pilot, lambda: "being cancelled" in shown(pilot))
 
 
+@inside_folder
+async def test_a_start_that_is_not_answered_soon_says_so(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = story.run()
+    monkeypatch.setattr(asking, "SOON_S", 0.01)
+    asked: Future[int] = Future()
+    monkeypatch.setattr(desk, "start_run", lambda *_, **__: asked)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, lambda: "ship: 1 stages" in shown(pilot))
+        await pilot.press("ctrl+s")
+        await settle(pilot, lambda: "There is no answer yet" in shown(pilot))
+        asked.set_result(started)
+        await settle(pilot, lambda: isinstance(app.screen, MainScreen))
+
+
 async def test_a_decision_that_is_refused_says_why(story: Story, desk: Desk) -> None:
     waiting(story)
     desk.refusal = Refused("You (bob) may not decide")

@@ -190,6 +190,9 @@ class NewRunDialog(Dialog[int]):
         rest = [plain(f"and {left_out} more")] if left_out > 0 else []
         self.query_one("#state", Static).update(lines([*texts[:MOST_PROBLEMS], *rest]))
 
+    def _say_late(self, text: str) -> None:
+        self._say([toned(text, Tone.ATTENTION)])
+
     @on(OptionList.OptionSelected)
     @on(Input.Submitted)
     def _go_on(self) -> None:
@@ -217,7 +220,7 @@ class NewRunDialog(Dialog[int]):
             self._loaded, self._trigger(), simulated=self._is_simulated
         )
         try:
-            run_id = await outcome(future)
+            run_id = await outcome(future, late=self._say_late)
         except OrchestrateError as error:
             self._is_starting = False
             self._say([toned(text, Tone.BAD) for text in error.lines])

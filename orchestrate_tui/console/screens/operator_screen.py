@@ -254,7 +254,7 @@ class OperatorScreen(RollbackKeys, inherit_bindings=False):
         run = self.picture.run
         body = plain(f"Everybody sees that you know of run #{run.id}; nothing else changes.")
         question = dialogs.yes_or_no("Acknowledge the run?", body, no="Cancel", yes="Acknowledge")
-        self._ask_first(question, lambda: self._control.acknowledge(run.id))
+        self._ask_first(question, lambda: self._control.acknowledge(run.id), is_brief=True)
 
     def action_take_over(self) -> None:
         """Ask why the chosen run is taken from the process that works on it."""
