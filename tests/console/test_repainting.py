@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+from rich.console import RenderableType
+from textual._compositor import LayoutUpdate
 from textual._styles_cache import StylesCache
 from textual.geometry import Region
 from textual.pilot import Pilot
@@ -206,17 +208,27 @@ async def test_a_dialog_that_started_a_run_leaves_one_picture_behind(
 ) -> None:
     story.run()
     app = OrchestrateApp(story.history, desk, clock=now)
+    app.animation_level = "none"
     monkeypatch.setattr(live_screen, "SETTLED_S", 3600)
+    display, shown = app._display, list[bool]()
+
+    def note(screen: Screen[Any], picture: RenderableType | None) -> None:
+        shown.append(isinstance(picture, LayoutUpdate))
+        display(screen, picture)
+
     async with app.run_test(size=(120, LINES)) as pilot:
         below = app.screen
         await pilot.press("n")
         await settle(pilot, lambda: isinstance(app.screen, NewRunDialog))
-        arranged = arrangements(below)
-        app.screen.dismiss(story.run())
-        await settle(pilot, lambda: arranged)
-        await pilot.pause()
+        dialog, arranged = app.screen, arrangements(below)
+        monkeypatch.setattr(app, "_display", note)
+        dialog.dismiss(story.run())
+        await settle(pilot, lambda: not dialog.is_attached)
         await pilot.pause()
     assert arranged == [below]
+    whole, *others = shown
+    assert whole
+    assert not any(others)
 
 
 async def test_a_line_that_comes_has_the_screen_arranged_once(story: Story, desk: Desk) -> None:

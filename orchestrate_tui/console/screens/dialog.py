@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.await_complete import AwaitComplete
+from textual.await_remove import AwaitRemove
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Button
@@ -15,6 +17,9 @@ from orchestrate_tui.console.drafts import Drafts
 from orchestrate_tui.console.widgets.armed_button import ArmedButton
 
 T = TypeVar("T")
+
+REMOVED_AFTER_S = 0.25
+"""After which the widgets of a dialog that was closed are taken away."""
 
 
 class Dialog(ModalScreen[T]):
@@ -84,6 +89,8 @@ class Dialog(ModalScreen[T]):
         Binding("right", "go_beside(1)", "Next button", show=False),
     ]
 
+    _is_closed = False
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave the keys that go from button to button to whatever else has the focus."""
         if action == "go_beside":
@@ -104,12 +111,30 @@ class Dialog(ModalScreen[T]):
         """
         if not self.is_current:
             return AwaitComplete()
+        self._is_closed = True
         self.workers.cancel_node(self)
+        for timer in tuple(self._timers):
+            timer.stop()
+        self.give_up()
         one_picture = ExitStack()
         one_picture.enter_context(self.app.batch_update())
         closing = super().dismiss(result)
-        self.app.call_later(self.app.call_next, one_picture.close)  # after all of its removal
+        self.app.call_later(self.app.call_next, one_picture.close)  # after what the answer leads to
         return closing
+
+    def remove(self) -> AwaitRemove:
+        """Have its widgets go some time after it was closed: nobody waits for that to be drawn."""
+        # with a parent Textual would arrange and draw the whole screen below once more
+        self.app.set_timer(REMOVED_AFTER_S, partial(self.app._prune, self))  # noqa: SLF001
+        return AwaitRemove([])
+
+    def on_unmount(self) -> None:
+        """Give up what is under way also when the console is left with this open."""
+        if not self._is_closed:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Give up what nobody waits for any more; called once, when this is closed."""
 
     def keep_draft(self, drafts: Drafts, purpose: str, text: str) -> None:
         """Keep what was typed for the next such dialog; "" forgets what was kept."""

@@ -165,6 +165,11 @@ class LiveScreen(Screen[None]):
         """Look as it was made to when it is shown for the first time, and as before later."""
         event.refresh_styles = False
 
+    def _compositor_refresh(self) -> None:
+        """Paint what changed; what was just arranged waits where all is painted right after it."""
+        if not (self._layout_required and self._repaint_required):
+            super()._compositor_refresh()
+
     def on_resize(self) -> None:
         """Say where the rollbacks are when there is no room for them beside the log."""
         self._entitle()

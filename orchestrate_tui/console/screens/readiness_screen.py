@@ -64,7 +64,7 @@ class ReadinessScreen(Dialog[None]):
         self.query_one(OptionList).focus()
         self.set_interval(LOOK_INTERVAL_S, self._look_again)
 
-    def on_unmount(self) -> None:
+    def give_up(self) -> None:
         """Find nothing more out."""
         self._looking.close()
 

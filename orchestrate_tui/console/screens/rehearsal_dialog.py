@@ -115,7 +115,7 @@ class RehearsalDialog(Dialog[None]):
             return f"Rehearse a rollback of run #{run}"
         return f"Rehearse the rollback of run #{run} from {demand.from_stage} to {demand.to_stage}"
 
-    def on_unmount(self) -> None:
+    def give_up(self) -> None:
         """Give up a rehearsal whose outcome nobody waits for."""
         if self._asked is not None:
             self._asked.cancel()
