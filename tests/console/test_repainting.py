@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.pace import Pace
 from orchestrate_tui.console.screens import live_screen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
@@ -157,6 +159,28 @@ async def test_the_lights_of_a_run_are_looked_for_when_it_was_chosen_for_a_while
         assert screen._lights._asked is None
         monkeypatch.setattr(live_screen, "SETTLED_S", 0)
         screen.choose_run(1)
+        await settle(pilot, lambda: screen._lights._asked is not None)
+
+
+async def test_the_lights_of_a_run_are_looked_for_when_the_executor_rests(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    asked, rests = asyncio.Event(), asyncio.Event()
+
+    async def give_way(_: Pace) -> None:
+        asked.set()
+        await rests.wait()
+
+    monkeypatch.setattr(live_screen, "SETTLED_S", 0)
+    monkeypatch.setattr(Pace, "give_way", give_way)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, MainScreen)
+        await settle(pilot, asked.is_set)
+        assert screen._lights._asked is None
+        rests.set()
         await settle(pilot, lambda: screen._lights._asked is not None)
 
 

@@ -216,6 +216,7 @@ class LiveScreen(Screen[None]):
     async def _show_lights(self, run_id: int) -> None:
         """Show which stages of the chosen run could be undone, as soon as that is known."""
         await asyncio.sleep(SETTLED_S)  # a look keeps a processor from drawing what comes next
+        await Pace().give_way()  # or an executor from going on
         with suppress(CancelledError):  # another run was chosen before this one was looked at
             try:
                 found = await outcome(self._lights.look(run_id))
