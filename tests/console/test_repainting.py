@@ -10,6 +10,7 @@ import pytest
 from rich.console import RenderableType
 from textual._compositor import LayoutUpdate
 from textual._styles_cache import StylesCache
+from textual.app import App
 from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -47,6 +48,19 @@ def arrangements(screen: Screen[Any]) -> list[Screen[Any]]:
     arranged: list[Screen[Any]] = []
     screen.screen_layout_refresh_signal.subscribe(screen, arranged.append)
     return arranged
+
+
+def pictures(app: App[Any], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """It holds of each picture that is drawn from now on whether it is a whole one."""
+    drawn: list[bool] = []
+    display = app._display
+
+    def note(screen: Screen[Any], picture: RenderableType | None) -> None:
+        drawn.append(isinstance(picture, LayoutUpdate))
+        display(screen, picture)
+
+    monkeypatch.setattr(app, "_display", note)
+    return drawn
 
 
 async def test_a_run_that_is_scrolled_to_another_line_is_not_drawn_again(
@@ -234,18 +248,12 @@ async def test_a_dialog_that_started_a_run_leaves_one_picture_behind(
     app = OrchestrateApp(story.history, desk, clock=now)
     app.animation_level = "none"
     monkeypatch.setattr(live_screen, "SETTLED_S", 3600)
-    display, shown = app._display, list[bool]()
-
-    def note(screen: Screen[Any], picture: RenderableType | None) -> None:
-        shown.append(isinstance(picture, LayoutUpdate))
-        display(screen, picture)
-
     async with app.run_test(size=(120, LINES)) as pilot:
         below = app.screen
         await pilot.press("n")
         await settle(pilot, lambda: isinstance(app.screen, NewRunDialog))
         dialog, arranged = app.screen, arrangements(below)
-        monkeypatch.setattr(app, "_display", note)
+        shown = pictures(app, monkeypatch)
         dialog.dismiss(story.run())
         await settle(pilot, lambda: not dialog.is_attached)
         await pilot.pause()
@@ -267,3 +275,22 @@ async def test_a_line_that_comes_has_the_screen_arranged_once(story: Story, desk
         await settle(pilot, lambda: line.region)
         await pilot.pause()
         assert len(arranged) == 1
+
+
+async def test_what_is_arranged_anew_and_drawn_whole_is_not_drawn_again(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2 * LINES):
+        story.run()
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        shown = pictures(app, monkeypatch)
+        line = app.screen.query_one(StatusLine)
+        line.tell(plain("driven by this console"))
+        app.screen.refresh()
+        await settle(pilot, lambda: line.region)
+        await pilot.pause()
+        whole, *others = shown
+        assert whole
+        assert len(others) <= 1  # the log, which fits itself into its new place

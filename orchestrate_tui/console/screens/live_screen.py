@@ -166,9 +166,18 @@ class LiveScreen(Screen[None]):
         event.refresh_styles = False
 
     def _compositor_refresh(self) -> None:
-        """Paint what changed; what was just arranged waits where all is painted right after it."""
-        if not (self._layout_required and self._repaint_required):
-            super()._compositor_refresh()
+        """Paint what changed; what was just arranged waits where all is painted right after it.
+
+        Nothing is painted for what was still to be asked for when all was.
+        """
+        if self._layout_required and self._repaint_required:
+            return
+        is_whole = self.size.region in self._compositor._dirty_regions  # noqa: SLF001
+        super()._compositor_refresh()
+        if is_whole and self.is_current:
+            for widget in self._compositor.visible_widgets:
+                widget._repaint_required = False  # noqa: SLF001
+                widget._exchange_repaint_regions()  # noqa: SLF001
 
     def on_resize(self) -> None:
         """Say where the rollbacks are when there is no room for them beside the log."""
