@@ -56,18 +56,25 @@ class RunPicture:
     @classmethod
     def read(cls, history: History, run_id: int) -> RunPicture:
         """The run as it is now. Raises NotFound."""
-        pipeline = history.definition(run_id)
-        return cls._of(history, history.run(run_id), pipeline, history.stages(run_id))
+
+        def now() -> RunPicture:
+            run = history.run(run_id)
+            return cls._of(history, run, history.definition_for(run), history.stages_for(run))
+
+        return history.together(now)
 
     def again(self, history: History, changed: Collection[str] | None = ()) -> RunPicture:
         """The same a while later, when of the stages only these changed; None: nobody knows.
 
         All of them are read also when the run itself stands otherwise.
         """
-        run = history.run(self.run.id)
-        is_known = changed is not None and run.status is self.run.status
-        stages = self._stages(history, changed or ()) if is_known else history.stages(run.id)
-        return self._of(history, run, self.pipeline, stages)
+
+        def now() -> RunPicture:
+            run = history.run(self.run.id)
+            told = changed if run.status is self.run.status else None
+            return self._of(history, run, self.pipeline, self._stages(history, run, told))
+
+        return history.together(now)
 
     @classmethod
     def _of(
@@ -87,14 +94,22 @@ class RunPicture:
 
     def with_stages(self, history: History, changed: Collection[str]) -> RunPicture:
         """The same when nothing but these stages changed, and the decisions on them."""
-        stages = self._stages(history, changed)
-        return replace(self, stages=stages, approvals=history.approvals(self.run.id))
 
-    def _stages(self, history: History, changed: Collection[str]) -> tuple[StageRun, ...]:
-        """The stages, with these as they are now."""
+        def now() -> RunPicture:
+            stages = self._stages(history, history.run(self.run.id), changed)
+            return replace(self, stages=stages, approvals=history.approvals(self.run.id))
+
+        return history.together(now)
+
+    def _stages(
+        self, history: History, run: Run, changed: Collection[str] | None
+    ) -> tuple[StageRun, ...]:
+        """The stages of the run, with these as they are now; None: with all of them."""
+        if changed is None:
+            return history.stages_for(run)
         if not changed:
             return self.stages
-        now = {one.stage_name: one for one in history.stages(self.run.id, only=changed)}
+        now = {one.stage_name: one for one in history.stages_for(run, only=changed)}
         return tuple(now.get(stage.stage_name, stage) for stage in self.stages)
 
     @cached_property

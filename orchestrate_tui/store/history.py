@@ -56,6 +56,7 @@ class History:
         check_present(self.files)
         check = partial(check_current, files=self.files)
         self._reader = Reader(self.files.database, check, hands_off=hands_off)
+        self._held: sqlite3.Connection | None = None
 
     def again(self) -> History:
         """The same for another thread."""
@@ -84,14 +85,20 @@ class History:
 
     def stages(self, run_id: int, *, only: Collection[str] = ()) -> tuple[StageRun, ...]:
         """The stages of a run, in the order of its file; () means all of them. Raises NotFound."""
-        run = self.run(run_id)
-        stages = self._read(lambda reader: stages_of(reader, run_id, only))
+        return self.stages_for(self.run(run_id), only=only)
+
+    def stages_for(self, run: Run, *, only: Collection[str] = ()) -> tuple[StageRun, ...]:
+        """The same of a run that was read before."""
+        stages = self._read(lambda reader: stages_of(reader, run.id, only))
         return tuple(stage_as_it_stands(stage, run) for stage in stages)
 
     def definition(self, run_id: int) -> Pipeline:
         """The pipeline as it was when the run was created. Raises NotFound."""
-        digest = self.run(run_id).definition_hash
-        return self._read(lambda reader: read_definition(reader, digest))
+        return self.definition_for(self.run(run_id))
+
+    def definition_for(self, run: Run) -> Pipeline:
+        """The same of a run that was read before."""
+        return self._read(lambda reader: read_definition(reader, run.definition_hash))
 
     def outputs(self, run_id: int) -> dict[tuple[str, str], str]:
         """What the stages of a run put out: (stage, key) to value."""
@@ -227,6 +234,21 @@ class History:
         """What a query of another module finds. Raises what it raised."""
         return self._read(query)
 
+    def together(self, read: Callable[[], T]) -> T:
+        """What `read` finds with this history; how the files stand is looked at once for all.
+
+        It may be called again, when what it read did not hold.
+        """
+
+        def found(connection: sqlite3.Connection) -> T:
+            self._held = connection
+            try:
+                return read()
+            finally:
+                self._held = None
+
+        return self._read(found)
+
     def data_version(self) -> int:
         """A number that changes when another connection has committed."""
         return self._reader.version()
@@ -254,6 +276,8 @@ class History:
         return tuple(rollback_as_it_stands(event, lost) for event in self._read(read))
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        if self._held is not None:
+            return query(self._held)
         try:
             return self._reader.read(query)
         except SENSELESS as error:

@@ -21,6 +21,7 @@ from orchestrate_tui.store.database import StoreFiles
 from orchestrate_tui.store.history import History
 from orchestrate_tui.store.owners import Ownership, is_alive
 from orchestrate_tui.store.sharing import what_hides
+from orchestrate_tui.store.standing import Standing
 from tests.other_user import OtherUser
 from tests.store.conftest import Spawn
 from tests.store.scenery import NOON, OWN, Store
@@ -335,3 +336,46 @@ def test_a_history_opened_before_the_database_is_written_goes_on(path: Path) -> 
         assert [run.id for run in history.runs()] == [run_id]
         history.close()
         store.owner.release()
+
+
+def test_what_is_read_together_looks_at_the_files_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks, of = list[Path](), Standing.of
+
+    def look(path: Path) -> Standing:
+        looks.append(path)
+        return of(path)
+
+    with open_database(path) as database:
+        run_id = Store.of(database).ended_run()
+        history = History(path)
+        monkeypatch.setattr(Standing, "of", look)
+        found = history.together(
+            lambda: (history.run(run_id), history.stages(run_id), history.approvals(run_id))
+        )
+        assert len(looks) == 1
+        assert found == (
+            history.run(run_id),
+            history.stages(run_id),
+            history.approvals(run_id),
+        )
+        history.close()
+
+
+def test_what_is_read_together_is_read_again_when_it_changed_meanwhile(path: Path) -> None:
+    with open_database(path) as database:
+        Store.of(database).ended_run()
+    history, counted = History(path), list[int]()
+
+    def read() -> tuple[int, int]:
+        before = len(history.runs())
+        if not counted:
+            with open_database(path) as database:  # a reader of files at rest notices nothing
+                Store.of(database).ended_run()
+        counted.append(before)
+        return before, len(history.runs())
+
+    assert history.together(read) == (2, 2)
+    assert counted == [1, 2]
+    history.close()
