@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from textual._compositor import LayoutUpdate
 from textual._styles_cache import StylesCache
 from textual.app import App
+from textual.css.styles import RenderStyles
 from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -227,6 +228,29 @@ async def test_a_scrollbar_draws_only_what_it_has_not_drawn_before(
         after = {id(strip) for strip in runs.vertical_scrollbar.render_lines(cells)}
         assert len(before) < LINES // 2
         assert before & after
+
+
+async def test_a_line_that_is_drawn_again_finds_no_styles_out_again(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        runs, found = app.screen.query_one(RunsList), list[str]()
+        styles = runs.get_component_styles
+
+        def note(*names: str) -> RenderStyles:
+            found.extend(names)
+            return styles(*names)
+
+        monkeypatch.setattr(runs, "get_component_styles", note)
+        runs.refresh_line(0)
+        drawn_runs(pilot)
+        assert not found
+        runs.refresh()  # as another style asks for it, its own or of what it stands in
+        drawn_runs(pilot)
+        assert found
 
 
 async def test_other_colours_are_those_of_the_next_picture(story: Story, desk: Desk) -> None:

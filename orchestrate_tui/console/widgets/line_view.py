@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from rich.segment import Segment
 from rich.style import Style
@@ -96,9 +96,28 @@ class LineView(ScrollView, can_focus=True):
         """Have those lines drawn anew that are no longer what is shown."""
         with self._one_picture():
             width = self.picture.width
-            for y in range(self.content_region.height):
-                if not self._drawn.shows(y, self.render_line(y)):
-                    self.refresh(Region(0, y, width, 1))
+            lines = range(self.content_region.height)
+            changed = [y for y in lines if not self._drawn.shows(y, self.render_line(y))]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        """Have it drawn anew; see Textual.
+
+        What was found out about styles holds on where only regions are asked for: with other
+        styles, its own or those of what it stands in, all of it is.
+        """
+        found, self._rich_style_cache = self._rich_style_cache, {}
+        super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+        if regions:
+            self._rich_style_cache = found
+        return self
 
     @contextmanager
     def _one_picture(self) -> Iterator[None]:
