@@ -120,6 +120,15 @@ class OrchestrateApp(App[str]):
         screen.suit(self.size)
         return screen
 
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """The screens that are seen behind the one on top: none where that lets nothing through.
+
+        Textual takes the next one to be seen all the same, and paints what changes there.
+        """
+        hides_all = self._screen_stack and self._screen_stack[-1].styles.background.a == 1
+        return [] if hides_all else super()._background_screens
+
     def on_mount(self) -> None:
         """Load the rest after the first frame, and obey a hang-up that came before."""
         self._own_loop = asyncio.get_running_loop()

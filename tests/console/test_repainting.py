@@ -22,6 +22,7 @@ from orchestrate_tui.console.pace import Pace
 from orchestrate_tui.console.screens import live_screen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
+from orchestrate_tui.console.screens.stage_log_screen import StageLogScreen
 from orchestrate_tui.console.styled import plain
 from orchestrate_tui.console.widgets.line_view import LineView
 from orchestrate_tui.console.widgets.log_view import LogView
@@ -30,7 +31,7 @@ from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from orchestrate_tui.console.widgets.status_line import StatusLine
-from tests.console.scenery import Desk, Story, delivered, deployed, now, settle
+from tests.console.scenery import Desk, Story, delivered, deployed, now, settle, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -277,12 +278,12 @@ async def test_a_dialog_that_started_a_run_leaves_one_picture_behind(
         await pilot.press("n")
         await settle(pilot, lambda: isinstance(app.screen, NewRunDialog))
         dialog, arranged = app.screen, arrangements(below)
-        shown = pictures(app, monkeypatch)
+        drawn = pictures(app, monkeypatch)
         dialog.dismiss(story.run())
         await settle(pilot, lambda: not dialog.is_attached)
         await pilot.pause()
     assert arranged == [below]
-    whole, *others = shown
+    whole, *others = drawn
     assert whole
     assert not any(others)
 
@@ -309,12 +310,54 @@ async def test_what_is_arranged_anew_and_drawn_whole_is_not_drawn_again(
     app = OrchestrateApp(story.history, desk, clock=now)
     async with app.run_test(size=(120, LINES)) as pilot:
         await pilot.pause()
-        shown = pictures(app, monkeypatch)
+        drawn = pictures(app, monkeypatch)
         line = app.screen.query_one(StatusLine)
         line.tell(plain("driven by this console"))
         app.screen.refresh()
         await settle(pilot, lambda: line.region)
         await pilot.pause()
-        whole, *others = shown
+        whole, *others = drawn
         assert whole
         assert len(others) <= 1  # the log, which fits itself into its new place
+
+
+async def test_what_another_screen_covers_is_drawn_when_that_is_left(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        line = app.screen.query_one(StatusLine)
+        await pilot.press("L")
+        await settle(pilot, lambda: isinstance(app.screen, StageLogScreen))
+        await pilot.pause()
+        drawn = pictures(app, monkeypatch)
+        line.tell(plain("driven by this console"))
+        for _ in range(3):
+            line.refresh()
+            await pilot.pause()
+        assert not drawn
+        await pilot.press("escape")
+        await settle(pilot, lambda: "driven by this console" in shown(pilot))
+
+
+async def test_what_changes_behind_a_dialog_is_drawn_once(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        below = app.screen
+        runs = below.query_one(RunsList)
+        await pilot.press("n")
+        await settle(pilot, lambda: isinstance(app.screen, NewRunDialog))
+        await pilot.pause()
+        drawn = pictures(app, monkeypatch)
+        runs.refresh_line(0)
+        await settle(pilot, lambda: drawn)
+        for _ in range(3):
+            below.call_later(lambda: None)
+            await pilot.pause()
+        assert drawn == [False]

@@ -168,12 +168,15 @@ class LiveScreen(Screen[None]):
     def _compositor_refresh(self) -> None:
         """Paint what changed; what was just arranged waits where all is painted right after it.
 
-        Nothing is painted for what was still to be asked for when all was.
+        Nothing is painted for what was still to be asked for when all was, nor again behind a
+        dialog, which Textual asks for each time that it has painted there.
         """
         if self._layout_required and self._repaint_required:
             return
         is_whole = self.size.region in self._compositor._dirty_regions  # noqa: SLF001
         super()._compositor_refresh()
+        if self is not self.app.screen:
+            self._repaint_required = False
         if is_whole and self.is_current:
             for widget in self._compositor.visible_widgets:
                 widget._repaint_required = False  # noqa: SLF001
