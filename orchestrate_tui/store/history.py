@@ -241,11 +241,11 @@ class History:
         """
 
         def found(connection: sqlite3.Connection) -> T:
-            self._held = connection
+            before, self._held = self._held, connection
             try:
                 return read()
             finally:
-                self._held = None
+                self._held = before
 
         return self._read(found)
 

@@ -352,14 +352,10 @@ def test_what_is_read_together_looks_at_the_files_once(
         history = History(path)
         monkeypatch.setattr(Standing, "of", look)
         found = history.together(
-            lambda: (history.run(run_id), history.stages(run_id), history.approvals(run_id))
+            lambda: (history.together(lambda: history.run(run_id)), history.stages(run_id))
         )
         assert len(looks) == 1
-        assert found == (
-            history.run(run_id),
-            history.stages(run_id),
-            history.approvals(run_id),
-        )
+        assert found == (history.run(run_id), history.stages(run_id))
         history.close()
 
 
