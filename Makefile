@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
 
+# tests wait for processes and disks about as long as they work
+WORKERS ?= $(shell expr $$(nproc) \* 3 / 2)
+
 # the program is started some thousand times: with its bytecode, as when it is installed
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -22,9 +25,9 @@ console: $(VENV)/installed
 test: $(VENV)/installed-test
 	@command -v tmux >/dev/null || echo "tmux is not installed: the tests that need it are skipped"
 ifdef TESTS
-	$(BIN)/python -m pytest -n auto -q -rsfE $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) -q -rsfE $(TESTS)
 else
-	$(BIN)/python -m pytest -n auto -q -rsfE tests --ignore=tests/unit/domain
+	$(BIN)/python -m pytest -n $(WORKERS) -q -rsfE tests --ignore=tests/unit/domain
 	$(BIN)/python -m pytest -n auto -q --cov --cov-report= tests/unit/domain
 	$(BIN)/python -m coverage report --include="orchestrate_tui/domain/*" --fail-under=100 -m
 endif
