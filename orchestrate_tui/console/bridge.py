@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DRAINS_PER_SECOND = 15
 DRAINS_PER_POLL = 2
-"""Every so many drains the database is looked at too."""
+"""Every so many drains the database is looked at too, and what else nobody tells."""
 
 MOST_EVENTS = 5000
 """When more happened, everything is read again instead."""

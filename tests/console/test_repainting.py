@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from orchestrate_tui.console.app import OrchestrateApp
+from orchestrate_tui.console.bridge import DRAINS_PER_POLL, Changes
 from orchestrate_tui.console.pace import Pace
 from orchestrate_tui.console.screens import live_screen
 from orchestrate_tui.console.screens.main_screen import MainScreen
@@ -30,6 +31,7 @@ from orchestrate_tui.console.widgets.run_header import RunHeader
 from orchestrate_tui.console.widgets.runs_list import RunsList
 from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
+from orchestrate_tui.console.widgets.stage_log import StageLog
 from orchestrate_tui.console.widgets.status_line import StatusLine
 from tests.console.scenery import Desk, Story, delivered, deployed, now, settle, shown
 
@@ -361,3 +363,25 @@ async def test_what_changes_behind_a_dialog_is_drawn_once(
             below.call_later(lambda: None)
             await pilot.pause()
         assert drawn == [False]
+
+
+async def test_what_nobody_tells_is_asked_for_with_every_other_look(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        screen, asked = app.screen, list[StageLog]()
+        assert isinstance(screen, MainScreen)
+        log = screen.query_one(StageLog)
+        monkeypatch.setattr(log, "catch_up", lambda: asked.append(log))
+        monkeypatch.setattr(screen.pace, "is_due", lambda: True)
+        for _ in range(2 * DRAINS_PER_POLL):
+            screen._drain()
+        assert len(asked) == 2
+        changes = Changes(stages={run_id: ("deploy",)})
+        monkeypatch.setattr(screen._bridge, "drain", lambda: changes)
+        for _ in range(2 * DRAINS_PER_POLL):  # a stage that ends has written its last line
+            screen._drain()
+        assert len(asked) == 2 + 2 * DRAINS_PER_POLL

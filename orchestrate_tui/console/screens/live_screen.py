@@ -17,7 +17,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from orchestrate_tui.console.asking import beside, outcome
-from orchestrate_tui.console.bridge import DRAINS_PER_SECOND, Bridge, Changes
+from orchestrate_tui.console.bridge import (
+    DRAINS_PER_POLL,
+    DRAINS_PER_SECOND,
+    Bridge,
+    Changes,
+)
 from orchestrate_tui.console.company import company
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.lights import lights
@@ -111,6 +116,7 @@ class LiveScreen(Screen[None]):
         self._lights = Looking(history, lights)
         self.pace = Pace()
         self._is_second_over = False
+        self._drains = 0
         self.waiting: tuple[RollbackEvent, ...] = ()
         self.breakers: tuple[Breaker, ...] = ()
 
@@ -319,8 +325,10 @@ class LiveScreen(Screen[None]):
         changes = self._bridge.drain()
         if changes:
             self._take_over(changes)
-        self.query_one(StageLog).catch_up()
-        self.query_one(TroubleLine).show(self.trouble)
+        self._drains += 1
+        if changes or self._drains % DRAINS_PER_POLL == 0:  # what no commit tells, less often
+            self.query_one(StageLog).catch_up()
+            self.query_one(TroubleLine).show(self.trouble)
 
     def _note_second(self) -> None:
         """Let times go on as soon as it is time to draw."""
