@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,16 @@ import pytest
 
 from orchestrate_tui.domain.status import ENDED_RUNS
 from tests.torture.conftest import Amount, Figure
-from tests.torture.killing import KILLED, RESUME, RUN, Grave, Nursery, check_truth, lost
+from tests.torture.killing import (
+    KILLED,
+    PATIENCE_S,
+    RESUME,
+    RUN,
+    Grave,
+    Nursery,
+    check_truth,
+    lost,
+)
 from tests.torture.mortal import DATABASE, HOME, Job
 
 WORK = (
@@ -105,6 +115,14 @@ def begun(grave: Grave) -> Counter[str]:
     return Counter(stage for stage, _, _, how in grave.effects() if how == "began")
 
 
+def until_begun(grave: Grave, stage: str) -> None:
+    """Wait for what a stage does first, which may come after its executor and its host."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not begun(grave)[stage]:
+        assert time.monotonic() < deadline, grave.output()
+        time.sleep(0.01)
+
+
 def damage(operator: Operator) -> list[str]:
     """What must not be, once the run has ended."""
     grave = operator.grave
@@ -185,6 +203,9 @@ def test_without_a_protection_there_is_damage(
     without: str, expected: str, nursery: Nursery, tmp_path: Path
 ) -> None:
     operator = Operator(nursery, Grave(tmp_path), without)
-    survive(operator, [("started build 1", 0.0)], is_cancelled=False)
+    (tmp_path / "pipeline.yaml").write_text(PIPELINE)
+    assert operator.do(RUN, "started build 1")
+    until_begun(operator.grave, "build")
+    survive(operator, [], is_cancelled=False)
     assert expected in damage(operator)
     operator.grave.bury()
