@@ -33,10 +33,12 @@ from tests.torture.mortal import DATABASE, HOME, Job
 WORK = (
     "exec 9>>held.$ORCHESTRATE_STAGE; flock -n 9 || echo $ORCHESTRATE_STAGE >>overlapped;"
     ' echo "$ORCHESTRATE_STAGE stage $ORCHESTRATE_ATTEMPT began" >>effects;'
-    " (setsid sleep 60 &); sleep 0.1;"
+    " (setsid sleep 60 &); sleep 0.1; while [ -e held_up ]; do sleep 0.01; done;"
     ' echo "$ORCHESTRATE_STAGE stage $ORCHESTRATE_ATTEMPT done" >>effects'
 )
-"""What it leaves in the background holds the lock of the stage until it is ended."""
+"""What it leaves in the background holds the lock of the stage until it is ended.
+
+It does not end while there is a file `held_up`."""
 
 PIPELINE = f"""\
 name: long
@@ -204,8 +206,11 @@ def test_without_a_protection_there_is_damage(
 ) -> None:
     operator = Operator(nursery, Grave(tmp_path), without)
     (tmp_path / "pipeline.yaml").write_text(PIPELINE)
+    held_up = tmp_path / "held_up"
+    held_up.touch()  # or its end is seen by its host, if that takes long to be killed
     assert operator.do(RUN, "started build 1")
     until_begun(operator.grave, "build")
+    held_up.unlink()
     survive(operator, [], is_cancelled=False)
     assert expected in damage(operator)
     operator.grave.bury()

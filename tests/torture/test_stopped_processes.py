@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import select
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +22,8 @@ from tests.torture.conftest import Amount, Figure
 REPOSITORY = Path(__file__).parents[2]
 PAUSES_S = (0.001, 0.005, 0.02, 0.1, 0.3)
 LONGEST_WAIT_S = 5.0
+LONGEST_STOP_S = 1.0
+PATIENCE_S = 15.0
 
 Process = subprocess.Popen[bytes]
 
@@ -61,6 +64,24 @@ def disturb(chosen: list[Process], rng: random.Random, seconds: float) -> int:
         time.sleep(rng.random() / 100)
         times += 1
     return times
+
+
+def stop_until_told(victim: Process, judge: Process) -> str:
+    """Stop a process until another one has said something; returns what.
+
+    It may be stopped while there is nothing to say of it, or while it makes the other one wait:
+    then it goes on, and is stopped again.
+    """
+    assert judge.stdout
+    until = time.monotonic() + PATIENCE_S
+    verdict = b""
+    while not verdict and time.monotonic() < until:
+        victim.send_signal(signal.SIGSTOP)
+        if select.select([judge.stdout], [], [], LONGEST_STOP_S)[0]:
+            verdict = judge.stdout.readline()
+        victim.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+    return verdict.decode()
 
 
 def told(
@@ -109,9 +130,9 @@ def test_who_does_not_wait_for_a_stopped_writer_is_locked_out(
 
 
 @pytest.mark.control("stopped processes")
-def test_who_judges_by_the_clock_takes_a_stopped_owner_for_dead(
-    rng: random.Random, tmp_path: Path
-) -> None:
-    _, said, complaints = told(tmp_path / "store.db", rng, 4, "work", "hasty")
-    assert any("interrupted" in line for line in said[-1])
-    assert "StaleTransition" in complaints
+def test_who_judges_by_the_clock_takes_a_stopped_owner_for_dead(tmp_path: Path) -> None:
+    with processes(tmp_path / "store.db", 20, "work", "hasty") as (worker, judge):
+        verdict = stop_until_told(worker, judge)
+        _, complaints = worker.communicate()
+    assert verdict.startswith("interrupted")
+    assert "StaleTransition" in complaints.decode()
