@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
-HOPS = """
+HOPS_OF_A_LINE = 500
+"""Twenty lines of so many are fewer than the 32,768 processes that a machine may have.
+
+Those that nobody has reaped yet count too."""
+
+HOPS = f"""
 import json, os, signal, sys, time
 from contextlib import suppress
 from orchestrate_tui.stagehost import hunting, server, trees
 
-HOPS = 3_000
+HOPS = {HOPS_OF_A_LINE}
 
 
 def hop():
@@ -51,7 +56,7 @@ if not known:
     signal.pause()
 for _ in range(20):
     orphaned(hop)
-while not trees.children() - {known}:
+while not trees.children() - {{known}}:
     time.sleep(0.001)
 """
 
