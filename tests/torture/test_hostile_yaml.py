@@ -121,7 +121,7 @@ def test_files_made_by_chance_are_read_or_refused_in_plain_sentences(
 
 @pytest.mark.control("hostile files")
 def test_hostile_files_damage_a_reader_without_limits(tmp_path: Path) -> None:
-    names = ["merges of merges", "a thousand levels", "many '['", "an escape of nothing"]
+    names = ["aliases of aliases", "a thousand levels", "many '['", "an escape of nothing"]
     files = {name: HOSTILE[name] for name in names}
     ended = verdicts("pyyaml", files, tmp_path, cpu_s=2)
     assert set(damaged(ended, files)) == set(names)
