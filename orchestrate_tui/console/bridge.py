@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from orchestrate_tui.executor.hub import Subscription
     from orchestrate_tui.store.history import History
 
-DRAINS_PER_SECOND = 15
-DRAINS_PER_POLL = 2
-"""Every so many drains the database is looked at too, and what else nobody tells."""
-
 MOST_EVENTS = 5000
 """When more happened, everything is read again instead."""
 
@@ -60,15 +56,17 @@ class Bridge:
         self._version = history.data_version()
         self._last_event = history.last_event_id()
         self._lost = history.lost_owners()
-        self._drains = 0
 
     def listen(self, subscription: Subscription) -> None:
         """Let the executor of this process tell what it commits from now on."""
         self._subscription = subscription
 
-    def drain(self) -> Changes:
-        """What changed since the last call."""
-        self._drains += 1
+    def drain(self, *, with_others: bool = True, with_deaths: bool = True) -> Changes:
+        """What changed since the last call.
+
+        What other processes did is told if it is asked for, or nobody else tells anything;
+        that an executor died is committed by nobody, and told only where it is asked for.
+        """
         noted = _Noted()
         is_stale = False
         warnings: tuple[str, ...] = ()
@@ -77,7 +75,9 @@ class Bridge:
             warnings = self._subscription.take_warnings()
             for change in self._subscription.drain():
                 noted.add(change.run_id, change.stage_name, change.rollback_id)
-        if self._subscription is None or self._drains % DRAINS_PER_POLL == 0:
+        if with_deaths:
+            is_stale = self._look_for_deaths() or is_stale
+        if with_others or self._subscription is None:
             is_stale = self._poll(noted) or is_stale
         return Changes(
             stages=noted.stages,
@@ -88,14 +88,7 @@ class Bridge:
         )
 
     def _poll(self, noted: _Noted) -> bool:
-        """Note what was committed by anybody; whether everything has to be read again.
-
-        That an executor died is committed by nobody, and changes what its runs are shown as.
-        """
-        lost = self._history.lost_owners()
-        if lost != self._lost:
-            self._lost = lost
-            return True
+        """Note what was committed by anybody; whether everything has to be read again."""
         version = self._history.data_version()
         if version == self._version:
             return False
@@ -106,6 +99,11 @@ class Bridge:
         for touched in self._history.touched(seen, self._last_event):
             noted.add(*touched)
         return False
+
+    def _look_for_deaths(self) -> bool:
+        """Whether an executor died since the last call, which changes what its runs are."""
+        before, self._lost = self._lost, self._history.lost_owners()
+        return self._lost != before
 
 
 class _Noted:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from orchestrate_tui.console.bridge import DRAINS_PER_POLL, MOST_EVENTS, Bridge
+from orchestrate_tui.console.bridge import MOST_EVENTS, Bridge
 from orchestrate_tui.domain.status import StageStatus
 from orchestrate_tui.executor.hub import Change, Hub
 from tests.console.scenery import Story
@@ -61,11 +61,17 @@ def test_an_executor_that_comes_later_is_listened_to_from_then_on(story: Story) 
     assert bridge.drain().runs == {7}
 
 
-def test_the_database_is_looked_at_less_often_then(story: Story) -> None:
+def test_the_database_is_looked_at_only_when_it_is_asked_for_then(story: Story) -> None:
     bridge = Bridge(story.history, Hub().subscribe())
     run_id = story.run()
-    drains = [bridge.drain().concern(run_id) for _ in range(DRAINS_PER_POLL)]
-    assert drains == [False] * (DRAINS_PER_POLL - 1) + [True]
+    assert not bridge.drain(with_others=False)
+    assert bridge.drain().concern(run_id)
+
+
+def test_without_an_executor_it_is_always_looked_at(story: Story) -> None:
+    bridge = Bridge(story.history)
+    run_id = story.run()
+    assert bridge.drain(with_others=False).concern(run_id)
 
 
 def test_a_listener_that_was_too_slow_reads_everything_again(story: Story) -> None:

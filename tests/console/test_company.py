@@ -242,6 +242,7 @@ def test_the_death_of_an_executor_changes_everything_once(story: Story) -> None:
     bridge = Bridge(story.history)
     assert not bridge.drain()
     story.dies()
+    assert not bridge.drain(with_deaths=False)
     assert bridge.drain().everything
     assert not bridge.drain()
 

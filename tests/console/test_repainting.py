@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from orchestrate_tui.console.app import OrchestrateApp
-from orchestrate_tui.console.bridge import DRAINS_PER_POLL, Changes
+from orchestrate_tui.console.bridge import Changes
 from orchestrate_tui.console.pace import Pace
+from orchestrate_tui.console.rhythm import LOOKS_PER_ROUND, ROUNDS_PER_CHECK
 from orchestrate_tui.console.screens import live_screen
 from orchestrate_tui.console.screens.main_screen import MainScreen
 from orchestrate_tui.console.screens.new_run_dialog import NewRunDialog
@@ -33,6 +35,7 @@ from orchestrate_tui.console.widgets.stage_detail import StageDetail
 from orchestrate_tui.console.widgets.stage_graph import StageGraphView
 from orchestrate_tui.console.widgets.stage_log import StageLog
 from orchestrate_tui.console.widgets.status_line import StatusLine
+from orchestrate_tui.domain.status import RunStatus, StageStatus
 from tests.console.scenery import Desk, Story, delivered, deployed, now, settle, shown
 
 pytestmark = pytest.mark.anyio
@@ -372,16 +375,57 @@ async def test_what_nobody_tells_is_asked_for_with_every_other_look(
     app = OrchestrateApp(story.history, desk, clock=now)
     async with app.run_test(size=(120, LINES)) as pilot:
         await pilot.pause()
-        screen, asked = app.screen, list[StageLog]()
+        screen, asked = app.screen, list[str]()
         assert isinstance(screen, MainScreen)
         log = screen.query_one(StageLog)
-        monkeypatch.setattr(log, "catch_up", lambda: asked.append(log))
+        monkeypatch.setattr(log, "catch_up", lambda: asked.append("log"))
+        lost_owners = story.history.lost_owners
+
+        def look_for_deaths() -> frozenset[int | None]:
+            asked.append("deaths")
+            return lost_owners()
+
+        monkeypatch.setattr(story.history, "lost_owners", look_for_deaths)
         monkeypatch.setattr(screen.pace, "is_due", lambda: True)
-        for _ in range(2 * DRAINS_PER_POLL):
+        rounds = ROUNDS_PER_CHECK
+        for _ in range(rounds * LOOKS_PER_ROUND):
             screen._drain()
-        assert len(asked) == 2
+        assert (asked.count("log"), asked.count("deaths")) == (rounds, 1)
         changes = Changes(stages={run_id: ("deploy",)})
-        monkeypatch.setattr(screen._bridge, "drain", lambda: changes)
-        for _ in range(2 * DRAINS_PER_POLL):  # a stage that ends has written its last line
+        monkeypatch.setattr(screen._bridge, "drain", lambda **_: changes)
+        asked.clear()
+        for _ in range(rounds):  # a stage that ends has written its last line
             screen._drain()
-        assert len(asked) == 2 + 2 * DRAINS_PER_POLL
+        assert asked == ["log"] * rounds
+
+
+async def test_a_console_looks_less_often_until_something_happens(
+    story: Story, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, MainScreen)
+        monkeypatch.setattr(screen.pace, "is_due", lambda: True)
+        assert not screen._rhythm.rests
+        await settle(pilot, lambda: screen._rhythm.rests)
+        story.rollback(run_id)
+        await settle(pilot, lambda: not screen._rhythm.rests)
+
+
+async def test_nothing_beats_in_a_list_of_runs_that_have_ended(story: Story, desk: Desk) -> None:
+    deployed(story)
+    app = OrchestrateApp(story.history, desk, clock=now)
+    async with app.run_test(size=(120, LINES)) as pilot:
+        await pilot.pause()
+        runs = app.screen.query_one(RunsList)
+        assert runs._pulse is not None
+        beats: Callable[[], bool] = runs._pulse._active.is_set
+        assert not beats()
+        run_id = story.run()
+        story.becomes(run_id, "build", StageStatus.RUNNING)
+        await settle(pilot, beats)
+        story.ends(run_id, RunStatus.FAILED)
+        await settle(pilot, lambda: not beats())

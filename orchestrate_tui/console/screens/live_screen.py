@@ -17,17 +17,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from orchestrate_tui.console.asking import beside, outcome
-from orchestrate_tui.console.bridge import (
-    DRAINS_PER_POLL,
-    DRAINS_PER_SECOND,
-    Bridge,
-    Changes,
-)
+from orchestrate_tui.console.bridge import Bridge, Changes
 from orchestrate_tui.console.company import company
 from orchestrate_tui.console.durations import Clock
 from orchestrate_tui.console.lights import lights
 from orchestrate_tui.console.looking import Looking
 from orchestrate_tui.console.pace import Pace
+from orchestrate_tui.console.rhythm import LOOKS_PER_ROUND, LOOKS_PER_SECOND, Rhythm
 from orchestrate_tui.console.run_filter import RunFilter
 from orchestrate_tui.console.run_picture import GOES_ON, RunPicture
 from orchestrate_tui.console.styled import plain
@@ -116,7 +112,6 @@ class LiveScreen(Screen[None]):
         self._lights = Looking(history, lights)
         self.pace = Pace()
         self._is_second_over = False
-        self._drains = 0
         self.waiting: tuple[RollbackEvent, ...] = ()
         self.breakers: tuple[Breaker, ...] = ()
 
@@ -160,7 +155,10 @@ class LiveScreen(Screen[None]):
         self._look_for_waiting()
         self.set_focus(self.query_one(StageGraphView if run_id is not None else RunsList))
         self.query_one(KeyLine).take_over()  # with the first picture, not after it
-        self.set_interval(1 / DRAINS_PER_SECOND, self._drain)
+        self._rhythm = Rhythm(
+            quick=self.set_interval(1 / LOOKS_PER_SECOND, self._drain),
+            slow=self.set_interval(LOOKS_PER_ROUND / LOOKS_PER_SECOND, self._drain),
+        )
         self.set_interval(1, self._note_second)
 
     def on_unmount(self) -> None:
@@ -322,13 +320,16 @@ class LiveScreen(Screen[None]):
         if self._is_second_over:
             self._is_second_over = False
             self._tick()
-        changes = self._bridge.drain()
+        is_round = self._rhythm.next_is_round()
+        is_check = is_round and self._rhythm.is_check
+        changes = self._bridge.drain(with_others=is_round, with_deaths=is_check)
         if changes:
             self._take_over(changes)
-        self._drains += 1
-        if changes or self._drains % DRAINS_PER_POLL == 0:  # what no commit tells, less often
+        if changes or is_round:  # what no commit tells, less often
             self.query_one(StageLog).catch_up()
+        if changes or is_check:
             self.query_one(TroubleLine).show(self.trouble)
+        self._rhythm.found(something=bool(changes))
 
     def _note_second(self) -> None:
         """Let times go on as soon as it is time to draw."""

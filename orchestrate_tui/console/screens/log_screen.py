@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from orchestrate_tui.console.bridge import DRAINS_PER_SECOND
+from orchestrate_tui.console.rhythm import LOOKS_PER_SECOND
 from orchestrate_tui.console.widgets.key_line import KeyLine
 from orchestrate_tui.console.widgets.log_view import LogView
 
@@ -49,7 +49,7 @@ class LogScreen(Screen[None]):
         self.query_one(Input).display = False
         self.show_log()
         log.focus()
-        self.set_interval(1 / DRAINS_PER_SECOND, self.catch_up)
+        self.set_interval(1 / LOOKS_PER_SECOND, self.catch_up)
 
     def show_log(self) -> None:
         """Show the file."""

@@ -14,9 +14,9 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from orchestrate_tui.console.bridge import DRAINS_PER_SECOND
 from orchestrate_tui.console.durations import Clock, clock, duration, elapsed_s
 from orchestrate_tui.console.marks import ARROW, Tone, rollback_mark, step_mark
+from orchestrate_tui.console.rhythm import LOOKS_PER_SECOND
 from orchestrate_tui.console.screens.dialog import Dialog
 from orchestrate_tui.console.screens.log_screen import LogScreen
 from orchestrate_tui.console.styled import joined, lines, plain, toned
@@ -55,7 +55,7 @@ class RollbackSteps(Dialog[None]):
         """Show it, and what becomes of it."""
         self._read()
         self.query_one(OptionList).focus()
-        self.set_interval(1 / DRAINS_PER_SECOND * 5, self._read)
+        self.set_interval(1 / LOOKS_PER_SECOND * 5, self._read)
 
     def _read(self) -> None:
         event = self._history.rollback(self._rollback_id)

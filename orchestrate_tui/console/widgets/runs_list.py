@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
+from textual.timer import Timer
 
 from orchestrate_tui.console.durations import Clock, clock, duration, elapsed_s
 from orchestrate_tui.console.marks import UNDONE_GLYPH, rollback_mark, run_mark
@@ -57,10 +58,11 @@ class RunsList(RowView):
         self._rollbacks: dict[int, RollbackEvent | None] = {}
         self._empty_text = ""
         self._tick = 0
+        self._pulse: Timer | None = None
 
     def on_mount(self) -> None:
-        """Begin the animation of what runs."""
-        self.set_interval(1 / BEATS_PER_SECOND, self._beat)
+        """Prepare the animation; it only runs while a run is visible that goes on."""
+        self._pulse = self.set_interval(1 / BEATS_PER_SECOND, self._beat, pause=True)
 
     @property
     def row_count(self) -> int:
@@ -134,11 +136,11 @@ class RunsList(RowView):
     def _beat(self) -> None:
         """Redraw the visible rows whose run goes on."""
         self._tick += 1
-        top = self.scroll_offset.y
-        for row in range(top, min(top + self.size.height, self.row_count)):
-            run = self._pages.row(row)
-            if run is not None and run.status is RunStatus.RUNNING:
-                self.refresh_line(row)
+        going = [row for row, run in self._visible() if run.status is RunStatus.RUNNING]
+        for row in going:
+            self.refresh_line(row)
+        if not going and self._pulse is not None:
+            self._pulse.pause()
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
@@ -147,6 +149,8 @@ class RunsList(RowView):
         if run is None:
             empty = self._empty_text if row == 0 and not self.row_count else ""
             return self.strip([(f" {empty}", self.look("line--faint"))])
+        if run.status is RunStatus.RUNNING and self._pulse is not None:
+            self._pulse.resume()
         is_chosen = row == self.cursor and run.id == self.chosen
         style = self.ground("line--cursor") if is_chosen else None
         return self.strip(self._pieces(run), style=style)
@@ -187,13 +191,16 @@ class RunsList(RowView):
 
     def _rollback_of(self, run: Run) -> RollbackEvent | None:
         if run.id not in self._rollbacks:
-            asked = {run.id, *self._in_view()} - self._rollbacks.keys()
+            seen = (run.id for _, run in self._visible())
+            asked = {run.id, *seen} - self._rollbacks.keys()
             found = self._last_rollbacks(asked)
             self._rollbacks |= {run_id: found.get(run_id) for run_id in asked}
         return self._rollbacks[run.id]
 
-    def _in_view(self) -> Iterator[int]:
-        """The runs whose rows are visible."""
+    def _visible(self) -> Iterator[tuple[int, Run]]:
+        """The rows that are visible, and the run of each."""
         top = self.scroll_offset.y
-        rows = range(top, min(top + self.size.height, self.row_count))
-        yield from (run.id for run in map(self._pages.row, rows) if run is not None)
+        for row in range(top, min(top + self.size.height, self.row_count)):
+            run = self._pages.row(row)
+            if run is not None:
+                yield row, run
